@@ -1,0 +1,53 @@
+"""The error tree: each class is a decision for whoever catches it.
+
+No message carries a value from a request: values are personal data and secrets. Messages name fields, settings and
+rules only.
+"""
+
+
+class FirehoseError(Exception):
+    """Whatever this package raises on purpose."""
+
+
+class ConfigurationError(FirehoseError):
+    """The deployment is wrong: a human must change an environment variable or the declaration."""
+
+
+class RegistrationError(ConfigurationError):
+    """The integration's declaration breaks a rule of mParticle's; the message names the rule."""
+
+
+class MalformedRequestError(FirehoseError):
+    """The message can never be processed as it is: repeating it is pointless.
+
+    Attributes:
+        problems: one ``(field path, rule)`` pair for each thing that is wrong.
+    """
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{path}: {rule}" if path else rule for path, rule in problems))
+
+
+class UnsupportedMessageError(MalformedRequestError):
+    """The message's ``type`` is none that an integration answers."""
+
+
+class SettingError(FirehoseError):
+    """A customer's account setting is missing or unusable.
+
+    Attributes:
+        setting: the setting's id, never its value.
+    """
+
+    def __init__(self, setting: str, rule: str) -> None:
+        self.setting = setting
+        super().__init__(f"account setting {setting!r} {rule}")
+
+
+class DeliveryError(FirehoseError):
+    """Nothing durable took the work: the call must fail, so that mParticle repeats it."""
+
+
+class MessageTooLargeError(DeliveryError):
+    """A single user's change in a single audience is larger than SQS carries; repeating it cannot help."""
