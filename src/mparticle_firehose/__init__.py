@@ -1,0 +1,1 @@
+"""An mParticle Firehose integration on AWS Lambda."""

@@ -4,6 +4,9 @@ No message carries a value from a request: values are personal data and secrets.
 rules only.
 """
 
+import traceback
+from pathlib import PurePath
+
 
 class FirehoseError(Exception):
     """Whatever this package raises on purpose."""
@@ -51,3 +54,14 @@ class DeliveryError(FirehoseError):
 
 class MessageTooLargeError(DeliveryError):
     """A single user's change in a single audience is larger than SQS carries; repeating it cannot help."""
+
+
+class UnexpectedError(FirehoseError):
+    """Something that nobody thought of; see described()."""
+
+
+def described(error: BaseException) -> str:
+    """Return what an unexpected error is and where it was raised, without its text: that may quote a request."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{PurePath(frame.filename).name}:{frame.lineno} {frame.name}" for frame in frames[-3:]]
+    return f"{type(error).__name__} in {' > '.join(places)}" if places else type(error).__name__

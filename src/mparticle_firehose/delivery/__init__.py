@@ -1,0 +1,1 @@
+"""Getting it there: partner calls, queues, the worker, and what becomes of each piece of work."""

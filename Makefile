@@ -1,0 +1,75 @@
+# make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin)
+# make test          the whole gate: format, lint, import rules, types, tests
+# make lint          its static part, and the template
+# make format        put the code into shape
+# make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=arm64 or x86_64)
+# make registration  what mParticle gets to know of this integration, as JSON
+#
+# Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
+
+PYTHON ?= python3.13
+ARCHITECTURE ?= arm64
+EVENT ?=
+
+export PYTHONPATH := src
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Whatever asks for AWS in a test must find none.
+export AWS_CONFIG_FILE := /dev/null
+export AWS_SHARED_CREDENTIALS_FILE := /dev/null
+export AWS_EC2_METADATA_DISABLED := true
+export SAM_CLI_TELEMETRY := 0
+unexport AWS_PROFILE
+
+BIN := .venv/bin
+ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed
+
+.PHONY: help run test lint format build registration setup static clean
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '/^# make/s/^# //p' $(MAKEFILE_LIST)
+
+run: setup
+	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)')
+
+test: setup static
+	$(BIN)/pytest
+
+lint: setup static
+	.local/sam/bin/sam validate --lint
+
+static: .venv/.installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+format: .venv/.installed
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+build: setup
+	@$(BIN)/python -m local.build --architecture $(ARCHITECTURE)
+
+registration: .venv/.installed
+	@$(BIN)/python -m local.registration
+
+# The three environments side by side; each is made anew when its requirements change.
+setup:
+	@$(MAKE) --no-print-directory --jobs=3 $(ENVIRONMENTS)
+
+.venv/.installed: requirements-dev.txt requirements.txt
+.local/sam/.installed: local/requirements-sam.txt
+.local/ministack/.installed: local/requirements-ministack.txt
+
+$(ENVIRONMENTS):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
+		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
+	@echo 'Installing $< into $(@D) ...'
+	@rm -rf $(@D)
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/pip install -qq --requirement $<
+	@touch $@
+
+clean:
+	rm -rf .aws-sam .local .venv

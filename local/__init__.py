@@ -1,0 +1,1 @@
+"""The local cloud: the real template in an emulator, a scriptable partner, and the runner behind `make run`."""

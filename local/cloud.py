@@ -1,0 +1,147 @@
+"""The product in the local cloud: the real template, deployed by `sam deploy` into an emulator."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, Self
+
+from local.build import machine_architecture, packed_build
+from local.isolation import ROOT, STATE, LocalCloudError, cloud_environment, run_quietly, tool
+from local.ministack import MiniStack
+
+STACK = "mparticle-firehose"  # as samconfig.toml has it
+_BUCKET = "local-artifacts"  # as samconfig.toml has it
+_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl")
+_DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+_SETTLE_INTERVAL_SECONDS = 0.02
+
+type Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the handler answered to one invocation.
+
+    Attributes:
+        payload: the JSON it returned, or Lambda's description of its error. Not to be shown: an error may quote data.
+        failed: whether the invocation ended in an error.
+        milliseconds: from request to answer, as the caller saw it, the emulator's own few milliseconds included.
+    """
+
+    payload: bytes
+    failed: bool
+    milliseconds: float
+
+
+class LocalCloud:
+    """An emulator with the stack deployed, for the time of a ``with`` block.
+
+    Args:
+        partner_api_url: where the functions call the partner; plain http on this machine is fine.
+        parameters: other parameters of the template.
+        report: told about each finished step of the start, in words.
+    """
+
+    def __init__(
+        self,
+        partner_api_url: str,
+        *,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        report: Report = lambda _: None,
+    ) -> None:
+        self.aws = MiniStack()
+        self.outputs: dict[str, str] = {}
+        self._architecture = machine_architecture()
+        self._parameters = {**parameters, "Architecture": self._architecture, "PartnerApiUrl": partner_api_url}
+        self._report = report
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End everything and remove every trace. May be called more than once."""
+        self.aws.stop()
+
+    def invoke(self, payload: bytes) -> Answer:
+        """Invoke the released alias synchronously, as mParticle does."""
+        started = time.perf_counter()
+        response = self.aws.functions.invoke(FunctionName=self.outputs["HandlerAliasArn"], Payload=payload)
+        content = response["Payload"].read()
+        return Answer(content, "FunctionError" in response, (time.perf_counter() - started) * 1000)
+
+    def settle(self, seconds: float = 30) -> bool:
+        """Wait until both queues are empty, with nothing in flight; tell whether they became so in time."""
+        give_up = time.monotonic() + seconds
+        empty_looks = 0
+        while empty_looks < 2:  # noqa: PLR2004 - a message may move from one queue to the other between two looks
+            empty_looks = 0 if any(self._waiting(name) for name in _QUEUE_OUTPUTS) else empty_looks + 1
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(_SETTLE_INTERVAL_SECONDS)
+        return True
+
+    def backlog(self) -> Counter[str]:
+        """Count the messages in both queues, those in flight or delayed among them, by the queue's name."""
+        return Counter({self._queue_name(name): self._waiting(name) for name in _QUEUE_OUTPUTS})
+
+    def dead_letters(self) -> Counter[str]:
+        """Count the messages in both dead-letter queues by the queue's name."""
+        return Counter({self._queue_name(name): self._waiting(name) for name in _DEAD_LETTER_OUTPUTS})
+
+    def processed_messages(self) -> Counter[str]:
+        """Count the messages that the worker has taken from each queue, by the queue's name."""
+        processed = self.aws.processed_messages()
+        return Counter({queue.removeprefix(f"{STACK}-"): count for queue, count in processed.items()})
+
+    def function_logs(self, function: Literal["handler", "worker"]) -> list[str]:
+        """Return what a function has logged, oldest first."""
+        name = self.outputs["HandlerFunctionName" if function == "handler" else "WorkerFunctionName"]
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+        events = [event for page in pages for event in page["events"]]
+        return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
+
+    def _start(self) -> None:
+        started = time.monotonic()
+        self.aws.launch()
+        template, is_new = packed_build(self._architecture)
+        took = f"{time.monotonic() - started:.1f} s" if is_new else "unchanged"
+        self._report(f"Built both functions for {self._architecture} with sam build ({took})")
+        self.aws.wait()
+        self._report(f"Started an empty AWS of your own on {self.aws.endpoint}")
+        started = time.monotonic()
+        self.aws.client("s3").create_bucket(Bucket=_BUCKET)
+        self._deploy(template)
+        self._report(f"Deployed template.yaml into it with sam deploy ({time.monotonic() - started:.1f} s)")
+
+    def _deploy(self, template: Path) -> None:
+        command: list[str | Path] = [
+            tool("sam", "sam"), "deploy", "--config-file", ROOT / "samconfig.toml", "--config-env", "local",
+            "--template-file", template, "--no-progressbar",
+            "--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items()),
+        ]  # fmt: skip
+        environment = cloud_environment(self.aws.home, AWS_ENDPOINT_URL=self.aws.endpoint, SAM_CLI_POLL_DELAY="0.2")
+        try:
+            run_quietly(command, environment=environment, log=STATE / "log" / "sam-deploy.log", purpose="sam deploy")
+        except LocalCloudError as error:
+            raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
+        stack = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def _waiting(self, output: str) -> int:
+        attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
+        counts = attributes["Attributes"]
+        return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumberOfMessages"))
+
+    def _queue_name(self, output: str) -> str:
+        return self.outputs[output].rpartition("/")[2].removeprefix(f"{STACK}-")

@@ -1,0 +1,120 @@
+"""Keeps the local cloud apart from this machine: its AWS account, its proxies, its Python."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import boto3
+import botocore.session
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".local"
+REGION = "us-east-1"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
+_SILENT_AWS = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "AWS_DEFAULT_REGION": REGION,
+    "SAM_CLI_TELEMETRY": "0",
+    "__SAM_CLI_APP_DIR": str(STATE / "sam-home"),
+}
+_LOG_TAIL_LINES = 25
+
+
+class LocalCloudError(Exception):
+    """The local cloud could not be started or did not do what was asked; the message says why."""
+
+
+def build_environment() -> dict[str, str]:
+    """Return what `sam build` may see: this shell's settings, pip's among them, but no AWS account of any kind."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
+    return {**kept, **_SILENT_AWS, "PATH": _path_with_python()}
+
+
+def cloud_environment(home: Path, **extra: str) -> dict[str, str]:
+    """Return a bare environment with dummy credentials, so that no real account can be reached by accident.
+
+    Args:
+        home: stands in for the home and the temporary folder.
+        extra: further variables.
+    """
+    bare = {"PATH": _path_with_python(), "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8"}
+    return {**bare, **_SILENT_AWS, **CREDENTIALS, **extra}
+
+
+def _path_with_python() -> str:
+    """Put the real interpreter's folder first: SAM looks for `python3.13` there and rejects version managers' shims."""
+    return os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", os.defpath)])
+
+
+def isolated_session() -> boto3.Session:
+    """Return a session with dummy credentials that reads neither the user's AWS files nor AWS_PROFILE."""
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
+    return boto3.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        region_name=REGION,
+        botocore_session=session,
+    )
+
+
+def client_config() -> Config:
+    """Return settings of a client that fails fast, asks once and goes through no proxy."""
+    return Config(proxies={}, connect_timeout=5, read_timeout=90, retries={"total_max_attempts": 1})
+
+
+def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, purpose: str) -> None:
+    """Run a program in a process group of its own, and leave nothing of it behind.
+
+    Raises:
+        LocalCloudError: it failed; the message ends with the last lines it wrote.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=dict(environment), stdin=subprocess.DEVNULL, stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+        try:
+            status = process.wait()
+        finally:
+            end_group(process)
+    if status:
+        raise LocalCloudError(f"{purpose} failed with status {status}:\n{tail(log)}")
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a process and all it started; it must lead its own group. Nothing here has a state worth saving."""
+    with suppress(ProcessLookupError):  # when all of them have ended already
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def tail(log: Path) -> str:
+    """Return the last lines of a log."""
+    text = log.read_text(errors="replace") if log.exists() else ""
+    return "\n".join(text.splitlines()[-_LOG_TAIL_LINES:]) or "(it wrote nothing)"
+
+
+def tool(environment: str, program: str) -> Path:
+    """Find a program of one of the tool environments that the Makefile sets up.
+
+    Raises:
+        LocalCloudError: it is not there.
+    """
+    found = STATE / environment / "bin" / program
+    if not found.exists():
+        raise LocalCloudError(f"{found.relative_to(ROOT)} is missing: run `make setup` first")
+    return found

@@ -1,0 +1,205 @@
+"""The Lambda entry points, and the one place where the parts are put together.
+
+Everything costly is built once per execution environment, on the first invocation that needs it, and reused by every
+later one: the serializer, the pooled HTTP client, the AWS clients.
+"""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Self
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.config import Config
+
+from mparticle_firehose.config import Settings
+from mparticle_firehose.delivery.dead_letters import DeadLetters
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.event_queue import EventQueue
+from mparticle_firehose.delivery.interfaces import QueueMappings, Services
+from mparticle_firehose.delivery.membership_queue import MembershipQueue
+from mparticle_firehose.delivery.partner_client import PartnerClient
+from mparticle_firehose.delivery.queue_sender import QueueSender
+from mparticle_firehose.delivery.record import Record
+from mparticle_firehose.delivery.suspension import Suspensions
+from mparticle_firehose.delivery.worker import Worker
+from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
+from mparticle_firehose.partner.audiences import MOST_CHANGES_PER_CALL, members_call, membership_changes
+from mparticle_firehose.partner.erasures import erasure_call
+from mparticle_firehose.partner.events import events_call
+from mparticle_firehose.processors import process
+from mparticle_firehose.protocol import AnyRequest, ModuleRegistrationRequest, Serializer
+
+_ANSWER_SECONDS = 0.05
+"""What is kept of the function's own timeout to answer in."""
+
+_WORKER_SPARE_SECONDS = 5.0
+"""What is kept of the worker's timeout to put aside and report what is left."""
+
+_SQS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_DYNAMODB = Config(connect_timeout=0.25, read_timeout=0.25, retries={"mode": "standard", "total_max_attempts": 1})
+
+logger = Logger()
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))
+serializer = Serializer()
+
+
+class PowertoolsTelemetry:
+    """Structured log lines, and counts in CloudWatch's embedded metric format, written when an invocation ends."""
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Add to a metric; nothing is written for zero."""
+        if value:
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+    def warn(self, event: str, facts: Mapping[str, str]) -> None:
+        """Log a warning."""
+        logger.warning(event, extra=dict(facts))
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What an execution environment keeps between invocations.
+
+    Attributes:
+        settings: of the deployment.
+        services: for the processors.
+        worker: for the queues.
+    """
+
+    settings: Settings
+    services: Services
+    worker: Worker
+
+    @classmethod
+    def compose(cls, settings: Settings) -> Self:
+        """Build every part and connect it to the others."""
+        sender = QueueSender(boto3.client("sqs", config=_SQS))
+        telemetry = PowertoolsTelemetry()
+        partner = PartnerClient(settings.partner_api_url)
+        suspensions = Suspensions(boto3.client("dynamodb", config=_DYNAMODB), settings.suspension_table)
+        dead_letters = DeadLetters(sender, membership_url=settings.membership_dlq_url, event_url=settings.event_dlq_url)
+        services = Services(
+            partner=partner,
+            memberships=MembershipQueue(sender, settings.membership_queue_url, shards=settings.membership_shards),
+            events=EventQueue(sender, settings.event_queue_url),
+            dead_letters=dead_letters,
+            suspensions=suspensions,
+            telemetry=telemetry,
+        )
+        worker = Worker(
+            serializer=serializer,
+            partner=partner,
+            mappings=QueueMappings(
+                events=events_call,
+                erasure=erasure_call,
+                membership_changes=membership_changes,
+                members_call=members_call,
+                most_changes=MOST_CHANGES_PER_CALL,
+            ),
+            dead_letters=dead_letters,
+            suspensions=suspensions,
+            telemetry=telemetry,
+        )
+        return cls(settings, services, worker)
+
+
+@cache
+def application() -> Application:
+    """Return this environment's application, built on first use.
+
+    Raises:
+        ConfigurationError: naming every environment variable that is missing or wrong.
+    """
+    return Application.compose(Settings.from_env(os.environ))
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, Any]:
+    """Answer one mParticle request, which is the whole Lambda event.
+
+    Args:
+        event: the request's JSON object, as mParticle sends it.
+        context: of the invocation.
+
+    Returns:
+        The response's JSON object.
+
+    Raises:
+        FirehoseError: the request is not acknowledged; mParticle repeats it. The message holds no values.
+    """
+    with _reported("answered") as facts:
+        deadline = _deadline(application().settings.handler_deadline_ms / 1000, _ANSWER_SECONDS, context)
+        request = serializer.parse(event)
+        facts.update(_facts(request))
+        return serializer.dump(process(request, application().services, deadline))
+
+
+def worker(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Deliver one batch of queued messages, as Lambda's SQS event source mapping hands it over.
+
+    Args:
+        event: ``{"Records": [...]}``.
+        context: of the invocation.
+
+    Returns:
+        The partial batch response, which names the messages that must come again.
+    """
+    with _reported("delivered") as facts:
+        records = [Record.from_event(entry) for entry in event["Records"]]
+        deadline = _deadline(float("inf"), _WORKER_SPARE_SECONDS, context)
+        failed = application().worker.deliver(records, deadline)
+        facts.update(message_type="queue", messages=len(records), failed=len(failed))
+        return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _deadline(seconds: float, spare: float, context: LambdaContext) -> Deadline:
+    return Deadline.after(min(seconds, context.get_remaining_time_in_millis() / 1000 - spare))
+
+
+def _facts(request: AnyRequest) -> dict[str, Any]:
+    """Return what may be said of a request: what it is and whose, but nothing of what it says."""
+    facts: dict[str, Any] = {"message_type": str(request.type), "request_id": str(request.id)}
+    if not isinstance(request, ModuleRegistrationRequest):
+        facts["account_id"] = request.account.account_id
+    if request.unrecognized:
+        facts["unrecognized"] = dict(request.unrecognized)
+        metrics.add_metric(name="Unrecognized", unit=MetricUnit.Count, value=request.unrecognized.total())
+    return facts
+
+
+@contextmanager
+def _reported(done: str) -> Iterator[dict[str, Any]]:
+    """Log and measure one invocation, and let no error out that could quote a request.
+
+    Yields:
+        A dict to fill with facts for the log line.
+    """
+    facts: dict[str, Any] = {"message_type": "unreadable"}
+    started = time.perf_counter()
+    try:
+        yield facts
+    except FirehoseError as error:
+        _report("failed", facts, started, error=f"{type(error).__name__}: {error}")
+        raise
+    except Exception as error:
+        _report("failed", facts, started, error=described(error))
+        raise UnexpectedError(described(error)) from None
+    _report(done, facts, started)
+
+
+def _report(message: str, facts: Mapping[str, Any], started: float, error: str | None = None) -> None:
+    duration_ms = round((time.perf_counter() - started) * 1000, 3)
+    if error:
+        logger.error(message, extra={**facts, "duration_ms": duration_ms, "error": error})
+        metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+    else:
+        logger.info(message, extra={**facts, "duration_ms": duration_ms})
+    metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
+    metrics.add_dimension(name="message_type", value=facts["message_type"])
+    metrics.flush_metrics()

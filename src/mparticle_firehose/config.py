@@ -1,0 +1,72 @@
+"""Settings of one deployment, read once from the environment and then immutable."""
+
+from collections.abc import Mapping
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from mparticle_firehose.errors import ConfigurationError
+
+_PLAINTEXT_HOSTS = frozenset({"127.0.0.1", "::1", "localhost", "host.docker.internal"})
+
+
+def _without_plaintext(url: str) -> str:
+    """Refuse a URL that would carry customers' keys and identities unencrypted off this machine."""
+    parts = urlsplit(url)
+    if not parts.hostname:
+        raise ValueError("must be an absolute URL")
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _PLAINTEXT_HOSTS):
+        return url.rstrip("/")
+    raise ValueError("must start with https:// (http:// only for this machine itself)")
+
+
+def _absolute(url: str) -> str:
+    if urlsplit(url).scheme not in {"http", "https"}:
+        raise ValueError("must be the queue's URL, not its name or ARN")
+    return url
+
+
+QueueUrl = Annotated[str, AfterValidator(_absolute)]
+
+
+class Settings(BaseModel):
+    """What a deployment decides. Each field is read from the environment variable that its alias names.
+
+    Attributes:
+        partner_api_url: base of the partner's API, without a trailing slash.
+        membership_queue_url: FIFO queue of audience membership changes.
+        event_queue_url: standard queue of events that the partner could not take in the call, and of erasures.
+        membership_dlq_url: FIFO queue of membership changes that can never be delivered.
+        event_dlq_url: queue of event requests and erasures that can never be delivered.
+        suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
+        handler_deadline_ms: milliseconds from the start of a request to the last moment a partner call may take;
+            mParticle expects an answer within 200 ms for 99 % of calls.
+        membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
+            on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    partner_api_url: Annotated[str, AfterValidator(_without_plaintext)] = Field(alias="PARTNER_API_URL")
+    membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
+    event_queue_url: QueueUrl = Field(alias="EVENT_QUEUE_URL")
+    membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
+    event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
+    suspension_table: str = Field(alias="SUSPENSION_TABLE")
+    handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=10, le=10_000)
+    membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; a blank variable counts as missing.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing or wrong.
+        """
+        names = [field.alias for field in cls.model_fields.values() if field.alias]
+        try:
+            return cls.model_validate({name: environ[name] for name in names if environ.get(name, "").strip()})
+        except ValidationError as error:
+            problems = (f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
+            raise ConfigurationError("; ".join(problems)) from None

@@ -1,0 +1,34 @@
+"""The time that is left for a piece of work."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A moment on a monotonic clock by which work must be over.
+
+    Attributes:
+        at: the moment, in seconds of ``clock``.
+        clock: seconds that never go backwards.
+    """
+
+    at: float
+    clock: Clock = time.monotonic
+
+    @classmethod
+    def after(cls, seconds: float, clock: Clock = time.monotonic) -> Self:
+        """Return the moment this many seconds from now."""
+        return cls(clock() + seconds, clock)
+
+    def remaining(self) -> float:
+        """Return the seconds that are left, never less than zero."""
+        return max(0.0, self.at - self.clock())
+
+    def within(self, seconds: float) -> Self:
+        """Return the earlier of this moment and the one this many seconds from now."""
+        return type(self)(min(self.at, self.clock() + seconds), self.clock)

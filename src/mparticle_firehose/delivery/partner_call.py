@@ -1,0 +1,89 @@
+"""What the partner room hands over to be delivered: values, without a trace of HTTP."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+type JsonValue = bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
+type JsonObject = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartnerCall:
+    """One request to the partner's API.
+
+    Attributes:
+        method: the HTTP method.
+        path: below the partner's base URL, percent-encoded, with its leading slash.
+        credential: the bearer token. Never shown.
+        body: the JSON object to send, if any. Never shown: it holds personal data.
+        work: what the call is part of, usually mParticle's request id. Two calls that are alike in everything else
+            but belong to different work are different calls.
+        done_statuses: statuses that mean success for this call beside those of the policy.
+    """
+
+    method: str
+    path: str
+    credential: str = field(repr=False)
+    body: JsonObject | None = field(default=None, repr=False)
+    work: str = ""
+    done_statuses: frozenset[int] = frozenset()
+
+    def encoded_body(self) -> bytes | None:
+        """Return the body as compact JSON, the same bytes for the same call."""
+        if self.body is None:
+            return None
+        return json.dumps(self.body, separators=(",", ":"), allow_nan=False).encode()
+
+    def idempotency_key(self, encoded_body: bytes | None) -> str:
+        """Return a key that is the same whenever this call is repeated, by whichever worker and however late."""
+        identity = "\n".join((self.work, self.method, self.path)).encode()
+        return hashlib.sha256(identity + b"\n" + (encoded_body or b"")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipTarget:
+    """Where membership changes go. Changes with equal targets may share a call.
+
+    Attributes:
+        account_id: mParticle's id of the customer's configuration.
+        path: the partner's members resource of one audience.
+        credential: the bearer token. Never shown.
+    """
+
+    account_id: int
+    path: str
+    credential: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """One user's change in one audience.
+
+    Attributes:
+        profile: index of the user's profile in the request.
+        audience: index of the audience in that profile.
+        target: where it goes.
+        item: what the partner gets. Never shown.
+    """
+
+    profile: int
+    audience: int
+    target: MembershipTarget
+    item: JsonObject = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliverableChange:
+    """A change that can never become a partner call, found by the mapping; the rest of its request still can.
+
+    Attributes:
+        profile: index of the user's profile in the request.
+        audience: index of the audience in that profile.
+        reason: which rule it breaks, without values.
+    """
+
+    profile: int
+    audience: int
+    reason: str

@@ -1,0 +1,65 @@
+"""Cuts mParticle's own JSON into messages that SQS carries; fields that nobody here knows stay as they were."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from mparticle_firehose.errors import MessageTooLargeError
+
+type Json = Mapping[str, Any]
+"""A JSON object exactly as mParticle sent it: the one place past the edge where nobody looks inside."""
+
+_CLOSING = "]}"
+
+
+def encode(value: object) -> str:
+    """Return compact JSON in ASCII: SQS refuses characters that JSON allows, so they travel escaped."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def present(source: Json, key: str) -> list[Any]:
+    """Return the elements of a list in the source as the models number them, that is without nulls."""
+    return [element for element in source.get(key) or () if element is not None]
+
+
+class Slicer:
+    """Makes copies of an object that differ in one list only, none larger than a number of bytes.
+
+    Attributes:
+        room: bytes that the elements of one copy may have, the commas between them included.
+    """
+
+    def __init__(self, source: Json, key: str, budget: int) -> None:
+        """Take the object to copy, the name of the list, and the bytes that a copy may have.
+
+        Raises:
+            MessageTooLargeError: the object does not fit even with an empty list.
+        """
+        self._key = key
+        rest = encode({name: value for name, value in source.items() if name != key})
+        self._opening = f'{rest[:-1]}{"," if len(rest) > len("{}") else ""}"{key}":['
+        self.room = budget - len(self._opening) - len(_CLOSING)
+        if self.room < 0:
+            raise MessageTooLargeError(f"larger than the queue carries even without its {key}")
+
+    def runs(self, elements: Iterable[str]) -> Iterator[list[str]]:
+        """Cut encoded elements into runs that fit a copy each, in order and as few as can be; at least one run.
+
+        Raises:
+            MessageTooLargeError: an element does not fit even alone; the message names it.
+        """
+        run: list[str] = []
+        free = self.room
+        for number, element in enumerate(elements):
+            if len(element) > self.room:
+                raise MessageTooLargeError(f"{self._key}.{number}: larger than the queue carries")
+            if len(element) > free:
+                yield run
+                run, free = [], self.room
+            run.append(element)
+            free -= len(element) + len(",")
+        yield run
+
+    def copy(self, run: Sequence[str]) -> str:
+        """Return the object with this run of encoded elements as its list."""
+        return self._opening + ",".join(run) + _CLOSING

@@ -1,0 +1,27 @@
+"""Takes membership changes in: stored in order first, then acknowledged. The worker delivers them."""
+
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, AudienceMembershipChangeResponse
+
+
+def process(
+    request: AudienceMembershipChangeRequest, services: Services, deadline: Deadline
+) -> AudienceMembershipChangeResponse:
+    """Store the changes, or tell mParticle to stop if the partner no longer accepts the account's credentials.
+
+    mParticle verifies the integration with requests that carry no profiles; they are answered at once.
+
+    Raises:
+        MessageTooLargeError: a single change is larger than the queue carries.
+        DeliveryError: the queue did not take all of them, so that mParticle must repeat the request.
+    """
+    if not request.user_profiles:
+        return AudienceMembershipChangeResponse()
+    if services.suspensions.is_suspended(request.account):
+        services.telemetry.count("MembershipsSuspended")
+        return AudienceMembershipChangeResponse(suspend_subscription=True)
+    messages = services.memberships.enqueue(request, deadline)
+    services.telemetry.count("ProfilesQueued", len(request.user_profiles))
+    services.telemetry.count("MembershipMessages", messages)
+    return AudienceMembershipChangeResponse()

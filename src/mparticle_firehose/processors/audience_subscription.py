@@ -1,0 +1,34 @@
+"""Keeps the partner's audiences in step with the audiences that customers connect."""
+
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.delivery.outcome import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.partner.audiences import subscription_call, subscription_settings
+from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse
+
+
+def process(
+    request: AudienceSubscriptionRequest, services: Services, deadline: Deadline
+) -> AudienceSubscriptionResponse:
+    """Create, update or delete the partner's audience, in the call: its id belongs into the answer.
+
+    Raises:
+        MalformedRequestError: the action is none that the partner knows.
+        SettingError: an account or subscription setting is missing.
+        DeliveryError: the partner did not do it; mParticle repeats the request.
+    """
+    call = subscription_call(request)
+    if call is None:
+        return AudienceSubscriptionResponse()
+    match services.partner.send(call, deadline):
+        case Delivered(answer):
+            settings = subscription_settings(request, answer)
+            return AudienceSubscriptionResponse(audience_subscription_settings=settings)
+        case Suspend(reason):
+            services.suspensions.suspend(request.account, reason)
+            raise DeliveryError(f"the partner does not accept the account's credentials ({reason})")
+        case Rejected(reason):
+            raise DeliveryError(f"the partner refuses the audience ({reason})")
+        case Retry(reason):
+            raise DeliveryError(f"the partner could not be reached in time ({reason})")

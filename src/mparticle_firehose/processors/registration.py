@@ -1,0 +1,13 @@
+"""Answers mParticle's question what this integration is and needs."""
+
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.partner.registration import registration
+from mparticle_firehose.protocol import ModuleRegistrationRequest, ModuleRegistrationResponse
+
+
+def process(
+    _request: ModuleRegistrationRequest, _services: Services, _deadline: Deadline
+) -> ModuleRegistrationResponse:
+    """Return the declaration, as a message of its own."""
+    return registration()

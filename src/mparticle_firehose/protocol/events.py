@@ -1,0 +1,264 @@
+"""The sixteen events, and what stands in for one that this version does not know."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mparticle_firehose.protocol.base import ByType, Model
+from mparticle_firehose.protocol.commerce import Impressions, Products, Promotions
+from mparticle_firehose.protocol.enums import (
+    ApplicationState,
+    CustomEventType,
+    EventType,
+    Known,
+    PrivacySetting,
+    ProductActionType,
+    PromotionActionType,
+    PushSubscriptionAction,
+)
+from mparticle_firehose.protocol.fields import (
+    Bool,
+    DefaultOnError,
+    Double,
+    Int,
+    NullIs,
+    OptionalDecimal,
+    OptionalId,
+    OptionalInt,
+    OptionalJsonText,
+    OptionalText,
+    TextList,
+    TextMap,
+    UnknownType,
+)
+from mparticle_firehose.protocol.identities import UserIdentities
+
+
+class Location(Model):
+    """A place in degrees, accurate to so many metres. Zero cannot be told from unknown."""
+
+    latitude: Double = 0.0
+    longitude: Double = 0.0
+    accuracy: Double = 0.0
+
+
+class Event(Model):
+    """What all events share.
+
+    ``id`` is what makes a repeated delivery recognisable; where it is None, ``source_id`` may serve. ``timestamp_ms``
+    is when it happened, up to the registered ``max_data_age_hours`` ago. ``session_id`` may be 0 or negative.
+    """
+
+    type: UnknownType = None
+    id: OptionalId = None
+    timestamp_ms: Int = 0
+    source_id: OptionalText = None
+    session_id: OptionalInt = None
+    location: Location | None = None
+
+
+class UnknownEvent(Event):
+    """An event of a type that this version does not know; what is particular to it is in ``model_extra``.
+
+    Common fields that do not have the common shape are as if they were missing.
+    """
+
+    id: Annotated[OptionalId, DefaultOnError(None)] = None
+    timestamp_ms: Annotated[Int, DefaultOnError(0)] = 0
+    source_id: Annotated[OptionalText, DefaultOnError(None)] = None
+    session_id: Annotated[OptionalInt, DefaultOnError(None)] = None
+    location: Annotated[Location | None, DefaultOnError(None)] = None
+
+
+class SessionStartEvent(Event):
+    """A session began."""
+
+    type: Literal[EventType.SESSION_START] = EventType.SESSION_START
+
+
+class SessionEndEvent(Event):
+    """A session ended after ``session_length_ms``."""
+
+    type: Literal[EventType.SESSION_END] = EventType.SESSION_END
+    session_length_ms: Int = 0
+
+
+class CustomEvent(Event):
+    """An event that the customer named."""
+
+    type: Literal[EventType.CUSTOM_EVENT] = EventType.CUSTOM_EVENT
+    name: OptionalText = None
+    custom_event_type: Annotated[CustomEventType | str | None, Known(CustomEventType)] = None
+    attributes: TextMap = Field(default_factory=dict)
+    custom_flags: TextMap = Field(default_factory=dict)
+
+
+class ScreenViewEvent(Event):
+    """A screen was shown."""
+
+    type: Literal[EventType.SCREEN_VIEW] = EventType.SCREEN_VIEW
+    screen_name: OptionalText = None
+    attributes: TextMap = Field(default_factory=dict)
+    custom_flags: TextMap = Field(default_factory=dict)
+
+
+class ErrorEvent(Event):
+    """The application failed, or crashed."""
+
+    type: Literal[EventType.ERROR] = EventType.ERROR
+    message: OptionalText = None
+    is_crash: Bool = False
+    stack_trace: OptionalText = None
+    breadcrumbs: TextList = ()
+    attributes: TextMap = Field(default_factory=dict)
+
+
+class PrivacySettingChangeEvent(Event):
+    """The user allowed or forbade the collection of data."""
+
+    type: Literal[EventType.PRIVACY_SETTING_CHANGE] = EventType.PRIVACY_SETTING_CHANGE
+    setting: Annotated[PrivacySetting | str | None, Known(PrivacySetting)] = None
+    is_enabled: Bool = False
+
+
+class UserAttributeChangeEvent(Event):
+    """User attributes were set or removed; either side may be empty. A null value is a tag."""
+
+    type: Literal[EventType.USER_ATTRIBUTE_CHANGE] = EventType.USER_ATTRIBUTE_CHANGE
+    added: TextMap = Field(default_factory=dict)
+    removed: TextMap = Field(default_factory=dict)
+
+
+class UserIdentityChangeEvent(Event):
+    """User identities were added or removed; either side may be empty."""
+
+    type: Literal[EventType.USER_IDENTITY_CHANGE] = EventType.USER_IDENTITY_CHANGE
+    added: UserIdentities = ()
+    removed: UserIdentities = ()
+
+
+class PushSubscriptionEvent(Event):
+    """A push token became usable or unusable."""
+
+    type: Literal[EventType.PUSH_SUBSCRIPTION] = EventType.PUSH_SUBSCRIPTION
+    action: Annotated[PushSubscriptionAction | str | None, Known(PushSubscriptionAction)] = None
+    token: OptionalText = None
+
+
+class ApplicationStateTransitionEvent(Event):
+    """The application went to another state. ``launch_parameters`` is text that holds JSON, or should."""
+
+    type: Literal[EventType.APPLICATION_STATE_TRANSITION] = EventType.APPLICATION_STATE_TRANSITION
+    application_state: Annotated[ApplicationState | str | None, Known(ApplicationState)] = None
+    launch_referral: OptionalText = None
+    referral_application: OptionalText = None
+    launch_parameters: OptionalJsonText = None
+    source_package: OptionalText = None
+
+
+class PushMessageReceiptEvent(Event):
+    """A push message arrived. ``payload`` is text that holds JSON, or should; objects inside may be text again."""
+
+    type: Literal[EventType.PUSH_MESSAGE_RECEIPT] = EventType.PUSH_MESSAGE_RECEIPT
+    payload: OptionalJsonText = None
+
+
+class PushMessageOpenEvent(Event):
+    """A push message was opened. Its ``payload`` is as a receipt's."""
+
+    type: Literal[EventType.PUSH_MESSAGE_OPEN] = EventType.PUSH_MESSAGE_OPEN
+    payload: OptionalJsonText = None
+
+
+class ProductActionEvent(Event):
+    """Something happened to products, such as a purchase."""
+
+    type: Literal[EventType.PRODUCT_ACTION] = EventType.PRODUCT_ACTION
+    action: Annotated[
+        ProductActionType | str | None,
+        Known(ProductActionType, {"remove_from_wishlist": ProductActionType.REMOVE_FROM_WISH_LIST}),
+    ] = None
+    transaction_id: OptionalText = None
+    affiliation: OptionalText = None
+    total_amount: OptionalDecimal = None
+    tax_amount: OptionalDecimal = None
+    shipping_amount: OptionalDecimal = None
+    currency_code: OptionalText = None
+    coupon_code: OptionalText = None
+    products: Products = ()
+    attributes: TextMap = Field(default_factory=dict)
+    custom_flags: TextMap = Field(default_factory=dict)
+
+
+class PromotionActionEvent(Event):
+    """Promotions were viewed or clicked."""
+
+    type: Literal[EventType.PROMOTION_ACTION] = EventType.PROMOTION_ACTION
+    action: Annotated[PromotionActionType | str | None, Known(PromotionActionType)] = None
+    attributes: TextMap = Field(default_factory=dict)
+    promotions: Promotions = ()
+    custom_flags: TextMap = Field(default_factory=dict)
+
+
+class ImpressionEvent(Event):
+    """Products were shown in lists."""
+
+    type: Literal[EventType.IMPRESSION] = EventType.IMPRESSION
+    attributes: TextMap = Field(default_factory=dict)
+    impressions: Impressions = ()
+    custom_flags: TextMap = Field(default_factory=dict)
+
+
+class AttributionEvent(Event):
+    """An installation was attributed to a campaign."""
+
+    type: Literal[EventType.ATTRIBUTION] = EventType.ATTRIBUTION
+    name: OptionalText = None
+    partner_name: OptionalText = None
+    publisher_name: OptionalText = None
+    campaign_name: OptionalText = None
+    attributes: TextMap = Field(default_factory=dict)
+
+
+KnownEvent = (
+    SessionStartEvent
+    | SessionEndEvent
+    | CustomEvent
+    | ScreenViewEvent
+    | ErrorEvent
+    | PrivacySettingChangeEvent
+    | UserAttributeChangeEvent
+    | UserIdentityChangeEvent
+    | PushSubscriptionEvent
+    | ApplicationStateTransitionEvent
+    | PushMessageReceiptEvent
+    | PushMessageOpenEvent
+    | ProductActionEvent
+    | PromotionActionEvent
+    | ImpressionEvent
+    | AttributionEvent
+)
+AnyEvent = KnownEvent | UnknownEvent
+
+EVENT_MODELS: dict[EventType, type[Event]] = {
+    EventType.SESSION_START: SessionStartEvent,
+    EventType.SESSION_END: SessionEndEvent,
+    EventType.CUSTOM_EVENT: CustomEvent,
+    EventType.SCREEN_VIEW: ScreenViewEvent,
+    EventType.ERROR: ErrorEvent,
+    EventType.PRIVACY_SETTING_CHANGE: PrivacySettingChangeEvent,
+    EventType.USER_ATTRIBUTE_CHANGE: UserAttributeChangeEvent,
+    EventType.USER_IDENTITY_CHANGE: UserIdentityChangeEvent,
+    EventType.PUSH_SUBSCRIPTION: PushSubscriptionEvent,
+    EventType.APPLICATION_STATE_TRANSITION: ApplicationStateTransitionEvent,
+    EventType.PUSH_MESSAGE_RECEIPT: PushMessageReceiptEvent,
+    EventType.PUSH_MESSAGE_OPEN: PushMessageOpenEvent,
+    EventType.PRODUCT_ACTION: ProductActionEvent,
+    EventType.PROMOTION_ACTION: PromotionActionEvent,
+    EventType.IMPRESSION: ImpressionEvent,
+    EventType.ATTRIBUTION: AttributionEvent,
+}
+
+Events = Annotated[
+    tuple[Annotated[AnyEvent, ByType(EVENT_MODELS, unknown=UnknownEvent, kind="event_type")], ...], NullIs(())
+]

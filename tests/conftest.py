@@ -1,0 +1,208 @@
+"""Fakes that are passed in, and the one loader of our own sample requests."""
+
+import copy
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_sqs import SQSClient
+
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.delivery.outcome import Delivered, Outcome
+from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.protocol import (
+    Account,
+    EventProcessingRequest,
+    Serializer,
+)
+
+EVENTS = Path(__file__).parent.parent / "events"
+REGION = "us-east-1"
+
+type Json = dict[str, Any]
+
+serializer = Serializer()
+
+
+def load_event(name: str, **overrides: object) -> Json:
+    """Return one of our sample requests with some of its top-level fields replaced."""
+    message: Json = json.loads((EVENTS / f"{name}.json").read_text())
+    return {**message, **copy.deepcopy(overrides)}
+
+
+def parsed(kind: type[Any], message: Mapping[str, Any]) -> Any:
+    """Parse a request that must be of this type."""
+    request = serializer.parse(message)
+    assert isinstance(request, kind)
+    return request
+
+
+class Clock:
+    """Time that moves when a test says so."""
+
+    def __init__(self, now: float = 1_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@dataclass
+class PartnerDouble:
+    """Answers calls from a list of outcomes, then with success; keeps the calls."""
+
+    outcomes: list[Outcome | Exception] = field(default_factory=list)
+    judge: Callable[[PartnerCall], Outcome] | None = None
+    calls: list[PartnerCall] = field(default_factory=list)
+    deadlines: list[Deadline] = field(default_factory=list)
+
+    def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
+        self.calls.append(call)
+        self.deadlines.append(deadline)
+        if self.judge:
+            return self.judge(call)
+        outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+@dataclass
+class StoreDouble:
+    """Keeps what is stored, or fails."""
+
+    fails: bool = False
+    stored: list[Any] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+
+    def enqueue(self, request: Any, deadline: Deadline) -> Any:
+        if self.fails:
+            raise DeliveryError("the queue did not take it")
+        self.stored.append(request)
+        return 1
+
+    def put_events(self, request: EventProcessingRequest, reason: str, deadline: Deadline) -> None:
+        self.enqueue(request, deadline)
+        self.reasons.append(reason)
+
+
+@dataclass
+class SuspensionsDouble:
+    """Remembers suspended accounts."""
+
+    reasons: dict[int, str] = field(default_factory=dict)
+
+    def is_suspended(self, account: Account) -> bool:
+        return account.account_id in self.reasons
+
+    def suspend(self, account: Account, reason: str) -> None:
+        self.reasons[account.account_id] = reason
+
+
+@dataclass
+class TelemetryDouble:
+    """Adds up counts."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+
+    warnings: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+
+    def count(self, name: str, value: int = 1) -> None:
+        self.counts[name] = self.counts.get(name, 0) + value
+
+    def warn(self, event: str, facts: Mapping[str, str]) -> None:
+        self.warnings.append((event, dict(facts)))
+
+
+@dataclass(frozen=True)
+class Queues:
+    """The four queues of a deployment in moto, and a look into them."""
+
+    sqs: SQSClient
+    membership: str
+    membership_dlq: str
+    event: str
+    event_dlq: str
+
+    def messages(self, url: str) -> list[Any]:
+        """Take everything from a queue."""
+        taken: list[Any] = []
+        while batch := self.sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+        ).get("Messages"):
+            taken += batch
+        return taken
+
+    def bodies(self, url: str) -> list[Json]:
+        """Take everything from a queue and read it."""
+        return [json.loads(message["Body"]) for message in self.messages(url)]
+
+
+@pytest.fixture
+def partner() -> PartnerDouble:
+    return PartnerDouble()
+
+
+@pytest.fixture
+def services(partner: PartnerDouble) -> Services:
+    return Services(
+        partner=partner,
+        memberships=StoreDouble(),
+        events=StoreDouble(),
+        dead_letters=StoreDouble(),
+        suspensions=SuspensionsDouble(),
+        telemetry=TelemetryDouble(),
+    )
+
+
+@pytest.fixture
+def deadline() -> Deadline:
+    return Deadline.after(5.0)
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Stand moto in for AWS. It knows no FIFO order: what depends on order is tested against the local cloud."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def queues(aws: None) -> Queues:
+    sqs = boto3.client("sqs", region_name=REGION)
+
+    def create(name: str) -> str:
+        attributes: dict[Any, str] = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
+        return sqs.create_queue(QueueName=name, Attributes={"MaximumMessageSize": "1048576", **attributes})["QueueUrl"]
+
+    return Queues(sqs, create("membership.fifo"), create("membership-dlq.fifo"), create("event"), create("event-dlq"))
+
+
+@pytest.fixture
+def dynamodb(aws: None) -> DynamoDBClient:
+    client = boto3.client("dynamodb", region_name=REGION)
+    client.create_table(
+        TableName="suspensions",
+        KeySchema=[{"AttributeName": "account", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "account", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return client
