@@ -56,7 +56,7 @@ registration: .venv/.installed
 
 # The three environments side by side; each is made anew when its requirements change.
 setup:
-	@$(MAKE) --no-print-directory --jobs=3 $(ENVIRONMENTS)
+	@$(MAKE) --silent --no-print-directory --jobs=3 $(ENVIRONMENTS)
 
 .venv/.installed: requirements-dev.txt requirements.txt
 .local/sam/.installed: local/requirements-sam.txt

@@ -16,13 +16,14 @@ from local.journey import Journey, travel
 from local.messages import Message, message_from, messages_in
 from local.report import console, show
 
-_TERMINATED = 128 + signal.SIGTERM
-_INTERRUPTED = 128 + signal.SIGINT
+_ENDED_BY_SIGNAL = 128
 
 
 def main() -> int:
     """Run and return the exit status: 0 when every message arrived, 1 when not, 2 when nothing could be tried."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     out, problems = console(), Console(stderr=True, highlight=False)
     try:
         return _run(_messages(), out)
@@ -31,7 +32,7 @@ def main() -> int:
         return 2
     except KeyboardInterrupt:
         problems.print("\nInterrupted; everything is stopped.")
-        return _INTERRUPTED
+        return _ENDED_BY_SIGNAL + signal.SIGINT
 
 
 def _messages() -> Sequence[Message]:
@@ -73,9 +74,9 @@ def _keep_logs(cloud: LocalCloud) -> None:
         (STATE / "log" / f"{function}.log").write_text("\n".join(line.rstrip("\n") for line in lines) + "\n")
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
+def _terminate(number: int, _frame: FrameType | None) -> None:
     """Leave as an exception does, so that every context is closed on the way."""
-    raise SystemExit(_TERMINATED)
+    raise SystemExit(_ENDED_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from local.cloud import Answer, LocalCloud
+from local.cloud import Answer
 from local.fake_partner import FakePartner, ReceivedRequest
 from local.messages import Message
 from local.partner_contract import Json
@@ -52,7 +53,26 @@ class Journey:
     problems: tuple[str, ...]
 
 
-def travel(cloud: LocalCloud, partner: FakePartner, messages: Sequence[Message]) -> Journey:
+class Deployment(Protocol):
+    """What a journey needs of the product, wherever it is deployed; see `local.cloud.LocalCloud`."""
+
+    def invoke(self, payload: bytes) -> Answer:
+        """Invoke the handler as mParticle does."""
+
+    def settle(self) -> bool:
+        """Wait for the queues to drain; tell whether they did."""
+
+    def backlog(self) -> Counter[str]:
+        """Count the messages that wait in each queue."""
+
+    def dead_letters(self) -> Counter[str]:
+        """Count the messages in each dead-letter queue."""
+
+    def processed_messages(self) -> Counter[str]:
+        """Count the messages taken from each queue so far."""
+
+
+def travel(cloud: Deployment, partner: FakePartner, messages: Sequence[Message]) -> Journey:
     """Send each message, wait until its traces have settled, and judge the outcome."""
     passages: list[Passage] = []
     memberships: dict[str, dict[str, Json]] = {}
@@ -69,7 +89,7 @@ def travel(cloud: LocalCloud, partner: FakePartner, messages: Sequence[Message])
     return Journey(tuple(passages), memberships, dead_letters, problems)
 
 
-def _pass(cloud: LocalCloud, partner: FakePartner, message: Message) -> Passage:
+def _pass(cloud: Deployment, partner: FakePartner, message: Message) -> Passage:
     calls_before, processed_before = len(partner.requests), cloud.processed_messages()
     answer = cloud.invoke(message.payload)
     settled = cloud.settle()

@@ -75,7 +75,7 @@ class MiniStack:
         guard = Path(__file__).with_name("guarded_ministack.py")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [tool("ministack", "python"), "-I", guard], cwd=self._home, env=self._environment(),
+                [tool("ministack", "python"), "-I", guard, self._home], cwd=self._home, env=self._environment(),
                 stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 

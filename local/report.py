@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -19,7 +20,7 @@ from mparticle_firehose.protocol import (
 
 _SERIALIZER = Serializer()
 _LISTS = {"events": "event", "changes": "change"}
-_WIDTH_WITHOUT_TERMINAL = 150
+_WIDTH_WITHOUT_TERMINAL = 160
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -45,9 +46,10 @@ def show(journey: Journey, out: Console) -> None:
 
 
 def _table(passages: Iterable[Passage]) -> Table:
-    table = Table("Message", "Answer", "ms", "Queued", "The partner received", show_lines=False, expand=False)
-    table.columns[2].justify = "right"
-    table.columns[4].ratio = 1
+    table = Table("Message", "Answer", box=box.SIMPLE_HEAD)
+    table.add_column("ms", justify="right")
+    table.add_column("Queued")
+    table.add_column("The partner received")
     for number, passage in enumerate(passages):
         # The emulator unpacks the function for its first call, which says nothing about AWS.
         took = "(start)" if number == 0 else f"{passage.answer.milliseconds:.0f}"
@@ -55,7 +57,7 @@ def _table(passages: Iterable[Passage]) -> Table:
             passage.message.name,
             _answer_text(passage.answer),
             took,
-            "\n".join(f"{name} {_TIMES}{count}" for name, count in passage.queued.items()) or "-",
+            "\n".join(f"{count}{_TIMES} {name}" for name, count in passage.queued.items()) or "-",
             "\n".join(_calls(passage.calls)) or "-",
             style="red" if passage.problems else None,
         )
@@ -96,7 +98,7 @@ def _calls(calls: Iterable[ReceivedRequest]) -> Iterable[str]:
         contents.setdefault(key, Counter()).update(_content(call))
     for key, count in counts.items():
         inside = ", ".join(f"{number} {_plural(name, number)}" for name, number in contents[key].items())
-        yield escape(f"{key[0]} {_TIMES}{count}{f' ({inside})' if inside else ''}{key[1]}")
+        yield escape(f"{count}{_TIMES} {key[0]}{f' ({inside})' if inside else ''}{key[1]}")
 
 
 def _is_done(call: ReceivedRequest) -> bool:

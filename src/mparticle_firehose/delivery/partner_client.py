@@ -24,10 +24,6 @@ _FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (  # the first that 
     (exceptions.ConnectTimeoutError, NetworkFault.CONNECT_TIMEOUT),
     (exceptions.TimeoutError, NetworkFault.READ_TIMEOUT),
     (exceptions.SSLError, NetworkFault.TLS),
-    (exceptions.DecodeError, NetworkFault.MALFORMED_ANSWER),
-    (exceptions.InvalidHeader, NetworkFault.MALFORMED_ANSWER),
-    (exceptions.InvalidChunkLength, NetworkFault.MALFORMED_ANSWER),
-    (exceptions.ProtocolError, NetworkFault.RESET),
     (exceptions.HTTPError, NetworkFault.MALFORMED_ANSWER),
 )
 
@@ -62,7 +58,7 @@ class PartnerClient:
         except _OversizedAnswerError:
             return judge_fault(NetworkFault.OVERSIZED_ANSWER)
         except exceptions.HTTPError as error:
-            return judge_fault(next(fault for kind, fault in _FAULTS if isinstance(error, kind)))
+            return judge_fault(_fault(error))
 
     def _exchange(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         body = call.encoded_body()
@@ -87,6 +83,12 @@ class PartnerClient:
             retry_after=response.headers.get("Retry-After"),
             done=call.done_statuses,
         )
+
+
+def _fault(error: exceptions.HTTPError) -> NetworkFault:
+    if isinstance(error, exceptions.ProtocolError) and isinstance(error.args[-1], (OSError, exceptions.IncompleteRead)):
+        return NetworkFault.RESET
+    return next(fault for kind, fault in _FAULTS if isinstance(error, kind))
 
 
 def _headers(call: PartnerCall, body: bytes | None) -> Mapping[str, str]:

@@ -85,7 +85,7 @@ class QueueSender:
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         except (BotoCoreError, ClientError) as error:
-            raise DeliveryError(f"the queue could not be reached: {type(error).__name__}") from error
+            raise DeliveryError(f"the queue cannot be used: {type(error).__name__}") from error
         if faults := sorted({failure["Code"] for failure in failures if failure["SenderFault"]}):
             raise DeliveryError(f"the queue refuses the message: {', '.join(faults)}")
         return [batch[int(failure["Id"])] for failure in failures]

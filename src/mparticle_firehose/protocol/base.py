@@ -1,6 +1,6 @@
 """What every model of the protocol has in common, and how a list's elements choose their class."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
@@ -24,9 +24,10 @@ class Model(BaseModel):
         ser_json_inf_nan="strings",
     )
 
-    def __repr_args__(self) -> Iterator[tuple[str | None, object]]:
-        for name in sorted(self.model_fields_set):
-            yield name, ...
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
+
+    __str__ = __repr__
 
 
 _UNKNOWN = f"{LABEL}unknown"

@@ -34,7 +34,8 @@ class _ListForm:
 
 def _map_of(value: object) -> dict[str, object]:
     if isinstance(value, list):
-        return dict(_entries(value))
+        # As in a map, there is one identity per type; the first one counts.
+        return dict(reversed(list(_entries(value))))
     raise noise()
 
 

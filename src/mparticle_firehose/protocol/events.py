@@ -1,5 +1,6 @@
 """The sixteen events, and what stands in for one that this version does not know."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -32,6 +33,7 @@ from mparticle_firehose.protocol.fields import (
     UnknownType,
 )
 from mparticle_firehose.protocol.identities import UserIdentities
+from mparticle_firehose.protocol.reading import embedded_object
 
 
 class Location(Model):
@@ -155,6 +157,11 @@ class ApplicationStateTransitionEvent(Event):
     launch_parameters: OptionalJsonText = None
     source_package: OptionalText = None
 
+    @property
+    def launch_parameters_object(self) -> Mapping[str, object]:
+        """The object that ``launch_parameters`` holds, empty if it holds none."""
+        return embedded_object(self.launch_parameters)
+
 
 class PushMessageReceiptEvent(Event):
     """A push message arrived. ``payload`` is text that holds JSON, or should; objects inside may be text again."""
@@ -162,12 +169,22 @@ class PushMessageReceiptEvent(Event):
     type: Literal[EventType.PUSH_MESSAGE_RECEIPT] = EventType.PUSH_MESSAGE_RECEIPT
     payload: OptionalJsonText = None
 
+    @property
+    def payload_object(self) -> Mapping[str, object]:
+        """The object that ``payload`` holds, empty if it holds none."""
+        return embedded_object(self.payload)
+
 
 class PushMessageOpenEvent(Event):
     """A push message was opened. Its ``payload`` is as a receipt's."""
 
     type: Literal[EventType.PUSH_MESSAGE_OPEN] = EventType.PUSH_MESSAGE_OPEN
     payload: OptionalJsonText = None
+
+    @property
+    def payload_object(self) -> Mapping[str, object]:
+        """The object that ``payload`` holds, empty if it holds none."""
+        return embedded_object(self.payload)
 
 
 class ProductActionEvent(Event):

@@ -162,6 +162,11 @@ class EventProcessingRequest(Request):
     mpid: OptionalText = None
     platform_fields: PlatformFields | None = None
 
+    def reserved_attribute(self, name: str) -> str | None:
+        """The value of a reserved user attribute such as ``$FirstName``, however mParticle wrote its name."""
+        matches = (value for key, value in self.user_attributes.items() if key.lower() == name.lower())
+        return next(matches, None)
+
 
 class EventProcessingResponse(Response):
     """The events were taken. mParticle documents ``suspend_subscription`` for audiences only."""

@@ -36,6 +36,29 @@ def json_object(data: object) -> Mapping[str, object]:
     return data
 
 
+def embedded_object(text: str | None) -> Mapping[str, object]:
+    """The object in a text that should hold one, such as a push payload; empty if it holds none.
+
+    Objects inside may be text once more, as Android's are; they are read as well, one level deep.
+    """
+    outer = _embedded(text)
+    if not isinstance(outer, dict):
+        return {}
+    return {key: _embedded(value) if _seems_object(value) else value for key, value in outer.items()}
+
+
+def _seems_object(value: object) -> bool:
+    return isinstance(value, str) and value.lstrip().startswith("{")
+
+
+def _embedded(text: object) -> object:
+    """The JSON value that a text holds, or the text itself."""
+    try:
+        return json.loads(text) if isinstance(text, str) else text
+    except (ValueError, RecursionError):
+        return text
+
+
 def _text(data: bytes | bytearray) -> str:
     encoding = json.detect_encoding(data)
     try:
@@ -52,5 +75,5 @@ def _decoded(text: str) -> object:
     except RecursionError:
         raise MalformedRequestError(("", "is nested too deeply")) from None
     except ValueError:
-        raise MalformedRequestError(("", "must be JSON")) from None
+        raise MalformedRequestError(("", "must be JSON" if text.strip() else "must not be empty")) from None
     return value

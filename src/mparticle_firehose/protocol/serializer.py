@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
 from mparticle_firehose.protocol.enums import MessageType
-from mparticle_firehose.protocol.fields import LABEL, NOISE
+from mparticle_firehose.protocol.fields import LABEL, NOISE, RULE
 from mparticle_firehose.protocol.messages import (
     REQUEST_MODELS,
     RESPONSE_MODELS,
@@ -32,6 +32,8 @@ _RULES = {
     "tuple_type": "must be a list",
     "uuid_type": "must be a GUID",
     "uuid_parsing": "must be a GUID",
+    "invalid_key": "must be text",
+    "string_type": "must be text",
 }
 _LONGEST_INTEGER = 19
 """Digits of the largest 64-bit integer: a longer whole number is a float, as in any JSON reader but Python's."""
@@ -122,7 +124,11 @@ def _why_unsupported(wire_type: object) -> str:
 def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
     for problem in error.errors(include_url=False, include_context=False, include_input=False):
         if problem["type"] != NOISE:
-            yield _path(problem), _RULES.get(problem["type"], problem["msg"])
+            yield _path(problem), _rule(problem)
+
+
+def _rule(problem: ErrorDetails) -> str:
+    return problem["msg"] if problem["type"] == RULE else _RULES.get(problem["type"], "cannot be read")
 
 
 def _path(problem: ErrorDetails) -> str:

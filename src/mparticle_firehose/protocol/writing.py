@@ -4,12 +4,13 @@ None, ``""`` and empty lists and maps are left out, and so are such entries of m
 it is left. Each field's annotation says where that does not hold, see `Written`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from functools import cache
 from math import isfinite
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from mparticle_firehose.protocol.base import Model
@@ -17,52 +18,105 @@ from mparticle_firehose.protocol.fields import Written
 from mparticle_firehose.protocol.instants import epoch_seconds
 
 type WriteDecimal = Callable[[Decimal], object]
+type Writer[T] = Callable[[T, WriteDecimal], object]
+
+_JSON_SCALARS = frozenset({str, int, bool, type(None)})
+_EMPTY: tuple[object, ...] = (None, "", (), {})
 
 
 def write(value: object, write_decimal: WriteDecimal) -> object:
     """The JSON form of a message or of anything in it; fields that the protocol does not know stay as they came."""
-    match value:
-        case Model():
-            return _write_model(value, write_decimal)
-        case Mapping():
-            entries = ((str(key), write(entry, write_decimal)) for key, entry in value.items())
-            return {key: entry for key, entry in entries if not _is_empty(entry)}
-        case tuple() | list():
-            return [write(element, write_decimal) for element in value]
-        case Decimal():
-            return write_decimal(value)
-        case datetime():
-            return write_decimal(epoch_seconds(value))
-    return _write_scalar(value)
+    kind = type(value)
+    return value if kind in _JSON_SCALARS else _WRITERS[kind](value, write_decimal)
 
 
-def _write_scalar(value: object) -> object:
-    match value:
-        case Enum():
-            return value.value
-        case UUID():
-            return str(value) if value.int else None
-        case float() if not isfinite(value):
-            return {"inf": "Infinity", "-inf": "-Infinity"}.get(repr(value), "NaN")
-    return value
+class _Field(NamedTuple):
+    name: str
+    wire_name: str
+    rule: Written | None
+    default: object
+
+    def is_omitted(self, value: object) -> bool:
+        if self.rule is Written.ALWAYS:
+            return False
+        if self.rule is Written.NON_DEFAULT:
+            return value is self.default
+        return not value and value in _EMPTY
 
 
 def _write_model(model: Model, write_decimal: WriteDecimal) -> dict[str, object]:
     written: dict[str, object] = {}
-    for name, wire_name, rule, default in _fields(type(model)):
-        value = getattr(model, name)
-        if rule is Written.NON_DEFAULT and value is default:
+    values = model.__dict__
+    for field in _fields(type(model)):
+        value = values[field.name]
+        if field.is_omitted(value):
             continue
         wire = write(value, write_decimal)
-        if isinstance(value, Model) or rule is Written.ALWAYS or not _is_empty(wire):
-            written[wire_name] = wire
-    return written | (model.model_extra or {})
+        if wire or not isinstance(value, dict | UUID):  # one of only empty entries, or the nil UUID
+            written[field.wire_name] = wire
+    return {**written, **model.model_extra} if model.model_extra else written
+
+
+def _write_map(entries: dict[str, object], write_decimal: WriteDecimal) -> dict[str, object]:
+    return {
+        str(key): wire
+        for key, entry in entries.items()
+        if (entry or entry not in _EMPTY) and ((wire := write(entry, write_decimal)) or wire != {})
+    }
+
+
+def _write_list(elements: tuple[object, ...], write_decimal: WriteDecimal) -> list[object]:
+    return [write(element, write_decimal) for element in elements]
+
+
+def _write_enum(member: Enum, _: WriteDecimal) -> object:
+    return member.value
+
+
+def _write_uuid(value: UUID, _: WriteDecimal) -> str | None:
+    return str(value) if value.int else None
+
+
+def _write_float(value: float, _: WriteDecimal) -> float | str:
+    if isfinite(value):
+        return float(value)
+    return {"inf": "Infinity", "-inf": "-Infinity"}.get(repr(value), "NaN")
+
+
+def _write_decimal(value: Decimal, write_decimal: WriteDecimal) -> object:
+    return write_decimal(value)
+
+
+def _write_instant(value: datetime, write_decimal: WriteDecimal) -> object:
+    return write_decimal(epoch_seconds(value))
+
+
+class _Writers(dict[type, Writer[Any]]):
+    """Writers by class; a class that is not named is written as the first of its bases that is."""
+
+    def __missing__(self, kind: type) -> Writer[Any]:
+        self[kind] = next(writer for base, writer in list(self.items()) if issubclass(kind, base))
+        return self[kind]
+
+
+_WRITERS = _Writers(
+    {
+        Model: _write_model,
+        dict: _write_map,
+        tuple: _write_list,
+        Enum: _write_enum,
+        UUID: _write_uuid,
+        float: _write_float,
+        Decimal: _write_decimal,
+        datetime: _write_instant,
+    }
+)
 
 
 @cache
-def _fields(model: type[Model]) -> tuple[tuple[str, str, Written | None, object], ...]:
+def _fields(model: type[Model]) -> tuple[_Field, ...]:
     return tuple(
-        (
+        _Field(
             name,
             info.serialization_alias or name,
             next((rule for rule in info.metadata if isinstance(rule, Written)), None),
@@ -70,7 +124,3 @@ def _fields(model: type[Model]) -> tuple[tuple[str, str, Written | None, object]
         )
         for name, info in model.model_fields.items()
     )
-
-
-def _is_empty(wire: object) -> bool:
-    return wire is None or wire in ("", [], {})

@@ -1,0 +1,205 @@
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from local.fake_partner import FakePartner, Step
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.delivery.partner_client import MAX_ANSWER_BYTES, PartnerClient
+
+ERASURE = PartnerCall(
+    method="POST",
+    path="/v1/erasures",
+    credential="canary-secret-key",
+    body={"identities": {"email": "canary-pii@example.com"}},
+    work="request-1",
+)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakePartner]:
+    with FakePartner() as partner:
+        yield partner
+
+
+def send(url: str, call: PartnerCall = ERASURE, seconds: float = 2.0) -> Outcome:
+    return PartnerClient(url).send(call, Deadline.after(seconds))
+
+
+@contextmanager
+def raw_server(*answer: bytes, pause: float = 0.0) -> Iterator[str]:
+    """Answer one connection with these bytes, one piece after the other, and close it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                for piece in answer:
+                    try:
+                        connection.sendall(piece)
+                    except OSError:
+                        return
+                    time.sleep(pause)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join()
+
+
+def test_a_call_carries_key_idempotency_key_and_json(fake: FakePartner) -> None:
+    assert isinstance(send(fake.url), Delivered)
+
+    (received,) = fake.requests
+    assert (received.method, received.path, received.status) == ("POST", "/v1/erasures", 202)
+    assert received.headers["Authorization"] == "Bearer canary-secret-key"
+    assert received.headers["Content-Type"] == "application/json"
+    assert received.body == ERASURE.body
+
+
+def test_the_partners_answer_comes_with_success(fake: FakePartner) -> None:
+    call = PartnerCall(
+        method="POST",
+        path="/v1/audiences",
+        credential="key",
+        body={"account_id": 4242, "audience_id": 1, "name": "Tea"},
+    )
+
+    assert send(fake.url, call) == Delivered({"id": "aud-4242-1"})
+
+
+def test_a_repeated_call_has_the_same_idempotency_key_and_takes_effect_once(fake: FakePartner) -> None:
+    fake.script("/v1/erasures", ["apply_then_reset"])
+
+    outcomes = [send(fake.url), send(fake.url)]
+
+    assert outcomes[0] == Retry("reset")
+    assert isinstance(outcomes[1], Delivered)
+    assert len({request.headers["Idempotency-Key"] for request in fake.requests}) == 1
+    assert len(fake.erasures) == 1
+
+
+def test_other_work_has_another_idempotency_key() -> None:
+    other = PartnerCall(method="POST", path="/v1/erasures", credential="k", body=ERASURE.body, work="request-2")
+    body = ERASURE.encoded_body()
+
+    assert other.encoded_body() == body
+    assert other.idempotency_key(body) != ERASURE.idempotency_key(body)
+
+
+@pytest.mark.parametrize(
+    ("step", "outcome"),
+    [
+        (500, Retry("http_500")),
+        (503, Retry("http_503")),
+        ({"status": 429, "retry_after": 2}, Retry("http_429", 2.0)),
+        (422, Rejected("http_422")),
+        (401, Suspend("http_401")),
+        (302, Retry("http_302")),
+        ("reset", Retry("reset")),
+    ],
+    ids=str,
+)
+def test_what_the_partner_does_becomes_an_outcome(fake: FakePartner, step: Step, outcome: Outcome) -> None:
+    fake.script("/v1/erasures", [step])
+
+    assert send(fake.url) == outcome
+    assert len(fake.requests) == 1
+
+
+def test_a_deletion_of_what_is_gone_is_done(fake: FakePartner) -> None:
+    fake.script("/v1/audiences", [404])
+    call = PartnerCall(method="DELETE", path="/v1/audiences/gone", credential="key", done_statuses=frozenset({404}))
+
+    assert isinstance(send(fake.url, call), Delivered)
+
+
+def test_a_partner_that_hangs_costs_no_more_than_the_deadline(fake: FakePartner) -> None:
+    fake.script("/v1/erasures", ["hang"])
+    started = time.monotonic()
+
+    outcome = send(fake.url, seconds=0.1)
+
+    assert outcome == Retry("read_timeout")
+    assert 0.05 < time.monotonic() - started < 0.5
+
+
+def test_an_answer_that_drips_costs_no_more_than_the_deadline() -> None:
+    drops = [b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n", *[b" "] * 50]
+    started = time.monotonic()
+
+    with raw_server(*drops, pause=0.02) as url:
+        outcome = send(url, seconds=0.1)
+        elapsed = time.monotonic() - started
+
+    assert outcome == Retry("read_timeout")
+    assert elapsed < 0.5
+
+
+def test_nothing_is_sent_when_there_is_no_time_left(fake: FakePartner) -> None:
+    assert isinstance(send(fake.url, seconds=0), Retry)
+    assert fake.requests == ()
+
+
+def test_a_partner_that_is_down_is_a_retry() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+    assert send(f"http://127.0.0.1:{port}") == Retry("refused")
+
+
+def test_a_partner_without_the_right_certificate_is_a_retry_and_gets_no_key() -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+        outcome = send(url.replace("http://", "https://"))
+
+    assert outcome == Retry("tls")
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"", "reset"),
+        (b"I am no HTTP\r\n\r\n", "malformed_answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", "reset"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "malformed_answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc", "malformed_answer"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * MAX_ANSWER_BYTES) + b" " * (2 * MAX_ANSWER_BYTES),
+            "oversized_answer",
+        ),
+    ],
+    ids=["closed", "no-http", "cut-off", "broken-chunks", "broken-gzip", "oversized"],
+)
+def test_an_answer_that_cannot_be_used_is_a_retry(answer: bytes, reason: str) -> None:
+    with raw_server(answer) as url:
+        assert send(url) == Retry(reason)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[1]", b"not json", b'"text"', b"[" * 100_000], ids=["empty", "list", "text", "string", "deep"]
+)
+def test_a_success_needs_no_readable_body(body: bytes) -> None:
+    with raw_server(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body) as url:
+        assert send(url) == Delivered({})
+
+
+def test_connections_are_reused(fake: FakePartner) -> None:
+    client = PartnerClient(fake.url)
+    opened = []
+    pool = client._pool.connection_from_url(fake.url)  # noqa: SLF001  urllib3 counts what nobody else can see
+
+    for _ in range(5):
+        client.send(ERASURE, Deadline.after(2))
+        opened.append(pool.num_connections)
+
+    assert opened == [1] * 5
+
+
+def test_neither_key_nor_body_is_shown() -> None:
+    assert "canary" not in repr(ERASURE)
