@@ -28,7 +28,7 @@ def main() -> int:
     try:
         return _run(_messages(), out)
     except LocalCloudError as error:
-        problems.print(f"\nThe local cloud could not do it: {error}", style="red", markup=False)
+        problems.print(f"\nThe local cloud could not do it: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     except KeyboardInterrupt:
         problems.print("\nInterrupted; everything is stopped.")
@@ -52,10 +52,14 @@ def _run(messages: Sequence[Message], out: Console) -> int:
         with LocalCloud(partner.url, report=report) as cloud:
             sending = time.monotonic()
             journey = travel(cloud, partner, messages)
-            report(f"Sent {len(messages)} messages to the released alias ({time.monotonic() - sending:.1f} s)")
+            report(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
             _keep_logs(cloud)
     _finish(journey, out, time.monotonic() - started)
     return 1 if journey.problems else 0
+
+
+def _counted(messages: Sequence[Message]) -> str:
+    return "1 message" if len(messages) == 1 else f"{len(messages)} messages"
 
 
 def _step_printer(out: Console) -> Callable[[str], None]:

@@ -44,7 +44,7 @@ def build(folder: Path, *, environment: str, architecture: str) -> None:
     ]  # fmt: skip
     run_quietly(command, environment=build_environment(), log=STATE / "log" / "sam-build.log", purpose="sam build")
     for function in _functions(folder):
-        _require_dependencies(folder / function)
+        require_dependencies(folder / function)
         _compile(folder / function)
 
 
@@ -108,8 +108,12 @@ def _functions(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
-def _require_dependencies(function: Path) -> None:
-    """Refuse a build without its dependencies: SAM makes one, with a warning only, when it misses the manifest."""
+def require_dependencies(function: Path) -> None:
+    """Refuse a build without its dependencies: SAM makes one, with a warning only, when it misses the manifest.
+
+    Raises:
+        LocalCloudError: naming what is missing.
+    """
     pins = re.findall(r"(?m)^([\w.-]+)==", (ROOT / "requirements.txt").read_text())
     inside = {path.name.lower() for path in function.glob("*.dist-info")}
     missing = [pin for pin in pins if not any(name.startswith(f"{pin.replace('-', '_')}-") for name in inside)]

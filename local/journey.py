@@ -84,7 +84,7 @@ def travel(cloud: Deployment, partner: FakePartner, messages: Sequence[Message])
     problems = (
         *(f"{passage.message.name}: {problem}" for passage in passages for problem in passage.problems),
         *(f"the partner's contract was broken by {violation}" for violation in partner.violations),
-        *(f"{count} messages in the queue {name}" for name, count in dead_letters.items() if count),
+        *(f"the queue {name} holds {count}" for name, count in dead_letters.items() if count),
     )
     return Journey(tuple(passages), memberships, dead_letters, problems)
 

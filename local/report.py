@@ -10,7 +10,8 @@ from rich.table import Table
 
 from local.cloud import Answer
 from local.fake_partner import ReceivedRequest
-from local.journey import Journey, Passage, error_text
+from local.journey import Journey, Passage
+from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
     AudienceSubscriptionResponse,
@@ -21,6 +22,7 @@ from mparticle_firehose.protocol import (
 _SERIALIZER = Serializer()
 _LISTS = {"events": "event", "changes": "change"}
 _WIDTH_WITHOUT_TERMINAL = 160
+_ANSWER_WIDTH = 28
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -40,13 +42,15 @@ def show(journey: Journey, out: Console) -> None:
     if journey.problems:
         out.print("Not everything arrived:", style="bold red")
         for problem in journey.problems:
-            out.print(f"  - {escape(problem)}", style="red")
+            out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
     else:
-        out.print(f"All {len(journey.passages)} messages arrived.", style="bold green")
+        number = len(journey.passages)
+        out.print("The message arrived." if number == 1 else f"All {number} messages arrived.", style="bold green")
 
 
 def _table(passages: Iterable[Passage]) -> Table:
-    table = Table("Message", "Answer", box=box.SIMPLE_HEAD)
+    table = Table("Message", box=box.SIMPLE_HEAD)
+    table.add_column("Answer", max_width=_ANSWER_WIDTH)
     table.add_column("ms", justify="right")
     table.add_column("Queued")
     table.add_column("The partner received")
@@ -66,8 +70,11 @@ def _table(passages: Iterable[Passage]) -> Table:
 
 def _answer_text(answer: Answer) -> str:
     if answer.failed:
-        return f"[red]error: {escape(error_text(answer))}[/red]"
-    response = _SERIALIZER.parse_response(answer.payload)
+        return "error, see below"
+    try:
+        response = _SERIALIZER.parse_response(answer.payload)
+    except FirehoseError:
+        return "not valid, see below"
     match response:
         case ModuleRegistrationResponse():
             return escape(f"{response.name} {response.version}: {_abilities(response)}")
@@ -115,5 +122,7 @@ def _plural(word: str, number: int) -> str:
 
 
 def _show_memberships(journey: Journey, out: Console) -> None:
-    for audience, members in journey.memberships.items():
-        out.print(f"The partner's audience {escape(audience)} had {len(members)} {_plural('member', len(members))}")
+    if journey.memberships:
+        ended = any(passage.message.removes_audience for passage in journey.passages)
+        members = ", ".join(f"{audience} {len(members)}" for audience, members in journey.memberships.items())
+        out.print(f"Members at the partner{', before a subscription ended' if ended else ''}: {escape(members)}")

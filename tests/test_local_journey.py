@@ -189,18 +189,26 @@ def test_messages_left_in_a_queue_and_dead_letters_are_problems(partner: FakePar
     deployment.dead["event-dead-letter"] = 1
     assert travel(deployment, partner, [message(EVENTS)]).problems == (
         "sample: the queues did not drain in time (2 in event)",
-        "1 messages in the queue event-dead-letter",
+        "the queue event-dead-letter holds 1",
     )
 
 
-@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "failed", "verdict"),
+    [
+        pytest.param(EVENTS_ANSWER, False, "The message arrived.", id="arrived"),
+        pytest.param({"errorMessage": "no [queue] took it"}, True, "failed: no [queue] took it", id="error"),
+        pytest.param(
+            {"note": "canary-attribute"}, False, "the answer is not valid: type: is no response", id="invalid"
+        ),
+    ],
+)
 def test_the_report_shows_counts_and_never_a_key_an_identity_or_an_attribute(
-    partner: FakePartner, failed: bool
+    partner: FakePartner, answer: object, failed: bool, verdict: str
 ) -> None:
-    answer = {"errorMessage": "no queue took it"} if failed else EVENTS_ANSWER
     deployment = DeploymentDouble(answer, calls=events_call(partner), failed=failed)
     printed = io.StringIO()
     show(travel(deployment, partner, [message(EVENTS)]), Console(file=printed, width=160))
-    assert "POST /v1/events (1 event)" in printed.getvalue()
-    assert ("All 1 messages arrived." in printed.getvalue()) is not failed
+    assert "1\N{MULTIPLICATION SIGN} POST /v1/events (1 event)" in printed.getvalue()
+    assert verdict in printed.getvalue()
     assert [canary for canary in CANARIES if canary in printed.getvalue()] == []

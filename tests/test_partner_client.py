@@ -3,6 +3,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 import pytest
 
@@ -11,13 +12,13 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.partner_client import MAX_ANSWER_BYTES, PartnerClient
+from mparticle_firehose.protocol import EventProcessingRequest
 
 ERASURE = PartnerCall(
     method="POST",
     path="/v1/erasures",
     credential="canary-secret-key",
     body={"identities": {"email": "canary-pii@example.com"}},
-    work="request-1",
 )
 
 
@@ -86,11 +87,20 @@ def test_a_repeated_call_has_the_same_idempotency_key_and_takes_effect_once(fake
 
 
 def test_other_work_has_another_idempotency_key() -> None:
-    other = PartnerCall(method="POST", path="/v1/erasures", credential="k", body=ERASURE.body, work="request-2")
+    requests = [EventProcessingRequest(id=UUID(int=number)) for number in (1, 1, 2)]
     body = ERASURE.encoded_body()
 
-    assert other.encoded_body() == body
-    assert other.idempotency_key(body) != ERASURE.idempotency_key(body)
+    first, same, other = (ERASURE.part_of(request).idempotency_key(body) for request in requests)
+
+    assert first == same != other
+
+
+def test_without_an_id_the_time_tells_work_apart() -> None:
+    requests = [EventProcessingRequest(timestamp_ms=time) for time in (1, 2)]
+
+    first, other = (ERASURE.part_of(request).idempotency_key(None) for request in requests)
+
+    assert first != other
 
 
 @pytest.mark.parametrize(

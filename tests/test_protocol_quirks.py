@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -24,19 +25,28 @@ from mparticle_firehose.protocol import (
     UserIdentityType,
 )
 
+type Json = dict[str, Any]
+
 serializer = Serializer()
 
+INCOMPLETE: dict[str, Json] = {
+    "empty-value": {"value": ""},
+    "blank-value": {"value": "  "},
+    "null-value": {"value": None},
+    "null-type": {"type": None},
+    "blank-type": {"type": " "},
+    "null-encoding": {"encoding": None},
+}
 ID = "5a3c1e70-0000-4000-8000-000000000001"
 EMAIL = {"type": "email", "encoding": "raw", "value": "canary-pii-jane@example.com"}
 
-type Json = dict[str, Any]
 
-
-class Quirk(NamedTuple):
+@dataclass(frozen=True)
+class Quirk:
     message: Json
     read: Callable[[Any], object]
     expected: object
-    unrecognized: dict[str, int] = {}
+    unrecognized: dict[str, int] = field(default_factory=dict)
 
 
 def batch(**fields: object) -> Json:
@@ -227,14 +237,7 @@ QUIRKS = {
             [EMAIL["value"]],
             {"incomplete_identity": 1},
         )
-        for what, change in {
-            "empty-value": {"value": ""},
-            "blank-value": {"value": "  "},
-            "null-value": {"value": None},
-            "null-type": {"type": None},
-            "blank-type": {"type": " "},
-            "null-encoding": {"encoding": None},
-        }.items()
+        for what, change in INCOMPLETE.items()
     },
     "q23-identity-with-nothing": Quirk(
         batch(user_identities=[{}]), lambda r: r.user_identities, (), {"incomplete_identity": 1}
@@ -453,8 +456,12 @@ def test_a_quirk_reads_the_same_from_bytes_and_from_a_dict(quirk: Quirk) -> None
     assert serializer.parse(quirk.message) == serializer.parse(json.dumps(quirk.message).encode())
 
 
-@pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS)
-def test_what_was_written_once_is_written_the_same_again(quirk: Quirk) -> None:
-    written = serializer.dumps(serializer.parse(quirk.message))
+# The Java SDK, too, reads a null purpose as null, leaves it out when writing, and reads its absence as the default.
+STABLE = QUIRKS.keys() - {"q34-ccpa-purpose-null"}
+
+
+@pytest.mark.parametrize("name", sorted(STABLE))
+def test_what_was_written_once_is_written_the_same_again(name: str) -> None:
+    written = serializer.dumps(serializer.parse(QUIRKS[name].message))
 
     assert serializer.dumps(serializer.parse(written)) == written

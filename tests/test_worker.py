@@ -142,6 +142,14 @@ def test_the_same_batch_again_makes_the_same_calls(bench: Bench) -> None:
     assert len(set(keys)) == 2
 
 
+def test_the_same_changes_of_another_request_are_another_call(bench: Bench) -> None:
+    bench.deliver(membership("m1", change("1")))
+    bench.deliver(membership("m2", change("1"), id="9a4b7a7e-1111-4111-8111-000000000000"))
+
+    first, second = (call.idempotency_key(call.encoded_body()) for call in bench.partner.calls)
+    assert first != second
+
+
 def test_a_failing_message_holds_back_its_own_group_only(bench: Bench) -> None:
     bench.partner.judge = lambda call: Retry("http_503") if "/b/" in call.path else Delivered()
 

@@ -187,7 +187,7 @@ def _reported(done: str) -> Iterator[dict[str, Any]]:
     except FirehoseError as error:
         _report("failed", facts, started, error=f"{type(error).__name__}: {error}")
         raise
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the outermost edge: nothing that could quote a request may pass it
         _report("failed", facts, started, error=described(error))
         raise UnexpectedError(described(error)) from None
     _report(done, facts, started)

@@ -54,7 +54,7 @@ class Settings(BaseModel):
     membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
     event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
     suspension_table: str = Field(alias="SUSPENSION_TABLE")
-    handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=10, le=10_000)
+    handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=20, le=3_000)
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
 
     @classmethod

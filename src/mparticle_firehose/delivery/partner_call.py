@@ -3,7 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from mparticle_firehose.protocol import Request
 
 type JsonValue = bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
 type JsonObject = Mapping[str, JsonValue]
@@ -18,8 +21,7 @@ class PartnerCall:
         path: below the partner's base URL, percent-encoded, with its leading slash.
         credential: the bearer token. Never shown.
         body: the JSON object to send, if any. Never shown: it holds personal data.
-        work: what the call is part of, usually mParticle's request id. Two calls that are alike in everything else
-            but belong to different work are different calls.
+        work: what the call is part of, see part_of(). The partner room leaves it alone.
         done_statuses: statuses that mean success for this call beside those of the policy.
     """
 
@@ -29,6 +31,15 @@ class PartnerCall:
     body: JsonObject | None = field(default=None, repr=False)
     work: str = ""
     done_statuses: frozenset[int] = frozenset()
+
+    def part_of(self, *requests: Request) -> Self:
+        """Return this call as the part that it is of the work on these requests.
+
+        Calls that are alike in everything else are different calls if they belong to different requests: a user who
+        joins, leaves and joins again makes the same call twice, and it must count twice.
+        """
+        works = dict.fromkeys(str(request.id or request.timestamp_ms) for request in requests)
+        return replace(self, work=" ".join(works))
 
     def encoded_body(self) -> bytes | None:
         """Return the body as compact JSON, the same bytes for the same call."""

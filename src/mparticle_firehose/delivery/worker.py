@@ -105,10 +105,10 @@ class _Batch:
                 self._gather(number, request)
             case EventProcessingRequest():
                 self.requests[number] = request
-                self._deliver(number, self.worker.mappings.events(request))
+                self._deliver(number, self.worker.mappings.events(request).part_of(request))
             case DsrProcessingRequest():
                 self.requests[number] = request
-                self._deliver(number, self.worker.mappings.erasure(request))
+                self._deliver(number, self.worker.mappings.erasure(request).part_of(request))
             case _:
                 raise MalformedRequestError(("type", "is never queued"))
 
@@ -131,7 +131,8 @@ class _Batch:
         due = [share for share in shares if not self._is_held(share.record)]
         if not due:
             return
-        outcome = self._send(self.worker.mappings.members_call(target, [share.change.item for share in due]))
+        call = self.worker.mappings.members_call(target, [share.change.item for share in due])
+        outcome = self._send(call.part_of(*(self.requests[share.record] for share in due)))
         if not isinstance(outcome, Rejected):
             self._note(outcome, [share.record for share in due])
         elif len(due) == 1:

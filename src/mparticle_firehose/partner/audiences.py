@@ -107,7 +107,6 @@ def _create(request: AudienceSubscriptionRequest) -> PartnerCall:
             "audience_id": request.audience_id,
             "name": request.audience_name,
         },
-        work=str(request.id),
     )
 
 
@@ -120,7 +119,6 @@ def _update(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
         path=_path(partner_id),
         credential=credential(request.account),
         body={"name": request.audience_name, "settings": settings},
-        work=str(request.id),
     )
 
 
@@ -129,7 +127,6 @@ def _delete(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
         method="DELETE",
         path=_path(partner_id),
         credential=credential(request.account),
-        work=str(request.id),
         done_statuses=frozenset({404}),
     )
 

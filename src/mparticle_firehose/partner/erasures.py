@@ -21,7 +21,6 @@ def erasure_call(request: DsrProcessingRequest) -> PartnerCall:
             "submitted_time": request.submitted_time.isoformat() if request.submitted_time else None,
             "identities": _identities(request),
         },
-        work=str(request.id),
     )
 
 

@@ -70,7 +70,6 @@ def events_call(request: EventProcessingRequest) -> PartnerCall:
             "device": _device(environment),
             "events": [*_notifications(request.system_notifications), *_events(request.events)],
         },
-        work=str(request.id),
     )
 
 

@@ -21,7 +21,7 @@ def process(
     call = subscription_call(request)
     if call is None:
         return AudienceSubscriptionResponse()
-    match services.partner.send(call, deadline):
+    match services.partner.send(call.part_of(request), deadline):
         case Delivered(answer):
             settings = subscription_settings(request, answer)
             return AudienceSubscriptionResponse(audience_subscription_settings=settings)

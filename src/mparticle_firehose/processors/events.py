@@ -32,7 +32,7 @@ def _deliver(request: EventProcessingRequest, services: Services, deadline: Dead
         call = events_call(request)
     except SettingError as error:
         return Rejected(str(error))
-    return services.partner.send(call, deadline)
+    return services.partner.send(call.part_of(request), deadline)
 
 
 def _settle(outcome: Outcome, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:

@@ -35,8 +35,8 @@ _RULES = {
     "invalid_key": "must be text",
     "string_type": "must be text",
 }
-_LONGEST_INTEGER = 19
-"""Digits of the largest 64-bit integer: a longer whole number is a float, as in any JSON reader but Python's."""
+_LARGEST_EXPONENT = 308
+"""Of a double: what is larger no JSON reader but ours would understand as a number."""
 
 
 class Serializer:
@@ -108,7 +108,7 @@ class Serializer:
 
 
 def _number(value: Decimal) -> int | float | str:
-    if value == value.to_integral_value() and value.adjusted() < _LONGEST_INTEGER:
+    if value == value.to_integral_value() and value.adjusted() <= _LARGEST_EXPONENT:
         return int(value)
     return number if isfinite(number := float(value)) else str(value)
 

@@ -1,0 +1,320 @@
+"""From bytes to a message: encodings, what is no JSON, what is no request, and what errors may say."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
+from mparticle_firehose.protocol import (
+    REQUEST_MODELS,
+    RESPONSE_MODELS,
+    DsrProcessingRequest,
+    EventProcessingRequest,
+    MessageType,
+    Serializer,
+)
+from tests.conftest import EVENTS, load_event
+
+serializer = Serializer()
+
+TEXT = '{"type": "event_processing_request", "mpid": "7700731", "user_attributes": {"$City": "Köln"}}'
+KEEP_ALIVE = {"type": "event_processing_request"}
+ALL_EVENTS = sorted(path.stem for path in EVENTS.glob("*.json"))
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+ENCODED = {
+    "utf-8": TEXT.encode(),
+    "utf-8-with-mark": b"\xef\xbb\xbf" + TEXT.encode(),
+    "utf-16-with-mark": TEXT.encode("utf-16"),
+    "utf-16-little-endian": TEXT.encode("utf-16-le"),
+    "utf-32": TEXT.encode("utf-32"),
+    "bytearray": bytearray(TEXT.encode()),
+    "text": TEXT,
+    "text-with-mark": "\ufeff" + TEXT,
+    "surrounding-space": f" \r\n\t{TEXT}\n",
+    "trailing-text": TEXT + " and so on",
+    "duplicate-keys": TEXT.replace('{"type"', '{"mpid": "1", "type"'),
+}
+
+
+@pytest.mark.parametrize("data", ENCODED.values(), ids=ENCODED)
+def test_a_request_is_read_from(data: object) -> None:
+    assert serializer.parse(data) == serializer.parse(json.loads(TEXT))
+
+
+REFUSED: dict[str, tuple[object, str]] = {
+    "nothing": (b"", "must not be empty"),
+    "blank": (" \n", "must not be empty"),
+    "half": (b'{"type": "event_proc', "must be JSON"),
+    "comment": (b'/* hello */ {"type": 1}', "must be JSON"),
+    "single-quotes": (b"{'type': 'x'}", "must be JSON"),
+    "control-character": (b'{"type": "a\x01"}', "must be JSON"),
+    "nan": (b'{"type": "event_processing_request", "x": NaN}', "must be JSON"),
+    "infinity": (b'{"type": "event_processing_request", "x": -Infinity}', "must be JSON"),
+    "integer-of-10000-digits": (b'{"x": ' + b"1" * 10_000 + b"}", "must be JSON"),
+    "broken-utf-8": (b'{"type": "\xff"}', "must be UTF-8 text"),
+    "null-text": (b"null", "must be a JSON object"),
+    "list-text": (b"[]", "must be a JSON object"),
+    "text-text": (b'"event_processing_request"', "must be a JSON object"),
+    "none": (None, "must be a JSON object"),
+    "list": ([KEEP_ALIVE], "must be a JSON object"),
+    "number": (7, "must be a JSON object"),
+    "too-deep": (b"[" * 200_000, "is nested too deeply"),
+}
+
+
+@pytest.mark.parametrize(("data", "rule"), REFUSED.values(), ids=REFUSED)
+def test_what_is_no_json_object_is_refused(data: object, rule: str) -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse(data)
+
+    assert refusal.value.problems == (("", rule),)
+
+
+UNSUPPORTED: dict[str, tuple[object, str]] = {
+    "missing": ({}, "is required"),
+    "null": ({"type": None}, "is required"),
+    "unknown": ({"type": "canary-pii"}, "must be one of " + ", ".join(REQUEST_MODELS)),
+    "capitals": ({"type": "EVENT_PROCESSING_REQUEST"}, "must be one of " + ", ".join(REQUEST_MODELS)),
+    "number": ({"type": 7}, "must be one of " + ", ".join(REQUEST_MODELS)),
+    "list": ({"type": []}, "must be one of " + ", ".join(REQUEST_MODELS)),
+    "response": ({"type": "dsr_processing_response"}, "must be a request's, not a response's"),
+}
+
+
+@pytest.mark.parametrize(("data", "rule"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_q03_another_type_of_message_is_unsupported(data: object, rule: str) -> None:
+    with pytest.raises(UnsupportedMessageError) as refusal:
+        serializer.parse(data)
+
+    assert refusal.value.problems == (("type", rule),)
+
+
+def test_every_type_of_message_has_its_model() -> None:
+    assert {*REQUEST_MODELS, *RESPONSE_MODELS} == set(MessageType)
+
+
+@pytest.mark.parametrize("depth", [900, 50_000])
+def test_nesting_in_what_nobody_reads_does_no_harm(depth: int) -> None:
+    request = serializer.parse({**KEEP_ALIVE, "new": nested(depth), "events": [{"type": "new", "x": nested(depth)}]})
+
+    assert list(serializer.dump(request)) == ["type", "timestamp_ms", "events", "new"]
+
+
+def test_nesting_that_would_have_to_be_written_as_text_is_refused() -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse({**KEEP_ALIVE, "user_attributes": {"deep": nested(50_000)}})
+
+    assert refusal.value.problems == (("", "is nested too deeply"),)
+
+
+def test_an_integer_that_python_will_not_print_is_refused_as_text() -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse({**KEEP_ALIVE, "mpid": 10**5000})
+
+    assert refusal.value.problems == (("mpid", "must be text"),)
+
+
+MALFORMED: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
+    "events-as-object": ({"events": {}}, (("events", "must be a list"),)),
+    "event-as-text": (
+        {"events": [None, "canary-pii", 5]},
+        (("events.1", "must be an object"), ("events.2", "must be an object")),
+    ),
+    "attributes-as-list": (
+        {"events": [{"type": "session_start"}, {"type": "custom_event", "attributes": ["canary-pii"]}]},
+        (("events.1.attributes", "must be an object"),),
+    ),
+    "environment-as-list": ({"runtime_environment": []}, (("runtime_environment", "must be an object"),)),
+    "environment-field": (
+        {"runtime_environment": {"type": "ios", "brand": {"name": "canary-pii"}}},
+        (("runtime_environment.brand", "must be text"),),
+    ),
+    "identity-as-text": ({"user_identities": ["canary-pii"]}, (("user_identities.0", "must be an object"),)),
+    "identity-value-as-list": (
+        {"user_identities": [{"type": "email", "encoding": "raw", "value": ["canary-pii"]}]},
+        (("user_identities.0.value", "must be non-blank text"),),
+    ),
+    "account-as-text": ({"account": "canary-secret"}, (("account", "must be an object"),)),
+    "settings-as-list": (
+        {"account": {"account_settings": ["canary-secret"]}},
+        (("account.account_settings", "must be an object"),),
+    ),
+    "setting-as-object": (
+        {"account": {"account_settings": {"apiKey": {"key": "canary-secret"}}}},
+        (("account.account_settings.apiKey", "must be text"),),
+    ),
+    "consent": (
+        {"consent_state": {"gdpr_consent_state": {"ads": {"consented": "canary-pii"}}}},
+        (("consent_state.gdpr_consent_state.ads.consented", "must be true or false"),),
+    ),
+    "notification": (
+        {"system_notifications": [{"type": "gdpr_consent_state", "old_gdpr_consent_state": "canary-pii"}]},
+        (("system_notifications.0.old_gdpr_consent_state", "must be an object"),),
+    ),
+    "product": (
+        {"events": [{"type": "product_action", "products": [{"price": "canary-pii"}, {"price": []}]}]},
+        (
+            ("events.0.products.0.price", "must be a decimal number"),
+            ("events.0.products.1.price", "must be a decimal number"),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("fields", "problems"), MALFORMED.values(), ids=MALFORMED)
+def test_a_malformed_field_is_named_with_its_rule_and_without_its_value(
+    fields: dict[str, Any], problems: tuple[tuple[str, str], ...]
+) -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse({**KEEP_ALIVE, **fields})
+
+    error = refusal.value
+    assert error.problems == problems
+    assert "canary" not in repr(error)
+    assert (error.__cause__, error.__suppress_context__) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "problems"),
+    [
+        ({"type": "audience_membership_change_request", "user_profiles": {}}, (("user_profiles", "must be a list"),)),
+        (
+            {"type": "audience_membership_change_request", "user_profiles": [{"audiences": [{"audience_id": "x"}]}]},
+            (("user_profiles.0.audiences.0.audience_id", "must be a whole number"),),
+        ),
+        (
+            {"type": "dsr_processing_request", "subject_identities": {"email": {"value": {}}}},
+            (("subject_identities.email.value", "must be non-blank text"),),
+        ),
+        (
+            {"type": "audience_subscription_request", "audience_subscription_settings": {1: "x"}},
+            (("audience_subscription_settings.1.[key]", "must be text"),),
+        ),
+    ],
+)
+def test_malformed_fields_of_other_messages_are_named_too(
+    message: dict[str, Any], problems: tuple[tuple[str, str], ...]
+) -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse(message)
+
+    assert refusal.value.problems == problems
+
+
+EPOCH = 1_714_592_744
+MOMENT = datetime(2024, 5, 1, 19, 45, 44, tzinfo=UTC)
+EXACT = MOMENT + timedelta(microseconds=67_235)
+
+TIMES = {
+    "1714592744.067235000": EXACT,
+    '"1714592744.067235"': EXACT,
+    "1714592744": MOMENT,
+    '"1714592744"': MOMENT,
+    "1714592744067": MOMENT + timedelta(milliseconds=67),
+    '"2024-05-01T19:45:44Z"': MOMENT,
+    '"2024-05-01t19:45:44z"': MOMENT,
+    '"2024-05-01T21:45:44+02:00"': MOMENT,
+    '"2024-05-01T21:45:44+0200"': MOMENT,
+    '"2024-05-01T19:45:44+00"': MOMENT,
+    '"2024-05-01T19:45:44.067235Z"': EXACT,
+    '"2024-05-01T19:45:44.067235999Z"': EXACT,
+    '"2024-05-01T19:45:44.067235999999Z"': EXACT,
+    '"2024-05-01T19:45:44"': MOMENT,
+    '"2024-05-01 19:45:44Z"': MOMENT,
+    '"2024-05-01T19:45Z"': MOMENT.replace(second=0),
+    '"2024-05-01"': MOMENT.replace(hour=0, minute=0, second=0),
+    '"2024-05-01T19:45:44Z[UTC]"': MOMENT,
+    "-1.5": datetime(1969, 12, 31, 23, 59, 58, 500_000, tzinfo=UTC),
+    "null": None,
+    '""': None,
+    '" "': None,
+}
+
+
+def submitted(literal: str) -> DsrProcessingRequest:
+    request = serializer.parse(f'{{"type": "dsr_processing_request", "submitted_time": {literal}}}')
+    assert isinstance(request, DsrProcessingRequest)
+    return request
+
+
+@pytest.mark.parametrize(("literal", "expected"), TIMES.items(), ids=TIMES)
+def test_q43_submitted_time_is_read_from(literal: str, expected: datetime | None) -> None:
+    request = submitted(literal)
+
+    assert (request.submitted_time, request.unrecognized) == (expected, Counter())
+
+
+@pytest.mark.parametrize("literal", ['"soon"', "true", "[]", "{}", "1e300", '"nan"', '"Infinity"', '"99999-01-01"'])
+def test_what_is_no_time_does_not_cost_an_erasure(literal: str) -> None:
+    request = submitted(literal)
+
+    assert (request.submitted_time, request.unrecognized) == (None, Counter(malformed_time=1))
+
+
+@pytest.mark.parametrize("name", ALL_EVENTS)
+def test_our_own_requests_read_the_same_from_bytes_and_from_a_dict(name: str) -> None:
+    request = serializer.parse((EVENTS / f"{name}.json").read_bytes())
+
+    assert request == serializer.parse(load_event(name))
+    assert (request.source, request.unrecognized) == (load_event(name), Counter())
+
+
+@pytest.mark.parametrize("name", ALL_EVENTS)
+def test_our_own_requests_never_show_their_values_in_a_repr(name: str) -> None:
+    request = serializer.parse(load_event(name))
+
+    assert "canary" in json.dumps(load_event(name)) or name == "module_registration_request" or "keep_alive" in name
+    assert "canary" not in f"{request!r} {request}"
+
+
+def test_a_request_is_a_value_that_cannot_be_changed() -> None:
+    request = serializer.parse(KEEP_ALIVE)
+
+    with pytest.raises(ValueError, match="frozen"):
+        setattr(request, "mpid", "1")  # noqa: B010 - what a type checker would refuse
+
+
+def test_equality_is_about_what_was_said_not_about_where_it_came_from() -> None:
+    assert serializer.parse(KEEP_ALIVE) == EventProcessingRequest()
+    assert serializer.parse(KEEP_ALIVE) != EventProcessingRequest(mpid="7700731")
+
+
+def test_a_request_made_by_hand_has_no_source() -> None:
+    request = EventProcessingRequest()
+
+    assert (request.source, request.unrecognized) == ({}, Counter())
+
+
+def test_a_response_is_read_back() -> None:
+    response = serializer.parse_response({"type": "dsr_processing_response", "id": str(ID), "timestamp_ms": 1})
+
+    assert (str(response.id), response.timestamp_ms) == (ID, 1)
+
+
+ID = "5a3c1e70-0000-4000-8000-000000000001"
+
+BROKEN_RESPONSES = {
+    "no-id": ({"timestamp_ms": 1}, (("id", "is required"),)),
+    "no-time": ({"id": ID}, (("timestamp_ms", "is required"),)),
+    "malformed-id": ({"id": "x", "timestamp_ms": 1}, (("id", "must be a GUID"),)),
+    "request": ({"type": "dsr_processing_request"}, (("type", "is no response"),)),
+}
+
+
+@pytest.mark.parametrize(("fields", "problems"), BROKEN_RESPONSES.values(), ids=BROKEN_RESPONSES)
+def test_a_broken_response_is_refused(fields: dict[str, Any], problems: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse_response({"type": "dsr_processing_response", **fields})
+
+    assert refusal.value.problems == problems
