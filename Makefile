@@ -23,7 +23,7 @@ unexport AWS_PROFILE
 BIN := .venv/bin
 ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed
 
-.PHONY: help run test lint format build registration setup static clean
+.PHONY: help run test lint format build registration setup python static clean
 .DEFAULT_GOAL := help
 
 help:
@@ -62,9 +62,11 @@ setup:
 .local/sam/.installed: local/requirements-sam.txt
 .local/ministack/.installed: local/requirements-ministack.txt
 
-$(ENVIRONMENTS):
+python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
+
+$(ENVIRONMENTS): | python
 	@echo 'Installing $< into $(@D) ...'
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)

@@ -13,6 +13,8 @@ from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_sqs import SQSClient
 
+from local.cloud import LocalCloud
+from local.fake_partner import FakePartner
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
@@ -206,3 +208,17 @@ def dynamodb(aws: None) -> DynamoDBClient:
         BillingMode="PAY_PER_REQUEST",
     )
     return client
+
+
+@pytest.fixture(scope="session")
+def fake_partner() -> Iterator[FakePartner]:
+    """Serve the partner's API for all tests on the local cloud."""
+    with FakePartner() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud(fake_partner: FakePartner) -> Iterator[LocalCloud]:
+    """Deploy the real template into the emulator, once for all tests."""
+    with LocalCloud(fake_partner.url) as deployed:
+        yield deployed

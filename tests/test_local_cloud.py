@@ -27,18 +27,6 @@ pytestmark = pytest.mark.cloud
 VALUES = ("value", "apiKey", "user_attributes", "attributes")
 
 
-@pytest.fixture(scope="module")
-def partner() -> Iterator[FakePartner]:
-    with FakePartner() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def cloud(partner: FakePartner) -> Iterator[LocalCloud]:
-    with LocalCloud(partner.url) as deployed:
-        yield deployed
-
-
 def private_values(node: object, *, inside: bool = False) -> Iterator[str]:
     """Yield every identity, key and attribute value of a request that is long enough to be told from other text."""
     if isinstance(node, dict):
@@ -52,10 +40,10 @@ def private_values(node: object, *, inside: bool = False) -> Iterator[str]:
 
 
 def test_every_sample_message_arrives_and_nothing_private_is_shown_or_logged(
-    cloud: LocalCloud, partner: FakePartner
+    cloud: LocalCloud, fake_partner: FakePartner
 ) -> None:
     messages = messages_in(ROOT / "events")
-    journey = travel(cloud, partner, messages)
+    journey = travel(cloud, fake_partner, messages)
     assert journey.problems == ()
 
     printed = io.StringIO()
@@ -69,16 +57,16 @@ def test_every_sample_message_arrives_and_nothing_private_is_shown_or_logged(
 
 
 def test_events_that_a_slow_partner_cannot_take_in_time_go_through_the_queue(
-    cloud: LocalCloud, partner: FakePartner
+    cloud: LocalCloud, fake_partner: FakePartner
 ) -> None:
-    partner.script("/v1/events", [{"delay": 2}])
-    before = len(partner.events)
+    fake_partner.script("/v1/events", [{"delay": 2}])
+    before = len(fake_partner.events)
     message = next(message for message in messages_in(ROOT / "events") if message.name == "event_processing_request")
     fresh = {**message.content, "id": "0f2f6f0e-5f2b-4b0e-9a39-6d3c0a2f8e01"}
     answer = cloud.invoke(json.dumps(fresh).encode())
     assert (answer.failed, cloud.settle()) == (False, True)
     assert cloud.processed_messages()["event"] >= 1
-    assert len(partner.events) == before + 1
+    assert len(fake_partner.events) == before + 1
 
 
 def test_the_alias_is_what_mparticle_may_invoke(cloud: LocalCloud) -> None:

@@ -78,6 +78,13 @@ def test_groups_belong_to_one_account() -> None:
     assert {str(group).split(".")[0] for group in groups} == {"4242", "5555"}
 
 
+def test_an_absurd_account_id_makes_no_group_that_sqs_refuses() -> None:
+    (message,) = membership_messages(request(profile(1), account={"account_id": 10**200}), SHARDS)
+
+    assert message.group_id is not None
+    assert len(message.group_id) == 128
+
+
 @pytest.mark.parametrize(
     ("user", "same_as"),
     [

@@ -429,6 +429,18 @@ QUIRKS = {
         lambda r: r.consent_state.gdpr_consent_state["ads"].timestamp_unixtime_ms,
         5,
     ),
+    "q61-legacy-consent-timestamp-beside-null": Quirk(
+        batch(
+            consent_state={
+                "ccpa_consent_state": {
+                    "null": {"timestamp_unixtime_ms": None, "timestamp": 5},
+                    "both": {"timestamp_unixtime_ms": 6, "timestamp": 5},
+                }
+            }
+        ),
+        lambda r: [consent.timestamp_unixtime_ms for consent in r.consent_state.ccpa_consent_state.values()],
+        [5, 6],
+    ),
     "q62-only-added-attributes": Quirk(
         event("user_attribute_change", added={"a": "1"}), lambda r: (first(r).added, first(r).removed), ({"a": "1"}, {})
     ),

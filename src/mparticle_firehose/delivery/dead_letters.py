@@ -57,4 +57,5 @@ class DeadLetters:
 
 
 def _explained(attributes: Mapping[str, str], reason: str) -> dict[str, str]:
-    return {**attributes, "reason": reason[:_LONGEST_REASON]}
+    """Add the reason, in characters that SQS takes: a rule may name a field that a customer named."""
+    return {**attributes, "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON]}

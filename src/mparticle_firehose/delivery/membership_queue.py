@@ -11,6 +11,7 @@ from mparticle_firehose.delivery.slicing import Json, Slicer, encode, present
 from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
 
+_LONGEST_GROUP_ID = 128  # characters, by SQS; account ids have no bound on the wire
 _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
 
@@ -60,7 +61,7 @@ def membership_messages(
             QueueMessage(
                 body=slicer.copy(run),
                 attributes=attributes,
-                group_id=f"{request.account.account_id}.{group}",
+                group_id=f"{request.account.account_id}.{group}"[-_LONGEST_GROUP_ID:],
                 deduplication_id=_deduplication_id(request, run),
             )
             for run in slicer.runs(pieces)

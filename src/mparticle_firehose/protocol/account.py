@@ -7,7 +7,7 @@ from pydantic import Field
 
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import Int, NullIs, TextMap, Written
+from mparticle_firehose.protocol.fields import Int, NonDefault, NullIs, TextMap
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INT32 = range(-(2**31), 2**31)
@@ -120,4 +120,4 @@ def no_account() -> Account:
     return _NO_ACCOUNT
 
 
-SentAccount = Annotated[Account, NullIs(no_account), Written.NON_DEFAULT]
+SentAccount = Annotated[Account, NullIs(no_account), NonDefault()]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, Field
+from pydantic import Field, model_validator
 
 from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.enums import SystemNotificationType
@@ -17,12 +17,20 @@ class Consent(Model):
 
     consented: Bool = False
     document: OptionalText = None
-    # Releases until 2.1.1 called it "timestamp".
-    timestamp_unixtime_ms: OptionalInt = Field(
-        default=None, validation_alias=AliasChoices("timestamp_unixtime_ms", "timestamp")
-    )
+    timestamp_unixtime_ms: OptionalInt = None
     location: OptionalText = None
     hardware_id: OptionalText = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_legacy(cls, data: object) -> object:
+        """Reads what releases until 2.1.1 called ``timestamp``, where the present name says nothing."""
+        if not (isinstance(data, dict) and "timestamp" in data):
+            return data
+        renamed = {name: value for name, value in data.items() if name != "timestamp"}
+        if renamed.get("timestamp_unixtime_ms") is None:
+            renamed["timestamp_unixtime_ms"] = data["timestamp"]
+        return renamed
 
 
 class GDPRConsent(Consent):

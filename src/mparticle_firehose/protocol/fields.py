@@ -23,7 +23,6 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
-from enum import Enum, auto
 from typing import Annotated
 from uuid import UUID
 
@@ -43,13 +42,13 @@ _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _BASE64_UUID_LENGTH = 24
 
 
-class Written(Enum):
-    """When a field is written; without one of these, whenever it is neither None nor empty."""
+class NonDefault:
+    """Annotated metadata: the field is not written if it is its default itself.
 
-    ALWAYS = auto()
-    """Even when it is zero or false: the primitives of the Java SDK."""
-    NON_DEFAULT = auto()
-    """Unless it is the field's default itself."""
+    Every other field is written unless it is None or empty, so zero and false are.
+    """
+
+    __slots__ = ()
 
 
 class Schema:
@@ -188,12 +187,12 @@ NonBlankText = Annotated[
 OptionalJsonText = Annotated[str | None, Schema(core_schema.nullable_schema(_JSON_TEXT))]
 """Text that holds JSON. An object or a list in its place is kept as its JSON text."""
 
-Int = Annotated[int, _scalar(_INT, _whole_number, _INT_RULE, blank=0), Written.ALWAYS]
+Int = Annotated[int, _scalar(_INT, _whole_number, _INT_RULE, blank=0)]
 OptionalInt = Annotated[int | None, _scalar(_INT, _whole_number, _INT_RULE, blank=None)]
-Double = Annotated[float, _scalar(_DOUBLE, _double, _DOUBLE_RULE, blank=0.0), Written.ALWAYS]
+Double = Annotated[float, _scalar(_DOUBLE, _double, _DOUBLE_RULE, blank=0.0)]
 OptionalDouble = Annotated[float | None, _scalar(_DOUBLE, _double, _DOUBLE_RULE, blank=None)]
-Bool = Annotated[bool, _scalar(_BOOL, _boolean, _BOOL_RULE, blank=False), Written.ALWAYS]
-Flag = Annotated[bool, _scalar(_BOOL, _boolean, _BOOL_RULE, blank=False), Written.NON_DEFAULT]
+Bool = Annotated[bool, _scalar(_BOOL, _boolean, _BOOL_RULE, blank=False)]
+Flag = Annotated[bool, _scalar(_BOOL, _boolean, _BOOL_RULE, blank=False), NonDefault()]
 OptionalBool = Annotated[bool | None, _scalar(_BOOL, _boolean, _BOOL_RULE, blank=None)]
 
 OptionalDecimal = Annotated[

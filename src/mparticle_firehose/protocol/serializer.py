@@ -100,8 +100,10 @@ class Serializer:
     def dumps(self, message: Request | Response) -> bytes:
         """Writes a message as UTF-8 JSON text, with decimals as they are."""
         text = json.dumps(write(message, self._marked), ensure_ascii=False, separators=(",", ":"))
+        if self._decimal in text:
+            text = self._quoted_decimal.sub(r"\1", text)
         # A lone surrogate is no UTF-8; its Python escape happens to be its JSON escape.
-        return self._quoted_decimal.sub(r"\1", text).encode("utf-8", errors="backslashreplace")
+        return text.encode("utf-8", errors="backslashreplace")
 
     def _marked(self, value: Decimal) -> str:
         return f"{self._decimal}{value}"

@@ -1,7 +1,7 @@
 """From a message to JSON primitives, by the output rules of the Java SDK.
 
 None, ``""`` and empty lists and maps are left out, and so are such entries of maps; an object stays even if nothing in
-it is left. Each field's annotation says where that does not hold, see `Written`.
+it is left. Zero and false are not empty; a field that is left out even so says it with `NonDefault`.
 """
 
 from collections.abc import Callable
@@ -13,15 +13,17 @@ from math import isfinite
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from pydantic.fields import FieldInfo
+
 from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import Written
+from mparticle_firehose.protocol.fields import NonDefault
 from mparticle_firehose.protocol.instants import epoch_seconds
 
 type WriteDecimal = Callable[[Decimal], object]
 type Writer[T] = Callable[[T, WriteDecimal], object]
 
 _JSON_SCALARS = frozenset({str, int, bool, type(None)})
-_EMPTY: tuple[object, ...] = (None, "", (), {})
+_EMPTY: tuple[object, ...] = ("", (), {})
 
 
 def write(value: object, write_decimal: WriteDecimal) -> object:
@@ -33,27 +35,19 @@ def write(value: object, write_decimal: WriteDecimal) -> object:
 class _Field(NamedTuple):
     name: str
     wire_name: str
-    rule: Written | None
-    default: object
-
-    def is_omitted(self, value: object) -> bool:
-        if self.rule is Written.ALWAYS:
-            return False
-        if self.rule is Written.NON_DEFAULT:
-            return value is self.default
-        return not value and value in _EMPTY
+    omitted: object
 
 
 def _write_model(model: Model, write_decimal: WriteDecimal) -> dict[str, object]:
     written: dict[str, object] = {}
     values = model.__dict__
-    for field in _fields(type(model)):
-        value = values[field.name]
-        if field.is_omitted(value):
+    for name, wire_name, omitted in _fields(type(model)):
+        value = values[name]
+        if value is None or value is omitted or (not value and value in _EMPTY):
             continue
         wire = write(value, write_decimal)
         if wire or not isinstance(value, dict | UUID):  # one of only empty entries, or the nil UUID
-            written[field.wire_name] = wire
+            written[wire_name] = wire
     return {**written, **model.model_extra} if model.model_extra else written
 
 
@@ -61,7 +55,7 @@ def _write_map(entries: dict[str, object], write_decimal: WriteDecimal) -> dict[
     return {
         str(key): wire
         for key, entry in entries.items()
-        if (entry or entry not in _EMPTY) and ((wire := write(entry, write_decimal)) or wire != {})
+        if (entry or not (entry is None or entry in _EMPTY)) and (wire := write(entry, write_decimal)) != {}
     }
 
 
@@ -116,11 +110,12 @@ _WRITERS = _Writers(
 @cache
 def _fields(model: type[Model]) -> tuple[_Field, ...]:
     return tuple(
-        _Field(
-            name,
-            info.serialization_alias or name,
-            next((rule for rule in info.metadata if isinstance(rule, Written)), None),
-            info.get_default(call_default_factory=True),
-        )
-        for name, info in model.model_fields.items()
+        _Field(name, info.serialization_alias or name, _omitted(info)) for name, info in model.model_fields.items()
     )
+
+
+def _omitted(info: FieldInfo) -> object:
+    """The value for which a field is left out, beside the empty ones; None if there is no other."""
+    if any(isinstance(rule, NonDefault) for rule in info.metadata):
+        return info.get_default(call_default_factory=True)
+    return None
