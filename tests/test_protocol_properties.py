@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
@@ -175,7 +175,7 @@ requests = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests)
 def test_what_java_tolerates_is_read_and_read_alike_from_bytes_and_dict(message: Any) -> None:
     read = serializer.parse(json.loads(json.dumps(message)))
@@ -184,7 +184,7 @@ def test_what_java_tolerates_is_read_and_read_alike_from_bytes_and_dict(message:
     assert serializer.parse(message).unrecognized == read.unrecognized
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests)
 def test_writing_what_was_read_changes_nothing_any_more(message: Any) -> None:
     written = serializer.dumps(serializer.parse(message))
@@ -193,7 +193,7 @@ def test_writing_what_was_read_changes_nothing_any_more(message: Any) -> None:
     assert json.loads(written) == json.loads(json.dumps(serializer.dump(serializer.parse(message))))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(anything)
 def test_any_json_value_is_read_or_refused_as_malformed(value: Any) -> None:
     for data in (value, json.dumps(value), json.dumps(value).encode()):
@@ -203,7 +203,7 @@ def test_any_json_value_is_read_or_refused_as_malformed(value: Any) -> None:
             continue
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from([*REQUEST_MODELS]), st.data())
 def test_any_value_in_any_field_is_read_or_refused_as_malformed(kind: Any, data: Any) -> None:
     fields = [name for name in REQUEST_MODELS[kind].model_fields if name != "type"]
@@ -220,7 +220,7 @@ def test_any_value_in_any_field_is_read_or_refused_as_malformed(kind: Any, data:
     assert wrong <= set(message) - {"type"}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=64))
 def test_any_bytes_are_read_or_refused_as_malformed(data: bytes) -> None:
     try:

@@ -335,6 +335,21 @@ QUIRKS = {
         lambda r: (len(audience(r).user_attributes), [change.key for change in audience(r).attribute_changes]),
         (2, ["tier"]),
     ),
+    "q36-unusable-attribute-entries": Quirk(
+        members(
+            {
+                "user_attributes": [
+                    {"key": "", "action": "upsert"},
+                    {"action": "upsert"},
+                    {"key": "k"},
+                    {"key": "k", "action": "merge"},
+                ]
+            }
+        ),
+        lambda r: (len(audience(r).user_attributes), audience(r).attribute_changes),
+        (4, ()),
+        {"user_attribute_action": 1},
+    ),
     "q37-attribute-values": Quirk(
         members(
             {
@@ -377,6 +392,11 @@ QUIRKS = {
             r.extensions.model_extra,
         ),
         (True, {"mpid": "7700731"}, {"vendor.example": {"x": 1}}),
+    ),
+    "q44-another-extension-named-like-a-field": Quirk(
+        erasure(extensions={"mparticle": 5}),
+        lambda r: (r.extensions.mparticle, r.extensions.model_extra),
+        (None, {"mparticle": 5}),
     ),
     "q45-unknown-dsr-identity": Quirk(
         erasure(subject_identities={"other6": {"encoding": "raw", "value": "v"}}),
@@ -464,7 +484,7 @@ def test_a_quirk_reads_as_expected(quirk: Quirk) -> None:
 
 
 @pytest.mark.parametrize("quirk", QUIRKS.values(), ids=QUIRKS)
-def test_a_quirk_reads_the_same_from_bytes_and_from_a_dict(quirk: Quirk) -> None:
+def test_q56_a_quirk_reads_the_same_from_bytes_and_from_a_dict(quirk: Quirk) -> None:
     assert serializer.parse(quirk.message) == serializer.parse(json.dumps(quirk.message).encode())
 
 

@@ -34,7 +34,7 @@ def nested(depth: int) -> list[Any]:
 
 ENCODED = {
     "utf-8": TEXT.encode(),
-    "utf-8-with-mark": b"\xef\xbb\xbf" + TEXT.encode(),
+    "q55-utf-8-with-mark": b"\xef\xbb\xbf" + TEXT.encode(),
     "utf-16-with-mark": TEXT.encode("utf-16"),
     "utf-16-little-endian": TEXT.encode("utf-16-le"),
     "utf-32": TEXT.encode("utf-32"),
@@ -42,8 +42,8 @@ ENCODED = {
     "text": TEXT,
     "text-with-mark": "\ufeff" + TEXT,
     "surrounding-space": f" \r\n\t{TEXT}\n",
-    "trailing-text": TEXT + " and so on",
-    "duplicate-keys": TEXT.replace('{"type"', '{"mpid": "1", "type"'),
+    "q55-trailing-text": TEXT + " and so on",
+    "q58-duplicate-keys": TEXT.replace('{"type"', '{"mpid": "1", "type"'),
 }
 
 
@@ -212,7 +212,16 @@ def test_malformed_fields_of_other_messages_are_named_too(
     assert refusal.value.problems == problems
 
 
-EPOCH = 1_714_592_744
+def test_an_error_stays_short_however_much_is_wrong() -> None:
+    with pytest.raises(MalformedRequestError) as refusal:
+        serializer.parse({**KEEP_ALIVE, "events": 1000 * ["canary-pii"]})
+
+    assert refusal.value.problems == (
+        *((f"events.{number}", "must be an object") for number in range(20)),
+        ("", "and 980 more"),
+    )
+
+
 MOMENT = datetime(2024, 5, 1, 19, 45, 44, tzinfo=UTC)
 EXACT = MOMENT + timedelta(microseconds=67_235)
 
@@ -263,7 +272,7 @@ def test_what_is_no_time_does_not_cost_an_erasure(literal: str) -> None:
 
 
 @pytest.mark.parametrize("name", ALL_EVENTS)
-def test_our_own_requests_read_the_same_from_bytes_and_from_a_dict(name: str) -> None:
+def test_q56_our_own_requests_read_the_same_from_bytes_and_from_a_dict(name: str) -> None:
     request = serializer.parse((EVENTS / f"{name}.json").read_bytes())
 
     assert request == serializer.parse(load_event(name))

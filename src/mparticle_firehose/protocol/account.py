@@ -6,8 +6,9 @@ from typing import Annotated, Literal, overload
 from pydantic import Field
 
 from mparticle_firehose.errors import SettingError
+from mparticle_firehose.protocol.alternatives import NullIs
 from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import Int, NonDefault, NullIs, TextMap
+from mparticle_firehose.protocol.fields import Int, NonDefault, TextMap
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INT32 = range(-(2**31), 2**31)

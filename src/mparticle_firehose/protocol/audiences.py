@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
 from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import AudienceAction, Known, UserAttributeAction
-from mparticle_firehose.protocol.fields import Int, NullIs, OptionalText, OptionalTextList, SkipNull, TextMap
+from mparticle_firehose.protocol.fields import Int, OptionalText, OptionalTextList, TextMap
 from mparticle_firehose.protocol.identities import DeviceIdentities, PartnerIdentities, UserIdentities
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
 
-from mparticle_firehose.protocol.fields import LABEL, RULE, count
+from mparticle_firehose.protocol.alternatives import LABEL, RULE, count
 
 
 class Model(BaseModel):

@@ -4,15 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
 from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import (
-    Int,
-    NullIs,
-    OptionalDecimal,
-    OptionalText,
-    SkipNull,
-    TextMap,
-)
+from mparticle_firehose.protocol.fields import Int, OptionalDecimal, OptionalText, TextMap
 
 
 class Product(Model):

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from mparticle_firehose.protocol.alternatives import LABEL, NullIs, noise
 from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import DsrIdentityType, IdentityEncoding, Known
-from mparticle_firehose.protocol.fields import LABEL, Bool, NonBlankText, NullIs, Text, noise
+from mparticle_firehose.protocol.fields import Bool, NonBlankText, Text
 from mparticle_firehose.protocol.identities import SkipIncomplete
 
 OPEN_DSR_DOMAIN = "opendsr.mparticle.com"
@@ -74,7 +75,5 @@ class OpenDsrExtension(Model):
 
 class DsrExtensions(Model):
     """Extensions by the domain of whoever defined them; other vendors' stay in ``model_extra``."""
-
-    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
     mparticle: OpenDsrExtension | None = Field(default=None, alias=OPEN_DSR_DOMAIN)

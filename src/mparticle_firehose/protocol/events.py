@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mparticle_firehose.protocol.alternatives import DefaultOnError, NullIs
 from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.commerce import Impressions, Products, Promotions
 from mparticle_firehose.protocol.enums import (
@@ -19,10 +20,8 @@ from mparticle_firehose.protocol.enums import (
 )
 from mparticle_firehose.protocol.fields import (
     Bool,
-    DefaultOnError,
     Double,
     Int,
-    NullIs,
     OptionalDecimal,
     OptionalId,
     OptionalInt,

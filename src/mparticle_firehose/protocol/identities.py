@@ -5,9 +5,10 @@ from typing import Annotated
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticOmit, core_schema
 
+from mparticle_firehose.protocol.alternatives import LABEL, NullIs, count, noise
 from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import DeviceIdentityType, IdentityEncoding, Known, UserIdentityType
-from mparticle_firehose.protocol.fields import LABEL, NonBlankText, NullIs, count, noise
+from mparticle_firehose.protocol.fields import NonBlankText
 
 INCOMPLETE_IDENTITY = "incomplete_identity"
 

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic_core import core_schema
 
-from mparticle_firehose.protocol.fields import Schema, count, is_blank
+from mparticle_firehose.protocol.alternatives import Schema, count
+from mparticle_firehose.protocol.coercion import is_blank
 
 MALFORMED_TIME = "malformed_time"
 

@@ -86,7 +86,11 @@ class Request(Model):
 
     @property
     def unrecognized(self) -> Counter[str]:
-        """How many values of which kind this version did not know; never the values."""
+        """How many values of which kind this version could not make sense of; never the values.
+
+        A kind is the name of an enumeration in snake case, such as ``event_type`` or ``user_identity_type``, or one of
+        ``incomplete_identity``, ``malformed_id`` and ``malformed_time``.
+        """
         return self._origin.unrecognized
 
 

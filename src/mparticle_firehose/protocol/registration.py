@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
 from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.enums import (
     AccessTokenType,
@@ -17,17 +18,7 @@ from mparticle_firehose.protocol.enums import (
     SystemNotificationType,
     UserIdentityType,
 )
-from mparticle_firehose.protocol.fields import (
-    Bool,
-    Flag,
-    Int,
-    NullIs,
-    OptionalDouble,
-    OptionalInt,
-    OptionalText,
-    SkipNull,
-    UnknownType,
-)
+from mparticle_firehose.protocol.fields import Bool, Flag, Int, OptionalDouble, OptionalInt, OptionalText, UnknownType
 
 
 class IdentityPermission(Model):

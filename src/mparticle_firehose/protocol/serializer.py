@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from math import isfinite
 from typing import cast
@@ -12,8 +11,8 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
+from mparticle_firehose.protocol.alternatives import LABEL, NOISE, RULE
 from mparticle_firehose.protocol.enums import MessageType
-from mparticle_firehose.protocol.fields import LABEL, NOISE, RULE
 from mparticle_firehose.protocol.messages import (
     REQUEST_MODELS,
     RESPONSE_MODELS,
@@ -37,6 +36,8 @@ _RULES = {
 }
 _LARGEST_EXPONENT = 308
 """Of a double: what is larger no JSON reader but ours would understand as a number."""
+_MOST_PROBLEMS = 20
+"""That an error names one by one: it ends in a log line."""
 
 
 class Serializer:
@@ -123,10 +124,12 @@ def _why_unsupported(wire_type: object) -> str:
     return "must be one of " + ", ".join(REQUEST_MODELS)
 
 
-def _problems(error: ValidationError) -> Iterator[tuple[str, str]]:
-    for problem in error.errors(include_url=False, include_context=False, include_input=False):
-        if problem["type"] != NOISE:
-            yield _path(problem), _rule(problem)
+def _problems(error: ValidationError) -> list[tuple[str, str]]:
+    errors = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = [(_path(problem), _rule(problem)) for problem in errors if problem["type"] != NOISE]
+    if more := problems[_MOST_PROBLEMS:]:
+        return [*problems[:_MOST_PROBLEMS], ("", f"and {len(more)} more")]
+    return problems
 
 
 def _rule(problem: ErrorDetails) -> str:

@@ -4,7 +4,7 @@ None, ``""`` and empty lists and maps are left out, and so are such entries of m
 it is left. Zero and false are not empty; a field that is left out even so says it with `NonDefault`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -59,8 +59,12 @@ def _write_map(entries: dict[str, object], write_decimal: WriteDecimal) -> dict[
     }
 
 
-def _write_list(elements: tuple[object, ...], write_decimal: WriteDecimal) -> list[object]:
+def _write_list(elements: Iterable[object], write_decimal: WriteDecimal) -> list[object]:
     return [write(element, write_decimal) for element in elements]
+
+
+def _write_as_it_is(value: object, _: WriteDecimal) -> object:
+    return value
 
 
 def _write_enum(member: Enum, _: WriteDecimal) -> object:
@@ -98,11 +102,13 @@ _WRITERS = _Writers(
         Model: _write_model,
         dict: _write_map,
         tuple: _write_list,
+        list: _write_list,
         Enum: _write_enum,
         UUID: _write_uuid,
         float: _write_float,
         Decimal: _write_decimal,
         datetime: _write_instant,
+        object: _write_as_it_is,
     }
 )
 
