@@ -16,7 +16,7 @@ from mypy_boto3_sqs import SQSClient
 from local.cloud import LocalCloud
 from local.fake_partner import FakePartner
 from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.delivery.interfaces import Items, Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.errors import DeliveryError
@@ -83,16 +83,20 @@ class StoreDouble:
 
     fails: bool = False
     stored: list[Any] = field(default_factory=list)
+    items: list[Items | None] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
-    def enqueue(self, request: Any, deadline: Deadline) -> Any:
+    def enqueue(self, request: Any, deadline: Deadline, items: Items | None = None) -> Any:
         if self.fails:
             raise DeliveryError("the queue did not take it")
         self.stored.append(request)
+        self.items.append(items)
         return 1
 
-    def put_events(self, request: EventProcessingRequest, reason: str, deadline: Deadline) -> None:
-        self.enqueue(request, deadline)
+    def put_events(
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+    ) -> None:
+        self.enqueue(request, deadline, items)
         self.reasons.append(reason)
 
 
@@ -108,6 +112,9 @@ class SuspensionsDouble:
     def suspend(self, account: Account, reason: str) -> None:
         self.reasons[account.account_id] = reason
 
+    def lift(self, account: Account) -> None:
+        self.reasons.pop(account.account_id, None)
+
 
 @dataclass
 class TelemetryDouble:
@@ -115,13 +122,17 @@ class TelemetryDouble:
 
     counts: dict[str, int] = field(default_factory=dict)
 
-    warnings: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    times: dict[str, list[float]] = field(default_factory=dict)
+    notes: list[dict[str, str | int]] = field(default_factory=list)
 
     def count(self, name: str, value: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + value
 
-    def warn(self, event: str, facts: Mapping[str, str]) -> None:
-        self.warnings.append((event, dict(facts)))
+    def measure(self, name: str, milliseconds: float) -> None:
+        self.times.setdefault(name, []).append(milliseconds)
+
+    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
+        self.notes.append({"event": event, **facts})
 
 
 @dataclass(frozen=True)
@@ -201,12 +212,13 @@ def queues(aws: None) -> Queues:
 @pytest.fixture
 def dynamodb(aws: None) -> DynamoDBClient:
     client = boto3.client("dynamodb", region_name=REGION)
-    client.create_table(
-        TableName="suspensions",
-        KeySchema=[{"AttributeName": "account", "KeyType": "HASH"}],
-        AttributeDefinitions=[{"AttributeName": "account", "AttributeType": "S"}],
-        BillingMode="PAY_PER_REQUEST",
-    )
+    for table, key in {"suspensions": "account", "ledger": "key"}.items():
+        client.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
     return client
 
 

@@ -49,7 +49,8 @@ class Deployment:
             {
                 "messageId": message["MessageId"],
                 "body": message["Body"],
-                "attributes": {"MessageGroupId": message["Attributes"].get("MessageGroupId")},
+                "receiptHandle": message["ReceiptHandle"],
+                "attributes": message["Attributes"],
             }
             for message in self.queues.messages(url)
         ]
@@ -87,6 +88,7 @@ def deployment(
             "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
             "EVENT_DLQ_URL": queues.event_dlq,
             "SUSPENSION_TABLE": "suspensions",
+            "LEDGER_TABLE": "ledger",
             "HANDLER_DEADLINE_MS": "1000",
         }.items():
             monkeypatch.setenv(name, value)
@@ -235,7 +237,7 @@ def test_each_invocation_leaves_one_log_line_and_its_metrics(deployment: Deploym
     }
     assert 0 < log["duration_ms"] < 1000
     assert metrics["message_type"] == "event_processing_request"
-    assert metrics["EventsForwarded"] == [len(request["events"])]
+    assert metrics["EventsForwarded"] == [len(request["events"]) + len(request["system_notifications"])]
 
 
 def test_metrics_of_one_invocation_do_not_leak_into_the_next(deployment: Deployment) -> None:

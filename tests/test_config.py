@@ -10,6 +10,7 @@ COMPLETE = {
     "MEMBERSHIP_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/membership-dlq.fifo",
     "EVENT_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/event-dlq",
     "SUSPENSION_TABLE": "suspensions",
+    "LEDGER_TABLE": "ledger",
 }
 
 

@@ -32,7 +32,7 @@ def test_a_request_too_large_for_sqs_is_cut_by_events_with_the_notifications_fir
     ]
     message = load_event("event_processing_request", events=[None, *events])
 
-    messages = request_messages(parsed(EventProcessingRequest, message), {}, 16_000)
+    messages = request_messages(parsed(EventProcessingRequest, message), {}, limit=16_000)
 
     bodies = [json.loads(part.body) for part in messages]
     assert len(bodies) > 1
@@ -48,11 +48,11 @@ def test_an_event_that_fits_no_message_is_refused_by_place() -> None:
     message = load_event("event_processing_request", events=[{"type": "custom_event", "name": "canary-pii" * 2000}])
 
     with pytest.raises(MessageTooLargeError, match=r"^events\.0: larger than the queue carries$"):
-        request_messages(parsed(EventProcessingRequest, message), {}, 16_000)
+        request_messages(parsed(EventProcessingRequest, message), {}, limit=16_000)
 
 
 def test_an_erasure_that_fits_no_message_is_refused() -> None:
     message = load_event("dsr_processing_request", api_version="3" * 5000)
 
     with pytest.raises(MessageTooLargeError):
-        request_messages(parsed(DsrProcessingRequest, message), {}, 4_000)
+        request_messages(parsed(DsrProcessingRequest, message), {}, limit=4_000)

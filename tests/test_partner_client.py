@@ -2,7 +2,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import UUID
 
 import pytest
@@ -12,6 +12,7 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.partner_client import MAX_ANSWER_BYTES, PartnerClient
+from mparticle_firehose.partner.answers import failures_in
 from mparticle_firehose.protocol import EventProcessingRequest
 
 ERASURE = PartnerCall(
@@ -39,14 +40,14 @@ def raw_server(*answer: bytes, pause: float = 0.0) -> Iterator[str]:
 
         def serve() -> None:
             connection, _ = listener.accept()
-            with connection:
+            with connection, suppress(OSError):  # a client that has heard enough hangs up
                 connection.recv(65536)
                 for piece in answer:
-                    try:
-                        connection.sendall(piece)
-                    except OSError:
-                        return
+                    connection.sendall(piece)
                     time.sleep(pause)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(65536):  # closing with something unread would reset the connection
+                    pass
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -150,6 +151,44 @@ def test_an_answer_that_drips_costs_no_more_than_the_deadline() -> None:
 
     assert outcome == Retry("read_timeout")
     assert elapsed < 0.5
+
+
+def test_headers_that_drip_cost_no_more_than_the_deadline() -> None:
+    drops = [b"HTTP/1.1 200 OK\r\n", *[b"X-Drop: 1\r\n"] * 50]
+    started = time.monotonic()
+
+    with raw_server(*drops, pause=0.02) as url:
+        outcome = send(url, seconds=0.1)
+        elapsed = time.monotonic() - started
+
+    assert outcome == Retry("read_timeout")
+    assert elapsed < 0.5
+
+
+def test_a_call_that_was_given_up_is_no_burden_for_the_next(fake: FakePartner) -> None:
+    fake.script("/v1/erasures", [{"delay": 0.3}] * 6)
+    client = PartnerClient(fake.url)
+
+    slow = [client.send(ERASURE, Deadline.after(0.05)) for _ in range(6)]
+    time.sleep(0.4)
+
+    assert slow == [Retry("read_timeout")] * 6
+    assert isinstance(client.send(ERASURE, Deadline.after(2)), Delivered)
+
+
+def test_items_that_the_partner_did_not_take_come_with_the_outcome(fake: FakePartner) -> None:
+    fake.script("/v1/erasures", [{"status": 207, "body": {"failures": [{"index": 1, "status": 422}]}}])
+
+    outcome = PartnerClient(fake.url, failures_in).send(ERASURE, Deadline.after(2))
+
+    assert isinstance(outcome, Delivered)
+    assert outcome.failures == {1: 422}
+
+
+def test_items_that_nobody_can_tell_are_no_success(fake: FakePartner) -> None:
+    fake.script("/v1/erasures", [{"status": 207, "body": {"failures": "some"}}])
+
+    assert PartnerClient(fake.url, failures_in).send(ERASURE, Deadline.after(2)) == Retry("malformed_answer")
 
 
 def test_nothing_is_sent_when_there_is_no_time_left(fake: FakePartner) -> None:

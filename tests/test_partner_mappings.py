@@ -6,6 +6,7 @@ import pytest
 from local.partner_contract import routes_for
 from mparticle_firehose.delivery.partner_call import JsonObject, MembershipChange, PartnerCall, UndeliverableChange
 from mparticle_firehose.errors import SettingError
+from mparticle_firehose.partner.answers import failures_in
 from mparticle_firehose.partner.audiences import members_call, membership_changes, subscription_call
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS, events_call
@@ -29,8 +30,14 @@ def broken_rules(call: PartnerCall) -> list[str]:
     return list(route.rules(json.loads(encoded) if encoded else None))
 
 
+def call_of(message: Json) -> PartnerCall:
+    call = events_call(parsed(EventProcessingRequest, message))
+    assert call
+    return call
+
+
 def events_of(message: Json) -> list[Json]:
-    body = events_call(parsed(EventProcessingRequest, message)).body
+    body = call_of(message).body
     assert body is not None
     return json.loads(json.dumps(body["events"]))  # type: ignore[no-any-return]
 
@@ -66,16 +73,14 @@ class TestEvents:
 
     @pytest.mark.parametrize("name", ["event_processing_request", "event_processing_request_web"])
     def test_our_events_keep_the_partners_contract(self, name: str) -> None:
-        call = events_call(parsed(EventProcessingRequest, load_event(name)))
+        call = call_of(load_event(name))
 
         assert (call.method, call.path, call.credential) == ("POST", "/v1/events", KEY)
         assert broken_rules(call) == []
 
     @pytest.mark.parametrize("kind", EventType)
     def test_an_event_with_nothing_but_its_type_is_mapped(self, kind: EventType) -> None:
-        call = events_call(parsed(EventProcessingRequest, with_events({"type": kind.value})))
-
-        assert broken_rules(call) == []
+        assert broken_rules(call_of(with_events({"type": kind.value}))) == []
 
     def test_notifications_come_before_events(self) -> None:
         message = load_event("event_processing_request")
@@ -88,6 +93,22 @@ class TestEvents:
         message = with_events({"type": "hologram"}, {"type": "session_start"}, system_notifications=[{"type": "new"}])
 
         assert [event["type"] for event in events_of(message)] == ["session_start"]
+
+    def test_what_nobody_knows_is_no_reason_to_call(self) -> None:
+        message = load_event("event_processing_keep_alive", events=[{"type": "hologram"}])
+
+        assert events_call(parsed(EventProcessingRequest, message)) is None
+
+    def test_each_item_of_the_call_knows_where_it_came_from(self) -> None:
+        message = with_events(
+            {"type": "session_start"},
+            None,  # type: ignore[arg-type]  # mParticle's lists may hold nulls
+            {"type": "hologram"},
+            {"type": "session_end"},
+            system_notifications=[{"type": "gdpr_consent_state", "purpose": "p"}],
+        )
+
+        assert call_of(message).items == (("system_notifications", 0), ("events", 0), ("events", 2))
 
     def test_without_an_id_the_source_id_identifies_an_event(self) -> None:
         (event,) = events_of(with_events({"type": "session_start", "source_id": "s"}, system_notifications=[]))
@@ -121,7 +142,7 @@ class TestEvents:
             user_attributes={"$Age": "18", "vip": None},
             user_attribute_lists={"teas": ["a"]},
         )
-        body = events_call(parsed(EventProcessingRequest, message)).body
+        body = call_of(message).body
 
         assert json.loads(json.dumps(body))["user"]["attributes"] == {"$Age": "18", "vip": None, "teas": ["a"]}
 
@@ -243,3 +264,25 @@ def test_an_erasure_names_everyone_that_mparticle_names() -> None:
     assert call.body
     assert call.body["identities"] == {"email": "canary-pii", "other6": "x", "other2": "o"}
     assert call.credential == KEY
+
+
+@pytest.mark.parametrize(
+    ("answer", "failures"),
+    [
+        ({}, {}),
+        ({"accepted": True}, {}),
+        ({"failures": []}, {}),
+        ({"failures": [{"index": 0, "status": 422}, {"index": 7, "status": 503}]}, {0: 422, 7: 503}),
+    ],
+    ids=["empty", "nothing-said", "none", "some"],
+)
+def test_the_partner_may_say_which_items_it_did_not_take(answer: Json, failures: dict[int, int]) -> None:
+    assert failures_in(answer) == failures
+
+
+@pytest.mark.parametrize(
+    "failures", [None, {}, 1, ["x"], [{}], [{"index": "0", "status": 422}], [{"index": -1, "status": 422}]], ids=str
+)
+def test_an_answer_that_does_not_say_which_items_is_not_taken_for_success(failures: object) -> None:
+    with pytest.raises(ValueError, match="index and a status"):
+        failures_in({"failures": failures})

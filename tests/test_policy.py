@@ -4,7 +4,15 @@ from email.utils import format_datetime
 import pytest
 
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
-from mparticle_firehose.delivery.policy import MAX_RETRY_AFTER, POLICY, NetworkFault, Verdict, judge_fault, judge_status
+from mparticle_firehose.delivery.policy import (
+    MAX_RETRY_AFTER,
+    POLICY,
+    NetworkFault,
+    Verdict,
+    judge_fault,
+    judge_items,
+    judge_status,
+)
 
 KINDS: dict[Verdict, type[Outcome]] = {
     Verdict.DELIVERED: Delivered,
@@ -28,7 +36,7 @@ def test_each_status_of_the_table_comes_to_what_the_table_says(status: int, verd
 @pytest.mark.parametrize(
     ("statuses", "kind"),
     [
-        ((200, 201, 202, 204), Delivered),
+        ((200, 201, 202, 204, 207), Delivered),
         ((400, 404, 409, 410, 413, 422), Rejected),
         ((401, 403), Suspend),
         ((408, 425, 429, 500, 502, 503, 504), Retry),
@@ -82,3 +90,14 @@ def test_retry_after_is_read_as_a_date() -> None:
     assert isinstance(outcome, Retry)
     assert outcome.after is not None
     assert 25 < outcome.after <= 30
+
+
+def test_items_of_a_call_are_judged_as_if_each_had_been_alone() -> None:
+    delivered = Delivered({}, {0: 200, 3: 422, 4: 503, 5: 401, 9: 999})
+
+    assert judge_items(delivered) == {
+        3: Rejected("http_422"),
+        4: Retry("http_503"),
+        5: Suspend("http_401"),
+        9: Retry("http_999"),
+    }

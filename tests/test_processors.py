@@ -91,6 +91,22 @@ class TestEvents:
 
         assert [request.source for request in stored(services.events)] == [message]
 
+    def test_of_a_call_that_was_taken_the_items_that_were_not_go_their_own_way(
+        self, services: Services, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        message = load_event(
+            "event_processing_request",
+            events=[{"type": "session_start"}, {"type": "hologram"}, {"type": "session_end"}],
+            system_notifications=[{"type": "gdpr_consent_state"}],
+        )
+        partner.outcomes = [Delivered({}, {0: 503, 2: 422})]
+
+        processed(message, services, deadline)
+
+        assert cast("StoreDouble", services.events).items == [[("system_notifications", 0)]]
+        assert cast("StoreDouble", services.dead_letters).items == [[("events", 2)]]
+        assert cast("StoreDouble", services.dead_letters).reasons == ["http_422"]
+
     def test_refused_credentials_suspend_the_account(
         self, services: Services, partner: PartnerDouble, deadline: Deadline
     ) -> None:

@@ -190,7 +190,9 @@ def test_writing_what_was_read_changes_nothing_any_more(message: Any) -> None:
     written = serializer.dumps(serializer.parse(message))
 
     assert serializer.dumps(serializer.parse(written)) == written
-    assert json.loads(written) == json.loads(json.dumps(serializer.dump(serializer.parse(message))))
+    as_primitives = json.dumps(serializer.dump(serializer.parse(message)))
+    # As doubles, which is what most readers make of numbers: 2.5E+16 is an integer in only one of the two.
+    assert json.loads(written, parse_int=float) == json.loads(as_primitives, parse_int=float)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mparticle_firehose.delivery.slicing import Slicer, encode, present
+from mparticle_firehose.delivery.slicing import Slicer, encode, present, subset
 from mparticle_firehose.errors import MessageTooLargeError
 
 
@@ -48,3 +48,15 @@ def test_an_element_that_fits_nowhere_is_refused_by_place() -> None:
 def test_an_object_that_does_not_even_fit_without_its_list_is_refused() -> None:
     with pytest.raises(MessageTooLargeError, match="even without its list"):
         Slicer({"other": "x" * 100}, "list", 50)
+
+
+def test_a_subset_keeps_the_named_elements_and_everything_else() -> None:
+    source = {"id": 1, "events": [None, "a", "b", "c"], "system_notifications": ["n"], "other": [1]}
+
+    kept = subset(source, [("events", 2), ("events", 0)], ("events", "system_notifications"))
+
+    assert kept == {"id": 1, "events": ["c", "a"], "system_notifications": [], "other": [1]}
+
+
+def test_a_subset_invents_no_list() -> None:
+    assert subset({"events": ["a"]}, [("events", 0)], ("events", "system_notifications")) == {"events": ["a"]}

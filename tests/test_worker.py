@@ -1,17 +1,20 @@
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.delivery.dead_letters import DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import QueueMappings
+from mparticle_firehose.delivery.ledger import Ledger
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.queue_sender import QueueSender
 from mparticle_firehose.delivery.record import Record
+from mparticle_firehose.delivery.redelivery import Backoff
 from mparticle_firehose.delivery.worker import CALL_SECONDS, Worker
 from mparticle_firehose.partner.audiences import members_call, membership_changes
 from mparticle_firehose.partner.erasures import erasure_call
@@ -22,21 +25,37 @@ from tests.conftest import (
     Json,
     PartnerDouble,
     Queues,
+    StoreDouble,
     SuspensionsDouble,
     TelemetryDouble,
     load_event,
     serializer,
 )
 
+NOW = 1_760_000_100.0
+SENT_AT_MS = 1_760_000_000_000
+
+
+@dataclass
+class RedeliveryDouble:
+    """Keeps what was scheduled."""
+
+    waits: dict[str, int] = field(default_factory=dict)
+
+    def schedule(self, waits: Mapping[Record, int]) -> None:
+        self.waits = {record.message_id: seconds for record, seconds in waits.items()}
+
 
 @dataclass
 class Bench:
-    """A worker with doubles around it and moto's queues beneath."""
+    """A worker with doubles around it and moto's queues and tables beneath."""
 
     worker: Worker
     partner: PartnerDouble
     queues: Queues
+    events: StoreDouble
     suspensions: SuspensionsDouble
+    redelivery: RedeliveryDouble
     telemetry: TelemetryDouble
 
     def deliver(self, *records: Record, deadline: Deadline | None = None) -> list[str]:
@@ -45,6 +64,14 @@ class Bench:
     def sent(self) -> list[tuple[str, list[str]]]:
         """Return the audience and the users of each call."""
         return [(call.path.split("/")[3], [user(change) for change in changes(call)]) for call in self.partner.calls]
+
+    def dead_letters(self) -> list[tuple[Json, dict[str, str]]]:
+        """Take the body and the attributes of every dead letter."""
+        messages = [m for url in (self.queues.membership_dlq, self.queues.event_dlq) for m in self.queues.messages(url)]
+        return [
+            (json.loads(m["Body"]), {name: entry["StringValue"] for name, entry in m["MessageAttributes"].items()})
+            for m in messages
+        ]
 
 
 def changes(call: PartnerCall) -> list[Any]:
@@ -70,23 +97,31 @@ def mappings(**overrides: Any) -> QueueMappings:
 
 
 @pytest.fixture
-def bench(queues: Queues) -> Bench:
-    return build(queues)
+def bench(queues: Queues, dynamodb: DynamoDBClient) -> Bench:
+    return build(queues, dynamodb)
 
 
-def build(queues: Queues, **overrides: Any) -> Bench:
+def build(queues: Queues, dynamodb: DynamoDBClient, *, most_attempts: int = 100, **overrides: Any) -> Bench:
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
-    sender = QueueSender(queues.sqs)
-    dead_letters = DeadLetters(sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq)
+    events, redelivery = StoreDouble(), RedeliveryDouble()
+    dead_letters = DeadLetters(
+        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+    )
     worker = Worker(
         serializer=serializer,
         partner=partner,
         mappings=mappings(**overrides),
+        events=events,
         dead_letters=dead_letters,
         suspensions=suspensions,
+        ledger=Ledger(dynamodb, "ledger", lambda: NOW),
+        redelivery=redelivery,  # type: ignore[arg-type]  # the one method that is used
+        backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
+        most_attempts=most_attempts,
         telemetry=telemetry,
+        clock=lambda: NOW,
     )
-    return Bench(worker, partner, queues, suspensions, telemetry)
+    return Bench(worker, partner, queues, events, suspensions, redelivery, telemetry)
 
 
 def change(mpid: str, audience: str = "a", action: str = "add", **fields: object) -> Json:
@@ -99,11 +134,15 @@ def change(mpid: str, audience: str = "a", action: str = "add", **fields: object
 
 def membership(message_id: str, *profiles: Json, group: str = "4242.0", **overrides: object) -> Record:
     message = load_event("audience_membership_change_request", user_profiles=list(profiles), **overrides)
-    return Record(message_id=message_id, body=json.dumps(message), group_id=group)
+    return Record(message_id=message_id, body=json.dumps(message), group_id=group, sent_at_ms=SENT_AT_MS)
 
 
 def event_record(message_id: str, name: str = "event_processing_request", **overrides: object) -> Record:
-    return Record(message_id=message_id, body=json.dumps(load_event(name, **overrides)))
+    return Record(message_id=message_id, body=json.dumps(load_event(name, **overrides)), sent_at_ms=SENT_AT_MS)
+
+
+def redriven(record: Record) -> Record:
+    return replace(record, redriven_at="1760000050000")
 
 
 def refuse(*mpids: str) -> Callable[[PartnerCall], Outcome]:
@@ -181,23 +220,31 @@ def test_one_refused_change_goes_to_the_dead_letter_queue_and_all_others_arrive(
     delivered = {
         user(item) for call in bench.partner.calls if refuse("13")(call) == Delivered() for item in changes(call)
     }
-    (dead,) = bench.queues.messages(bench.queues.membership_dlq)
-    body = serializer.parse(dead["Body"]).source
+    ((body, why),) = bench.dead_letters()
     assert failed == []
     assert delivered == {str(number) for number in range(10, 20)} - {"13"}
     assert body["user_profiles"] == [change("13")]
     assert body["new_in_4_0"] == "kept"
-    assert dead["MessageAttributes"]["reason"]["StringValue"] == "http_422"
-    assert dead["Attributes"]["MessageGroupId"] == "4242.0"
+    assert why == {
+        "message_type": "audience_membership_change_request",
+        "account_id": "4242",
+        "request_id": load_event("audience_membership_change_request")["id"],
+        "reason": "http_422",
+        "status": "422",
+        "attempts": "1",
+        "first_at": str(SENT_AT_MS),
+        "last_at": "1760000100000",
+        "group_id": "4242.0",
+    }
 
 
 def test_a_change_without_the_partners_audience_is_put_aside_and_the_rest_delivered(bench: Bench) -> None:
     failed = bench.deliver(membership("m1", change("1", audience_subscription_settings={}), change("2")))
 
-    (dead,) = bench.queues.messages(bench.queues.membership_dlq)
+    ((_, why),) = bench.dead_letters()
     assert failed == []
     assert bench.sent() == [("a", ["2"])]
-    assert "partnerAudienceId" in dead["MessageAttributes"]["reason"]["StringValue"]
+    assert "partnerAudienceId" in why["reason"]
 
 
 def test_a_message_that_nobody_can_read_is_put_aside_and_does_not_block_its_group(bench: Bench) -> None:
@@ -222,10 +269,9 @@ def test_a_reason_is_written_in_characters_that_sqs_takes(bench: Bench) -> None:
 def test_a_message_without_the_customers_key_is_put_aside_with_the_settings_name(bench: Bench) -> None:
     failed = bench.deliver(membership("m1", change("1"), account={"account_id": 7}))
 
-    (dead,) = bench.queues.messages(bench.queues.membership_dlq)
+    ((_, why),) = bench.dead_letters()
     assert failed == []
-    assert dead["MessageAttributes"]["reason"]["StringValue"] == "account setting 'apiKey' is required"
-    assert dead["MessageAttributes"]["account_id"]["StringValue"] == "7"
+    assert (why["reason"], why["account_id"]) == ("account setting 'apiKey' is required", "7")
 
 
 def test_refused_credentials_suspend_the_account_and_nothing_is_lost(bench: Bench) -> None:
@@ -260,25 +306,27 @@ def test_refused_events_go_to_the_dead_letter_queue_as_they_came(bench: Bench) -
 
     failed = bench.deliver(record)
 
-    (dead,) = bench.queues.messages(bench.queues.event_dlq)
+    ((body, why),) = bench.dead_letters()
     assert failed == []
-    assert dead["Body"] == record.body
-    assert dead["MessageAttributes"]["reason"]["StringValue"] == "http_413"
+    assert body == json.loads(record.body)
+    assert why["reason"] == "http_413"
 
 
 @pytest.mark.parametrize("fault", [KeyError("canary-pii"), RuntimeError("canary-secret")], ids=repr)
-def test_an_error_in_the_partner_room_costs_its_own_message_an_attempt(queues: Queues, fault: Exception) -> None:
+def test_an_error_in_the_partner_room_costs_its_own_message_an_attempt(
+    queues: Queues, dynamodb: DynamoDBClient, fault: Exception
+) -> None:
     def broken(request: EventProcessingRequest) -> PartnerCall:
         raise fault
 
-    bench = build(queues, events=broken)
+    bench = build(queues, dynamodb, events=broken)
 
     failed = bench.deliver(event_record("e1"), event_record("e2", "dsr_processing_request"))
 
     assert failed == ["e1"]
     assert [call.path for call in bench.partner.calls] == ["/v1/erasures"]
-    assert "test_worker.py" in str(bench.telemetry.warnings)
-    assert "canary" not in str(bench.telemetry.warnings)
+    assert "test_worker.py" in str(bench.telemetry.notes)
+    assert "canary" not in str(bench.telemetry.notes)
 
 
 def test_an_error_in_a_shared_call_costs_those_who_share_it_an_attempt(bench: Bench) -> None:
@@ -292,11 +340,11 @@ def test_an_error_in_a_shared_call_costs_those_who_share_it_an_attempt(bench: Be
     failed = bench.deliver(membership("m1", change("1")), membership("m2", change("2", "b"), group="g2"))
 
     assert failed == ["m1"]
-    assert "canary" not in str(bench.telemetry.warnings)
+    assert "canary" not in str(bench.telemetry.notes)
 
 
-def test_what_the_dead_letter_queue_does_not_take_comes_again(queues: Queues) -> None:
-    bench = build(queues)
+def test_what_the_dead_letter_queue_does_not_take_comes_again(bench: Bench) -> None:
+    queues = bench.queues
     queues.sqs.delete_queue(QueueUrl=queues.membership_dlq)
     bench.partner.judge = refuse("1")
 
@@ -319,9 +367,7 @@ def test_nothing_personal_or_secret_is_said_about_failures(bench: Bench) -> None
 
     bench.deliver(membership("m1", change("1")), membership("m2", change("2", "b"), group="g2"), event_record("e1"))
 
-    said = str(bench.telemetry.warnings) + str(
-        [message["MessageAttributes"] for message in bench.queues.messages(bench.queues.membership_dlq)]
-    )
+    said = str(bench.telemetry.notes) + str([why for _, why in bench.dead_letters()])
     assert "http_400" in said
     assert "canary" not in said
 
@@ -329,6 +375,223 @@ def test_nothing_personal_or_secret_is_said_about_failures(bench: Bench) -> None
 def test_a_request_that_is_never_queued_is_put_aside(bench: Bench) -> None:
     failed = bench.deliver(event_record("e1", "module_registration_request"))
 
-    (dead,) = bench.queues.messages(bench.queues.event_dlq)
+    ((_, why),) = bench.dead_letters()
     assert failed == []
-    assert dead["MessageAttributes"]["reason"]["StringValue"] == "type: is never queued"
+    assert why["reason"] == "type: is never queued"
+
+
+class TestComingAgain:
+    def test_a_failed_message_waits_longer_with_each_time_and_its_group_with_it(self, bench: Bench) -> None:
+        bench.partner.judge = lambda call: Retry("http_500") if "/a/" in call.path else Delivered()
+        failing = replace(membership("m1", change("1"), group="g1"), receive_count=4)
+
+        bench.deliver(
+            failing, membership("m2", change("2", "b"), group="g1"), membership("m3", change("3", "b"), group="g2")
+        )
+
+        assert bench.redelivery.waits == {"m1": 16, "m2": 16}
+
+    def test_the_partners_retry_after_is_honoured(self, bench: Bench) -> None:
+        bench.partner.outcomes = [Retry("http_429", 7.0)]
+
+        bench.deliver(membership("m1", change("1")))
+
+        assert bench.redelivery.waits == {"m1": 7}
+
+    def test_without_time_for_a_call_nothing_is_tried_and_all_comes_again_at_once(self, bench: Bench) -> None:
+        failed = bench.deliver(membership("m1", change("1")), event_record("e1"), deadline=Deadline.after(0.5))
+
+        assert failed == ["m1", "e1"]
+        assert bench.partner.calls == []
+        assert bench.redelivery.waits == {"m1": 0, "e1": 0}
+
+    def test_a_message_that_failed_too_often_is_put_aside_and_its_followers_are_not(
+        self, queues: Queues, dynamodb: DynamoDBClient
+    ) -> None:
+        bench = build(queues, dynamodb, most_attempts=3)
+        bench.partner.judge = lambda call: Retry("http_503") if "/a/" in call.path else Delivered()
+        head, follower = membership("m1", change("1")), membership("m2", change("2", "b"))
+
+        failed = [bench.deliver(head, follower) for _ in range(3)]
+
+        ((_, why),) = bench.dead_letters()
+        assert failed == [["m1", "m2"], ["m1", "m2"], ["m2"]]
+        assert (why["reason"], why["attempts"], why["status"]) == ("http_503, given up", "3", "503")
+        assert bench.redelivery.waits == {"m2": 0}
+        assert bench.deliver(follower) == []
+
+    def test_standing_behind_a_failing_message_is_no_attempt(self, queues: Queues, dynamodb: DynamoDBClient) -> None:
+        bench = build(queues, dynamodb, most_attempts=3)
+        head, follower = membership("m1", change("1")), membership("m2", change("1", action="delete"))
+        bench.partner.judge = lambda _: Retry("reset")
+        for _ in range(2):
+            bench.deliver(head, follower)
+
+        failed = bench.deliver(replace(follower, receive_count=900))
+
+        assert failed == ["m2"]
+        assert bench.dead_letters() == []
+
+    def test_a_change_waits_for_new_credentials_without_using_up_its_attempts(
+        self, queues: Queues, dynamodb: DynamoDBClient
+    ) -> None:
+        bench = build(queues, dynamodb, most_attempts=2)
+        bench.partner.judge = lambda _: Suspend("http_401")
+
+        failed = [bench.deliver(membership("m1", change("1"))) for _ in range(5)]
+
+        assert failed == [["m1"]] * 5
+        assert bench.redelivery.waits == {"m1": 900}
+        assert bench.dead_letters() == []
+
+    def test_nothing_waits_until_sqs_drops_it(self, bench: Bench) -> None:
+        bench.partner.judge = lambda _: Suspend("http_401")
+        old = replace(membership("m1", change("1")), sent_at_ms=int(NOW * 1000) - 11 * 86_400_000)
+
+        failed = bench.deliver(old)
+
+        ((_, why),) = bench.dead_letters()
+        assert failed == []
+        assert why["reason"] == "http_401, given up"
+
+    def test_a_success_lifts_the_suspension(self, bench: Bench) -> None:
+        bench.suspensions.reasons[4242] = "http_401"
+
+        bench.deliver(membership("m1", change("1")))
+
+        assert bench.suspensions.reasons == {}
+
+    def test_without_its_ledger_the_fifo_queue_waits_and_nothing_is_tried(
+        self, bench: Bench, dynamodb: DynamoDBClient
+    ) -> None:
+        dynamodb.delete_table(TableName="ledger")
+
+        failed = bench.deliver(membership("m1", change("1")), membership("m2", change("2"), group="g2"))
+
+        assert failed == ["m1", "m2"]
+        assert bench.partner.calls == []
+
+
+class TestTelling:
+    def test_what_became_of_a_message_can_be_found_by_mparticles_request_id(self, bench: Bench) -> None:
+        record = membership("m1", change("1"), change("2"))
+
+        bench.deliver(record)
+
+        assert bench.telemetry.notes == [
+            {
+                "event": "delivered",
+                "message_type": "audience_membership_change_request",
+                "account_id": "4242",
+                "request_id": json.loads(record.body)["id"],
+                "message_id": "m1",
+                "receive_count": 1,
+                "changes": 2,
+            }
+        ]
+
+    def test_the_age_at_delivery_and_the_outcomes_are_counted(self, bench: Bench) -> None:
+        bench.partner.judge = refuse("2")
+
+        bench.deliver(membership("m1", change("1"), change("2")))
+
+        assert bench.telemetry.times["QueueAge"] == [100_000]
+        assert bench.telemetry.counts == {"Delivered": 1, "DeadLettered": 1, "Retried": 0}
+
+
+class TestItemFailures:
+    def test_of_a_call_that_was_taken_each_item_is_treated_as_the_partner_treated_it(self, bench: Bench) -> None:
+        bench.partner.outcomes = [Delivered({}, {1: 422, 2: 503})]
+
+        failed = bench.deliver(
+            membership("m1", change("1"), group="g1"),
+            membership("m2", change("2"), group="g2"),
+            membership("m3", change("3"), group="g3"),
+        )
+
+        ((body, why),) = bench.dead_letters()
+        assert failed == ["m3"]
+        assert body["user_profiles"] == [change("2")]
+        assert why["reason"] == "http_422"
+
+    def test_a_later_change_of_a_user_waits_for_the_item_that_failed(self, bench: Bench) -> None:
+        bench.partner.outcomes = [Delivered({}, {0: 500})]
+
+        failed = bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
+
+        assert failed == ["m1", "m2"]
+        assert len(bench.partner.calls) == 1
+
+    def test_events_that_were_not_taken_are_queued_or_put_aside_without_the_others(self, bench: Bench) -> None:
+        record = event_record(
+            "e1",
+            system_notifications=[],
+            events=[{"type": "session_start"}, {"type": "hologram"}, {"type": "session_end"}],
+        )
+        bench.partner.outcomes = [Delivered({}, {0: 503, 1: 400})]
+
+        failed = bench.deliver(record)
+
+        ((body, why),) = bench.dead_letters()
+        assert failed == []
+        assert bench.events.items == [[("events", 0)]]
+        assert body["events"] == [{"type": "session_end"}]
+        assert why["reason"] == "http_400"
+
+
+class TestRedrivenChanges:
+    def test_an_old_change_that_comes_back_does_not_undo_a_newer_one(self, bench: Bench) -> None:
+        old = membership("m1", change("1", action="add"), timestamp_ms=1000)
+        bench.partner.outcomes = [Rejected("http_422")]
+        bench.deliver(old)
+        bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=2000))
+
+        failed = bench.deliver(redriven(replace(old, message_id="m3")))
+
+        assert failed == []
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove"]
+        assert bench.telemetry.counts["Superseded"] == 1
+
+    def test_an_old_change_that_comes_back_is_delivered_if_it_is_still_the_newest(self, bench: Bench) -> None:
+        old = membership("m1", change("1"), timestamp_ms=1000)
+        bench.partner.outcomes = [Rejected("http_422")]
+        bench.deliver(old)
+        bench.deliver(membership("m2", change("2"), change("1", "b"), timestamp_ms=2000))
+
+        bench.deliver(redriven(replace(old, message_id="m3")))
+
+        assert bench.sent()[-1] == ("a", ["1"])
+
+    def test_among_redriven_changes_the_newest_wins_in_whatever_order_they_come(self, bench: Bench) -> None:
+        older, newer = (
+            redriven(membership(f"m{time}", change("1", action=action), timestamp_ms=time))
+            for time, action in ((1000, "add"), (2000, "delete"))
+        )
+
+        bench.deliver(newer, older)
+
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove"]
+
+    def test_an_ordinary_change_is_never_taken_for_an_old_one(self, bench: Bench) -> None:
+        """The control: in the queue it is the order that counts, whatever mParticle's clocks say."""
+        bench.partner.outcomes = [Rejected("http_422")]
+        bench.deliver(membership("m0", change("9")))
+
+        bench.deliver(membership("m1", change("1"), timestamp_ms=2000))
+        bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=1000))
+
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "add", "remove"]
+
+    def test_without_anything_put_aside_nothing_is_written_down(self, bench: Bench, dynamodb: DynamoDBClient) -> None:
+        bench.deliver(membership("m1", change("1")))
+
+        assert dynamodb.scan(TableName="ledger")["Items"] == []
+
+    def test_the_ledger_holds_no_personal_value(self, bench: Bench, dynamodb: DynamoDBClient) -> None:
+        bench.partner.judge = refuse("canary-pii-1")
+
+        bench.deliver(membership("m1", change("canary-pii-1"), change("canary-pii-2")))
+
+        items = dynamodb.scan(TableName="ledger")["Items"]
+        assert items
+        assert "canary" not in str(items)

@@ -8,9 +8,8 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
-from typing import Any, Self
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
@@ -19,22 +18,29 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 
 from mparticle_firehose.config import Settings
+from mparticle_firehose.delivery.circuit_breaker import CircuitBreaker
 from mparticle_firehose.delivery.dead_letters import DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import EventQueue
 from mparticle_firehose.delivery.interfaces import QueueMappings, Services
+from mparticle_firehose.delivery.ledger import Ledger
 from mparticle_firehose.delivery.membership_queue import MembershipQueue
 from mparticle_firehose.delivery.partner_client import PartnerClient
 from mparticle_firehose.delivery.queue_sender import QueueSender
 from mparticle_firehose.delivery.record import Record
+from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
 from mparticle_firehose.delivery.suspension import Suspensions
 from mparticle_firehose.delivery.worker import Worker
 from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
+from mparticle_firehose.partner.answers import failures_in
 from mparticle_firehose.partner.audiences import MOST_CHANGES_PER_CALL, members_call, membership_changes
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import AnyRequest, ModuleRegistrationRequest, Serializer
+
+if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_sqs import SQSClient
 
 _ANSWER_SECONDS = 0.05
 """What is kept of the function's own timeout to answer in."""
@@ -42,8 +48,9 @@ _ANSWER_SECONDS = 0.05
 _WORKER_SPARE_SECONDS = 5.0
 """What is kept of the worker's timeout to put aside and report what is left."""
 
-_SQS = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-_DYNAMODB = Config(connect_timeout=0.25, read_timeout=0.25, retries={"mode": "standard", "total_max_attempts": 1})
+_PATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
+_HURRIED = Config(connect_timeout=0.25, read_timeout=0.25, retries={"mode": "standard", "total_max_attempts": 1})
+"""For what the handler can do without: nobody may wait long to learn whether an account is suspended."""
 
 logger = Logger()
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))
@@ -58,44 +65,43 @@ class PowertoolsTelemetry:
         if value:
             metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
 
-    def warn(self, event: str, facts: Mapping[str, str]) -> None:
-        """Log a warning."""
-        logger.warning(event, extra=dict(facts))
+    def measure(self, name: str, milliseconds: float) -> None:
+        """Add to a metric of time."""
+        metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds)
+
+    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what happened to a piece of work."""
+        logger.info(event, extra=dict(facts))
 
 
-@dataclass(frozen=True, slots=True)
 class Application:
-    """What an execution environment keeps between invocations.
+    """What an execution environment keeps between invocations; each part is built when something first needs it."""
 
-    Attributes:
-        settings: of the deployment.
-        services: for the processors.
-        worker: for the queues.
-    """
+    def __init__(self, settings: Settings) -> None:
+        """Take the deployment's settings."""
+        self.settings = settings
+        self._telemetry = PowertoolsTelemetry()
 
-    settings: Settings
-    services: Services
-    worker: Worker
-
-    @classmethod
-    def compose(cls, settings: Settings) -> Self:
-        """Build every part and connect it to the others."""
-        sender = QueueSender(boto3.client("sqs", config=_SQS))
-        telemetry = PowertoolsTelemetry()
-        partner = PartnerClient(settings.partner_api_url)
-        suspensions = Suspensions(boto3.client("dynamodb", config=_DYNAMODB), settings.suspension_table)
-        dead_letters = DeadLetters(sender, membership_url=settings.membership_dlq_url, event_url=settings.event_dlq_url)
-        services = Services(
-            partner=partner,
-            memberships=MembershipQueue(sender, settings.membership_queue_url, shards=settings.membership_shards),
-            events=EventQueue(sender, settings.event_queue_url),
-            dead_letters=dead_letters,
-            suspensions=suspensions,
-            telemetry=telemetry,
+    @cached_property
+    def services(self) -> Services:
+        """What the processors work with."""
+        return Services(
+            partner=CircuitBreaker(self._partner),
+            memberships=MembershipQueue(
+                self._sender, self.settings.membership_queue_url, shards=self.settings.membership_shards
+            ),
+            events=self._events,
+            dead_letters=self._dead_letters,
+            suspensions=self._suspensions,
+            telemetry=self._telemetry,
         )
-        worker = Worker(
+
+    @cached_property
+    def worker(self) -> Worker:
+        """What empties the queues."""
+        return Worker(
             serializer=serializer,
-            partner=partner,
+            partner=self._partner,
             mappings=QueueMappings(
                 events=events_call,
                 erasure=erasure_call,
@@ -103,11 +109,46 @@ class Application:
                 members_call=members_call,
                 most_changes=MOST_CHANGES_PER_CALL,
             ),
-            dead_letters=dead_letters,
-            suspensions=suspensions,
-            telemetry=telemetry,
+            events=self._events,
+            dead_letters=self._dead_letters,
+            suspensions=self._suspensions,
+            ledger=Ledger(boto3.client("dynamodb", config=_PATIENT), self.settings.ledger_table),
+            redelivery=Redelivery(
+                self._sqs,
+                self._telemetry,
+                membership_url=self.settings.membership_queue_url,
+                event_url=self.settings.event_queue_url,
+            ),
+            backoff=Backoff(self.settings.retry_base_seconds, self.settings.retry_cap_seconds),
+            most_attempts=self.settings.most_attempts,
+            telemetry=self._telemetry,
         )
-        return cls(settings, services, worker)
+
+    @cached_property
+    def _partner(self) -> PartnerClient:
+        return PartnerClient(self.settings.partner_api_url, failures_in)
+
+    @cached_property
+    def _sqs(self) -> "SQSClient":
+        return boto3.client("sqs", config=_PATIENT)
+
+    @cached_property
+    def _sender(self) -> QueueSender:
+        return QueueSender(self._sqs)
+
+    @cached_property
+    def _events(self) -> EventQueue:
+        return EventQueue(self._sender, self.settings.event_queue_url)
+
+    @cached_property
+    def _dead_letters(self) -> DeadLetters:
+        return DeadLetters(
+            self._sender, membership_url=self.settings.membership_dlq_url, event_url=self.settings.event_dlq_url
+        )
+
+    @cached_property
+    def _suspensions(self) -> Suspensions:
+        return Suspensions(boto3.client("dynamodb", config=_HURRIED), self.settings.suspension_table)
 
 
 @cache
@@ -117,7 +158,7 @@ def application() -> Application:
     Raises:
         ConfigurationError: naming every environment variable that is missing or wrong.
     """
-    return Application.compose(Settings.from_env(os.environ))
+    return Application(Settings.from_env(os.environ))
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
@@ -200,6 +241,7 @@ def _report(message: str, facts: Mapping[str, Any], started: float, error: str |
         metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
     else:
         logger.info(message, extra={**facts, "duration_ms": duration_ms})
+    metrics.add_metric(name="Received", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
     metrics.add_dimension(name="message_type", value=facts["message_type"])
     metrics.flush_metrics()

@@ -40,10 +40,16 @@ class Settings(BaseModel):
         membership_dlq_url: FIFO queue of membership changes that can never be delivered.
         event_dlq_url: queue of event requests and erasures that can never be delivered.
         suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
+        ledger_table: DynamoDB table of attempts and newest changes.
         handler_deadline_ms: milliseconds from the start of a request to the last moment a partner call may take;
             mParticle expects an answer within 200 ms for 99 % of calls.
         membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
+        retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
+            with each further one.
+        retry_cap_seconds: seconds that it waits at most before any attempt.
+        most_attempts: how often the delivery of a queued message is tried before it is put aside. Well under the
+            queues' maxReceiveCount of 1,000, which also counts the times when a message stood behind another.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,8 +60,12 @@ class Settings(BaseModel):
     membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
     event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
     suspension_table: str = Field(alias="SUSPENSION_TABLE")
+    ledger_table: str = Field(alias="LEDGER_TABLE")
     handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=20, le=3_000)
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
+    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0, le=3_600)
+    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=0, le=43_200)
+    most_attempts: int = Field(100, alias="MOST_ATTEMPTS", ge=1, le=900)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -1,17 +1,35 @@
 """Where a human finds what can never be delivered, with the reason."""
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
+from mparticle_firehose.delivery.correlation import QueuedRequest, correlation
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import request_messages
-from mparticle_firehose.delivery.membership_queue import single_change
-from mparticle_firehose.delivery.partner_call import UndeliverableChange
-from mparticle_firehose.delivery.queue_sender import QueuedRequest, QueueMessage, QueueSender, correlation
-from mparticle_firehose.delivery.record import Record
+from mparticle_firehose.delivery.interfaces import Items
+from mparticle_firehose.delivery.queue_sender import QueueMessage, QueueSender
+from mparticle_firehose.delivery.record import REDRIVEN_AT, Record
 from mparticle_firehose.protocol import EventProcessingRequest
 
+_HTTP = "http_"
 _LONGEST_REASON = 256  # characters: a reason names rules, it tells no story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Why a queued message is put aside.
+
+    Attributes:
+        reason: the policy's name, or the rule that is broken.
+        attempts: how often its delivery was tried.
+        request: what the message holds, if it could be read.
+    """
+
+    reason: str
+    attempts: int
+    request: QueuedRequest | None = None
 
 
 class DeadLetters:
@@ -20,42 +38,59 @@ class DeadLetters:
     Every method raises DeliveryError when SQS does not take the message; then it is not to be counted as done.
     """
 
-    def __init__(self, sender: QueueSender, *, membership_url: str, event_url: str) -> None:
-        """Take the URLs of the two dead-letter queues; that of memberships is a FIFO queue."""
+    def __init__(
+        self, sender: QueueSender, *, membership_url: str, event_url: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Take the URLs of the two dead-letter queues, that of memberships being FIFO, and a clock since the epoch."""
         self._sender = sender
         self._membership_url = membership_url
         self._event_url = event_url
+        self._clock = clock
 
-    def put_events(self, request: EventProcessingRequest, reason: str, deadline: Deadline) -> None:
-        """Store an event request that the partner refused in the call."""
-        self._sender.send(
-            self._event_url, request_messages(request, _explained(correlation(request), reason)), deadline
-        )
-
-    def put_record(self, record: Record, reason: str, attributes: Mapping[str, str], deadline: Deadline) -> None:
-        """Store a queued message as it is."""
-        self._put(record, record.body, _explained(attributes, reason), deadline)
-
-    def put_change(
-        self, record: Record, request: QueuedRequest, change: UndeliverableChange, deadline: Deadline
+    def put_events(
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
     ) -> None:
-        """Store one change of a queued membership request, as a request of its own."""
-        body = single_change(request.source, change.profile, change.audience)
-        self._put(record, body, _explained(correlation(request), change.reason), deadline)
+        """Store an event request, or some of its events and notifications, that the partner refused in the call."""
+        now = self._now()
+        attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
+        self._sender.send(self._event_url, request_messages(request, attributes, items), deadline)
 
-    def _put(self, record: Record, body: str, attributes: Mapping[str, str], deadline: Deadline) -> None:
+    def put(self, record: Record, body: str, verdict: Verdict, deadline: Deadline) -> None:
+        """Store a queued message, or the part of it that cannot be delivered.
+
+        On the FIFO queue each letter has a group of its own: a group is locked while one of its messages is looked at,
+        so that nobody could browse letters that share one. The group they came from is an attribute.
+        """
+        attributes = {
+            **(correlation(verdict.request) if verdict.request else {}),
+            **_explanation(
+                verdict.reason, attempts=verdict.attempts, first_at=str(record.sent_at_ms), last_at=self._now()
+            ),
+            **({REDRIVEN_AT: record.redriven_at} if record.redriven_at else {}),
+        }
         if record.group_id is None:
             self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
             return
+        identity = hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
         message = QueueMessage(
             body=body,
-            attributes=attributes,
-            group_id=record.group_id,
-            deduplication_id=hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest(),
+            attributes={**attributes, "group_id": record.group_id},
+            group_id=identity,
+            deduplication_id=identity,
         )
         self._sender.send(self._membership_url, [message], deadline)
 
+    def _now(self) -> str:
+        return str(int(self._clock() * 1000))
 
-def _explained(attributes: Mapping[str, str], reason: str) -> dict[str, str]:
-    """Add the reason, in characters that SQS takes: a rule may name a field that a customer named."""
-    return {**attributes, "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON]}
+
+def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:
+    """Return the attributes that explain a letter, in characters that SQS takes: a rule may name a customer's field."""
+    status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
+    return {
+        "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON],
+        "attempts": str(attempts),
+        "first_at": first_at,
+        "last_at": last_at,
+        **status,
+    }

@@ -1,6 +1,6 @@
 """What the processors and the worker need of each other's surroundings, so that neither builds its own."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,6 +20,9 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
 )
 
+type Items = Collection[tuple[str, int]]
+"""Events and notifications of a request: the list's name and the index in it."""
+
 
 class PartnerGateway(Protocol):
     """Sends one call to the partner."""
@@ -38,15 +41,19 @@ class MembershipStore(Protocol):
 class EventStore(Protocol):
     """Keeps event requests and erasures durably until they are delivered."""
 
-    def enqueue(self, request: EventProcessingRequest | DsrProcessingRequest, deadline: Deadline) -> None:
-        """Store the request for the worker; a DeliveryError means it is not stored."""
+    def enqueue(
+        self, request: EventProcessingRequest | DsrProcessingRequest, deadline: Deadline, items: Items | None = None
+    ) -> None:
+        """Store the request, or these items of it, for the worker; a DeliveryError means it is not stored."""
 
 
 class DeadLetterStore(Protocol):
     """Keeps what can never be delivered where a human finds it."""
 
-    def put_events(self, request: EventProcessingRequest, reason: str, deadline: Deadline) -> None:
-        """Store the request with the reason; a DeliveryError means it is not stored."""
+    def put_events(
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+    ) -> None:
+        """Store the request, or these items of it, with the reason; a DeliveryError means it is not stored."""
 
 
 class SuspensionRegister(Protocol):
@@ -58,6 +65,9 @@ class SuspensionRegister(Protocol):
     def suspend(self, account: Account, reason: str) -> None:
         """Record that it does."""
 
+    def lift(self, account: Account) -> None:
+        """Record that it does not any more, if it was thought to."""
+
 
 class Telemetry(Protocol):
     """Tells what happens: metrics and log lines, never with values of a request."""
@@ -65,8 +75,11 @@ class Telemetry(Protocol):
     def count(self, name: str, value: int = 1) -> None:
         """Add to a metric."""
 
-    def warn(self, event: str, facts: Mapping[str, str]) -> None:
-        """Log something that an operator may have to look into."""
+    def measure(self, name: str, milliseconds: float) -> None:
+        """Add to a metric of time."""
+
+    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what happened to a piece of work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +99,14 @@ class QueueMappings:
     """How the partner room turns queued requests into calls.
 
     Attributes:
-        events: the call for an event request.
+        events: the call for an event request, if there is anything to say.
         erasure: the call for an erasure.
         membership_changes: the changes of a membership request, in its order.
         members_call: the call that carries changes of one target.
         most_changes: how many changes one call may carry.
     """
 
-    events: Callable[[EventProcessingRequest], PartnerCall]
+    events: Callable[[EventProcessingRequest], PartnerCall | None]
     erasure: Callable[[DsrProcessingRequest], PartnerCall]
     membership_changes: Callable[[AudienceMembershipChangeRequest], Sequence[MembershipChange | UndeliverableChange]]
     members_call: Callable[[MembershipTarget, Sequence[JsonObject]], PartnerCall]

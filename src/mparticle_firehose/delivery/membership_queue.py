@@ -5,8 +5,9 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
+from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, correlation
+from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
 from mparticle_firehose.delivery.slicing import Json, Slicer, encode, present
 from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile

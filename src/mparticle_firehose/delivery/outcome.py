@@ -10,9 +10,12 @@ class Delivered:
 
     Attributes:
         answer: the JSON object in the partner's answer, empty if there was none. May hold personal data.
+        failures: items of the call that the partner did not take all the same: index to the HTTP status that each would
+            have had alone.
     """
 
     answer: Mapping[str, object] = field(default_factory=dict, repr=False)
+    failures: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class PartnerCall:
         path: below the partner's base URL, percent-encoded, with its leading slash.
         credential: the bearer token. Never shown.
         body: the JSON object to send, if any. Never shown: it holds personal data.
+        items: for each item of the body where it came from: the list in mParticle's request and the index in it, nulls
+            not counted. Needed where the partner may take some items and refuse others.
         work: what the call is part of, see part_of(). The partner room leaves it alone.
         done_statuses: statuses that mean success for this call beside those of the policy.
     """
@@ -29,6 +31,7 @@ class PartnerCall:
     path: str
     credential: str = field(repr=False)
     body: JsonObject | None = field(default=None, repr=False)
+    items: tuple[tuple[str, int], ...] = ()
     work: str = ""
     done_statuses: frozenset[int] = frozenset()
 

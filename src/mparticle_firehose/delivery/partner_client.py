@@ -1,20 +1,24 @@
 """The pooled HTTP client: one partner call in, one outcome out, never an exception for what a partner may do."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import cast
 
 import urllib3
 from urllib3 import exceptions
 
 from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.outcome import Outcome
+from mparticle_firehose.delivery.outcome import Delivered, Outcome
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.policy import NetworkFault, judge_fault, judge_status
 
 MAX_ANSWER_BYTES = 1 << 20
 """Answers of a partner's write API are small; a larger one is a fault, not something to fill the memory with."""
 
+_CALLS_AT_A_TIME = 4
+_GRACE_SECONDS = 0.01  # lets a socket's own timeout, which names the fault, come first
 _CHUNK_BYTES = 1 << 16
 _SHORTEST_TIMEOUT = 0.001  # seconds; a socket timeout of zero would mean non-blocking
 
@@ -28,6 +32,9 @@ _FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (  # the first that 
 )
 
 
+type FailuresIn = Callable[[Mapping[str, object]], Mapping[int, int]]
+
+
 class _OversizedAnswerError(Exception):
     """The answer is larger than MAX_ANSWER_BYTES."""
 
@@ -39,20 +46,36 @@ class PartnerClient:
     a customer's key to another host.
     """
 
-    def __init__(self, base_url: str, *, connections: int = 4) -> None:
+    def __init__(self, base_url: str, failures_in: FailuresIn = lambda _: {}) -> None:
         """Prepare the pool; nothing is connected yet.
 
         Args:
             base_url: base of the partner's API, without a trailing slash.
-            connections: how many connections to keep open.
+            failures_in: reads from the answer to a successful call which items the partner did not take; raises
+                ValueError if it cannot tell.
         """
         self._base_url = base_url
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=connections, block=False, retries=False)
+        self._failures_in = failures_in
+        self._pool = urllib3.PoolManager(num_pools=1, maxsize=_CALLS_AT_A_TIME, block=False, retries=False)
+        self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
 
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        """Send the call and return what became of it, at the latest when the deadline has passed."""
+        """Send the call and return what became of it, at the latest when the deadline has passed.
+
+        Socket timeouts do not cover everything that can take long: a name that does not resolve, headers that drip in
+        one byte at a time. So a thread makes the exchange, and is left to itself when the time is up; should its call
+        take effect after all, repeating it changes nothing, because the idempotency key is the same.
+        """
         if deadline.remaining() <= 0:
             return judge_fault(NetworkFault.CONNECT_TIMEOUT)
+        exchange = self._callers.submit(self._attempt, call, deadline)
+        try:
+            return exchange.result(deadline.remaining() + _GRACE_SECONDS)
+        except TimeoutError:
+            exchange.cancel()
+            return judge_fault(NetworkFault.READ_TIMEOUT)
+
+    def _attempt(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         try:
             return self._exchange(call, deadline)
         except _OversizedAnswerError:
@@ -77,12 +100,21 @@ class PartnerClient:
             response.close()  # a half-read connection must not go back to the pool
             raise
         response.release_conn()
-        return judge_status(
+        outcome = judge_status(
             response.status,
             answer=_json_object(answer),
             retry_after=response.headers.get("Retry-After"),
             done=call.done_statuses,
         )
+        return self._with_failures(outcome)
+
+    def _with_failures(self, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Delivered):
+            return outcome
+        try:
+            return replace(outcome, failures=self._failures_in(outcome.answer))
+        except ValueError:
+            return judge_fault(NetworkFault.MALFORMED_ANSWER)
 
 
 def _fault(error: exceptions.HTTPError) -> NetworkFault:

@@ -43,6 +43,7 @@ POLICY: Mapping[int | NetworkFault, Verdict] = MappingProxyType(
         201: Verdict.DELIVERED,
         202: Verdict.DELIVERED,
         204: Verdict.DELIVERED,
+        207: Verdict.DELIVERED,
         400: Verdict.REJECTED,
         401: Verdict.SUSPEND,
         403: Verdict.SUSPEND,
@@ -81,6 +82,14 @@ def judge_status(
     """
     verdict = Verdict.DELIVERED if status in done else POLICY.get(status, Verdict.RETRY)
     return _outcome(verdict, f"http_{status}", answer=answer, after=_seconds(retry_after))
+
+
+def judge_items(delivered: Delivered) -> dict[int, Outcome]:
+    """Return what becomes of each item that the partner did not take, although it took the call."""
+    outcomes = {
+        index: judge_status(status, answer={}, retry_after=None) for index, status in delivered.failures.items()
+    }
+    return {index: outcome for index, outcome in outcomes.items() if not isinstance(outcome, Delivered)}
 
 
 def _outcome(

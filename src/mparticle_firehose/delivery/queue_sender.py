@@ -9,11 +9,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.protocol import (
-    AudienceMembershipChangeRequest,
-    DsrProcessingRequest,
-    EventProcessingRequest,
-)
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
@@ -25,8 +20,6 @@ MAX_MESSAGE_BYTES = 1_048_576
 MAX_BATCH_ENTRIES = 10
 
 _STRING_TYPE_BYTES = len("String")
-
-type QueuedRequest = AudienceMembershipChangeRequest | EventProcessingRequest | DsrProcessingRequest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +43,6 @@ class QueueMessage:
         """Bytes that count against the limits of SQS: the body and each attribute's name, type and value."""
         attributes = sum(len(name) + _STRING_TYPE_BYTES + len(value) for name, value in self.attributes.items())
         return len(self.body) + attributes
-
-
-def correlation(request: QueuedRequest) -> dict[str, str]:
-    """Return the attributes by which a message is traced back to mParticle's request."""
-    attributes = {"message_type": request.type, "account_id": str(request.account.account_id)}
-    return {**attributes, "request_id": str(request.id)} if request.id else attributes
 
 
 class QueueSender:

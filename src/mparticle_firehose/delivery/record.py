@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+REDRIVEN_AT = "redriven_at"
+"""The message attribute that says when a dead letter was sent back, in milliseconds since the epoch."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -12,18 +15,36 @@ class Record:
     Attributes:
         message_id: what SQS calls it.
         body: the request's JSON. Never shown.
+        receipt_handle: what SQS wants to hear when its visibility changes.
         group_id: on a FIFO queue, what is delivered in order.
+        receive_count: how often it was handed out, this time included. It also counts the times in which it merely
+            stood behind a failing message of its group.
+        sent_at_ms: when it was queued, in milliseconds since the epoch.
+        redriven_at: when it came back from the dead-letter queue, if it did; its place in order is lost then.
     """
 
     message_id: str
     body: str = field(repr=False)
+    receipt_handle: str = ""
     group_id: str | None = None
+    receive_count: int = 1
+    sent_at_ms: int = 0
+    redriven_at: str | None = None
 
     @classmethod
     def from_event(cls, entry: Mapping[str, Any]) -> Self:
         """Read one entry of ``Records`` in the event that Lambda's SQS event source mapping sends."""
-        group_id = entry.get("attributes", {}).get("MessageGroupId")
-        return cls(message_id=entry["messageId"], body=entry["body"], group_id=group_id)
+        attributes = entry.get("attributes", {})
+        redriven = entry.get("messageAttributes", {}).get(REDRIVEN_AT, {})
+        return cls(
+            message_id=entry["messageId"],
+            body=entry["body"],
+            receipt_handle=entry["receiptHandle"],
+            group_id=attributes.get("MessageGroupId"),
+            receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
+            sent_at_ms=int(attributes.get("SentTimestamp", 0)),
+            redriven_at=redriven.get("stringValue"),
+        )
 
     @property
     def sequence(self) -> str:

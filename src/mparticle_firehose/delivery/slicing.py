@@ -1,7 +1,7 @@
 """Cuts mParticle's own JSON into messages that SQS carries; fields that nobody here knows stay as they were."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mparticle_firehose.errors import MessageTooLargeError
@@ -20,6 +20,18 @@ def encode(value: object) -> str:
 def present(source: Json, key: str) -> list[Any]:
     """Return the elements of a list in the source as the models number them, that is without nulls."""
     return [element for element in source.get(key) or () if element is not None]
+
+
+def subset(source: Json, items: Collection[tuple[str, int]], lists: Collection[str]) -> Json:
+    """Return the object with only these elements in its lists.
+
+    Args:
+        source: the object to copy.
+        items: what stays: a list's name and an index as present() numbers it.
+        lists: the lists that lose all other elements.
+    """
+    kept = {name: [present(source, name)[index] for of, index in items if of == name] for name in lists}
+    return {**source, **{name: elements for name, elements in kept.items() if name in source}}
 
 
 class Slicer:

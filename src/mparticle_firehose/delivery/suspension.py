@@ -15,8 +15,12 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-SUSPENDED_SECONDS = 3600
-"""How long a refusal is believed without being seen again."""
+SUSPENDED_SECONDS = 900
+"""How long a refusal is believed without being seen again.
+
+mParticle stops sending when it is told to, until the customer presses Resume. Whatever it sends later than this is
+worth trying: the customer may have mended the account at the partner without changing a setting here.
+"""
 
 _CACHE_SECONDS = 30.0
 
@@ -47,7 +51,7 @@ class Suspensions:
         return suspended
 
     def suspend(self, account: Account, reason: str) -> None:
-        """Record the refusal for an hour.
+        """Record the refusal.
 
         A table that cannot be written costs nothing but time: the partner's next refusal is recorded again.
         """
@@ -63,6 +67,15 @@ class Suspensions:
         self._remember(key, suspended=True)
         with suppress(BotoCoreError, ClientError):
             self._dynamodb.put_item(TableName=self._table, Item=item)
+
+    def lift(self, account: Account) -> None:
+        """Forget the refusal, if there was one: the partner has just accepted the credentials."""
+        if not self.is_suspended(account):
+            return
+        key = suspension_key(account)
+        self._remember(key, suspended=False)
+        with suppress(BotoCoreError, ClientError):
+            self._dynamodb.delete_item(TableName=self._table, Key={"account": {"S": key}})
 
     def _read(self, key: str) -> bool:
         try:

@@ -1,24 +1,39 @@
 """Delivers what the queues hold: many messages in, few partner calls out, and a list of what must come again."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from math import inf
 
-from mparticle_firehose.delivery.dead_letters import DeadLetters
+from mparticle_firehose.delivery.correlation import QueuedRequest, correlation
+from mparticle_firehose.delivery.dead_letters import DeadLetters, Verdict
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.fan_in import Share, merged_calls
-from mparticle_firehose.delivery.interfaces import PartnerGateway, QueueMappings, SuspensionRegister, Telemetry
-from mparticle_firehose.delivery.membership_queue import user_key
+from mparticle_firehose.delivery.interfaces import (
+    EventStore,
+    PartnerGateway,
+    QueueMappings,
+    SuspensionRegister,
+    Telemetry,
+)
+from mparticle_firehose.delivery.ledger import Ledger, change_key
+from mparticle_firehose.delivery.membership_queue import single_change, user_key
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.delivery.partial import settle_items
 from mparticle_firehose.delivery.partner_call import (
     MembershipChange,
     MembershipTarget,
     PartnerCall,
     UndeliverableChange,
 )
-from mparticle_firehose.delivery.queue_sender import QueuedRequest, correlation
+from mparticle_firehose.delivery.policy import judge_items
 from mparticle_firehose.delivery.record import Record
+from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
+from mparticle_firehose.delivery.standing import Failure, Standing
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError, SettingError, described
 from mparticle_firehose.protocol import (
+    AnyRequest,
     AudienceMembershipChangeRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
@@ -28,33 +43,53 @@ from mparticle_firehose.protocol import (
 CALL_SECONDS = 10.0
 """How long the partner may take for one call; nobody waits for a worker's answer."""
 
+SHORTEST_CALL_SECONDS = 1.0
+"""With less than this left no new call is begun."""
+
+OUT_OF_TIME = "out_of_time"
+"""The reason of a Retry for which there was no time to ask the partner."""
+
+LONGEST_WAIT_SECONDS = 10 * 86_400
+"""How old a message may become, however patiently it waits: SQS drops one silently after fourteen days."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Delivers batches of queued requests."""
+    """Delivers batches of queued messages.
+
+    Attributes:
+        most_attempts: how often the delivery of one message is tried before it is put aside.
+        clock: seconds since the epoch.
+    """
 
     serializer: Serializer
     partner: PartnerGateway
     mappings: QueueMappings
+    events: EventStore
     dead_letters: DeadLetters
     suspensions: SuspensionRegister
+    ledger: Ledger
+    redelivery: Redelivery
+    backoff: Backoff
+    most_attempts: int
     telemetry: Telemetry
+    clock: Callable[[], float] = time.time
 
     def deliver(self, records: Sequence[Record], deadline: Deadline) -> list[str]:
         """Deliver a batch and return the ids of the messages that must come again, in the batch's order.
 
         A message that can never be delivered is put on the dead-letter queue with its reason and counts as done; of a
-        membership request that is the change in question alone. A message that fails holds back only its own group.
+        membership request that is the change in question alone. A message that fails holds back only its own group, and
+        comes again after a wait that grows with its attempts.
 
         Args:
             records: the batch, in the order in which SQS handed it over.
-            deadline: when to stop; what is not delivered by then comes again.
+            deadline: when to stop; what is not delivered by then comes again at once.
         """
         batch = _Batch(worker=self, records=records, deadline=deadline)
-        for number in range(len(records)):
-            batch.attempt(number)
+        batch.read()
         batch.deliver_changes()
-        return batch.unfinished()
+        return batch.settle()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,141 +97,239 @@ class _Batch:
     """One batch on its way. A message is known by its number, which is its place in the batch.
 
     Attributes:
+        standing: which messages must come again.
         requests: what the messages hold, as far as they have been read.
         shares: the membership changes among it, gathered to be merged into calls.
-        failed_from: for each group, the first message that must come again; the later ones of the group follow it.
+        contested: groups of which a change has left the queue, so that the newest changes must be written down.
     """
 
     worker: Worker
     records: Sequence[Record]
     deadline: Deadline
+    standing: Standing = field(init=False)
     requests: dict[int, QueuedRequest] = field(default_factory=dict)
     shares: list[Share] = field(default_factory=list)
-    failed_from: dict[str, int] = field(default_factory=dict)
+    contested: set[str] = field(default_factory=set)
 
-    def attempt(self, number: int) -> None:
-        """Deliver an event request or an erasure; of a membership request, gather the changes."""
+    def __post_init__(self) -> None:
+        self.standing = Standing(self.records)
+
+    # --- reading ------------------------------------------------------------------------------------------------------
+
+    def read(self) -> None:
+        """Deliver event requests and erasures; of membership requests, gather the changes."""
+        self._guarded(range(len(self.records)), self._look_up_contested)
+        for number in range(len(self.records)):
+            if not self.standing.is_held(number):
+                self._guarded([number], partial(self._take, number))
+        if redriven := [share.record for share in self.shares if self.records[share.record].redriven_at]:
+            self._guarded(redriven, self._drop_superseded)
+
+    def _guarded(self, numbers: Collection[int], step: Callable[[], None]) -> None:
+        """Take a step for these messages; what goes wrong lets them come again, and no other message."""
         try:
-            self._take(number)
-        except (MalformedRequestError, SettingError) as error:
-            self._dead_letter(number, str(error))
-        except Exception as error:  # noqa: BLE001  a fault in the partner room costs its own message an attempt only
-            self._log("message failed", described(error), number)
-            self._fail(number)
+            step()
+        except DeliveryError as error:
+            self._fail(numbers, Failure(str(error), tried=False))
+        except Exception as error:  # noqa: BLE001  the partner room may raise anything
+            self._fail(numbers, Failure(described(error)))
 
-    def deliver_changes(self) -> None:
-        """Send the gathered changes, merged into as few calls as keep each user's order."""
-        for target, shares in merged_calls(self.shares, self.worker.mappings.most_changes):
-            try:
-                self._send_changes(target, shares)
-            except Exception as error:  # noqa: BLE001  as above, for a call that several messages share
-                self._log("call failed", described(error), shares[0].record)
-                self._fail(*(share.record for share in shares))
-
-    def unfinished(self) -> list[str]:
-        """Return the ids of the messages that must come again."""
-        return [record.message_id for number, record in enumerate(self.records) if self._is_held(number)]
+    def _look_up_contested(self) -> None:
+        if groups := {record.group_id for record in self.records if record.group_id}:
+            self.contested = self.worker.ledger.contested(groups)
 
     def _take(self, number: int) -> None:
-        request = self.worker.serializer.parse(self.records[number].body)
+        try:
+            self._sort(number, self.worker.serializer.parse(self.records[number].body))
+        except (MalformedRequestError, SettingError) as error:
+            self._dead_letter(number, str(error))
+
+    def _sort(self, number: int, request: AnyRequest) -> None:
         match request:
             case AudienceMembershipChangeRequest():
                 self.requests[number] = request
                 self._gather(number, request)
             case EventProcessingRequest():
                 self.requests[number] = request
-                self._deliver(number, self.worker.mappings.events(request).part_of(request))
+                self._deliver_events(number, request)
             case DsrProcessingRequest():
                 self.requests[number] = request
-                self._deliver(number, self.worker.mappings.erasure(request).part_of(request))
+                self._settle(self._send(self.worker.mappings.erasure(request), [number]), number)
             case _:
                 raise MalformedRequestError(("type", "is never queued"))
 
     def _gather(self, number: int, request: AudienceMembershipChangeRequest) -> None:
         for change in self.worker.mappings.membership_changes(request):
             if isinstance(change, MembershipChange):
-                self.shares.append(Share(number, user_key(request.user_profiles[change.profile]), change))
+                user = user_key(request.user_profiles[change.profile])
+                key = change_key(change.target.account_id, user, change.target.path)
+                self.shares.append(Share(number, user, change, key, request.timestamp_ms))
             else:
                 self._dead_letter_change(number, change)
 
-    def _deliver(self, number: int, call: PartnerCall) -> None:
-        outcome = self._send(call)
+    def _drop_superseded(self) -> None:
+        """Leave out changes that came back from the dead-letter queue although a newer one has been delivered."""
+        newest = self.worker.ledger.newest({share.key for share in self.shares if self._is_redriven(share)})
+        kept = []
+        for share in self.shares:
+            if self._is_redriven(share) and share.made_at_ms < newest.get(share.key, share.made_at_ms):
+                self._say("superseded", share.record)
+                self.worker.telemetry.count("Superseded")
+            else:
+                newest[share.key] = max(share.made_at_ms, newest.get(share.key, share.made_at_ms))
+                kept.append(share)
+        self.shares = kept
+
+    def _is_redriven(self, share: Share) -> bool:
+        return self.records[share.record].redriven_at is not None
+
+    # --- delivering ---------------------------------------------------------------------------------------------------
+
+    def _deliver_events(self, number: int, request: EventProcessingRequest) -> None:
+        call = self.worker.mappings.events(request)
+        if call is None:
+            return
+        outcome = self._send(call, [number])
+        if isinstance(outcome, Delivered):
+            settle_items(
+                outcome,
+                call,
+                request,
+                events=self.worker.events,
+                dead_letters=self.worker.dead_letters,
+                telemetry=self.worker.telemetry,
+                deadline=self.deadline,
+            )
+        self._settle(outcome, number)
+
+    def _settle(self, outcome: Outcome, number: int) -> None:
         if isinstance(outcome, Rejected):
             self._dead_letter(number, outcome.reason)
         else:
             self._note(outcome, [number])
 
+    def deliver_changes(self) -> None:
+        """Send the gathered changes, merged into as few calls as keep each user's order."""
+        for target, shares in merged_calls(self.shares, self.worker.mappings.most_changes):
+            self._guarded({share.record for share in shares}, partial(self._send_changes, target, shares))
+
     def _send_changes(self, target: MembershipTarget, shares: Sequence[Share]) -> None:
         """Send changes in one call. If the partner refuses it, halve it until the change that is at fault is alone."""
-        due = [share for share in shares if not self._is_held(share.record)]
+        due = [share for share in shares if not self.standing.is_held(share.record)]
         if not due:
             return
         call = self.worker.mappings.members_call(target, [share.change.item for share in due])
-        outcome = self._send(call.part_of(*(self.requests[share.record] for share in due)))
-        if not isinstance(outcome, Rejected):
-            self._note(outcome, [share.record for share in due])
-        elif len(due) == 1:
-            change = due[0].change
-            self._dead_letter_change(
-                due[0].record, UndeliverableChange(change.profile, change.audience, outcome.reason)
-            )
-        else:
+        outcome = self._send(call, [share.record for share in due])
+        if isinstance(outcome, Rejected) and len(due) > 1:
             self._send_changes(target, due[: len(due) // 2])
             self._send_changes(target, due[len(due) // 2 :])
+            return
+        others = judge_items(outcome) if isinstance(outcome, Delivered) else {}
+        self._settle_changes(outcome, [share for index, share in enumerate(due) if index not in others])
+        for index, other in others.items():
+            self._settle_changes(other, due[index : index + 1])
 
-    def _send(self, call: PartnerCall) -> Outcome:
-        return self.worker.partner.send(call, self.deadline.within(CALL_SECONDS))
+    def _settle_changes(self, outcome: Outcome, shares: Sequence[Share]) -> None:
+        if isinstance(outcome, Rejected):
+            for share in shares:
+                change = UndeliverableChange(share.change.profile, share.change.audience, outcome.reason)
+                self._guarded([share.record], partial(self._dead_letter_change, share.record, change))
+            return
+        if isinstance(outcome, Delivered):
+            self._write_down(shares)
+        self._note(outcome, [share.record for share in shares])
+
+    def _write_down(self, shares: Sequence[Share]) -> None:
+        """Keep in mind which change was the newest where an older one might come back."""
+        contested = [share for share in shares if self.records[share.record].group_id in self.contested]
+        if contested:
+            self.worker.ledger.note_delivered({share.key: share.made_at_ms for share in contested})
+
+    def _send(self, call: PartnerCall, numbers: Sequence[int]) -> Outcome:
+        if self.deadline.remaining() < SHORTEST_CALL_SECONDS:
+            return Retry(OUT_OF_TIME)
+        return self.worker.partner.send(
+            call.part_of(*(self.requests[number] for number in numbers)), self.deadline.within(CALL_SECONDS)
+        )
 
     def _note(self, outcome: Delivered | Retry | Suspend, numbers: Sequence[int]) -> None:
-        """Record what became of a call for the messages that took part in it."""
-        if isinstance(outcome, Delivered):
-            self.worker.telemetry.count("Delivered", len(numbers))
+        """Record what became of a call for each change, known by its message's number, that took part in it."""
+        if not numbers:
             return
-        if isinstance(outcome, Suspend):
-            self.worker.suspensions.suspend(self.requests[numbers[0]].account, outcome.reason)
-        self.worker.telemetry.count("Retried", len(numbers))
-        self._log("partner call failed", outcome.reason, numbers[0])
-        self._fail(*numbers)
+        account = self.requests[numbers[0]].account
+        match outcome:
+            case Delivered():
+                self.worker.suspensions.lift(account)
+                self.worker.telemetry.count("Delivered", len(numbers))
+                for number in dict.fromkeys(numbers):
+                    age_ms = max(0, int(self.worker.clock() * 1000) - self.records[number].sent_at_ms)
+                    self.worker.telemetry.measure("QueueAge", age_ms)
+                    self._say("delivered", number, changes=numbers.count(number))
+            case Suspend(reason):
+                self.worker.suspensions.suspend(account, reason)
+                self.worker.telemetry.count("Suspended")
+                self._fail(numbers, Failure(reason, after=inf, counts=False))
+            case Retry(reason, after):
+                self._fail(numbers, Failure(reason, after, tried=reason != OUT_OF_TIME))
 
-    def _dead_letter(self, number: int, reason: str) -> None:
+    # --- what cannot be delivered -------------------------------------------------------------------------------------
+
+    def settle(self) -> list[str]:
+        """Give up what has failed too often, tell SQS when the rest is to come again, and return its ids."""
+        for number, failure in list(self.standing.failures.items()):
+            if failure.tried:
+                self._guarded([number], partial(self._count_attempt, number, failure))
+        unfinished = self.standing.unfinished()
+        self.worker.redelivery.schedule(self.standing.waits(self.worker.backoff))
+        self.worker.telemetry.count("Retried", len(unfinished))
+        return [record.message_id for record in unfinished]
+
+    def _count_attempt(self, number: int, failure: Failure) -> None:
+        record = self.records[number]
+        age = self.worker.clock() - record.sent_at_ms / 1000
+        attempts = self.worker.ledger.count_attempt(record.message_id) if failure.counts else 0
+        if attempts >= self.worker.most_attempts or age > LONGEST_WAIT_SECONDS:
+            self._dead_letter(number, f"{failure.reason}, given up", attempts)
+            self.standing.give_up(number)
+
+    def _dead_letter(self, number: int, reason: str, attempts: int | None = None) -> None:
         """Put a whole message aside."""
-        record, request = self.records[number], self.requests.get(number)
-        attributes = correlation(request) if request else {}
-        try:
-            self.worker.dead_letters.put_record(record, reason, attributes, self.deadline)
-        except DeliveryError as error:
-            self._keep(number, error)
-        else:
-            self._put_aside(number, reason)
+        self._put_aside(number, self.records[number].body, reason, attempts)
 
     def _dead_letter_change(self, number: int, change: UndeliverableChange) -> None:
         """Put one change of a membership request aside."""
-        record, request = self.records[number], self.requests[number]
-        try:
-            self.worker.dead_letters.put_change(record, request, change, self.deadline)
-        except DeliveryError as error:
-            self._keep(number, error)
-        else:
-            self._put_aside(number, change.reason)
+        body = single_change(self.requests[number].source, change.profile, change.audience)
+        self._put_aside(number, body, change.reason)
 
-    def _put_aside(self, number: int, reason: str) -> None:
+    def _put_aside(self, number: int, body: str, reason: str, attempts: int | None = None) -> None:
+        """Put something aside. From then on the newest changes of its group must be written down.
+
+        Raises:
+            DeliveryError: it is not put aside.
+        """
+        record = self.records[number]
+        if record.group_id:
+            self.worker.ledger.contest(record.group_id)
+            self.contested.add(record.group_id)
+        verdict = Verdict(reason=reason, attempts=attempts or record.receive_count, request=self.requests.get(number))
+        self.worker.dead_letters.put(record, body, verdict, self.deadline)
         self.worker.telemetry.count("DeadLettered")
-        self._log("dead-lettered", reason, number)
+        self._say("dead-lettered", number, reason=reason)
 
-    def _keep(self, number: int, error: DeliveryError) -> None:
-        """Let a message come again because the dead-letter queue did not take what had to be put aside."""
-        self._log("dead-letter queue failed", str(error), number)
-        self._fail(number)
+    def _fail(self, numbers: Collection[int], failure: Failure) -> None:
+        self.standing.fail(numbers, failure)
+        for number in dict.fromkeys(numbers):
+            self._say("comes again", number, reason=failure.reason)
 
-    def _log(self, event: str, reason: str, number: int) -> None:
-        request = self.requests.get(number)
-        facts = {"message_id": self.records[number].message_id, "reason": reason}
-        self.worker.telemetry.warn(event, {**facts, **(correlation(request) if request else {})})
-
-    def _fail(self, *numbers: int) -> None:
-        for number in numbers:
-            group = self.records[number].sequence
-            self.failed_from[group] = min(number, self.failed_from.get(group, number))
-
-    def _is_held(self, number: int) -> bool:
-        return number >= self.failed_from.get(self.records[number].sequence, len(self.records))
+    def _say(self, what: str, number: int, **facts: str | int) -> None:
+        """Log what became of a message, so that one query by mParticle's request id tells the whole story."""
+        record, request = self.records[number], self.requests.get(number)
+        self.worker.telemetry.note(
+            what,
+            {
+                **(correlation(request) if request else {}),
+                "message_id": record.message_id,
+                "receive_count": record.receive_count,
+                **facts,
+            },
+        )

@@ -4,7 +4,7 @@ To handle a type of event, write a function from the event to what is particular
 registration declares exactly the types that the tables name.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from math import isfinite
 from types import MappingProxyType
@@ -43,16 +43,24 @@ from mparticle_firehose.protocol import (
 )
 
 type Details = dict[str, JsonValue]
+type Origin = tuple[str, int]
 
 _WHOLE_DIGITS = 18
 
 
-def events_call(request: EventProcessingRequest) -> PartnerCall:
+def events_call(request: EventProcessingRequest) -> PartnerCall | None:
     """Return the one call that carries everything a request holds, notifications before events.
+
+    There is nothing to call for in mParticle's keep-alive, nor in a request that holds only types that no table names:
+    nobody can say what they mean.
 
     Raises:
         SettingError: the customer's key is missing.
     """
+    mapped = [*_notifications(request.system_notifications), *_events(request.events)]
+    attributes: JsonObject = {**request.user_attributes, **request.user_attribute_lists}
+    if not mapped and not attributes:
+        return None
     environment = request.runtime_environment
     device_identities = environment.identities if environment else ()
     return PartnerCall(
@@ -65,11 +73,12 @@ def events_call(request: EventProcessingRequest) -> PartnerCall:
             "mpid": request.mpid,
             "user": {
                 "identities": identities(request.user_identities, request.partner_identities, device_identities),
-                "attributes": {**request.user_attributes, **request.user_attribute_lists},
+                "attributes": attributes,
             },
             "device": _device(environment),
-            "events": [*_notifications(request.system_notifications), *_events(request.events)],
+            "events": [entry for _, entry in mapped],
         },
+        items=tuple(origin for origin, _ in mapped),
     )
 
 
@@ -231,28 +240,24 @@ NOTIFICATION_MAPPINGS: Mapping[SystemNotificationType, Callable[[Any], Details]]
 """What is particular to each type of notification."""
 
 
-def _events(events: Iterable[Event]) -> list[JsonObject]:
-    """Map the events whose type the table names; nobody can say what another one means."""
-    return [
-        _known(
-            id=str(event.id or event.source_id or "") or None,
-            type=event.type,
-            timestamp_ms=event.timestamp_ms,
-            session_id=event.session_id,
-            location=_location(event.location),
-            **EVENT_MAPPINGS[event.type](event),
-        )
-        for event in events
-        if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS
-    ]
+def _events(events: Iterable[Event]) -> Iterator[tuple[Origin, JsonObject]]:
+    for number, event in enumerate(events):
+        if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS:
+            common: Details = {
+                "id": str(event.id or event.source_id or "") or None,
+                "type": event.type,
+                "timestamp_ms": event.timestamp_ms,
+                "session_id": event.session_id,
+                "location": _location(event.location),
+            }
+            yield ("events", number), _known(**common, **EVENT_MAPPINGS[event.type](event))
 
 
-def _notifications(notifications: Iterable[SystemNotification]) -> list[JsonObject]:
-    return [
-        _known(type=notification.type, **NOTIFICATION_MAPPINGS[notification.type](notification))
-        for notification in notifications
-        if isinstance(notification.type, SystemNotificationType) and notification.type in NOTIFICATION_MAPPINGS
-    ]
+def _notifications(notifications: Iterable[SystemNotification]) -> Iterator[tuple[Origin, JsonObject]]:
+    for number, notification in enumerate(notifications):
+        if isinstance(notification.type, SystemNotificationType) and notification.type in NOTIFICATION_MAPPINGS:
+            details = NOTIFICATION_MAPPINGS[notification.type](notification)
+            yield ("system_notifications", number), _known(type=notification.type, **details)
 
 
 def _device(environment: RuntimeEnvironment | None) -> JsonObject:

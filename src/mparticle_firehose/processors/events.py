@@ -1,8 +1,11 @@
 """Forwards events and system notifications: one partner call for a whole request."""
 
+from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.delivery.partial import settle_items
+from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse
@@ -16,39 +19,48 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     Raises:
         DeliveryError: neither the partner nor a queue took them, so that mParticle must repeat the request.
     """
-    if _carries_something(request):
-        _settle(_deliver(request, services, deadline), request, services, deadline)
-    return EventProcessingResponse()
-
-
-def _carries_something(request: EventProcessingRequest) -> bool:
-    return bool(
-        request.events or request.system_notifications or request.user_attributes or request.user_attribute_lists
-    )
-
-
-def _deliver(request: EventProcessingRequest, services: Services, deadline: Deadline) -> Outcome:
     try:
         call = events_call(request)
     except SettingError as error:
-        return Rejected(str(error))
-    return services.partner.send(call.part_of(request), deadline)
+        _reject(str(error), request, services, deadline)
+    else:
+        if call:
+            outcome = services.partner.send(call.part_of(request), deadline)
+            _settle(outcome, call, request, services=services, deadline=deadline)
+    return EventProcessingResponse()
 
 
-def _settle(outcome: Outcome, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+def _settle(
+    outcome: Outcome, call: PartnerCall, request: EventProcessingRequest, *, services: Services, deadline: Deadline
+) -> None:
     match outcome:
         case Delivered():
-            services.telemetry.count("EventsForwarded", len(request.events))
+            services.telemetry.count("EventsForwarded", len(call.items) - len(outcome.failures))
+            settle_items(
+                outcome,
+                call,
+                request,
+                events=services.events,
+                dead_letters=services.dead_letters,
+                telemetry=services.telemetry,
+                deadline=deadline,
+            )
         case Rejected(reason):
-            services.dead_letters.put_events(request, reason, deadline)
-            services.telemetry.count("EventsRejected", len(request.events))
+            _reject(reason, request, services, deadline)
         case Suspend(reason):
             services.suspensions.suspend(request.account, reason)
-            _spill(request, services, deadline)
-        case Retry():
-            _spill(request, services, deadline)
+            _spill(reason, request, services, deadline)
+        case Retry(reason):
+            _spill(reason, request, services, deadline)
 
 
-def _spill(request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+def _reject(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+    services.dead_letters.put_events(request, reason, deadline)
+    services.telemetry.count("EventsRejected", len(request.events))
+    services.telemetry.note("put aside", {**correlation(request), "reason": reason})
+
+
+def _spill(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
     services.events.enqueue(request, deadline)
     services.telemetry.count("EventsSpilled", len(request.events))
+    services.telemetry.note("queued", {**correlation(request), "reason": reason})
