@@ -22,7 +22,7 @@ from local.partner_contract import Json, routes_for
 
 LONGEST_BODY_BYTES = 8 * 1024 * 1024
 _SUCCESSES = range(200, 300)
-_RECORDED_HEADERS = ("Authorization", "Idempotency-Key", "Content-Type", "User-Agent")
+_RECORDED_HEADERS = ("Authorization", "Correlation-Id", "Idempotency-Key", "Content-Type", "User-Agent")
 
 
 class Behaviour(TypedDict, total=False):

@@ -65,6 +65,15 @@ def test_a_call_carries_key_idempotency_key_and_json(fake: FakePartner) -> None:
     assert received.body == ERASURE.body
 
 
+def test_a_call_names_the_requests_that_it_is_part_of(fake: FakePartner) -> None:
+    requests = [EventProcessingRequest(id=UUID(int=number)) for number in (1, 1, 2)]
+
+    send(fake.url, ERASURE.part_of(*requests))
+
+    (received,) = fake.requests
+    assert received.headers["Correlation-Id"] == f"{UUID(int=1)} {UUID(int=2)}"
+
+
 def test_the_partners_answer_comes_with_success(fake: FakePartner) -> None:
     call = PartnerCall(
         method="POST",

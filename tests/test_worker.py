@@ -490,6 +490,16 @@ class TestTelling:
             }
         ]
 
+    def test_a_message_that_stands_behind_another_says_so(self, bench: Bench) -> None:
+        bench.partner.outcomes = [Retry("http_500")]
+
+        bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
+
+        assert [(note["event"], note["message_id"], note["reason"]) for note in bench.telemetry.notes] == [
+            ("comes again", "m1", "http_500"),
+            ("comes again", "m2", "behind_another"),
+        ]
+
     def test_the_age_at_delivery_and_the_outcomes_are_counted(self, bench: Bench) -> None:
         bench.partner.judge = refuse("2")
 

@@ -127,6 +127,7 @@ def _headers(call: PartnerCall, body: bytes | None) -> Mapping[str, str]:
     headers = {
         "Accept": "application/json",
         "Authorization": f"Bearer {call.credential}",
+        "Correlation-Id": call.work,
         "Idempotency-Key": call.idempotency_key(body),
         "User-Agent": "mparticle-firehose",
     }

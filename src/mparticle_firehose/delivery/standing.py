@@ -57,12 +57,10 @@ class Standing:
         """Return whether a message, or an earlier one of its group, has failed."""
         return number >= self._failed_from.get(self._records[number].sequence, len(self._records))
 
-    def unfinished(self) -> list[Record]:
+    def unfinished(self) -> list[int]:
         """Return what must come again."""
         return [
-            record
-            for number, record in enumerate(self._records)
-            if self.is_held(number) and number not in self._put_aside
+            number for number in range(len(self._records)) if self.is_held(number) and number not in self._put_aside
         ]
 
     def waits(self, backoff: Backoff) -> dict[Record, int]:
@@ -72,4 +70,5 @@ class Standing:
             record = self._records[number]
             wait = backoff.seconds(record.receive_count, failure.after) if failure.tried else 0
             longest[record.sequence] = max(wait, longest.get(record.sequence, 0))
-        return {record: longest.get(record.sequence, 0) for record in self.unfinished()}
+        unfinished = [self._records[number] for number in self.unfinished()]
+        return {record: longest.get(record.sequence, 0) for record in unfinished}

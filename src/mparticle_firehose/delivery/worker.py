@@ -46,6 +46,9 @@ CALL_SECONDS = 10.0
 SHORTEST_CALL_SECONDS = 1.0
 """With less than this left no new call is begun."""
 
+BEHIND_ANOTHER = "behind_another"
+"""The reason why a message comes again that did not fail itself."""
+
 OUT_OF_TIME = "out_of_time"
 """The reason of a Retry for which there was no time to ask the partner."""
 
@@ -282,7 +285,10 @@ class _Batch:
         unfinished = self.standing.unfinished()
         self.worker.redelivery.schedule(self.standing.waits(self.worker.backoff))
         self.worker.telemetry.count("Retried", len(unfinished))
-        return [record.message_id for record in unfinished]
+        for number in unfinished:
+            if number not in self.standing.failures:
+                self._say("comes again", number, reason=BEHIND_ANOTHER)
+        return [self.records[number].message_id for number in unfinished]
 
     def _count_attempt(self, number: int, failure: Failure) -> None:
         record = self.records[number]

@@ -1,0 +1,26 @@
+import re
+
+from local.isolation import ROOT
+from mparticle_firehose.delivery.policy import POLICY, NetworkFault
+
+OPERATING = (ROOT / "docs" / "operating.md").read_text()
+ROW = re.compile(r"(?m)^\| ([a-z0-9_, ]+) \| (delivered|rejected|suspend|retry) \|$")
+
+
+def test_the_documented_policy_is_the_policy() -> None:
+    documented = {
+        int(name) if name.isdigit() else NetworkFault(name): verdict
+        for names, verdict in ROW.findall(OPERATING)
+        for name in names.split(", ")
+    }
+
+    assert documented == {key: verdict.value for key, verdict in POLICY.items()}
+
+
+def test_every_metric_is_documented() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    counted = set(re.findall(r'(?:count|measure)\(\s*"(\w+)"|add_metric\(name="(\w+)"', sources))
+    names = {name for pair in counted for name in pair if name}
+
+    assert len(names) > 15
+    assert [name for name in sorted(names) if f"`{name}`" not in OPERATING] == []
