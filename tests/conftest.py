@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Items, Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
 from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.delivery.policy import POLICY, NetworkFault, Verdict, judge_fault, judge_status
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import (
     Account,
@@ -34,6 +35,27 @@ type Json = dict[str, Any]
 serializer = Serializer()
 
 
+CANARY = "canary-"
+"""What every secret and every personal value in events/ begins with, or is marked by."""
+
+
+def leaks(output: str) -> bool:
+    """Return whether something that was written for others to read holds a secret or personal value."""
+    return CANARY in output
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail every test whose logs, metrics or other output hold a secret or personal value."""
+    report = yield
+    if report.passed and not item.get_closest_marker("shows_canaries"):
+        leaking = [name for name, content in report.sections if leaks(content)]
+        if leaking:
+            report.outcome = "failed"
+            report.longrepr = f"a secret or personal value shows in: {', '.join(leaking)}"
+    return report
+
+
 def load_event(name: str, **overrides: object) -> Json:
     """Return one of our sample requests with some of its top-level fields replaced."""
     message: Json = json.loads((EVENTS / f"{name}.json").read_text())
@@ -45,6 +67,17 @@ def parsed(kind: type[Any], message: Mapping[str, Any]) -> Any:
     request = serializer.parse(message)
     assert isinstance(request, kind)
     return request
+
+
+TRANSIENT = [cause for cause, verdict in POLICY.items() if verdict is Verdict.RETRY]
+"""Every row of the policy that means: try again."""
+
+
+def judged(cause: int | NetworkFault) -> Outcome:
+    """Return what a row of the policy comes to."""
+    if isinstance(cause, NetworkFault):
+        return judge_fault(cause)
+    return judge_status(cause, answer={}, retry_after=None)
 
 
 class Clock:
@@ -152,6 +185,7 @@ class Queues:
             QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
         ).get("Messages"):
             taken += batch
+        assert not leaks(str([message.get("MessageAttributes") for message in taken]))
         return taken
 
     def bodies(self, url: str) -> list[Json]:

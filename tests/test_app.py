@@ -271,6 +271,7 @@ def test_no_log_line_or_metric_holds_a_secret_or_personal_value(deployment: Depl
     assert "canary" not in json.dumps(deployment.output())
 
 
+@pytest.mark.shows_canaries
 def test_the_search_for_canaries_would_find_one(deployment: Deployment) -> None:
     app.logger.info("canary-pii")
 

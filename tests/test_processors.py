@@ -5,10 +5,20 @@ import pytest
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.delivery.policy import NetworkFault
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError
 from mparticle_firehose.processors import PROCESSORS, process
 from mparticle_firehose.protocol import REQUEST_MODELS, RESPONSE_MODELS, Response
-from tests.conftest import Json, PartnerDouble, StoreDouble, SuspensionsDouble, load_event, serializer
+from tests.conftest import (
+    TRANSIENT,
+    Json,
+    PartnerDouble,
+    StoreDouble,
+    SuspensionsDouble,
+    judged,
+    load_event,
+    serializer,
+)
 
 
 def processed(message: Json, services: Services, deadline: Deadline) -> Response:
@@ -90,6 +100,17 @@ class TestEvents:
         processed(message, services, deadline)
 
         assert [request.source for request in stored(services.events)] == [message]
+
+    @pytest.mark.parametrize("cause", TRANSIENT, ids=str)
+    def test_nothing_transient_ever_suspends(
+        self, services: Services, partner: PartnerDouble, deadline: Deadline, cause: int | NetworkFault
+    ) -> None:
+        partner.outcomes = [judged(cause)]
+
+        processed(load_event("event_processing_request"), services, deadline)
+
+        assert cast("SuspensionsDouble", services.suspensions).reasons == {}
+        assert len(stored(services.events)) == 1
 
     def test_of_a_call_that_was_taken_the_items_that_were_not_go_their_own_way(
         self, services: Services, partner: PartnerDouble, deadline: Deadline

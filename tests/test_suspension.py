@@ -20,7 +20,7 @@ class BrokenTable:
         self.calls += 1
         raise ClientError({"Error": {"Code": "Throttled", "Message": ""}}, "Any")
 
-    get_item = put_item = _fail
+    get_item = put_item = delete_item = _fail
 
 
 @pytest.fixture
@@ -47,6 +47,24 @@ def test_new_settings_work_at_once(dynamodb: DynamoDBClient, clock: Clock) -> No
     known.suspend(ACCOUNT, "http_401")
 
     assert not known.is_suspended(MENDED)
+
+
+def test_a_success_ends_the_suspension_for_every_environment(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    here = suspensions(dynamodb, clock)
+    here.suspend(ACCOUNT, "http_401")
+
+    here.lift(ACCOUNT)
+
+    assert not here.is_suspended(ACCOUNT)
+    assert not suspensions(dynamodb, clock).is_suspended(ACCOUNT)
+
+
+def test_a_success_of_an_account_in_good_standing_writes_nothing(clock: Clock) -> None:
+    table = BrokenTable()
+
+    Suspensions(table, "suspensions", clock).lift(ACCOUNT)  # type: ignore[arg-type]  # the methods that are used
+
+    assert table.calls == 1
 
 
 def test_a_suspension_ends_although_the_tables_own_expiry_is_late(dynamodb: DynamoDBClient, clock: Clock) -> None:

@@ -12,6 +12,7 @@ from mparticle_firehose.delivery.interfaces import QueueMappings
 from mparticle_firehose.delivery.ledger import Ledger
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.delivery.policy import NetworkFault
 from mparticle_firehose.delivery.queue_sender import QueueSender
 from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff
@@ -21,6 +22,7 @@ from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.protocol import EventProcessingRequest
 from tests.conftest import (
+    TRANSIENT,
     Clock,
     Json,
     PartnerDouble,
@@ -28,6 +30,7 @@ from tests.conftest import (
     StoreDouble,
     SuspensionsDouble,
     TelemetryDouble,
+    judged,
     load_event,
     serializer,
 )
@@ -453,6 +456,16 @@ class TestComingAgain:
         ((_, why),) = bench.dead_letters()
         assert failed == []
         assert why["reason"] == "http_401, given up"
+
+    @pytest.mark.parametrize("cause", TRANSIENT, ids=str)
+    def test_nothing_transient_ever_suspends(self, bench: Bench, cause: int | NetworkFault) -> None:
+        outcome = judged(cause)
+        bench.partner.judge = lambda _: outcome
+
+        failed = bench.deliver(membership("m1", change("1")), event_record("e1"))
+
+        assert failed == ["m1", "e1"]
+        assert bench.suspensions.reasons == {}
 
     def test_a_success_lifts_the_suspension(self, bench: Bench) -> None:
         bench.suspensions.reasons[4242] = "http_401"
