@@ -140,6 +140,11 @@ class FakePartner:
             return tuple(self._requests)
 
     @property
+    def connections(self) -> int:
+        """How many connections have been made so far."""
+        return self._server.accepted
+
+    @property
     def violations(self) -> tuple[str, ...]:
         """Each broken rule, as ``METHOD path: rule``; no values."""
         with self._lock:
@@ -269,6 +274,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, partner: FakePartner, port: int) -> None:
         self.partner = partner
+        self.accepted = 0
         self._connections: set[socket.socket] = set()
         self._connections_lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Handler)
@@ -278,6 +284,7 @@ class _Server(ThreadingHTTPServer):
         assert isinstance(request, socket.socket)  # noqa: S101 - the base class knows datagrams too
         with self._connections_lock:
             self._connections.add(request)
+            self.accepted += 1
         super().process_request(request, client_address)
 
     @override

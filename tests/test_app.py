@@ -3,8 +3,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
+from snapshot_restore_py import get_after_restore, get_before_snapshot
 
 from local.fake_partner import FakePartner
 from mparticle_firehose import app
@@ -276,3 +278,64 @@ def test_the_search_for_canaries_would_find_one(deployment: Deployment) -> None:
     app.logger.info("canary-pii")
 
     assert "canary" in json.dumps(deployment.output())
+
+
+class TestSnapStart:
+    """Lambda calls the registered hooks; the emulators have no restore, so the tests do."""
+
+    def test_both_hooks_are_registered(self) -> None:
+        hooks = [get_before_snapshot(), get_after_restore()]
+
+        assert [[hook[0] for hook in registered] for registered in hooks] == [
+            [app.before_snapshot],
+            [app.after_restore],
+        ]
+
+    def test_what_is_prepared_before_the_snapshot_serves_after_it(self, deployment: Deployment) -> None:
+        app.before_snapshot()
+        prepared = app.application()
+        app.after_restore()
+
+        deployment.invoke(load_event("audience_membership_change_request"))
+        deployment.invoke(load_event("event_processing_request"))
+        deployment.work(deployment.queues.membership)
+
+        assert app.application() is prepared
+        assert len(deployment.partner.events) == 1
+        assert deployment.partner.memberships["aud-4242-1001"]
+
+    def test_preparing_asks_nobody(self, deployment: Deployment) -> None:
+        app.before_snapshot()
+
+        assert deployment.partner.requests == ()
+
+    def test_no_connection_survives_a_restore(self, deployment: Deployment) -> None:
+        deployment.invoke(load_event("event_processing_request"))
+        connected = deployment.partner.connections
+        app.after_restore()
+
+        deployment.invoke(load_event("event_processing_request_web"))
+
+        assert deployment.partner.connections == connected + 1
+
+    def test_no_open_circuit_survives_a_restore(self, deployment: Deployment) -> None:
+        deployment.partner.script("/v1/events", [500] * 5)
+        for number in range(6):
+            deployment.invoke(load_event("event_processing_request", id=str(UUID(int=number))))
+        assert deployment.partner.events == []
+        app.after_restore()
+
+        deployment.invoke(load_event("event_processing_request"))
+
+        assert len(deployment.partner.events) == 1
+
+    def test_no_memory_of_a_suspension_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
+        deployment.partner.revoke("canary-secret-live-4242")
+        deployment.invoke(load_event("event_processing_request"))
+        (suspended,) = dynamodb.scan(TableName="suspensions")["Items"]
+        dynamodb.delete_item(TableName="suspensions", Key={"account": suspended["account"]})
+        app.after_restore()
+
+        answer = deployment.invoke(load_event("audience_membership_change_request"))
+
+        assert answer["suspend_subscription"] is False

@@ -16,6 +16,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
+from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from mparticle_firehose.config import Settings
 from mparticle_firehose.delivery.circuit_breaker import CircuitBreaker
@@ -40,6 +41,7 @@ from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import AnyRequest, ModuleRegistrationRequest, Serializer
 
 if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
 
 _ANSWER_SECONDS = 0.05
@@ -82,11 +84,27 @@ class Application:
         self.settings = settings
         self._telemetry = PowertoolsTelemetry()
 
+    def prepare(self) -> None:
+        """Build everything now, without connecting to anything."""
+        _ = self.services, self.worker
+
+    def renew(self) -> None:
+        """Drop what must not be older than this moment: connections, and what was learnt about partner and accounts.
+
+        Credentials need no care: boto3 takes them from the container's endpoint, and asks again when they have expired.
+        Nothing here keeps random state: ids and jitter come from the operating system.
+        """
+        self._partner.forget_connections()
+        self._breaker.forget()
+        self._suspensions.forget()
+        for client in (self._sqs, self._suspension_client, self._ledger_client):
+            client.close()
+
     @cached_property
     def services(self) -> Services:
         """What the processors work with."""
         return Services(
-            partner=CircuitBreaker(self._partner),
+            partner=self._breaker,
             memberships=MembershipQueue(
                 self._sender, self.settings.membership_queue_url, shards=self.settings.membership_shards
             ),
@@ -112,7 +130,7 @@ class Application:
             events=self._events,
             dead_letters=self._dead_letters,
             suspensions=self._suspensions,
-            ledger=Ledger(boto3.client("dynamodb", config=_PATIENT), self.settings.ledger_table),
+            ledger=Ledger(self._ledger_client, self.settings.ledger_table),
             redelivery=Redelivery(
                 self._sqs,
                 self._telemetry,
@@ -127,6 +145,10 @@ class Application:
     @cached_property
     def _partner(self) -> PartnerClient:
         return PartnerClient(self.settings.partner_api_url, failures_in)
+
+    @cached_property
+    def _breaker(self) -> CircuitBreaker:
+        return CircuitBreaker(self._partner)
 
     @cached_property
     def _sqs(self) -> "SQSClient":
@@ -148,7 +170,15 @@ class Application:
 
     @cached_property
     def _suspensions(self) -> Suspensions:
-        return Suspensions(boto3.client("dynamodb", config=_HURRIED), self.settings.suspension_table)
+        return Suspensions(self._suspension_client, self.settings.suspension_table)
+
+    @cached_property
+    def _suspension_client(self) -> "DynamoDBClient":
+        return boto3.client("dynamodb", config=_HURRIED)
+
+    @cached_property
+    def _ledger_client(self) -> "DynamoDBClient":
+        return boto3.client("dynamodb", config=_PATIENT)
 
 
 @cache
@@ -159,6 +189,18 @@ def application() -> Application:
         ConfigurationError: naming every environment variable that is missing or wrong.
     """
     return Application(Settings.from_env(os.environ))
+
+
+@register_before_snapshot
+def before_snapshot() -> None:
+    """Do for SnapStart, once, what every environment would otherwise do on its first invocation."""
+    application().prepare()
+
+
+@register_after_restore
+def after_restore() -> None:
+    """Let nothing survive a restore that was true only when the snapshot was taken."""
+    application().renew()
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
@@ -175,10 +217,11 @@ def handler(event: object, context: LambdaContext) -> dict[str, Any]:
         FirehoseError: the request is not acknowledged; mParticle repeats it. The message holds no values.
     """
     with _reported("answered") as facts:
+        services = application().services  # built before the clock starts: a cold start is no fault of the partner's
         deadline = _deadline(application().settings.handler_deadline_ms / 1000, _ANSWER_SECONDS, context)
         request = serializer.parse(event)
         facts.update(_facts(request))
-        return serializer.dump(process(request, application().services, deadline))
+        return serializer.dump(process(request, services, deadline))
 
 
 def worker(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -36,6 +36,10 @@ class CircuitBreaker:
     _failures: int = field(default=0, init=False)
     _open_until: float = field(default=float("-inf"), init=False)
 
+    def forget(self) -> None:
+        """Close the circuit: what was learnt about the partner is too old."""
+        self._failures, self._open_until = 0, float("-inf")
+
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         """Send the call, unless the circuit is open."""
         if self.clock() < self._open_until:

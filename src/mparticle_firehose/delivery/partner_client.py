@@ -59,6 +59,10 @@ class PartnerClient:
         self._pool = urllib3.PoolManager(num_pools=1, maxsize=_CALLS_AT_A_TIME, block=False, retries=False)
         self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
 
+    def forget_connections(self) -> None:
+        """Close what is pooled; the next call connects anew."""
+        self._pool.clear()
+
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         """Send the call and return what became of it, at the latest when the deadline has passed.
 

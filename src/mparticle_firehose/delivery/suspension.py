@@ -38,6 +38,10 @@ class Suspensions:
         self._clock = clock
         self._known: dict[str, tuple[float, bool]] = {}
 
+    def forget(self) -> None:
+        """Ask the table again about every account."""
+        self._known.clear()
+
     def is_suspended(self, account: Account) -> bool:
         """Return whether the partner refuses this account with these settings.
 
