@@ -191,13 +191,13 @@ def application() -> Application:
     return Application(Settings.from_env(os.environ))
 
 
-@register_before_snapshot
+@register_before_snapshot  # type: ignore[untyped-decorator]  # as pyproject.toml says
 def before_snapshot() -> None:
     """Do for SnapStart, once, what every environment would otherwise do on its first invocation."""
     application().prepare()
 
 
-@register_after_restore
+@register_after_restore  # type: ignore[untyped-decorator]  # as above
 def after_restore() -> None:
     """Let nothing survive a restore that was true only when the snapshot was taken."""
     application().renew()
