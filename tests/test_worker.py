@@ -483,6 +483,7 @@ class TestComingAgain:
 
         assert failed == ["m1", "m2"]
         assert bench.partner.calls == []
+        assert bench.redelivery.waits == {"m1": 2, "m2": 2}
 
 
 class TestTelling:
@@ -604,6 +605,16 @@ class TestRedrivenChanges:
         bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=1000))
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "add", "remove"]
+
+    def test_before_sqs_itself_puts_a_message_aside_its_group_is_guarded(self, bench: Bench) -> None:
+        stuck = replace(membership("m1", change("1", action="add"), timestamp_ms=1000), receive_count=950)
+        bench.partner.outcomes = [Retry("http_500")]
+        bench.deliver(stuck)
+        bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=2000))
+
+        bench.deliver(redriven(stuck))
+
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove"]
 
     def test_without_anything_put_aside_nothing_is_written_down(self, bench: Bench, dynamodb: DynamoDBClient) -> None:
         bench.deliver(membership("m1", change("1")))

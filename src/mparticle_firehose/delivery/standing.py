@@ -13,8 +13,8 @@ class Failure:
 
     Attributes:
         reason: the policy's name, or ours.
-        after: seconds to wait, if somebody asked for them.
-        tried: whether its own delivery was tried. Having no turn is no attempt, and needs no wait.
+        after: seconds to wait, if it is not for the backoff to say.
+        tried: whether its own delivery was tried. Having no turn is no attempt.
         counts: whether the attempt counts towards giving up; waiting for a customer's new credentials does not.
     """
 
@@ -68,7 +68,7 @@ class Standing:
         longest: dict[str, int] = {}
         for number, failure in self.failures.items():
             record = self._records[number]
-            wait = backoff.seconds(record.receive_count, failure.after) if failure.tried else 0
+            wait = backoff.seconds(record.receive_count, failure.after)
             longest[record.sequence] = max(wait, longest.get(record.sequence, 0))
         unfinished = [self._records[number] for number in self.unfinished()]
         return {record: longest.get(record.sequence, 0) for record in unfinished}

@@ -46,6 +46,9 @@ CALL_SECONDS = 10.0
 SHORTEST_CALL_SECONDS = 1.0
 """With less than this left no new call is begun."""
 
+NEARLY_MOVED = 900
+"""Receives after which SQS itself will soon put a message aside: its maxReceiveCount is 1,000, the most there can be."""
+
 BEHIND_ANOTHER = "behind_another"
 """The reason why a message comes again that did not fail itself."""
 
@@ -140,6 +143,9 @@ class _Batch:
     def _look_up_contested(self) -> None:
         if groups := {record.group_id for record in self.records if record.group_id}:
             self.contested = self.worker.ledger.contested(groups)
+        for group in {record.group_id for record in self.records if record.receive_count >= NEARLY_MOVED}:
+            if group and group not in self.contested:
+                self._contest(group)
 
     def _take(self, number: int) -> None:
         try:
@@ -272,8 +278,10 @@ class _Batch:
                 self.worker.suspensions.suspend(account, reason)
                 self.worker.telemetry.count("Suspended")
                 self._fail(numbers, Failure(reason, after=inf, counts=False))
+            case Retry(reason) if reason == OUT_OF_TIME:
+                self._fail(numbers, Failure(reason, after=0, tried=False))
             case Retry(reason, after):
-                self._fail(numbers, Failure(reason, after, tried=reason != OUT_OF_TIME))
+                self._fail(numbers, Failure(reason, after))
 
     # --- what cannot be delivered -------------------------------------------------------------------------------------
 
@@ -315,12 +323,15 @@ class _Batch:
         """
         record = self.records[number]
         if record.group_id:
-            self.worker.ledger.contest(record.group_id)
-            self.contested.add(record.group_id)
+            self._contest(record.group_id)
         verdict = Verdict(reason=reason, attempts=attempts or record.receive_count, request=self.requests.get(number))
         self.worker.dead_letters.put(record, body, verdict, self.deadline)
         self.worker.telemetry.count("DeadLettered")
         self._say("dead-lettered", number, reason=reason)
+
+    def _contest(self, group_id: str) -> None:
+        self.worker.ledger.contest(group_id)
+        self.contested.add(group_id)
 
     def _fail(self, numbers: Collection[int], failure: Failure) -> None:
         self.standing.fail(numbers, failure)
