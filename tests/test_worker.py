@@ -10,17 +10,18 @@ from mparticle_firehose.delivery.dead_letters import DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import QueueMappings
 from mparticle_firehose.delivery.ledger import Ledger
+from mparticle_firehose.delivery.membership_queue import membership_messages
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.policy import NetworkFault
-from mparticle_firehose.delivery.queue_sender import QueueSender
+from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueSender
 from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff
 from mparticle_firehose.delivery.worker import CALL_SECONDS, Worker
 from mparticle_firehose.partner.audiences import members_call, membership_changes
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
-from mparticle_firehose.protocol import EventProcessingRequest
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
 from tests.conftest import (
     TRANSIENT,
     Clock,
@@ -32,6 +33,7 @@ from tests.conftest import (
     TelemetryDouble,
     judged,
     load_event,
+    parsed,
     serializer,
 )
 
@@ -419,7 +421,7 @@ class TestComingAgain:
 
         ((_, why),) = bench.dead_letters()
         assert failed == [["m1", "m2"], ["m1", "m2"], ["m2"]]
-        assert (why["reason"], why["attempts"], why["status"]) == ("http_503, given up", "3", "503")
+        assert (why["reason"], why["attempts"], why["status"]) == ("http_503", "3", "503")
         assert bench.redelivery.waits == {"m2": 0}
         assert bench.deliver(follower) == []
 
@@ -455,7 +457,7 @@ class TestComingAgain:
 
         ((_, why),) = bench.dead_letters()
         assert failed == []
-        assert why["reason"] == "http_401, given up"
+        assert why["reason"] == "http_401"
 
     @pytest.mark.parametrize("cause", TRANSIENT, ids=str)
     def test_nothing_transient_ever_suspends(self, bench: Bench, cause: int | NetworkFault) -> None:
@@ -595,6 +597,26 @@ class TestRedrivenChanges:
         bench.deliver(newer, older)
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove"]
+
+    def test_a_change_that_is_put_aside_again_keeps_its_first_time(self, bench: Bench) -> None:
+        bench.partner.judge = refuse("1")
+
+        bench.deliver(replace(redriven(membership("m1", change("1"))), first_at="1750000000000"))
+
+        ((_, why),) = bench.dead_letters()
+        assert (why["first_at"], why["redriven_at"]) == ("1750000000000", "1760000050000")
+
+    def test_the_largest_message_still_fits_when_it_is_put_aside(self, bench: Bench) -> None:
+        room = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION - 900
+        largest = load_event("audience_membership_change_request", user_profiles=[change("1", note="x" * room)])
+        (message,) = membership_messages(parsed(AudienceMembershipChangeRequest, largest), 1)
+        bench.partner.judge = refuse("1")
+
+        failed = bench.deliver(replace(membership("m1"), body=message.body))
+
+        assert failed == []
+        assert len(message.body) > MAX_MESSAGE_BYTES - 2 * ROOM_FOR_EXPLANATION
+        assert len(bench.dead_letters()) == 1
 
     def test_an_ordinary_change_is_never_taken_for_an_old_one(self, bench: Bench) -> None:
         """The control: in the queue it is the order that counts, whatever mParticle's clocks say."""

@@ -10,7 +10,7 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import request_messages
 from mparticle_firehose.delivery.interfaces import Items
 from mparticle_firehose.delivery.queue_sender import QueueMessage, QueueSender
-from mparticle_firehose.delivery.record import REDRIVEN_AT, Record
+from mparticle_firehose.delivery.record import FIRST_AT, REDRIVEN_AT, Record
 from mparticle_firehose.protocol import EventProcessingRequest
 
 _HTTP = "http_"
@@ -64,7 +64,10 @@ class DeadLetters:
         attributes = {
             **(correlation(verdict.request) if verdict.request else {}),
             **_explanation(
-                verdict.reason, attempts=verdict.attempts, first_at=str(record.sent_at_ms), last_at=self._now()
+                verdict.reason,
+                attempts=verdict.attempts,
+                first_at=record.first_at or str(record.sent_at_ms),
+                last_at=self._now(),
             ),
             **({REDRIVEN_AT: record.redriven_at} if record.redriven_at else {}),
         }
@@ -90,7 +93,7 @@ def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> 
     return {
         "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON],
         "attempts": str(attempts),
-        "first_at": first_at,
+        FIRST_AT: first_at,
         "last_at": last_at,
         **status,
     }

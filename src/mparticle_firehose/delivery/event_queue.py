@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Items
-from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
+from mparticle_firehose.delivery.queue_sender import (
+    MAX_MESSAGE_BYTES,
+    ROOM_FOR_EXPLANATION,
+    QueueMessage,
+    QueueSender,
+)
 from mparticle_firehose.delivery.slicing import Slicer, encode, present, subset
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest
 
@@ -37,7 +42,7 @@ def request_messages(
     request: EventProcessingRequest | DsrProcessingRequest,
     attributes: Mapping[str, str],
     items: Items | None = None,
-    limit: int = MAX_MESSAGE_BYTES,
+    limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION,
 ) -> list[QueueMessage]:
     """Return the request as one message, or, if it is too large for SQS, as several that share its events out.
 

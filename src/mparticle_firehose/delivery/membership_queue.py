@@ -7,7 +7,12 @@ from itertools import zip_longest
 
 from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
+from mparticle_firehose.delivery.queue_sender import (
+    MAX_MESSAGE_BYTES,
+    ROOM_FOR_EXPLANATION,
+    QueueMessage,
+    QueueSender,
+)
 from mparticle_firehose.delivery.slicing import Json, Slicer, encode, present
 from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
@@ -39,7 +44,7 @@ class MembershipQueue:
 
 
 def membership_messages(
-    request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES
+    request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION
 ) -> list[QueueMessage]:
     """Cut a request into messages, each holding profiles of one group in their order.
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:  # stubs that do not ship
 MAX_MESSAGE_BYTES = 1_048_576
 """SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
 
+ROOM_FOR_EXPLANATION = 1_024
+"""Bytes that a stored request leaves free, so that it still fits when it is put aside with its reason."""
+
 MAX_BATCH_ENTRIES = 10
 
 _STRING_TYPE_BYTES = len("String")

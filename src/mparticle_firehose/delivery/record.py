@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+FIRST_AT = "first_at"
+"""The message attribute of a dead letter that says when it was first queued, in milliseconds since the epoch."""
+
 REDRIVEN_AT = "redriven_at"
 """The message attribute that says when a dead letter was sent back, in milliseconds since the epoch."""
 
@@ -20,6 +23,7 @@ class Record:
         receive_count: how often it was handed out, this time included. It also counts the times in which it merely
             stood behind a failing message of its group.
         sent_at_ms: when it was queued, in milliseconds since the epoch.
+        first_at: when it was first queued, before it was put aside, if it came back from there.
         redriven_at: when it came back from the dead-letter queue, if it did; its place in order is lost then.
     """
 
@@ -29,13 +33,14 @@ class Record:
     group_id: str | None = None
     receive_count: int = 1
     sent_at_ms: int = 0
+    first_at: str | None = None
     redriven_at: str | None = None
 
     @classmethod
     def from_event(cls, entry: Mapping[str, Any]) -> Self:
         """Read one entry of ``Records`` in the event that Lambda's SQS event source mapping sends."""
         attributes = entry.get("attributes", {})
-        redriven = entry.get("messageAttributes", {}).get(REDRIVEN_AT, {})
+        told = entry.get("messageAttributes", {})
         return cls(
             message_id=entry["messageId"],
             body=entry["body"],
@@ -43,7 +48,8 @@ class Record:
             group_id=attributes.get("MessageGroupId"),
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
             sent_at_ms=int(attributes.get("SentTimestamp", 0)),
-            redriven_at=redriven.get("stringValue"),
+            first_at=told.get(FIRST_AT, {}).get("stringValue"),
+            redriven_at=told.get(REDRIVEN_AT, {}).get("stringValue"),
         )
 
     @property

@@ -47,7 +47,7 @@ SHORTEST_CALL_SECONDS = 1.0
 """With less than this left no new call is begun."""
 
 NEARLY_MOVED = 900
-"""Receives after which SQS itself will soon put a message aside: its maxReceiveCount is 1,000, the most there can be."""
+"""Receives after which SQS itself will soon put a message aside: maxReceiveCount is 1,000, the most there can be."""
 
 BEHIND_ANOTHER = "behind_another"
 """The reason why a message comes again that did not fail itself."""
@@ -303,7 +303,7 @@ class _Batch:
         age = self.worker.clock() - record.sent_at_ms / 1000
         attempts = self.worker.ledger.count_attempt(record.message_id) if failure.counts else 0
         if attempts >= self.worker.most_attempts or age > LONGEST_WAIT_SECONDS:
-            self._dead_letter(number, f"{failure.reason}, given up", attempts)
+            self._dead_letter(number, failure.reason, attempts)
             self.standing.give_up(number)
 
     def _dead_letter(self, number: int, reason: str, attempts: int | None = None) -> None:

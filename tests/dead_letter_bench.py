@@ -1,0 +1,155 @@
+"""What the tests of `ops` share: letters as the worker puts them aside, and a desk that keeps what it prints."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from rich.console import Console
+
+from ops.commands import Desk
+from ops.deployment import DEAD_LETTERS, ORIGINS
+from ops.letterbox import Letterbox, Limits
+from ops.letters import QueueName
+from tests.conftest import Clock, Json, Queues, load_event
+
+NOW = 1_800_000_000_000
+CANARIES = ("canary", "jane", "sencha", "Teapots", "7700700000000000031", "apiKey", "loyalty_tier", "aud-4242")
+"""Parts of what the sample requests hold: identities, names and values of attributes, settings, ids of users."""
+
+TYPES: dict[QueueName, str] = {"membership": "audience_membership_change_request", "event": "event_processing_request"}
+
+
+class FaultySqs:
+    """An SQS client whose calls fail as scripted: for each method, what is raised at which call, counted from 1."""
+
+    def __init__(self, sqs: Any, script: dict[str, dict[int, BaseException]] | None = None) -> None:
+        self.sqs = sqs
+        self.script = script or {}
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        method: Callable[..., Any] = getattr(self.sqs, name)
+
+        def call(**arguments: Any) -> Any:
+            self.calls.append(name)
+            if fault := self.script.get(name, {}).get(self.calls.count(name)):
+                raise fault
+            return method(**arguments)
+
+        return call
+
+
+@dataclass
+class Bench:
+    """The queues in moto, letters in them, and a desk to work at."""
+
+    queues: Queues
+    clock: Clock = field(default_factory=Clock)
+    naps: list[float] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    printed: io.StringIO = field(default_factory=io.StringIO)
+    limits: Limits = field(default_factory=Limits)
+    now: int = NOW
+    numbers: Any = field(default_factory=lambda: count(1))
+    ids: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.sqs = FaultySqs(self.queues.sqs)
+
+    def url(self, queue: QueueName) -> str:
+        return self.queues.membership_dlq if queue == "membership" else self.queues.event_dlq
+
+    def put(self, queue: QueueName, body: Json | str | None = None, **attributes: object) -> str:
+        """Put a letter aside as the worker does and return its message id. An attribute that is None is left out."""
+        number = next(self.numbers)
+        written = {
+            "message_type": TYPES[queue],
+            "account_id": 4242,
+            "reason": "http_422",
+            "status": 422,
+            "attempts": 1,
+            "first_at": NOW - 3_600_000 + number,
+            "last_at": NOW - 1_800_000 + number,
+            "group_id": f"4242.{number}" if queue == "membership" else None,
+            **attributes,
+        }
+        return self._send(queue, body, written, f"letter-{number}")
+
+    def move(self, queue: QueueName, body: Json | str | None = None, group: str = "4242.1") -> str:
+        """Put a message there as SQS does after too many receives: it keeps its attributes and its group."""
+        return self._send(queue, body, {"message_type": TYPES[queue], "account_id": 4242}, group)
+
+    def desk(self, **changes: Any) -> Desk:
+        console = Console(file=self.printed, width=200, highlight=False)
+        urls = {
+            DEAD_LETTERS["membership"]: self.queues.membership_dlq,
+            DEAD_LETTERS["event"]: self.queues.event_dlq,
+            ORIGINS["membership"]: self.queues.membership,
+            ORIGINS["event"]: self.queues.event,
+        }
+        settings: dict[str, Any] = {
+            "sqs": self.sqs, "urls": urls, "out": console, "side": console, "ask": self._answer,
+            "now": lambda: self.now, "clock": self.clock, "sleep": self._sleep, "wait_seconds": 0,
+            "limits": self.limits,
+        }  # fmt: skip
+        return Desk(**{**settings, **changes})
+
+    def box(self, queue: QueueName = "event", **changes: Any) -> Letterbox:
+        settings: dict[str, Any] = {
+            "sqs": self.sqs, "queue": queue, "url": self.url(queue), "clock": self.clock, "wait_seconds": 0,
+            "limits": self.limits,
+        }  # fmt: skip
+        return Letterbox(**{**settings, **changes})
+
+    @property
+    def text(self) -> str:
+        return self.printed.getvalue()
+
+    def visible(self, queue: QueueName) -> set[str]:
+        """Return the message ids that anybody could receive now, and take them."""
+        return {message["MessageId"] for message in self.taken(self.url(queue))}
+
+    def taken(self, url: str) -> list[Any]:
+        """Take everything from a queue, whatever is written on it."""
+        taken: list[Any] = []
+        while batch := self.queues.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        ).get("Messages"):
+            taken += batch
+        return taken
+
+    def _send(self, queue: QueueName, body: Json | str | None, attributes: dict[str, Any], group: str) -> str:
+        content = body if body is not None else load_event(TYPES[queue])
+        text = content if isinstance(content, str) else json.dumps(content)
+        extra: Any = {}
+        if queue == "membership":
+            extra = {"MessageGroupId": group, "MessageDeduplicationId": f"{group}-{next(self.numbers)}"}
+        sent = self.queues.sqs.send_message(
+            QueueUrl=self.url(queue),
+            MessageBody=text,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": str(value)}
+                for name, value in attributes.items()
+                if value is not None
+            },
+            **extra,
+        )
+        self.ids.append(sent["MessageId"])
+        return self.ids[-1]
+
+    def _sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.clock.now += seconds
+
+    def _answer(self, question: str) -> str:
+        self.questions.append(question)
+        if not self.answers:
+            raise EOFError
+        return self.answers.pop(0)

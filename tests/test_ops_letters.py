@@ -1,0 +1,148 @@
+from datetime import timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+
+from ops.letters import TOO_MANY_RECEIVES, Heap, Letter, Selection, duration, heaps, in_turns
+
+NOW = 1_800_000_000_000
+MINUTE = 60_000
+
+
+def letter(message_id: str = "m", **changes: Any) -> Letter:
+    attributes = {"account_id": "7", "message_type": "event_processing_request", "reason": "http_422"}
+    written = {**attributes, **{name: str(value) for name, value in changes.pop("attributes", {}).items()}}
+    values: dict[str, Any] = {"queue": "event", "message_id": message_id, "attributes": written, "sent_at": NOW}
+    return Letter(**{**values, **changes})
+
+
+def membership(message_id: str, *, group: str, first: int, last: int = 0, number: int = 0) -> Letter:
+    return letter(
+        message_id,
+        queue="membership",
+        own_group=f"own-{message_id}",
+        sequence_number=number,
+        attributes={"group_id": group, "first_at": first, "last_at": last or first},
+    )
+
+
+def test_a_letter_tells_what_the_worker_has_written_on_it() -> None:
+    written = letter(attributes={"attempts": 5, "last_at": 12})
+
+    assert (written.reason, written.account, written.attempts, written.put_aside_at) == ("http_422", "7", 5, 12)
+
+
+def test_a_letter_that_sqs_moved_has_a_reason_too() -> None:
+    moved = Letter(queue="membership", message_id="m", attributes={}, sent_at=9, own_group="7.3", sequence_number=4)
+
+    assert moved.reason == TOO_MANY_RECEIVES
+    assert (moved.account, moved.message_type, moved.attempts) == ("-", "-", None)
+    assert (moved.put_aside_at, moved.group, moved.may_hide_others, moved.place) == (9, "7.3", True, (9, 9, 4))
+
+
+def test_a_letter_of_the_worker_belongs_to_the_group_that_is_written_on_it() -> None:
+    written = membership("m", group="7.3", first=1)
+
+    assert (written.own_group, written.group, written.may_hide_others) == ("own-m", "7.3", False)
+
+
+def test_letters_of_the_standard_queue_have_no_group() -> None:
+    assert letter(attributes={"group_id": "7.3"}).group is None
+
+
+def test_numbers_that_are_none_count_as_not_written() -> None:
+    assert letter(attributes={"attempts": "canary-many", "last_at": "²"}).attempts is None
+    assert letter(attributes={"last_at": "²"}).put_aside_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("selection", "expected"),
+    [
+        (Selection(), ["a", "b", "c"]),
+        (Selection(queue="membership"), ["c"]),
+        (Selection(reason="read_timeout"), ["b"]),
+        (Selection(reason="http"), []),
+        (Selection(account="8"), ["b"]),
+        (Selection(older_than=timedelta(minutes=5)), ["b", "c"]),
+        (Selection(newer_than=timedelta(minutes=5)), ["a"]),
+        (Selection(older_than=timedelta(minutes=5), newer_than=timedelta(minutes=15)), ["b"]),
+        (Selection(queue="event", reason="http_422", account="7"), ["a"]),
+    ],
+    ids=str,
+)
+def test_a_selection_takes_what_matches_all_of_it(selection: Selection, expected: list[str]) -> None:
+    letters = [
+        letter("a", attributes={"last_at": NOW - MINUTE}),
+        letter("b", attributes={"last_at": NOW - 10 * MINUTE, "reason": "read_timeout", "account_id": 8}),
+        letter("c", queue="membership", attributes={"last_at": NOW - 20 * MINUTE}),
+    ]
+
+    assert [one.message_id for one in letters if selection.matches(one, NOW)] == expected
+
+
+def test_only_a_selection_without_any_filter_is_everything() -> None:
+    assert Selection().is_everything
+    assert not Selection(queue="event").is_everything
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", timedelta(seconds=90)),
+        ("30m", timedelta(minutes=30)),
+        ("12h", timedelta(hours=12)),
+        ("2d", timedelta(days=2)),
+    ],
+)
+def test_durations_are_a_number_and_a_unit(text: str, expected: timedelta) -> None:
+    assert duration(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "12", "h", "1.5h", "-2d", "2w", "2 d", "٣h", "9999999d"])
+def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ValueError, match="such as 30m, 12h or 2d"):
+        duration(text)
+
+
+def test_equal_letters_make_a_heap_and_the_largest_comes_first() -> None:
+    letters = [
+        letter("a", attributes={"last_at": 30, "attempts": 2}),
+        letter("b", attributes={"last_at": 10, "attempts": 9, "reason": "attempts_exhausted"}),
+        letter("c", attributes={"last_at": 20, "attempts": 7, "reason": "attempts_exhausted"}),
+        letter("d", queue="membership", own_group="7.1", attributes={}),
+    ]
+
+    assert heaps(letters) == [
+        Heap(
+            queue="membership", reason="http_422", account="7", message_type="event_processing_request",
+            count=1, oldest=NOW, newest=NOW, attempts=None,
+        ),
+        Heap(
+            queue="event", reason="attempts_exhausted", account="7", message_type="event_processing_request",
+            count=2, oldest=10, newest=20, attempts=(7, 9),
+        ),
+        Heap(
+            queue="event", reason="http_422", account="7", message_type="event_processing_request",
+            count=1, oldest=30, newest=30, attempts=(2, 2),
+        ),
+    ]  # fmt: skip
+
+
+def test_letters_of_a_group_go_in_their_original_order_and_groups_take_turns() -> None:
+    letters = [
+        membership("a1", group="A", first=10, last=900),  # put aside for the second time, after its follower
+        membership("a2", group="A", first=20, last=300),
+        membership("a3", group="A", first=30, last=310, number=5),
+        membership("a4", group="A", first=30, last=310, number=6),
+        membership("b1", group="B", first=5),
+    ]
+
+    for shuffled in permutations(letters):
+        assert [one.message_id for one in in_turns(shuffled)] == ["a1", "b1", "a2", "a3", "a4"]
+
+
+def test_letters_without_a_group_go_oldest_first() -> None:
+    letters = [letter(str(first), attributes={"first_at": first, "last_at": 99}) for first in (3, 1, 2)]
+
+    assert [one.message_id for one in in_turns(letters)] == ["1", "2", "3"]
