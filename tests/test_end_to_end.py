@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from local.cloud import LocalCloud
-from local.fake_partner import FakePartner
+from local.fake_partner import FakePartner, Step
 from tests.conftest import Json, load_event
 
 pytestmark = pytest.mark.cloud
@@ -18,8 +18,7 @@ USERS = 250
 PROFILES = 1000
 ACTIONS = {"add": "add", "delete": "remove", "attribute_update": "update"}
 
-type Step = tuple[str, str]
-type History = dict[tuple[str, str], list[Step]]
+type History = dict[tuple[str, str], list[tuple[str, str]]]
 """For each user and partner's audience, the actions in order, each with the number that it set."""
 
 
@@ -113,6 +112,20 @@ def test_the_same_changes_under_another_id_are_delivered_again(cloud: LocalCloud
 
     assert received(fake_partner, 9002) == {key: steps * 2 for key, steps in asked(request).items()}
     assert members_at(fake_partner, 9002) == members_after(asked(request))
+
+
+def test_order_holds_when_the_partner_fails_in_between(cloud: LocalCloud, fake_partner: FakePartner) -> None:
+    request = membership_request(9004, UUID(int=9004))
+    for audience in 3, 14, 25:
+        steps: list[Step] = [500, "reset", "apply_then_reset", {"status": 429, "retry_after": 1}]
+        fake_partner.script(f"/v1/audiences/aud-9004-{audience}", steps)
+
+    deliver(cloud, request)
+
+    assert members_at(fake_partner, 9004) == members_after(asked(request))
+    assert fake_partner.violations == ()
+    statuses = {call.status for call in fake_partner.requests if "/aud-9004-" in call.path}
+    assert {200, 429, 500, None} <= statuses
 
 
 def test_bad_input_fails_the_call_by_name_and_the_function_lives_on(cloud: LocalCloud) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from local.fake_partner import FakePartner
 from mparticle_firehose.delivery.dead_letters import DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import QueueMappings
@@ -13,6 +14,7 @@ from mparticle_firehose.delivery.ledger import Ledger
 from mparticle_firehose.delivery.membership_queue import membership_messages
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.delivery.partner_client import PartnerClient
 from mparticle_firehose.delivery.policy import NetworkFault
 from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueSender
 from mparticle_firehose.delivery.record import Record
@@ -192,6 +194,19 @@ def test_the_same_changes_of_another_request_are_another_call(bench: Bench) -> N
 
     first, second = (call.idempotency_key(call.encoded_body()) for call in bench.partner.calls)
     assert first != second
+
+
+def test_a_change_is_no_mere_repetition_when_what_it_undoes_is_done_again(bench: Bench) -> None:
+    """The user left in a call of its own; joining again, in other company, must be followed by leaving again."""
+    join, leave = membership("m1", change("1", "aud-1-1")), membership("m2", change("1", "aud-1-1", "delete"))
+    other = membership("m3", change("2", "aud-1-1"), group="g2")
+    with FakePartner() as fake:
+        bench.partner.judge = lambda call: PartnerClient(fake.url).send(call, Deadline.after(5))
+
+        bench.deliver(join, leave, other)
+        bench.deliver(join, leave)
+
+        assert fake.memberships["aud-1-1"].keys() == {"2"}
 
 
 def test_a_failing_message_holds_back_its_own_group_only(bench: Bench) -> None:

@@ -24,6 +24,7 @@ class PartnerCall:
         items: for each item of the body where it came from: the list in mParticle's request and the index in it, nulls
             not counted. Needed where the partner may take some items and refuse others.
         work: what the call is part of, see part_of(). The partner room leaves it alone.
+        after: the idempotency key of the call that this one follows and must not come before, if any.
         done_statuses: statuses that mean success for this call beside those of the policy.
     """
 
@@ -33,6 +34,7 @@ class PartnerCall:
     body: JsonObject | None = field(default=None, repr=False)
     items: tuple[tuple[str, int], ...] = ()
     work: str = ""
+    after: str = ""
     done_statuses: frozenset[int] = frozenset()
 
     def part_of(self, *requests: Request) -> Self:
@@ -44,6 +46,15 @@ class PartnerCall:
         works = dict.fromkeys(str(request.id or request.timestamp_ms) for request in requests)
         return replace(self, work=" ".join(works))
 
+    def following(self, earlier: Self | None) -> Self:
+        """Return this call as one that undoes or builds on an earlier one.
+
+        A user joins in the earlier call and leaves in this one. Should both be repeated, but the earlier one together
+        with other users, it is a new call and the user joins again; then this one must be new as well, or the partner
+        would take it for a mere repetition and leave the user in. So a call's key holds the key of the one before it.
+        """
+        return replace(self, after=earlier.idempotency_key(earlier.encoded_body())) if earlier else self
+
     def encoded_body(self) -> bytes | None:
         """Return the body as compact JSON, the same bytes for the same call."""
         if self.body is None:
@@ -52,7 +63,7 @@ class PartnerCall:
 
     def idempotency_key(self, encoded_body: bytes | None) -> str:
         """Return a key that is the same whenever this call is repeated, by whichever worker and however late."""
-        identity = "\n".join((self.work, self.method, self.path)).encode()
+        identity = "\n".join((self.work, self.after, self.method, self.path)).encode()
         return hashlib.sha256(identity + b"\n" + (encoded_body or b"")).hexdigest()
 
 

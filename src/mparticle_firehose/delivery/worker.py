@@ -107,6 +107,7 @@ class _Batch:
         requests: what the messages hold, as far as they have been read.
         shares: the membership changes among it, gathered to be merged into calls.
         contested: groups of which a change has left the queue, so that the newest changes must be written down.
+        latest: the latest call to each target.
     """
 
     worker: Worker
@@ -116,6 +117,7 @@ class _Batch:
     requests: dict[int, QueuedRequest] = field(default_factory=dict)
     shares: list[Share] = field(default_factory=list)
     contested: set[str] = field(default_factory=set)
+    latest: dict[MembershipTarget, PartnerCall] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.standing = Standing(self.records)
@@ -163,7 +165,7 @@ class _Batch:
                 self._deliver_events(number, request)
             case DsrProcessingRequest():
                 self.requests[number] = request
-                self._settle(self._send(self.worker.mappings.erasure(request), [number]), number)
+                self._settle(self._send(self.worker.mappings.erasure(request).part_of(request)), number)
             case _:
                 raise MalformedRequestError(("type", "is never queued"))
 
@@ -198,7 +200,7 @@ class _Batch:
         call = self.worker.mappings.events(request)
         if call is None:
             return
-        outcome = self._send(call, [number])
+        outcome = self._send(call.part_of(request))
         if isinstance(outcome, Delivered):
             settle_items(
                 outcome,
@@ -228,7 +230,9 @@ class _Batch:
         if not due:
             return
         call = self.worker.mappings.members_call(target, [share.change.item for share in due])
-        outcome = self._send(call, [share.record for share in due])
+        call = call.part_of(*(self.requests[share.record] for share in due)).following(self.latest.get(target))
+        self.latest[target] = call
+        outcome = self._send(call)
         if isinstance(outcome, Rejected) and len(due) > 1:
             self._send_changes(target, due[: len(due) // 2])
             self._send_changes(target, due[len(due) // 2 :])
@@ -254,12 +258,10 @@ class _Batch:
         if contested:
             self.worker.ledger.note_delivered({share.key: share.made_at_ms for share in contested})
 
-    def _send(self, call: PartnerCall, numbers: Sequence[int]) -> Outcome:
+    def _send(self, call: PartnerCall) -> Outcome:
         if self.deadline.remaining() < SHORTEST_CALL_SECONDS:
             return Retry(OUT_OF_TIME)
-        return self.worker.partner.send(
-            call.part_of(*(self.requests[number] for number in numbers)), self.deadline.within(CALL_SECONDS)
-        )
+        return self.worker.partner.send(call, self.deadline.within(CALL_SECONDS))
 
     def _note(self, outcome: Delivered | Retry | Suspend, numbers: Sequence[int]) -> None:
         """Record what became of a call for each change, known by its message's number, that took part in it."""
