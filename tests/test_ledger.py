@@ -54,6 +54,12 @@ def test_a_group_is_contested_once_something_of_it_was_put_aside(ledger: Ledger)
     assert ledger.contested(["g1", "g2", "g1"]) == {"g1"}
 
 
+def test_what_was_put_aside_is_known(ledger: Ledger) -> None:
+    ledger.note_put_aside("l1")
+
+    assert [ledger.is_put_aside(letter) for letter in ("l1", "l2")] == [True, False]
+
+
 def test_the_newest_change_is_known_for_as_many_as_are_asked(ledger: Ledger) -> None:
     made = {f"change#{number}": number for number in range(230)}
     ledger.note_delivered(made)

@@ -502,6 +502,16 @@ class TestComingAgain:
         assert bench.partner.calls == []
         assert bench.redelivery.waits == {"m1": 2, "m2": 2}
 
+    def test_what_was_put_aside_is_not_put_aside_again_when_its_message_comes_again(self, bench: Bench) -> None:
+        bench.partner.judge = lambda call: Rejected("http_422") if "/a/" in call.path else Retry("http_500")
+        record = membership("m1", change("1", "a"), change("2", "b"))
+
+        failed = [bench.deliver(record) for _ in range(3)]
+
+        assert failed == [["m1"]] * 3
+        assert len(bench.dead_letters()) == 1
+        assert bench.telemetry.counts["DeadLettered"] == 1
+
 
 class TestTelling:
     def test_what_became_of_a_message_can_be_found_by_mparticles_request_id(self, bench: Bench) -> None:

@@ -74,7 +74,7 @@ class DeadLetters:
         if record.group_id is None:
             self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
             return
-        identity = hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
+        identity = letter_id(record, body)
         message = QueueMessage(
             body=body,
             attributes={**attributes, "group_id": record.group_id},
@@ -85,6 +85,11 @@ class DeadLetters:
 
     def _now(self) -> str:
         return str(int(self._clock() * 1000))
+
+
+def letter_id(record: Record, body: str) -> str:
+    """Return what tells one letter from another: the message and the part of it that is put aside."""
+    return hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
 
 
 def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:

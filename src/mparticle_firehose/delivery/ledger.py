@@ -62,6 +62,14 @@ class Ledger:
         found = self._read(map(_contested, names := set(group_ids)))
         return {name for name in names if _contested(name) in found}
 
+    def is_put_aside(self, letter: str) -> bool:
+        """Return whether this part of a message is on the dead-letter queue already."""
+        return bool(self._read([f"letter#{letter}"]))
+
+    def note_put_aside(self, letter: str) -> None:
+        """Note that it is, so that its message, should it come again for another reason, leaves it there."""
+        self._write([{**_key(f"letter#{letter}"), "expires_at": self._expiry()}])
+
     def newest(self, changes: Iterable[str]) -> dict[str, int]:
         """Return when the newest delivered change was made, in milliseconds, for those that are known."""
         found = self._read(changes)

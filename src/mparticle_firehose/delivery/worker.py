@@ -7,7 +7,7 @@ from functools import partial
 from math import inf
 
 from mparticle_firehose.delivery.correlation import QueuedRequest, correlation
-from mparticle_firehose.delivery.dead_letters import DeadLetters, Verdict
+from mparticle_firehose.delivery.dead_letters import DeadLetters, Verdict, letter_id
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.fan_in import Share, merged_calls
 from mparticle_firehose.delivery.interfaces import (
@@ -318,16 +318,20 @@ class _Batch:
         self._put_aside(number, body, change.reason)
 
     def _put_aside(self, number: int, body: str, reason: str, attempts: int | None = None) -> None:
-        """Put something aside. From then on the newest changes of its group must be written down.
+        """Put something aside, once. From then on the newest changes of its group must be written down.
 
         Raises:
             DeliveryError: it is not put aside.
         """
-        record = self.records[number]
+        record, ledger = self.records[number], self.worker.ledger
+        letter = letter_id(record, body)
+        if ledger.is_put_aside(letter):
+            return
         if record.group_id:
             self._contest(record.group_id)
         verdict = Verdict(reason=reason, attempts=attempts or record.receive_count, request=self.requests.get(number))
         self.worker.dead_letters.put(record, body, verdict, self.deadline)
+        ledger.note_put_aside(letter)
         self.worker.telemetry.count("DeadLettered")
         self._say("dead-lettered", number, reason=reason)
 
