@@ -17,7 +17,7 @@ _REASON_WIDTH = 48
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 # The attributes that this product writes. Of any other, nobody knows whether it may be shown.
-_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id")
+_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", "place")
 _MOMENTS = ("first_at", "last_at", REDRIVEN_AT)
 
 

@@ -4,14 +4,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.delivery.fan_in import Share, merged_calls
-from mparticle_firehose.delivery.partner_call import MembershipChange, MembershipTarget
+from mparticle_firehose.delivery.partner_call import Effect, MembershipChange, MembershipTarget
 
 A = MembershipTarget(1, "/v1/audiences/a/members", "key")
 B = MembershipTarget(1, "/v1/audiences/b/members", "key")
 
 
 def share(user: str, target: MembershipTarget = A, number: int = 0) -> Share:
-    return Share(number, user, MembershipChange(0, number, target, {"number": number}))
+    return Share(number, user, MembershipChange(0, number, target, Effect.JOIN, {"number": number}))
 
 
 def users(shares: list[Share], most: int = 500) -> list[list[str]]:
@@ -35,7 +35,20 @@ def test_each_audience_and_each_customer_has_calls_of_its_own() -> None:
 
     calls = list(merged_calls([share("u1"), share("u1", B), share("u2"), share("u1", other_key)], 500))
 
-    assert [(target, len(shares)) for target, shares in calls] == [(A, 2), (B, 1), (other_key, 1)]
+    assert [(target, [share.user for share in shares]) for target, shares in calls] == [
+        (A, ["u1", "u2"]),
+        (other_key, ["u1"]),
+        (B, ["u1"]),
+    ]
+
+
+def test_a_users_order_holds_when_the_customers_key_changes() -> None:
+    new_key = MembershipTarget(1, A.path, "new key")
+    changes = [share("other", new_key, 0), share("u", A, 1), share("u", new_key, 2)]
+
+    sent = [share.record for _, call in merged_calls(changes, 500) for share in call if share.user == "u"]
+
+    assert sent == [1, 2]
 
 
 @given(st.lists(st.tuples(st.sampled_from("uvwxyz"), st.sampled_from([A, B])), max_size=60), st.integers(1, 5))

@@ -249,14 +249,55 @@ def test_a_success_needs_no_readable_body(body: bytes) -> None:
 
 def test_connections_are_reused(fake: FakePartner) -> None:
     client = PartnerClient(fake.url)
-    opened = []
-    pool = client._pool.connection_from_url(fake.url)  # noqa: SLF001  urllib3 counts what nobody else can see
 
     for _ in range(5):
         client.send(ERASURE, Deadline.after(2))
-        opened.append(pool.num_connections)
 
-    assert opened == [1] * 5
+    assert fake.connections == 1
+
+
+def test_a_base_url_may_have_a_path(fake: FakePartner) -> None:
+    send(f"{fake.url}/tenant")
+
+    assert [request.path for request in fake.requests] == ["/tenant/v1/erasures"]
+
+
+def test_answers_that_drip_for_ever_do_not_keep_later_calls_waiting() -> None:
+    served: list[threading.Thread] = []
+
+    def drip(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.02)
+
+    def answer(connection: socket.socket) -> None:
+        with connection, suppress(OSError):
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            for behave in [drip] * 6 + [answer]:
+                served.append(threading.Thread(target=behave, args=[listener.accept()[0]]))
+                served[-1].start()
+
+        accepting = threading.Thread(target=serve)
+        accepting.start()
+        client = PartnerClient(f"http://127.0.0.1:{listener.getsockname()[1]}")
+
+        outcomes = [client.send(ERASURE, Deadline.after(0.1)) for _ in range(6)]
+        last = client.send(ERASURE, Deadline.after(2))
+
+        client.hang_up()
+        for thread in [accepting, *served]:
+            thread.join()
+
+    assert outcomes == [Retry("read_timeout")] * 6
+    assert isinstance(last, Delivered)
 
 
 def test_neither_key_nor_body_is_shown() -> None:

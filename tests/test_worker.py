@@ -20,7 +20,7 @@ from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, ROOM_FOR
 from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff
 from mparticle_firehose.delivery.worker import CALL_SECONDS, Worker
-from mparticle_firehose.partner.audiences import members_call, membership_changes
+from mparticle_firehose.partner.audiences import members_call, membership_changes, without_attributes
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
@@ -98,6 +98,7 @@ def mappings(**overrides: Any) -> QueueMappings:
         "erasure": erasure_call,
         "membership_changes": membership_changes,
         "members_call": members_call,
+        "without_attributes": without_attributes,
         "most_changes": 500,
     }
     return QueueMappings(**{**standard, **overrides})
@@ -137,6 +138,10 @@ def change(mpid: str, audience: str = "a", action: str = "add", **fields: object
         "mpid": mpid,
         "audiences": [{"audience_id": 1, "action": action, "audience_subscription_settings": settings, **fields}],
     }
+
+
+def attribute(key: str, value: str) -> Json:
+    return {"key": key, "value": value, "action": "upsert"}
 
 
 def membership(message_id: str, *profiles: Json, group: str = "4242.0", **overrides: object) -> Record:
@@ -204,7 +209,7 @@ def test_a_change_is_no_mere_repetition_when_what_it_undoes_is_done_again(bench:
         bench.partner.judge = lambda call: PartnerClient(fake.url).send(call, Deadline.after(5))
 
         bench.deliver(join, leave, other)
-        bench.deliver(join, leave)
+        bench.deliver(replace(join, receive_count=2), replace(leave, receive_count=2))
 
         assert fake.memberships["aud-1-1"].keys() == {"2"}
 
@@ -246,9 +251,9 @@ def test_one_refused_change_goes_to_the_dead_letter_queue_and_all_others_arrive(
     assert body["user_profiles"] == [change("13")]
     assert body["new_in_4_0"] == "kept"
     assert why == {
-        "message_type": "audience_membership_change_request",
         "account_id": "4242",
         "request_id": load_event("audience_membership_change_request")["id"],
+        "place": "0.3.0",
         "reason": "http_422",
         "status": "422",
         "attempts": "1",
@@ -642,6 +647,54 @@ class TestRedrivenChanges:
         assert failed == []
         assert len(message.body) > MAX_MESSAGE_BYTES - 2 * ROOM_FOR_EXPLANATION
         assert len(bench.dead_letters()) == 1
+
+    def put_aside(self, bench: Bench, refused: Record) -> Record:
+        """Let the partner refuse a message of one change, and return what comes back after redrive."""
+        bench.partner.outcomes = [Rejected("http_422")]
+        bench.deliver(refused)
+        ((body, why),) = bench.dead_letters()
+        return redriven(replace(refused, message_id="back", body=json.dumps(body), place=why["place"]))
+
+    def test_a_newer_attribute_does_not_cost_the_membership(self, bench: Bench) -> None:
+        joined = change("1", user_attributes=[attribute("tier", "old"), attribute("size", "M")])
+        back = self.put_aside(bench, membership("m1", joined, timestamp_ms=1000))
+        newer = change("1", action="attribute_update", user_attributes=[attribute("tier", "new")])
+        bench.deliver(membership("m2", newer, timestamp_ms=2000))
+
+        bench.deliver(back)
+
+        (item,) = changes(bench.partner.calls[-1])
+        assert (item["action"], item["attributes"]) == ("add", {"size": "M"})
+
+    def test_an_attribute_that_is_older_than_the_leaving_is_gone(self, bench: Bench) -> None:
+        update = change("1", action="attribute_update", user_attributes=[attribute("tier", "old")])
+        back = self.put_aside(bench, membership("m1", update, timestamp_ms=1000))
+        bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=2000))
+
+        bench.deliver(back)
+
+        assert bench.telemetry.counts["Superseded"] == 1
+
+    def test_of_two_changes_of_one_request_the_later_one_is_the_newer(self, bench: Bench) -> None:
+        first = change("1", action="delete")
+        bench.partner.outcomes = [Rejected("http_422")]
+        request = membership("m1", first, change("1", action="add"))
+        bench.deliver(request)
+        ((body, why),) = bench.dead_letters()
+
+        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), place=why["place"])))
+
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove", "add"]
+
+    def test_the_last_change_of_a_request_comes_back_although_an_earlier_one_was_delivered(self, bench: Bench) -> None:
+        request = membership("m1", change("1", action="add"), change("1", action="delete"))
+        bench.partner.outcomes = [Delivered(), Rejected("http_422")]
+        bench.deliver(request)
+        ((body, why),) = bench.dead_letters()
+
+        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), place=why["place"])))
+
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove", "remove"]
 
     def test_an_ordinary_change_is_never_taken_for_an_old_one(self, bench: Bench) -> None:
         """The control: in the queue it is the order that counts, whatever mParticle's clocks say."""

@@ -34,7 +34,12 @@ from mparticle_firehose.delivery.suspension import Suspensions
 from mparticle_firehose.delivery.worker import Worker
 from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
 from mparticle_firehose.partner.answers import failures_in
-from mparticle_firehose.partner.audiences import MOST_CHANGES_PER_CALL, members_call, membership_changes
+from mparticle_firehose.partner.audiences import (
+    MOST_CHANGES_PER_CALL,
+    members_call,
+    membership_changes,
+    without_attributes,
+)
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.processors import process
@@ -94,7 +99,7 @@ class Application:
         Credentials need no care: boto3 takes them from the container's endpoint, and asks again when they have expired.
         Nothing here keeps random state: ids and jitter come from the operating system.
         """
-        self._partner.forget_connections()
+        self._partner.hang_up()
         self._breaker.forget()
         self._suspensions.forget()
         for client in (self._sqs, self._suspension_client, self._ledger_client):
@@ -125,6 +130,7 @@ class Application:
                 erasure=erasure_call,
                 membership_changes=membership_changes,
                 members_call=members_call,
+                without_attributes=without_attributes,
                 most_changes=MOST_CHANGES_PER_CALL,
             ),
             events=self._events,

@@ -10,7 +10,7 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import request_messages
 from mparticle_firehose.delivery.interfaces import Items
 from mparticle_firehose.delivery.queue_sender import QueueMessage, QueueSender
-from mparticle_firehose.delivery.record import FIRST_AT, REDRIVEN_AT, Record
+from mparticle_firehose.delivery.record import FIRST_AT, PLACE, REDRIVEN_AT, Record
 from mparticle_firehose.protocol import EventProcessingRequest
 
 _HTTP = "http_"
@@ -25,11 +25,13 @@ class Verdict:
         reason: the policy's name, or the rule that is broken.
         attempts: how often its delivery was tried.
         request: what the message holds, if it could be read.
+        place: on the FIFO queue, where it stood in the order of its group.
     """
 
     reason: str
     attempts: int
     request: QueuedRequest | None = None
+    place: str = ""
 
 
 class DeadLetters:
@@ -74,10 +76,11 @@ class DeadLetters:
         if record.group_id is None:
             self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
             return
+        attributes.pop("message_type", None)  # the queue says it, and SQS takes ten attributes
         identity = letter_id(record, body)
         message = QueueMessage(
             body=body,
-            attributes={**attributes, "group_id": record.group_id},
+            attributes={**attributes, "group_id": record.group_id, PLACE: verdict.place},
             group_id=identity,
             deduplication_id=identity,
         )

@@ -103,6 +103,7 @@ class QueueMappings:
         erasure: the call for an erasure.
         membership_changes: the changes of a membership request, in its order.
         members_call: the call that carries changes of one target.
+        without_attributes: an item of a change without these user attributes.
         most_changes: how many changes one call may carry.
     """
 
@@ -110,4 +111,5 @@ class QueueMappings:
     erasure: Callable[[DsrProcessingRequest], PartnerCall]
     membership_changes: Callable[[AudienceMembershipChangeRequest], Sequence[MembershipChange | UndeliverableChange]]
     members_call: Callable[[MembershipTarget, Sequence[JsonObject]], PartnerCall]
+    without_attributes: Callable[[JsonObject, Collection[str]], JsonObject]
     most_changes: int

@@ -6,7 +6,6 @@ gone to the dead-letter queue, the group is *contested*, and the newest change o
 written down, so that the old one, should it come back, does not undo it.
 """
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,8 +20,8 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-KEPT_SECONDS = 15 * 86_400
-"""Longer than any message lives: SQS keeps one for fourteen days."""
+KEPT_SECONDS = 40 * 86_400
+"""Longer than any message lives: ten days in the queue at most, fourteen put aside, and ten more when it came back."""
 
 _MOST_READS = 100
 _MOST_WRITES = 25
@@ -70,16 +69,14 @@ class Ledger:
         """Note that it is, so that its message, should it come again for another reason, leaves it there."""
         self._write([{**_key(f"letter#{letter}"), "expires_at": self._expiry()}])
 
-    def newest(self, changes: Iterable[str]) -> dict[str, int]:
-        """Return when the newest delivered change was made, in milliseconds, for those that are known."""
-        found = self._read(changes)
-        return {change: int(item["timestamp_ms"]["N"]) for change, item in found.items()}
+    def newest(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return when the newest delivered change of each key was made, for those that are known."""
+        return {key: item["made_at"]["S"] for key, item in self._read(set(keys)).items()}
 
-    def note_delivered(self, changes: Mapping[str, int]) -> None:
-        """Write down when each delivered change was made, in milliseconds."""
+    def note_delivered(self, changes: Mapping[str, str]) -> None:
+        """Write down when the delivered change of each key was made."""
         self._write(
-            {**_key(change), "timestamp_ms": {"N": str(made)}, "expires_at": self._expiry()}
-            for change, made in changes.items()
+            {**_key(key), "made_at": {"S": made_at}, "expires_at": self._expiry()} for key, made_at in changes.items()
         )
 
     def _expiry(self) -> "AttributeValueTypeDef":
@@ -115,11 +112,6 @@ class Ledger:
                     break
             else:
                 raise DeliveryError("the ledger is overloaded")
-
-
-def change_key(account_id: int, user: str, path: str) -> str:
-    """Return the key of a user's membership in an audience; a hash, because it names a person."""
-    return f"change#{hashlib.sha256(f'{account_id}\n{path}\n{user}'.encode('utf-8', 'surrogatepass')).hexdigest()}"
 
 
 def _contested(group_id: str) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Self
 
 from mparticle_firehose.protocol import Request
@@ -24,7 +25,7 @@ class PartnerCall:
         items: for each item of the body where it came from: the list in mParticle's request and the index in it, nulls
             not counted. Needed where the partner may take some items and refuse others.
         work: what the call is part of, see part_of(). The partner room leaves it alone.
-        after: the idempotency key of the call that this one follows and must not come before, if any.
+        attempt: see in_attempt().
         done_statuses: statuses that mean success for this call beside those of the policy.
     """
 
@@ -34,7 +35,7 @@ class PartnerCall:
     body: JsonObject | None = field(default=None, repr=False)
     items: tuple[tuple[str, int], ...] = ()
     work: str = ""
-    after: str = ""
+    attempt: str = ""
     done_statuses: frozenset[int] = frozenset()
 
     def part_of(self, *requests: Request) -> Self:
@@ -46,14 +47,14 @@ class PartnerCall:
         works = dict.fromkeys(str(request.id or request.timestamp_ms) for request in requests)
         return replace(self, work=" ".join(works))
 
-    def following(self, earlier: Self | None) -> Self:
-        """Return this call as one that undoes or builds on an earlier one.
+    def in_attempt(self, attempt: str) -> Self:
+        """Return this call as the part that it is of one attempt to deliver a batch, and not of any later one.
 
-        A user joins in the earlier call and leaves in this one. Should both be repeated, but the earlier one together
-        with other users, it is a new call and the user joins again; then this one must be new as well, or the partner
-        would take it for a mere repetition and leave the user in. So a call's key holds the key of the one before it.
+        For calls that share messages with other calls. After a failure the same changes come again in other company: a
+        user who joined and left joins again as part of a new call, and leaving again must then not be taken for a
+        repetition, or the user would stay. Joining and leaving can be repeated, as long as they are repeated in order.
         """
-        return replace(self, after=earlier.idempotency_key(earlier.encoded_body())) if earlier else self
+        return replace(self, attempt=attempt)
 
     def encoded_body(self) -> bytes | None:
         """Return the body as compact JSON, the same bytes for the same call."""
@@ -63,7 +64,7 @@ class PartnerCall:
 
     def idempotency_key(self, encoded_body: bytes | None) -> str:
         """Return a key that is the same whenever this call is repeated, by whichever worker and however late."""
-        identity = "\n".join((self.work, self.after, self.method, self.path)).encode()
+        identity = "\n".join((self.work, self.attempt, self.method, self.path)).encode()
         return hashlib.sha256(identity + b"\n" + (encoded_body or b"")).hexdigest()
 
 
@@ -82,6 +83,15 @@ class MembershipTarget:
     credential: str = field(repr=False)
 
 
+class Effect(StrEnum):
+    """What a change does to a membership."""
+
+    JOIN = "join"
+    LEAVE = "leave"
+    UPDATE = "update"
+    """Nothing: it changes attributes only."""
+
+
 @dataclass(frozen=True, slots=True)
 class MembershipChange:
     """One user's change in one audience.
@@ -90,13 +100,17 @@ class MembershipChange:
         profile: index of the user's profile in the request.
         audience: index of the audience in that profile.
         target: where it goes.
+        effect: what it does to the membership.
         item: what the partner gets. Never shown.
+        attributes: names of the user attributes that it changes.
     """
 
     profile: int
     audience: int
     target: MembershipTarget
+    effect: Effect
     item: JsonObject = field(repr=False)
+    attributes: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)

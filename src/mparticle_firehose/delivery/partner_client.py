@@ -1,13 +1,18 @@
 """The pooled HTTP client: one partner call in, one outcome out, never an exception for what a partner may do."""
 
 import json
+import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import urllib3
 from urllib3 import exceptions
+from urllib3.connection import HTTPConnection
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
@@ -54,21 +59,26 @@ class PartnerClient:
             failures_in: reads from the answer to a successful call which items the partner did not take; raises
                 ValueError if it cannot tell.
         """
-        self._base_url = base_url
+        self._base_path = urlsplit(base_url).path
         self._failures_in = failures_in
-        self._pool = urllib3.PoolManager(num_pools=1, maxsize=_CALLS_AT_A_TIME, block=False, retries=False)
+        self._connections: WeakSet[HTTPConnection] = WeakSet()
+        self._pool = urllib3.connection_from_url(base_url, maxsize=_CALLS_AT_A_TIME, retries=False)
+        self._pool.ConnectionCls = _listed(self._pool.ConnectionCls, self._connections)
         self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
 
-    def forget_connections(self) -> None:
-        """Close what is pooled; the next call connects anew."""
-        self._pool.clear()
+    def hang_up(self) -> None:
+        """End every connection, also one over which a call is going on; the next call connects anew."""
+        for connection in list(self._connections):
+            if connection.sock is not None:
+                with suppress(OSError):  # the other side was faster
+                    connection.sock.shutdown(socket.SHUT_RDWR)
 
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         """Send the call and return what became of it, at the latest when the deadline has passed.
 
         Socket timeouts do not cover everything that can take long: a name that does not resolve, headers that drip in
-        one byte at a time. So a thread makes the exchange, and is left to itself when the time is up; should its call
-        take effect after all, repeating it changes nothing, because the idempotency key is the same.
+        one byte at a time. So a thread makes the exchange, and when the time is up its connection is ended, and with it
+        the thread's waiting. Should the call take effect after all, repeating it changes nothing.
         """
         if deadline.remaining() <= 0:
             return judge_fault(NetworkFault.CONNECT_TIMEOUT)
@@ -77,6 +87,7 @@ class PartnerClient:
             return exchange.result(deadline.remaining() + _GRACE_SECONDS)
         except TimeoutError:
             exchange.cancel()
+            self.hang_up()
             return judge_fault(NetworkFault.READ_TIMEOUT)
 
     def _attempt(self, call: PartnerCall, deadline: Deadline) -> Outcome:
@@ -91,7 +102,7 @@ class PartnerClient:
         body = call.encoded_body()
         response = self._pool.request(
             call.method,
-            self._base_url + call.path,
+            self._base_path + call.path,
             body=body,
             headers=_headers(call, body),
             timeout=urllib3.Timeout(total=max(deadline.remaining(), _SHORTEST_TIMEOUT)),
@@ -119,6 +130,20 @@ class PartnerClient:
             return replace(outcome, failures=self._failures_in(outcome.answer))
         except ValueError:
             return judge_fault(NetworkFault.MALFORMED_ANSWER)
+
+
+def _listed(connection_class: type[Any], connections: "WeakSet[HTTPConnection]") -> type[Any]:
+    """Return the class with one thing added: each connection that is made is put on this list.
+
+    The pool hands a connection out only when the head of the answer is in, which may be what never happens.
+    """
+
+    class Listed(connection_class):  # type: ignore[misc]  # plain or with TLS, as the pool has it
+        def connect(self) -> None:
+            super().connect()
+            connections.add(self)
+
+    return Listed
 
 
 def _fault(error: exceptions.HTTPError) -> NetworkFault:

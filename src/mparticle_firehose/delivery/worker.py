@@ -17,7 +17,7 @@ from mparticle_firehose.delivery.interfaces import (
     SuspensionRegister,
     Telemetry,
 )
-from mparticle_firehose.delivery.ledger import Ledger, change_key
+from mparticle_firehose.delivery.ledger import Ledger
 from mparticle_firehose.delivery.membership_queue import single_change, user_key
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.partial import settle_items
@@ -28,6 +28,7 @@ from mparticle_firehose.delivery.partner_call import (
     UndeliverableChange,
 )
 from mparticle_firehose.delivery.policy import judge_items
+from mparticle_firehose.delivery.precedence import Place, asked, change_key, settled, what_remains
 from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
 from mparticle_firehose.delivery.standing import Failure, Standing
@@ -107,7 +108,7 @@ class _Batch:
         requests: what the messages hold, as far as they have been read.
         shares: the membership changes among it, gathered to be merged into calls.
         contested: groups of which a change has left the queue, so that the newest changes must be written down.
-        latest: the latest call to each target.
+        calls: how many calls for memberships have been made.
     """
 
     worker: Worker
@@ -117,7 +118,7 @@ class _Batch:
     requests: dict[int, QueuedRequest] = field(default_factory=dict)
     shares: list[Share] = field(default_factory=list)
     contested: set[str] = field(default_factory=set)
-    latest: dict[MembershipTarget, PartnerCall] = field(default_factory=dict)
+    calls: int = 0
 
     def __post_init__(self) -> None:
         self.standing = Standing(self.records)
@@ -174,21 +175,24 @@ class _Batch:
             if isinstance(change, MembershipChange):
                 user = user_key(request.user_profiles[change.profile])
                 key = change_key(change.target.account_id, user, change.target.path)
-                self.shares.append(Share(number, user, change, key, request.timestamp_ms))
+                place = Place.of(self.records[number]).inside(change.profile, change.audience)
+                self.shares.append(Share(number, user, change, key, place.made_at(request.timestamp_ms)))
             else:
                 self._dead_letter_change(number, change)
 
     def _drop_superseded(self) -> None:
-        """Leave out changes that came back from the dead-letter queue although a newer one has been delivered."""
-        newest = self.worker.ledger.newest({share.key for share in self.shares if self._is_redriven(share)})
+        """Leave out, of changes that came back from the dead-letter queue, what newer changes have settled."""
+        redriven = filter(self._is_redriven, self.shares)
+        newest = self.worker.ledger.newest(key for share in redriven for key in asked(share))
         kept = []
         for share in self.shares:
-            if self._is_redriven(share) and share.made_at_ms < newest.get(share.key, share.made_at_ms):
+            remaining = what_remains(share, newest, self.worker.mappings) if self._is_redriven(share) else share
+            if remaining is None:
                 self._say("superseded", share.record)
                 self.worker.telemetry.count("Superseded")
-            else:
-                newest[share.key] = max(share.made_at_ms, newest.get(share.key, share.made_at_ms))
-                kept.append(share)
+                continue
+            kept.append(remaining)
+            newest |= {key: max(share.made_at, newest.get(key, "")) for key in settled(remaining)}
         self.shares = kept
 
     def _is_redriven(self, share: Share) -> bool:
@@ -230,8 +234,7 @@ class _Batch:
         if not due:
             return
         call = self.worker.mappings.members_call(target, [share.change.item for share in due])
-        call = call.part_of(*(self.requests[share.record] for share in due)).following(self.latest.get(target))
-        self.latest[target] = call
+        call = call.part_of(*(self.requests[share.record] for share in due)).in_attempt(self._attempt(due))
         outcome = self._send(call)
         if isinstance(outcome, Rejected) and len(due) > 1:
             self._send_changes(target, due[: len(due) // 2])
@@ -241,6 +244,12 @@ class _Batch:
         self._settle_changes(outcome, [share for index, share in enumerate(due) if index not in others])
         for index, other in others.items():
             self._settle_changes(other, due[index : index + 1])
+
+    def _attempt(self, shares: Sequence[Share]) -> str:
+        """Name this attempt: which messages, how often they had been received, and which call of the batch it is."""
+        self.calls += 1
+        records = dict.fromkeys(self.records[share.record] for share in shares)
+        return " ".join([str(self.calls), *(f"{record.message_id}#{record.receive_count}" for record in records)])
 
     def _settle_changes(self, outcome: Outcome, shares: Sequence[Share]) -> None:
         if isinstance(outcome, Rejected):
@@ -256,7 +265,7 @@ class _Batch:
         """Keep in mind which change was the newest where an older one might come back."""
         contested = [share for share in shares if self.records[share.record].group_id in self.contested]
         if contested:
-            self.worker.ledger.note_delivered({share.key: share.made_at_ms for share in contested})
+            self.worker.ledger.note_delivered({key: share.made_at for share in contested for key in settled(share)})
 
     def _send(self, call: PartnerCall) -> Outcome:
         if self.deadline.remaining() < SHORTEST_CALL_SECONDS:
@@ -303,21 +312,23 @@ class _Batch:
     def _count_attempt(self, number: int, failure: Failure) -> None:
         record = self.records[number]
         age = self.worker.clock() - record.sent_at_ms / 1000
-        attempts = self.worker.ledger.count_attempt(record.message_id) if failure.counts else 0
-        if attempts >= self.worker.most_attempts or age > LONGEST_WAIT_SECONDS:
+        attempts = self.worker.ledger.count_attempt(record.message_id) if failure.counts else None
+        if (attempts or 0) >= self.worker.most_attempts or age > LONGEST_WAIT_SECONDS:
             self._dead_letter(number, failure.reason, attempts)
             self.standing.give_up(number)
 
     def _dead_letter(self, number: int, reason: str, attempts: int | None = None) -> None:
         """Put a whole message aside."""
-        self._put_aside(number, self.records[number].body, reason, attempts)
+        self._put_aside(number, self.records[number].body, reason, attempts=attempts)
 
     def _dead_letter_change(self, number: int, change: UndeliverableChange) -> None:
         """Put one change of a membership request aside."""
         body = single_change(self.requests[number].source, change.profile, change.audience)
-        self._put_aside(number, body, change.reason)
+        self._put_aside(number, body, change.reason, inside=(change.profile, change.audience))
 
-    def _put_aside(self, number: int, body: str, reason: str, attempts: int | None = None) -> None:
+    def _put_aside(
+        self, number: int, body: str, reason: str, *, attempts: int | None = None, inside: tuple[int, int] = (0, 0)
+    ) -> None:
         """Put something aside, once. From then on the newest changes of its group must be written down.
 
         Raises:
@@ -329,7 +340,12 @@ class _Batch:
             return
         if record.group_id:
             self._contest(record.group_id)
-        verdict = Verdict(reason=reason, attempts=attempts or record.receive_count, request=self.requests.get(number))
+        verdict = Verdict(
+            reason=reason,
+            attempts=attempts or ledger.count_attempt(record.message_id),
+            request=self.requests.get(number),
+            place=str(Place.of(record).inside(*inside)),
+        )
         self.worker.dead_letters.put(record, body, verdict, self.deadline)
         ledger.note_put_aside(letter)
         self.worker.telemetry.count("DeadLettered")

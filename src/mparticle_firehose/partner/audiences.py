@@ -1,9 +1,10 @@
 """How audiences and their members become calls to the partner's API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote
 
 from mparticle_firehose.delivery.partner_call import (
+    Effect,
     JsonObject,
     JsonValue,
     MembershipChange,
@@ -30,10 +31,10 @@ PARTNER_AUDIENCE_ID = "partnerAudienceId"
 
 MOST_CHANGES_PER_CALL = 500
 
-_ACTIONS = {
-    AudienceAction.ADD: "add",
-    AudienceAction.DELETE: "remove",
-    AudienceAction.ATTRIBUTE_UPDATE: "update",
+_ACTIONS: dict[str | None, tuple[str, Effect]] = {
+    AudienceAction.ADD: ("add", Effect.JOIN),
+    AudienceAction.DELETE: ("remove", Effect.LEAVE),
+    AudienceAction.ATTRIBUTE_UPDATE: ("update", Effect.UPDATE),
 }
 
 
@@ -85,6 +86,13 @@ def membership_changes(request: AudienceMembershipChangeRequest) -> list[Members
         for audience_number, audience in enumerate(user.audiences)
         if audience.action is not None
     ]
+
+
+def without_attributes(item: JsonObject, names: Collection[str]) -> JsonObject:
+    """Return what the partner gets of a change, without these user attributes."""
+    attributes = item["attributes"]
+    kept = {name: value for name, value in attributes.items() if name not in names}  # type: ignore[union-attr]  # ours
+    return {**item, "attributes": kept}
 
 
 def members_call(target: MembershipTarget, items: Sequence[JsonObject]) -> PartnerCall:
@@ -141,7 +149,7 @@ def _change(
     user = request.user_profiles[user_number]
     audience = user.audiences[audience_number]
     partner_id = audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
-    action = _ACTIONS.get(audience.action) if isinstance(audience.action, AudienceAction) else None
+    action, effect = _ACTIONS.get(audience.action, (None, Effect.UPDATE))
     member = _member(user)
     for missing, reason in (
         (not partner_id, f"audience setting {PARTNER_AUDIENCE_ID!r} is missing"),
@@ -150,16 +158,14 @@ def _change(
     ):
         if missing:
             return UndeliverableChange(user_number, audience_number, reason)
+    attributes = _attributes(audience)
     return MembershipChange(
         user_number,
         audience_number,
         MembershipTarget(request.account.account_id, f"{_path(str(partner_id))}/members", key),
-        {
-            "action": action,
-            "user": member,
-            "attributes": _attributes(audience),
-            "timestamp_ms": request.timestamp_ms,
-        },
+        effect,
+        {"action": action, "user": member, "attributes": attributes, "timestamp_ms": request.timestamp_ms},
+        frozenset(attributes),
     )
 
 
