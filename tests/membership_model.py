@@ -19,9 +19,13 @@ type Asked = tuple[str, Mapping[int, str]]
 """A user, and what is to happen to that user in which audience."""
 
 
+OWN = "change-"
+"""What the name of the attribute begins with that each change has for itself."""
+
+
 @dataclass(frozen=True)
 class Change:
-    """One change that mParticle asked for; the number, which grows, travels with it as a user attribute."""
+    """One change that mParticle asked for; the number, which grows, travels with it as user attributes."""
 
     number: int
     key: Key
@@ -98,9 +102,12 @@ class World:
                 "audience_name": f"Audience {audience}",
                 "audience_subscription_settings": {"partnerAudienceId": f"aud-{account}-{audience}"},
                 "action": action,
-                "user_attributes": [{"key": "number", "value": str(next(self.numbers)), "action": "upsert"}],
+                "user_attributes": [
+                    {"key": "number", "value": str(number), "action": "upsert"},
+                    {"key": f"{OWN}{number}", "value": "1", "action": "upsert"},
+                ],
             }
-            for audience, action in actions.items()
+            for (audience, action), number in zip(actions.items(), self.numbers, strict=False)
         ]
         return {**who, "audiences": audiences}
 
@@ -147,7 +154,8 @@ class World:
 
     def _check_letters(self) -> None:
         for letter in self.letters:
-            assert {"reason", "attempts", "first_at", "last_at", "message_type"} <= set(letter.attributes)
+            assert {"reason", "attempts", "first_at", "last_at"} <= set(letter.attributes)
+            assert "message_type" in letter.attributes or {"group_id", "place"} <= set(letter.attributes)
             assert len(letter.attributes) <= 10
             assert "canary" not in str(letter.attributes)
 
@@ -206,7 +214,12 @@ class World:
         """Return the number of each change that the partner was told, with what it answered."""
         requests = [request for request in self.partner.requests if request.path.endswith("/members")]
         bodies: list[tuple[Any, int | None]] = [(request.body, request.status) for request in requests]
-        return [(int(told["attributes"]["number"]), status) for body, status in bodies for told in body["changes"]]
+        return [(number_in(told["attributes"]), status) for body, status in bodies for told in body["changes"]]
+
+
+def number_in(attributes: Json) -> int:
+    """Return the number of a change by the attribute that no other change has, so that none ever takes its place."""
+    return next(int(name.removeprefix(OWN)) for name in attributes if name.startswith(OWN))
 
 
 def changes_in(request: Json) -> list[Change]:
@@ -235,7 +248,7 @@ def expected_member(changes: Sequence[Change]) -> Json | None:
     member: Json | None = None
     for change in changes:
         if change.action == "add" or (member is not None and change.action == "update"):
-            member = {"number": str(change.number)}
+            member = {**(member or {}), "number": str(change.number), f"{OWN}{change.number}": "1"}
         elif change.action == "remove":
             member = None
     return member

@@ -128,27 +128,19 @@ def a_new_key_is_handed_over_before_changes_with_the_old_one(world: World) -> No
     world.work(turned=True)
 
 
-REPEATED_CALLS = pytest.mark.xfail(strict=True, reason="the partner knows the later call by its idempotency key")
-STALE_KEY = pytest.mark.xfail(strict=True, reason="changes with different keys are not kept in order")
-SAME_TIME = pytest.mark.xfail(strict=True, reason="changes of one request have one time, and so no order")
-STALE_ATTRIBUTES = pytest.mark.xfail(strict=True, reason="an update of attributes supersedes a membership")
-
-SCENARIOS = [
-    pytest.param(scenario, marks=marks, id=scenario.__name__)
-    for scenario, marks in (
-        (a_change_fails_and_a_later_one_of_the_user_follows, ()),
-        (a_refused_change_comes_back_after_a_newer_one, ()),
-        (a_refused_membership_comes_back_after_a_newer_attribute, STALE_ATTRIBUTES),
-        (a_refused_change_comes_back_after_a_newer_one_of_the_same_request, SAME_TIME),
-        (a_delivered_batch_comes_again_with_others, ()),
-        (a_delivered_message_comes_again_first_with_others_and_then_alone, REPEATED_CALLS),
-        (a_call_is_taken_in_part_and_comes_again, ()),
-        (a_new_key_is_handed_over_before_changes_with_the_old_one, STALE_KEY),
-    )
-]
+SCENARIOS = (
+    a_change_fails_and_a_later_one_of_the_user_follows,
+    a_refused_change_comes_back_after_a_newer_one,
+    a_refused_membership_comes_back_after_a_newer_attribute,
+    a_refused_change_comes_back_after_a_newer_one_of_the_same_request,
+    a_delivered_batch_comes_again_with_others,
+    a_delivered_message_comes_again_first_with_others_and_then_alone,
+    a_call_is_taken_in_part_and_comes_again,
+    a_new_key_is_handed_over_before_changes_with_the_old_one,
+)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
 def test_memberships_end_as_asked_when(scenario: Callable[[World], None], world: World) -> None:
     scenario(world)
     world.settle()
