@@ -71,7 +71,7 @@ def test_what_the_worker_put_aside_goes_back_to_its_users_group(bench: Bench, de
     assert message["Attributes"]["MessageGroupId"] == "4242.7"
     assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
         "reason": "http_503", "status": "503", "attempts": "100", "first_at": "11000", "last_at": "22000",
-        "group_id": "4242.7", REDRIVEN_AT: str(NOW),
+        "group_id": "4242.7", "place": "0.0.0", REDRIVEN_AT: str(NOW),
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ class Verdict:
     reason: str
     attempts: int
     request: QueuedRequest | None = None
-    place: str = ""
+    place: str = "0.0.0"
 
 
 class DeadLetters:
