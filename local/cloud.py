@@ -17,6 +17,7 @@ _BUCKET = "local-artifacts"  # as samconfig.toml has it
 _QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl")
 _DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
 _SETTLE_INTERVAL_SECONDS = 0.02
+_WITHOUT_METRIC_MATH = {"SpillRateAlarmPercent": "0"}  # the emulator refuses alarms that calculate
 
 type Report = Callable[[str], None]
 
@@ -55,7 +56,12 @@ class LocalCloud:
         self.aws = MiniStack()
         self.outputs: dict[str, str] = {}
         self._architecture = machine_architecture()
-        self._parameters = {**parameters, "Architecture": self._architecture, "PartnerApiUrl": partner_api_url}
+        self._parameters = {
+            **_WITHOUT_METRIC_MATH,
+            **parameters,
+            "Architecture": self._architecture,
+            "PartnerApiUrl": partner_api_url,
+        }
         self._report = report
 
     def __enter__(self) -> Self:
@@ -137,6 +143,13 @@ class LocalCloud:
             raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
         stack = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self._wait_for_snapshots()
+
+    def _wait_for_snapshots(self) -> None:
+        """Wait until the released versions are ready, as CloudFormation does: until then they refuse calls."""
+        waiter = self.aws.functions.get_waiter("published_version_active")
+        for function in ("HandlerFunctionName", "WorkerFunctionName"):
+            waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
 
     def _waiting(self, output: str) -> int:
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
