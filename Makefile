@@ -1,9 +1,15 @@
 # make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin)
 # make test          the whole gate: format, lint, import rules, types, tests
-# make lint          its static part, and the template
+# make lint          its static part, and what linters and scanners say of the template and the code
 # make format        put the code into shape
 # make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=arm64 or x86_64)
+# make up            the same local cloud, to stay: for boto3, the AWS CLI, sam local (once more is harmless)
+# make invoke        sends it a message: EVENT=file, or EVENT=- for stdin
+# make logs          what its functions have logged, and what the partner was asked
+# make down          stops it and removes every trace
 # make registration  what mParticle gets to know of this integration, as JSON
+# make registration-check   fails if it would break live customers, compared with registration.json
+# make registration-accept  makes it the one to compare with
 #
 # Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
 
@@ -21,9 +27,10 @@ export SAM_CLI_TELEMETRY := 0
 unexport AWS_PROFILE
 
 BIN := .venv/bin
-ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed
+ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
-.PHONY: help run test lint format build registration setup python static clean
+.PHONY: help run test lint format build up invoke logs down registration registration-check registration-accept
+.PHONY: setup python static clean
 .DEFAULT_GOAL := help
 
 help:
@@ -32,11 +39,11 @@ help:
 run: setup
 	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)')
 
-test: setup static
+test: setup static registration-check
 	$(BIN)/pytest
 
-lint: setup static
-	.local/sam/bin/sam validate --lint
+lint: setup static .local/lint/.installed
+	@$(BIN)/python -m local.linting
 
 static: .venv/.installed
 	$(BIN)/ruff format --check
@@ -51,22 +58,33 @@ format: .venv/.installed
 build: setup
 	@$(BIN)/python -m local.build --architecture $(ARCHITECTURE)
 
+up: setup
+	@$(BIN)/python -m local.standing_cloud up
+
+invoke logs down: .venv/.installed
+	@$(BIN)/python -m local.standing_cloud $@ $(if $(EVENT),'$(EVENT)')
+
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration
 
-# The three environments side by side; each is made anew when its requirements change.
+registration-check registration-accept: registration-%: .venv/.installed
+	@$(BIN)/python -m local.registration $*
+
+# The four environments side by side; each is made anew when its requirements change.
 setup:
-	@$(MAKE) --silent --no-print-directory --jobs=3 $(ENVIRONMENTS)
+	@$(MAKE) --silent --no-print-directory --jobs=4 $(ENVIRONMENTS)
 
 .venv/.installed: requirements-dev.txt requirements.txt
 .local/sam/.installed: local/requirements-sam.txt
 .local/ministack/.installed: local/requirements-ministack.txt
+.local/runtime/.installed: local/requirements-runtime.txt
+.local/lint/.installed: local/requirements-lint.txt
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
 
-$(ENVIRONMENTS): | python
+$(ENVIRONMENTS) .local/lint/.installed: | python
 	@echo 'Installing $< into $(@D) ...'
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)
@@ -74,4 +92,5 @@ $(ENVIRONMENTS): | python
 	@touch $@
 
 clean:
+	@test ! -x $(BIN)/python || $(BIN)/python -m local.standing_cloud down
 	rm -rf .aws-sam .local .venv
