@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, Self
+from typing import Literal, override
 
 from local.build import machine_architecture, packed_build
-from local.isolation import ROOT, STATE, LocalCloudError, cloud_environment, run_quietly, tool
+from local.deployment import Deployment
+from local.isolation import LocalCloudError, Startable
 from local.ministack import MiniStack
 
 STACK = "mparticle-firehose"  # as samconfig.toml has it
@@ -37,7 +38,7 @@ class Answer:
     milliseconds: float
 
 
-class LocalCloud:
+class LocalCloud(Startable):
     """An emulator with the stack deployed, for the time of a ``with`` block.
 
     Args:
@@ -64,19 +65,8 @@ class LocalCloud:
         }
         self._report = report
 
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
+    @override
     def stop(self) -> None:
-        """End everything and remove every trace. May be called more than once."""
         self.aws.stop()
 
     def invoke(self, payload: bytes) -> Answer:
@@ -117,7 +107,8 @@ class LocalCloud:
         events = [event for page in pages for event in page["events"]]
         return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
 
-    def _start(self) -> None:
+    @override
+    def start(self) -> None:
         started = time.monotonic()
         self.aws.launch()
         template, is_new = packed_build(self._architecture)
@@ -131,18 +122,12 @@ class LocalCloud:
         self._report(f"Deployed template.yaml into it with sam deploy ({time.monotonic() - started:.1f} s)")
 
     def _deploy(self, template: Path) -> None:
-        command: list[str | Path] = [
-            tool("sam", "sam"), "deploy", "--config-file", ROOT / "samconfig.toml", "--config-env", "local",
-            "--template-file", template, "--no-progressbar",
-            "--parameter-overrides", *(f"{name}={value}" for name, value in self._parameters.items()),
-        ]  # fmt: skip
-        environment = cloud_environment(self.aws.home, AWS_ENDPOINT_URL=self.aws.endpoint, SAM_CLI_POLL_DELAY="0.2")
+        deployment = Deployment(self.aws, "local")
         try:
-            run_quietly(command, environment=environment, log=STATE / "log" / "sam-deploy.log", purpose="sam deploy")
+            deployment.deploy(template, **self._parameters)
         except LocalCloudError as error:
             raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
-        stack = self.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+        self.outputs = deployment.outputs
         self._wait_for_snapshots()
 
     def _wait_for_snapshots(self) -> None:

@@ -4,9 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import boto3
 import botocore.session
@@ -29,6 +31,33 @@ _LOG_TAIL_LINES = 25
 
 class LocalCloudError(Exception):
     """The local cloud could not be started or did not do what was asked; the message says why."""
+
+
+class Startable(ABC):
+    """Something that runs for the time of a ``with`` block, and is stopped however the block, or its start, ends."""
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @abstractmethod
+    def start(self) -> None:
+        """Start it and wait until it can be used.
+
+        Raises:
+            LocalCloudError: it did not start.
+        """
+
+    @abstractmethod
+    def stop(self) -> None:
+        """End it and remove every trace. May be called more than once."""
 
 
 def build_environment() -> dict[str, str]:

@@ -9,12 +9,13 @@ import time
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, override
 from urllib.error import URLError
 from urllib.request import ProxyHandler, build_opener
 
 from local.isolation import (
     LocalCloudError,
+    Startable,
     client_config,
     cloud_environment,
     end_group,
@@ -33,7 +34,7 @@ _START_ATTEMPTS = 3  # another program may take the free port before the emulato
 _PROCESSED = re.compile(r"ESM: Lambda \S+ processed (\d+) SQS messages from (\S+)")
 
 
-class MiniStack:
+class MiniStack(Startable):
     """An empty AWS of one's own, for the time of a ``with`` block.
 
     Starting it and waiting for it are separate, so that other work can be done meanwhile: `launch` returns at once,
@@ -45,17 +46,10 @@ class MiniStack:
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            self.launch()
-            self.wait()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    @override
+    def start(self) -> None:
+        self.launch()
+        self.wait()
 
     @property
     def endpoint(self) -> str:
@@ -92,8 +86,8 @@ class MiniStack:
             self.launch()
         raise LocalCloudError(f"MiniStack did not start:\n{tail(self._log)}")
 
+    @override
     def stop(self) -> None:
-        """End the emulator and the functions it runs, and remove its files. May be called more than once."""
         self._end_process()
         if self._home.name:
             shutil.rmtree(self._home, ignore_errors=True)

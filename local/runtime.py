@@ -14,12 +14,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import override
 
 import urllib3
 
 from local.build import machine_architecture
-from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, end_group, tail, tool
+from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, tail, tool
 
 _START_SECONDS = 20
 _INVOCATION_SECONDS = 120
@@ -42,7 +42,7 @@ class Footprint:
     descriptors: int
 
 
-class LambdaRuntime:
+class LambdaRuntime(Startable):
     """One execution environment of a built function, for the time of a ``with`` block.
 
     Args:
@@ -64,20 +64,8 @@ class LambdaRuntime:
         self._process: subprocess.Popen[bytes] | None = None
         self._pool = urllib3.PoolManager(retries=False, timeout=_INVOCATION_SECONDS)
 
-    def __enter__(self) -> Self:
-        self._home = Path(tempfile.mkdtemp(prefix="lambda-runtime-"))
-        try:
-            self._start()
-        except BaseException:
-            self.stop()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
-
+    @override
     def stop(self) -> None:
-        """End the emulator and the function. May be called more than once."""
         self._pool.clear()
         if self._process is not None:
             end_group(self._process)
@@ -130,7 +118,9 @@ class LambdaRuntime:
         lines = (self._home / "function.log").read_text(errors="replace").splitlines()
         return [line for line in lines if line and not line.startswith(_PLATFORM_LINES)]
 
-    def _start(self) -> None:
+    @override
+    def start(self) -> None:
+        self._home = Path(tempfile.mkdtemp(prefix="lambda-runtime-"))
         self._port, runtime_port = _free_ports()
         command: list[str | Path] = [
             emulator_program(), "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
