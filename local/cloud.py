@@ -2,16 +2,19 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, override
+from typing import TYPE_CHECKING, Literal, override
 
 from local.build import machine_architecture, packed_build
 from local.deployment import Deployment
 from local.isolation import LocalCloudError, Startable
 from local.ministack import MiniStack
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
 
 STACK = "mparticle-firehose"  # as samconfig.toml has it
 _BUCKET = "local-artifacts"  # as samconfig.toml has it
@@ -95,6 +98,17 @@ class LocalCloud(Startable):
         """Count the messages in both dead-letter queues by the queue's name."""
         return Counter({self._queue_name(name): self._waiting(name) for name in _DEAD_LETTER_OUTPUTS})
 
+    def dead_letter_reasons(self) -> list[str]:
+        """Return the reason of each dead letter, a rule and no value; looking hides the letters for a minute."""
+        reasons: list[str] = []
+        for output in _DEAD_LETTER_OUTPUTS:
+            while letters := self._letters(output):
+                attributes = [letter.get("MessageAttributes", {}) for letter in letters]
+                reasons += [
+                    told["reason"]["StringValue"] if "reason" in told else "too many receives" for told in attributes
+                ]
+        return reasons
+
     def processed_messages(self) -> Counter[str]:
         """Count the messages that the worker has taken from each queue, by the queue's name."""
         processed = self.aws.processed_messages()
@@ -140,6 +154,15 @@ class LocalCloud(Startable):
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
         counts = attributes["Attributes"]
         return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumberOfMessages"))
+
+    def _letters(self, output: str) -> "Sequence[MessageTypeDef]":
+        answer = self.aws.sqs.receive_message(
+            QueueUrl=self.outputs[output],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["reason"],
+            VisibilityTimeout=60,
+        )
+        return answer.get("Messages", [])
 
     def _queue_name(self, output: str) -> str:
         return self.outputs[output].rpartition("/")[2].removeprefix(f"{STACK}-")

@@ -65,6 +65,9 @@ class Deployment(Protocol):
     def backlog(self) -> Counter[str]:
         """Count the messages that wait in each queue."""
 
+    def dead_letter_reasons(self) -> Sequence[str]:
+        """Return the reason of each of them."""
+
     def dead_letters(self) -> Counter[str]:
         """Count the messages in each dead-letter queue."""
 
@@ -85,6 +88,10 @@ def travel(cloud: Deployment, partner: FakePartner, messages: Sequence[Message])
         *(f"{passage.message.name}: {problem}" for passage in passages for problem in passage.problems),
         *(f"the partner's contract was broken by {violation}" for violation in partner.violations),
         *(f"the queue {name} holds {count}" for name, count in dead_letters.items() if count),
+        *(
+            f"a dead letter's reason: {reason}"
+            for reason in (cloud.dead_letter_reasons() if dead_letters.total() else ())
+        ),
     )
     return Journey(tuple(passages), memberships, dead_letters, problems)
 

@@ -68,6 +68,9 @@ class DeploymentDouble:
     def dead_letters(self) -> Counter[str]:
         return self.dead
 
+    def dead_letter_reasons(self) -> list[str]:
+        return ["http_422"] * self.dead.total()
+
     def processed_messages(self) -> Counter[str]:
         return Counter()
 
@@ -190,6 +193,7 @@ def test_messages_left_in_a_queue_and_dead_letters_are_problems(partner: FakePar
     assert travel(deployment, partner, [message(EVENTS)]).problems == (
         "sample: the queues did not drain in time (2 in event)",
         "the queue event-dead-letter holds 1",
+        "a dead letter's reason: http_422",
     )
 
 
