@@ -5,9 +5,15 @@ from mparticle_firehose.protocol import (
     AudienceSubscriptionRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
+    Request,
 )
 
 type QueuedRequest = AudienceMembershipChangeRequest | EventProcessingRequest | DsrProcessingRequest
+
+
+def work_id(request: Request) -> str:
+    """Return what tells the work on one request from that on another, also when mParticle sent no usable id."""
+    return str(request.id or request.timestamp_ms)
 
 
 def correlation(request: QueuedRequest | AudienceSubscriptionRequest) -> dict[str, str]:

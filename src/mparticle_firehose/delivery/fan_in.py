@@ -14,15 +14,11 @@ class Share:
         record: index of the message, in its batch, that the change came with.
         user: who it is about. Personal data: never shown.
         change: the change.
-        key: the same for all changes of this user in this audience, and nobody can tell from it who that is.
-        made_at: text that is greater for a newer change.
     """
 
     record: int
     user: str = field(repr=False)
     change: MembershipChange
-    key: str = ""
-    made_at: str = ""
 
 
 @dataclass(slots=True)

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-from mparticle_firehose.delivery.correlation import correlation
+from mparticle_firehose.delivery.correlation import correlation, work_id
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.queue_sender import (
     MAX_MESSAGE_BYTES,
@@ -115,6 +115,6 @@ def _deduplication_id(request: AudienceMembershipChangeRequest, run: Sequence[st
 
     The part's content belongs to it: should a request come with a used id but other changes, they are kept.
     """
-    digest = hashlib.sha256(f"{request.id or request.timestamp_ms}\n{request.account.account_id}\n".encode())
+    digest = hashlib.sha256(f"{work_id(request)}\n{request.account.account_id}\n".encode())
     digest.update(",".join(run).encode())
     return digest.hexdigest()

@@ -1,6 +1,7 @@
 """What becomes of the events that the partner did not take, although it took their call."""
 
 from collections import defaultdict
+from typing import Protocol
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import DeadLetterStore, EventStore, Telemetry
@@ -10,15 +11,24 @@ from mparticle_firehose.delivery.policy import judge_items
 from mparticle_firehose.protocol import EventProcessingRequest
 
 
-def settle_items(  # noqa: PLR0913  two values that belong together and the three places where items go
-    delivered: Delivered,
-    call: PartnerCall,
-    request: EventProcessingRequest,
-    *,
-    events: EventStore,
-    dead_letters: DeadLetterStore,
-    telemetry: Telemetry,
-    deadline: Deadline,
+class Stores(Protocol):
+    """Where items go: what the processors and the worker have in common."""
+
+    @property
+    def events(self) -> EventStore:
+        """For those that may be taken later."""
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """For those refused for good."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Told how many."""
+
+
+def settle_items(
+    delivered: Delivered, call: PartnerCall, request: EventProcessingRequest, stores: Stores, deadline: Deadline
 ) -> None:
     """Store the items that may be taken later in the queue, and those refused for good where a human finds them.
 
@@ -31,8 +41,8 @@ def settle_items(  # noqa: PLR0913  two values that belong together and the thre
         place = refused[outcome.reason] if isinstance(outcome, Rejected) else again
         place.append(call.items[index])
     if again:
-        events.enqueue(request, deadline, again)
-        telemetry.count("EventsSpilled", len(again))
+        stores.events.enqueue(request, deadline, again)
+        stores.telemetry.count("EventsSpilled", len(again))
     for reason, items in refused.items():
-        dead_letters.put_events(request, reason, deadline, items)
-        telemetry.count("EventsRejected", len(items))
+        stores.dead_letters.put_events(request, reason, deadline, items)
+        stores.telemetry.count("EventsRejected", len(items))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Self
 
+from mparticle_firehose.delivery.correlation import work_id
 from mparticle_firehose.protocol import Request
 
 type JsonValue = bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
@@ -44,8 +45,7 @@ class PartnerCall:
         Calls that are alike in everything else are different calls if they belong to different requests: a user who
         joins, leaves and joins again makes the same call twice, and it must count twice.
         """
-        works = dict.fromkeys(str(request.id or request.timestamp_ms) for request in requests)
-        return replace(self, work=" ".join(works))
+        return replace(self, work=" ".join(dict.fromkeys(map(work_id, requests))))
 
     def in_attempt(self, attempt: str) -> Self:
         """Return this call as the part that it is of one attempt to deliver a batch, and not of any later one.

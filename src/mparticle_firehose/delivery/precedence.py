@@ -49,35 +49,30 @@ class Place:
         return f"{max(timestamp_ms, 0):020}.{self.sequence:040}.{self.profile:08}.{self.audience:08}"
 
 
-def change_key(account_id: int, user: str, path: str) -> str:
-    """Return the key of a user in an audience; a hash, because it names a person."""
-    return f"change#{hashlib.sha256(f'{account_id}\n{path}\n{user}'.encode('utf-8', 'surrogatepass')).hexdigest()}"
-
-
 def settled(share: Share) -> list[str]:
     """Return the keys of what a change settles."""
     attributes = [_attribute(share, name) for name in share.change.attributes]
     match share.change.effect:
         case Effect.JOIN:
-            return [share.key, *attributes]
+            return [_membership(share), *attributes]
         case Effect.LEAVE:
-            return [share.key, _left(share)]
+            return [_membership(share), _left(share)]
         case Effect.UPDATE:
             return attributes
 
 
 def asked(share: Share) -> list[str]:
     """Return the keys of what may have overtaken a change."""
-    return [share.key, _left(share), *(_attribute(share, name) for name in share.change.attributes)]
+    return [_membership(share), _left(share), *(_attribute(share, name) for name in share.change.attributes)]
 
 
-def what_remains(share: Share, newest: Mapping[str, str], mappings: QueueMappings) -> Share | None:
-    """Return what newer changes have left of a change: all of it, less attributes, or nothing."""
+def what_remains(share: Share, made_at: str, newest: Mapping[str, str], mappings: QueueMappings) -> Share | None:
+    """Return what newer changes have left of a change made then: all of it, less attributes, or nothing."""
     change = share.change
-    overtaken_by = _left(share) if change.effect is Effect.UPDATE else share.key
-    if newest.get(overtaken_by, "") > share.made_at:
+    overtaken_by = _left(share) if change.effect is Effect.UPDATE else _membership(share)
+    if newest.get(overtaken_by, "") > made_at:
         return None
-    stale = frozenset(name for name in change.attributes if newest.get(_attribute(share, name), "") > share.made_at)
+    stale = frozenset(name for name in change.attributes if newest.get(_attribute(share, name), "") > made_at)
     if not stale:
         return share
     fresh = change.attributes - stale
@@ -87,9 +82,16 @@ def what_remains(share: Share, newest: Mapping[str, str], mappings: QueueMapping
     return replace(share, change=replace(change, item=item, attributes=fresh))
 
 
+def _membership(share: Share) -> str:
+    """Return the key of a user's membership in an audience; a hash, because it names a person."""
+    target = share.change.target
+    who_and_where = f"{target.account_id}\n{target.path}\n{share.user}"
+    return f"change#{hashlib.sha256(who_and_where.encode('utf-8', 'surrogatepass')).hexdigest()}"
+
+
 def _left(share: Share) -> str:
-    return f"{share.key}#left"
+    return f"{_membership(share)}#left"
 
 
 def _attribute(share: Share, name: str) -> str:
-    return f"{share.key}#{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    return f"{_membership(share)}#{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"

@@ -28,7 +28,7 @@ from mparticle_firehose.delivery.partner_call import (
     UndeliverableChange,
 )
 from mparticle_firehose.delivery.policy import judge_items
-from mparticle_firehose.delivery.precedence import Place, asked, change_key, settled, what_remains
+from mparticle_firehose.delivery.precedence import Place, asked, settled, what_remains
 from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
 from mparticle_firehose.delivery.standing import Failure, Standing
@@ -173,10 +173,7 @@ class _Batch:
     def _gather(self, number: int, request: AudienceMembershipChangeRequest) -> None:
         for change in self.worker.mappings.membership_changes(request):
             if isinstance(change, MembershipChange):
-                user = user_key(request.user_profiles[change.profile])
-                key = change_key(change.target.account_id, user, change.target.path)
-                place = Place.of(self.records[number]).inside(change.profile, change.audience)
-                self.shares.append(Share(number, user, change, key, place.made_at(request.timestamp_ms)))
+                self.shares.append(Share(number, user_key(request.user_profiles[change.profile]), change))
             else:
                 self._dead_letter_change(number, change)
 
@@ -186,14 +183,21 @@ class _Batch:
         newest = self.worker.ledger.newest(key for share in redriven for key in asked(share))
         kept = []
         for share in self.shares:
-            remaining = what_remains(share, newest, self.worker.mappings) if self._is_redriven(share) else share
+            made_at = self._made_at(share)
+            remaining = (
+                what_remains(share, made_at, newest, self.worker.mappings) if self._is_redriven(share) else share
+            )
             if remaining is None:
                 self._say("superseded", share.record)
                 self.worker.telemetry.count("Superseded")
                 continue
             kept.append(remaining)
-            newest |= {key: max(share.made_at, newest.get(key, "")) for key in settled(remaining)}
+            newest |= {key: max(made_at, newest.get(key, "")) for key in settled(remaining)}
         self.shares = kept
+
+    def _made_at(self, share: Share) -> str:
+        place = Place.of(self.records[share.record]).inside(share.change.profile, share.change.audience)
+        return place.made_at(self.requests[share.record].timestamp_ms)
 
     def _is_redriven(self, share: Share) -> bool:
         return self.records[share.record].redriven_at is not None
@@ -206,15 +210,7 @@ class _Batch:
             return
         outcome = self._send(call.part_of(request))
         if isinstance(outcome, Delivered):
-            settle_items(
-                outcome,
-                call,
-                request,
-                events=self.worker.events,
-                dead_letters=self.worker.dead_letters,
-                telemetry=self.worker.telemetry,
-                deadline=self.deadline,
-            )
+            settle_items(outcome, call, request, self.worker, self.deadline)
         self._settle(outcome, number)
 
     def _settle(self, outcome: Outcome, number: int) -> None:
@@ -265,7 +261,9 @@ class _Batch:
         """Keep in mind which change was the newest where an older one might come back."""
         contested = [share for share in shares if self.records[share.record].group_id in self.contested]
         if contested:
-            self.worker.ledger.note_delivered({key: share.made_at for share in contested for key in settled(share)})
+            self.worker.ledger.note_delivered(
+                {key: self._made_at(share) for share in contested for key in settled(share)}
+            )
 
     def _send(self, call: PartnerCall) -> Outcome:
         if self.deadline.remaining() < SHORTEST_CALL_SECONDS:

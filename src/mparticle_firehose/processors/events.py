@@ -36,15 +36,7 @@ def _settle(
     match outcome:
         case Delivered():
             services.telemetry.count("EventsForwarded", len(call.items) - len(outcome.failures))
-            settle_items(
-                outcome,
-                call,
-                request,
-                events=services.events,
-                dead_letters=services.dead_letters,
-                telemetry=services.telemetry,
-                deadline=deadline,
-            )
+            settle_items(outcome, call, request, services, deadline)
         case Rejected(reason):
             _reject(reason, request, services, deadline)
         case Suspend(reason):
