@@ -21,7 +21,6 @@ _BUCKET = "local-artifacts"  # as samconfig.toml has it
 _QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl")
 _DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
 _SETTLE_INTERVAL_SECONDS = 0.02
-_WITHOUT_METRIC_MATH = {"SpillRateAlarmPercent": "0"}  # the emulator refuses alarms that calculate
 
 type Report = Callable[[str], None]
 
@@ -61,7 +60,6 @@ class LocalCloud(Startable):
         self.outputs: dict[str, str] = {}
         self._architecture = machine_architecture()
         self._parameters = {
-            **_WITHOUT_METRIC_MATH,
             **parameters,
             "Architecture": self._architecture,
             "PartnerApiUrl": partner_api_url,

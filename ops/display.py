@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from mparticle_firehose.delivery.record import FIRST_AT, PLACE, REDRIVEN_AT
 from ops.letterbox import HOLD_SECONDS, Letterbox
-from ops.letters import QUEUES, REDRIVEN_AT, Heap, Letter, heaps
+from ops.letters import QUEUES, Heap, Letter, heaps
 from ops.masking import contents, kind, masked
 
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -17,8 +18,8 @@ _REASON_WIDTH = 48
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 # The attributes that this product writes. Of any other, nobody knows whether it may be shown.
-_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", "place")
-_MOMENTS = ("first_at", "last_at", REDRIVEN_AT)
+_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", PLACE)
+_MOMENTS = (FIRST_AT, "last_at", REDRIVEN_AT)
 
 
 def console(*, stderr: bool = False) -> Console:

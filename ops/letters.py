@@ -7,14 +7,14 @@ from datetime import timedelta
 from itertools import groupby, zip_longest
 from typing import Literal
 
+from mparticle_firehose.delivery.record import FIRST_AT, REDRIVEN_AT
+
 type QueueName = Literal["membership", "event"]
 
 QUEUES: tuple[QueueName, ...] = ("membership", "event")
 
 TOO_MANY_RECEIVES = "too many receives"
 """The reason of a message that SQS moved by itself: it writes none."""
-
-REDRIVEN_AT = "redriven_at"
 
 _UNKNOWN = "-"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -82,7 +82,7 @@ class Letter:
 
         The sequence number comes last because SQS promises that it rises within a group, not across groups.
         """
-        return (self._number("first_at") or self.sent_at, self.put_aside_at, self.sequence_number)
+        return (self._number(FIRST_AT) or self.sent_at, self.put_aside_at, self.sequence_number)
 
     def was_redriven_since(self, moment: int) -> bool:
         """Tell whether it has been through redrive at this moment, in epoch milliseconds, or later."""

@@ -14,9 +14,10 @@ from mparticle_firehose.delivery.queue_sender import (
     QueueSender,
     batches,
 )
+from mparticle_firehose.delivery.record import REDRIVEN_AT
 from ops.interruption import Shield
 from ops.letterbox import Letterbox
-from ops.letters import REDRIVEN_AT, Letter, in_turns
+from ops.letters import Letter, in_turns
 
 _SEND_SECONDS = 20.0
 """How long SQS may go on refusing a batch for reasons of its own before the run gives up."""
