@@ -1,7 +1,7 @@
 """Settings of one deployment, read once from the environment and then immutable."""
 
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -27,6 +27,15 @@ def _absolute(url: str) -> str:
     return url
 
 
+def _token_source(source: str) -> str:
+    if source == VERIFICATION_OFF or source.startswith("/") or ":secretsmanager:" in source:
+        return source
+    raise ValueError(f"must be a secret's ARN, a parameter's name that starts with /, or {VERIFICATION_OFF}")
+
+
+VERIFICATION_OFF = "off"
+"""What HTTP_TOKEN_SOURCE must say before the endpoint answers requests without a token."""
+
 QueueUrl = Annotated[str, AfterValidator(_absolute)]
 
 
@@ -43,6 +52,14 @@ class Settings(BaseModel):
         ledger_table: DynamoDB table of attempts and newest changes.
         handler_deadline_ms: milliseconds from the start of a request to the last moment a partner call may take;
             mParticle expects an answer within 200 ms for 99 % of calls.
+        http_deadline_ms: the same for requests over HTTPS; mParticle expects those answers within 100 ms.
+        event_mode: ``forward`` sends events to the partner in the call and queues what it does not take in time;
+            ``queue`` acknowledges as soon as they are queued and leaves the partner to the worker.
+        http_token_source: where the tokens are that mParticle authorises its HTTPS requests with: the ARN of a Secrets
+            Manager secret, or the name of an SSM SecureString, which starts with a slash. ``off`` lets requests in
+            without a token. Without a source nothing but the registration is answered.
+        http_token_refresh_seconds: how long tokens are used before the source is asked again.
+        cookie_sync: whether ``GET /cookie-sync`` is answered.
         membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
@@ -62,6 +79,11 @@ class Settings(BaseModel):
     suspension_table: str = Field(alias="SUSPENSION_TABLE")
     ledger_table: str = Field(alias="LEDGER_TABLE")
     handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=20, le=3_000)
+    http_deadline_ms: int = Field(60, alias="HTTP_DEADLINE_MS", ge=20, le=3_000)
+    event_mode: Literal["forward", "queue"] = Field("forward", alias="EVENT_MODE")
+    http_token_source: Annotated[str, AfterValidator(_token_source)] | None = Field(None, alias="HTTP_TOKEN_SOURCE")
+    http_token_refresh_seconds: int = Field(300, alias="HTTP_TOKEN_REFRESH_SECONDS", ge=10, le=86_400)
+    cookie_sync: Literal["on", "off"] = Field("off", alias="COOKIE_SYNC")
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
     retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0, le=3_600)
     retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=0, le=43_200)
