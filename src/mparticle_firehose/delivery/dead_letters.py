@@ -18,7 +18,7 @@ _LONGEST_REASON = 256  # characters: a reason names rules, it tells no story
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Cause:
     """Why a queued message is put aside.
 
     Attributes:
@@ -57,17 +57,17 @@ class DeadLetters:
         attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
         self._sender.send(self._event_url, request_messages(request, attributes, items), deadline)
 
-    def put(self, record: Record, body: str, verdict: Verdict, deadline: Deadline) -> None:
+    def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
         """Store a queued message, or the part of it that cannot be delivered.
 
         On the FIFO queue each letter has a group of its own: a group is locked while one of its messages is looked at,
         so that nobody could browse letters that share one. The group they came from is an attribute.
         """
         attributes = {
-            **(correlation(verdict.request) if verdict.request else {}),
+            **(correlation(cause.request) if cause.request else {}),
             **_explanation(
-                verdict.reason,
-                attempts=verdict.attempts,
+                cause.reason,
+                attempts=cause.attempts,
                 first_at=record.first_at or str(record.sent_at_ms),
                 last_at=self._now(),
             ),
@@ -80,7 +80,7 @@ class DeadLetters:
         identity = letter_id(record, body)
         message = QueueMessage(
             body=body,
-            attributes={**attributes, "group_id": record.group_id, PLACE: verdict.place},
+            attributes={**attributes, "group_id": record.group_id, PLACE: cause.place},
             group_id=identity,
             deduplication_id=identity,
         )

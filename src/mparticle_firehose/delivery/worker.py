@@ -7,7 +7,7 @@ from functools import partial
 from math import inf
 
 from mparticle_firehose.delivery.correlation import QueuedRequest, correlation
-from mparticle_firehose.delivery.dead_letters import DeadLetters, Verdict, letter_id
+from mparticle_firehose.delivery.dead_letters import Cause, DeadLetters, letter_id
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.fan_in import Share, merged_calls
 from mparticle_firehose.delivery.interfaces import (
@@ -338,13 +338,13 @@ class _Batch:
             return
         if record.group_id:
             self._contest(record.group_id)
-        verdict = Verdict(
+        cause = Cause(
             reason=reason,
             attempts=attempts or ledger.count_attempt(record.message_id),
             request=self.requests.get(number),
             place=str(Place.of(record).inside(*inside)),
         )
-        self.worker.dead_letters.put(record, body, verdict, self.deadline)
+        self.worker.dead_letters.put(record, body, cause, self.deadline)
         ledger.note_put_aside(letter)
         self.worker.telemetry.count("DeadLettered")
         self._say("dead-lettered", number, reason=reason)
