@@ -1,0 +1,184 @@
+"""``GET /cookie-sync``: tells mParticle, by way of the user's browser, the id that the partner's cookie holds.
+
+What a browser sends is hostile until it has been read: a browser is sent to an allowed host only, at a URL that is
+put together anew from parts that have been decoded and are encoded again.
+"""
+
+import json
+import re
+from urllib.parse import parse_qsl, quote, urlencode
+
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.protocol.cookie_sync import (
+    OPT_OUT,
+    CookieSync,
+    OptOutSignal,
+    SyncError,
+    Target,
+    redirect_target,
+)
+
+LONGEST_LOCATION = 8_192
+_MOST_PARAMETERS = 100
+_SECONDS_A_DAY = 86_400
+_NO_STORE = {"Cache-Control": "no-store"}
+_REQUEST_QUERY = re.compile(r"[\x21-\x7e]*")
+_TCF_STRING = re.compile(r"[A-Za-z0-9_.-]+")
+_US_SALE = slice(2, 3)
+"""Where a US privacy string such as ``1YNN`` says whether the user has opted out of the sale of personal data."""
+
+type Parameters = list[tuple[str, str]]
+
+
+class _Refused(Exception):  # noqa: N818  it says what happened to the request
+    """The request is answered 400, with a code that quotes nothing."""
+
+
+def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
+    """Answer a browser that mParticle's pixel has sent.
+
+    The partner's id is read from its cookie or made; the cookie is set again, so that its lifetime starts anew. Of a
+    user who objects no id is made, passed on or kept alive.
+    """
+    try:
+        parameters = _parsed(request.query)
+        target = _target(parameters, declaration) if declaration.answer == "redirect" else None
+        if error := _objection(request, parameters, declaration):
+            return _without_id(target, parameters, error, declaration)
+        return _with_id(target, parameters, _partner_id(request, declaration), declaration)
+    except _Refused as refusal:
+        body = json.dumps({"error": {"code": str(refusal)}})
+        return HttpAnswer(status=400, body=body, headers=_NO_STORE | {"Content-Type": "application/json;charset=utf-8"})
+
+
+def _with_id(target: Target | None, parameters: Parameters, partner_id: str, declaration: CookieSync) -> HttpAnswer:
+    cookies = (_set_cookie(partner_id, declaration),)
+    if target is None:
+        return HttpAnswer(status=204, headers=_NO_STORE, cookies=cookies)
+    query = _filled(_echoed(target, parameters, declaration), partner_id, declaration)
+    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)}, cookies=cookies)
+
+
+def _without_id(target: Target | None, parameters: Parameters, error: SyncError, declaration: CookieSync) -> HttpAnswer:
+    if target is None or declaration.error_parameter is None:
+        return HttpAnswer(status=204, headers=_NO_STORE)
+    echoed = _emptied(_echoed(target, parameters, declaration), declaration)
+    query = [*echoed, (declaration.error_parameter, error)]
+    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)})
+
+
+def _parsed(query: str) -> Parameters:
+    """Return a query's parameters; bytes that are no UTF-8 survive being read and written again.
+
+    An ampersand may come escaped for HTML, as the pixel's URL does in mParticle's configuration.
+    """
+    if not _REQUEST_QUERY.fullmatch(query):
+        raise _Refused("query_malformed")
+    try:
+        return parse_qsl(
+            query.replace("&amp;", "&"),
+            keep_blank_values=True,
+            errors="surrogateescape",
+            max_num_fields=_MOST_PARAMETERS,
+        )
+    except ValueError:  # too many
+        raise _Refused("query_malformed") from None
+
+
+def _target(parameters: Parameters, declaration: CookieSync) -> Target:
+    """Return where the browser came to be sent; of two answers to that, neither is trusted."""
+    urls = _values(parameters, declaration.redirect_parameter) or _default(declaration)
+    if not urls:
+        raise _Refused("redirect_missing")
+    target = redirect_target(urls[0], declaration.allowed_hosts) if len(urls) == 1 else None
+    if target is None:
+        raise _Refused("redirect_not_allowed")
+    return target
+
+
+def _default(declaration: CookieSync) -> list[str]:
+    return [declaration.default_redirect] if declaration.default_redirect else []
+
+
+def _values(parameters: Parameters, name: str) -> list[str]:
+    return [value for parameter, value in parameters if parameter == name]
+
+
+def _objection(request: HttpRequest, parameters: Parameters, declaration: CookieSync) -> SyncError | None:
+    """Return why this user's id must not be passed on. Of two values of one signal the one that objects counts."""
+    signals = {
+        OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc"),
+        OptOutSignal.DO_NOT_TRACK: _is_on(request, "dnt"),
+        OptOutSignal.US_PRIVACY: any(value[_US_SALE] in ("Y", "y") for value in _values(parameters, "us_privacy")),
+    }
+    if OPT_OUT in _cookie_values(request, declaration) or declaration.opt_out_signals & _raised(signals):
+        return SyncError.OPTED_OUT
+    if OptOutSignal.GDPR in declaration.opt_out_signals and _lacks_consent(parameters, declaration):
+        return SyncError.NO_CONSENT
+    return None
+
+
+def _raised(signals: dict[OptOutSignal, bool]) -> set[OptOutSignal]:
+    return {signal for signal, is_raised in signals.items() if is_raised}
+
+
+def _is_on(request: HttpRequest, header: str) -> bool:
+    return "1" in (value.strip() for value in request.headers.get(header, "").split(","))
+
+
+def _lacks_consent(parameters: Parameters, declaration: CookieSync) -> bool:
+    if "1" not in _values(parameters, "gdpr"):
+        return False
+    strings = _values(parameters, "gdpr_consent")
+    return not strings or not all(_TCF_STRING.fullmatch(each) and declaration.accepts_consent(each) for each in strings)
+
+
+def _partner_id(request: HttpRequest, declaration: CookieSync) -> str:
+    known = filter(declaration.is_id, _cookie_values(request, declaration))
+    return next(known, None) or declaration.new_id()
+
+
+def _cookie_values(request: HttpRequest, declaration: CookieSync) -> list[str]:
+    pairs = (cookie.partition("=") for cookie in request.cookies)
+    return [value.strip() for name, _, value in pairs if name.strip() == declaration.cookie_name]
+
+
+def _set_cookie(partner_id: str, declaration: CookieSync) -> str:
+    """Return a cookie for use on other sites than the partner's; the declaration and `is_id` let no delimiter in."""
+    domain = f"; Domain={declaration.cookie_domain}" if declaration.cookie_domain else ""
+    seconds = declaration.cookie_days * _SECONDS_A_DAY
+    return f"{declaration.cookie_name}={partner_id}; Max-Age={seconds}{domain}; Path=/; Secure; HttpOnly; SameSite=None"
+
+
+def _echoed(target: Target, parameters: Parameters, declaration: CookieSync) -> Parameters:
+    """Return the target's own parameters and, after them, those that came beside it and that it has not got.
+
+    Names that differ in case only count as one: a server that does not tell them apart would join their values.
+    """
+    own = _parsed(target.query)
+    present = {name.lower() for name, _ in own} | {declaration.redirect_parameter.lower()}
+    both = own + [(name, value) for name, value in parameters if name.lower() not in present]
+    return _without(both, declaration.error_parameter)
+
+
+def _filled(query: Parameters, partner_id: str, declaration: CookieSync) -> Parameters:
+    if any(declaration.macro in value for _, value in query):
+        return [(name, value.replace(declaration.macro, partner_id)) for name, value in query]
+    return [*_without(query, declaration.id_parameter), (declaration.id_parameter, partner_id)]
+
+
+def _emptied(query: Parameters, declaration: CookieSync) -> Parameters:
+    free_of_macro = [(name, value) for name, value in query if declaration.macro not in value]
+    return _without(free_of_macro, declaration.id_parameter)
+
+
+def _without(query: Parameters, unwanted: str | None) -> Parameters:
+    return [(name, value) for name, value in query if unwanted is None or name.lower() != unwanted.lower()]
+
+
+def _location(target: Target, query: Parameters) -> str:
+    encoded = urlencode(query, safe="", errors="surrogateescape", quote_via=quote)
+    location = f"https://{target.host}{target.path}?{encoded}"
+    if len(location) > LONGEST_LOCATION:
+        raise _Refused("redirect_too_long")
+    return location
