@@ -244,6 +244,21 @@ class TestMemberships:
         assert reason in change.reason
         assert "canary" not in change.reason
 
+    def test_the_id_of_the_cookie_sync_reaches_the_partner_beside_its_own(self) -> None:
+        identities = [
+            {"type": "AcmeEngage_UserId", "encoding": "raw", "value": "canary-acme"},
+            {"type": "$cookie_sync_id", "encoding": "raw", "value": "canary-cookie"},
+        ]
+
+        (change,) = changes_of(audience("add"), partner_identities=identities)
+
+        assert isinstance(change, MembershipChange)
+        assert item(change)["user"] == {
+            "mpid": "77007001",
+            "identities": {"AcmeEngage_UserId": "canary-acme", "$cookie_sync_id": "canary-cookie"},
+        }
+        assert broken_rules(members_call(change.target, [change.item])) == []
+
     def test_each_change_knows_its_place_in_the_request(self) -> None:
         changes = changes_of(audience(None), audience("add"), audience("delete"))
 

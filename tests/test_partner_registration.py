@@ -1,11 +1,24 @@
 """What the reference partner declares."""
 
+import json
+
+import pytest
+
+from local.registration import COMMITTED
+from local.registration_changes import consequence, differences
 from mparticle_firehose.partner.audiences import PARTNER_AUDIENCE_ID
 from mparticle_firehose.partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS
-from mparticle_firehose.partner.registration import REGISTRATION, registration
-from mparticle_firehose.protocol import DsrType, RuntimeEnvironmentType, Serializer
+from mparticle_firehose.partner.registration import REGISTRATION, partner_identities, registration
+from mparticle_firehose.protocol import DsrType, ModuleRegistrationResponse, RuntimeEnvironmentType, Serializer, declare
 
 serializer = Serializer()
+
+
+def with_cookie_sync_id(*, on: bool) -> ModuleRegistrationResponse:
+    permissions = REGISTRATION.permissions
+    assert permissions
+    identities = {"partner_identities": partner_identities(cookie_sync_id=on)}
+    return REGISTRATION.model_copy(update={"permissions": permissions.model_copy(update=identities)})
 
 
 def test_the_declaration_survives_the_wire() -> None:
@@ -60,3 +73,26 @@ def test_erasures_are_declared_with_a_domain() -> None:
 
     assert dsr is not None
     assert (dsr.supported_dsr_types, dsr.domain) == ((DsrType.ERASURE,), "acme-engage.example")
+
+
+@pytest.mark.parametrize(
+    ("on", "types"), [(False, ["AcmeEngage_UserId"]), (True, ["AcmeEngage_UserId", "$cookie_sync_id"])], ids=str
+)
+def test_the_id_of_the_cookie_sync_is_asked_for_beside_the_partners_own_if_it_is_wanted(
+    on: bool, types: list[str]
+) -> None:
+    declared = serializer.dump(
+        declare(with_cookie_sync_id(on=on), handled_events=EVENT_MAPPINGS, handled_notifications=NOTIFICATION_MAPPINGS)
+    )
+
+    permissions = declared["permissions"]
+    assert isinstance(permissions, dict)
+    assert permissions["partner_identities"] == [{"type": name, "encoding": "raw", "required": False} for name in types]
+
+
+def test_asking_for_the_id_of_the_cookie_sync_leaves_live_customers_as_they_are() -> None:
+    found = differences(json.loads(COMMITTED.read_text()), serializer.dump(with_cookie_sync_id(on=True)))
+
+    assert [(each.path, consequence(each)) for each in found] == [
+        ("permissions.partner_identities[$cookie_sync_id]", None)
+    ]

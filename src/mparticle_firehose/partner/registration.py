@@ -6,8 +6,10 @@ deployment instead of mParticle's import.
 
 from mparticle_firehose.partner.account import API_KEY
 from mparticle_firehose.partner.audiences import PARTNER_AUDIENCE_ID
+from mparticle_firehose.partner.cookie_sync import RECEIVE_COOKIE_SYNC_ID
 from mparticle_firehose.partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS
 from mparticle_firehose.protocol import (
+    COOKIE_SYNC_ID,
     AudienceProcessingRegistration,
     DeviceIdentityPermission,
     DeviceIdentityType,
@@ -39,6 +41,13 @@ _PARTNER_AUDIENCE_ID = TextSetting(
     visible=False,
 )
 
+
+def partner_identities(*, cookie_sync_id: bool) -> tuple[PartnerIdentityPermission, ...]:
+    """Return the partner's own identity, and if it is wanted the one that the cookie sync has given mParticle."""
+    own = PartnerIdentityPermission(type="AcmeEngage_UserId")
+    return (own, PartnerIdentityPermission(type=COOKIE_SYNC_ID)) if cookie_sync_id else (own,)
+
+
 REGISTRATION = declare(
     ModuleRegistrationResponse(
         name="Acme Engage",
@@ -54,7 +63,7 @@ REGISTRATION = declare(
                 DeviceIdentityPermission(type=DeviceIdentityType.IOS_ADVERTISING_ID),
                 DeviceIdentityPermission(type=DeviceIdentityType.GOOGLE_ADVERTISING_ID),
             ),
-            partner_identities=(PartnerIdentityPermission(type="AcmeEngage_UserId"),),
+            partner_identities=partner_identities(cookie_sync_id=RECEIVE_COOKIE_SYNC_ID),
             allow_access_mpid=True,
             allow_device_info=True,
             allow_user_attributes=True,

@@ -18,7 +18,7 @@ from mparticle_firehose.protocol.consent import (
     SystemNotification,
     UnknownNotification,
 )
-from mparticle_firehose.protocol.declaration import declare
+from mparticle_firehose.protocol.declaration import COOKIE_SYNC_ID, declare
 from mparticle_firehose.protocol.dsr import OPEN_DSR_DOMAIN, DsrExtensions, DsrIdentity, OpenDsrExtension
 from mparticle_firehose.protocol.enums import (
     AccessTokenType,
@@ -130,6 +130,7 @@ from mparticle_firehose.protocol.runtime_environments import (
 from mparticle_firehose.protocol.serializer import Serializer
 
 __all__ = [
+    "COOKIE_SYNC_ID",
     "DATA_SALE_OPT_OUT",
     "EVENT_MODELS",
     "NOTIFICATION_MODELS",
