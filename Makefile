@@ -10,12 +10,14 @@
 # make registration  what mParticle gets to know of this integration, as JSON
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
+# make cookie-sync-questionnaire   what mParticle asks about the cookie sync, answered (ENDPOINTS="US1=https://... EU1=https://...")
 #
 # Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
 
 PYTHON ?= python3.13
 ARCHITECTURE ?= arm64
 EVENT ?=
+ENDPOINTS ?=
 
 export PYTHONPATH := src
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -30,7 +32,7 @@ BIN := .venv/bin
 ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
 .PHONY: help run test lint format build up invoke logs down registration registration-check registration-accept
-.PHONY: setup python static clean
+.PHONY: cookie-sync-questionnaire setup python static clean
 .DEFAULT_GOAL := help
 
 help:
@@ -69,6 +71,9 @@ registration: .venv/.installed
 
 registration-check registration-accept: registration-%: .venv/.installed
 	@$(BIN)/python -m local.registration $*
+
+cookie-sync-questionnaire: .venv/.installed
+	@$(BIN)/python -m local.cookie_sync_questionnaire $(foreach endpoint,$(ENDPOINTS),--endpoint '$(endpoint)')
 
 # The four environments side by side; each is made anew when its requirements change.
 setup:
