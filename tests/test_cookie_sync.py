@@ -82,6 +82,15 @@ class TestAVisit:
 
         assert dict(parameters(ask(sdk_query(), cookies=(cookie,))))["ID"] == expected
 
+    @pytest.mark.parametrize("value", ["x;y", "x y", "x,y", 'x"', "x\\", "x\x7f", "xé", "x" * 257], ids=ascii)
+    def test_passes_nothing_on_that_a_cookie_must_not_hold_however_lax_the_pattern(self, value: str) -> None:
+        lax = replace(DECLARATION, id_pattern=r"x[\s\S]*", new_id=lambda: "x1")
+
+        answer = ask(sdk_query(), declaration=lax, cookies=(f"acme_id={value}",))
+
+        assert dict(parameters(answer))["ID"] == "x1"
+        assert answer.cookies == (f"acme_id=x1; {ATTRIBUTES}",)
+
     def test_shares_the_cookie_with_the_domain_above_if_there_is_one(self) -> None:
         answer = ask(sdk_query(), declaration=replace(DECLARATION, cookie_domain="acme.example"))
 
@@ -285,6 +294,13 @@ class TestAUserWhoObjects:
     def test_is_not_one_who_says_nothing_of_the_kind(self, signal: Signal) -> None:
         assert len(visit(signal, WITH_ERRORS).cookies) == 1
 
+    def test_takes_no_macro_back_wherever_it_stands(self) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/?user=acme-${{PARTNER_ID}}&esid=1")
+
+        answer = ask(f"redirect={redirect}&x=${{PARTNER_ID}}", declaration=WITH_ERRORS, headers={"dnt": "1"})
+
+        assert parameters(answer) == [("esid", "1"), ("error", "opted_out")]
+
     def test_is_not_believed_to_agree_because_of_what_somebody_claims(self) -> None:
         claim = {"sec-gpc": "1"}, "error=&ERROR=none", ()
 
@@ -320,6 +336,10 @@ class TestAUserWhoObjects:
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed", ()), declaration).status == 302
         assert visit(({}, "gdpr=1&gdpr_consent=CQdenied", ()), declaration).status == 204
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed&gdpr_consent=CQdenied", ()), declaration).status == 204
+
+    @pytest.mark.parametrize("name", list(NO_CONSENT)[:3])
+    def test_does_not_agree_by_what_is_no_consent_string_whoever_reads_it(self, name: str) -> None:
+        assert visit(NO_CONSENT[name], replace(DECLARATION, accepts_consent=lambda _: True)).status == 204
 
 
 def test_the_requests_here_are_those_of_mparticles_sdk() -> None:
