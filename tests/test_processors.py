@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -6,7 +7,7 @@ from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.delivery.policy import NetworkFault
-from mparticle_firehose.errors import DeliveryError, MalformedRequestError
+from mparticle_firehose.errors import DeliveryError, FirehoseError, MalformedRequestError, RefusedError
 from mparticle_firehose.processors import PROCESSORS, process
 from mparticle_firehose.protocol import REQUEST_MODELS, RESPONSE_MODELS, Response
 from tests.conftest import (
@@ -15,6 +16,7 @@ from tests.conftest import (
     PartnerDouble,
     StoreDouble,
     SuspensionsDouble,
+    TelemetryDouble,
     judged,
     load_event,
     serializer,
@@ -166,6 +168,53 @@ class TestEvents:
             processed(load_event("event_processing_request"), services, deadline)
 
 
+class TestEventsInQueueMode:
+    """The deployment leaves the partner to the worker."""
+
+    @pytest.fixture
+    def services(self, services: Services) -> Services:
+        return replace(services, event_mode="queue")
+
+    def test_events_are_stored_as_they_came_and_the_partner_is_left_alone(
+        self, services: Services, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        message = load_event("event_processing_request")
+
+        processed(message, services, deadline)
+
+        assert [request.source for request in stored(services.events)] == [message]
+        assert partner.calls == []
+        assert cast("TelemetryDouble", services.telemetry).counts == {"EventsQueued": len(message["events"])}
+
+    def test_a_keep_alive_is_answered_and_not_stored(self, services: Services, deadline: Deadline) -> None:
+        processed(load_event("event_processing_keep_alive"), services, deadline)
+
+        assert stored(services.events) == []
+
+    def test_events_of_a_customer_without_a_key_are_put_aside_as_ever(
+        self, services: Services, deadline: Deadline
+    ) -> None:
+        processed(load_event("event_processing_request", account={"account_id": 1}), services, deadline)
+
+        assert cast("StoreDouble", services.dead_letters).reasons == ["account setting 'apiKey' is required"]
+        assert stored(services.events) == []
+
+    def test_events_that_are_not_stored_are_not_acknowledged(self, services: Services, deadline: Deadline) -> None:
+        cast("StoreDouble", services.events).fails = True
+
+        with pytest.raises(DeliveryError):
+            processed(load_event("event_processing_request"), services, deadline)
+
+    def test_an_audience_is_created_in_the_call_all_the_same(
+        self, services: Services, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        partner.outcomes = [Delivered({"id": "aud-7"})]
+
+        response = processed(load_event("audience_subscription_add"), services, deadline)
+
+        assert serializer.dump(response)["audience_subscription_settings"] == {"partnerAudienceId": "aud-7"}
+
+
 class TestAudienceSubscription:
     def test_a_connected_audience_is_created_and_its_id_returned(
         self, services: Services, partner: PartnerDouble, deadline: Deadline
@@ -194,14 +243,26 @@ class TestAudienceSubscription:
         assert partner.calls == []
 
     @pytest.mark.parametrize(
-        "outcome", [Retry("http_500"), Rejected("http_409"), Suspend("http_401"), Delivered({})], ids=str
+        ("outcome", "error"),
+        [
+            (Retry("http_500"), DeliveryError),
+            (Delivered({}), DeliveryError),
+            (Rejected("http_409"), RefusedError),
+            (Suspend("http_401"), RefusedError),
+        ],
+        ids=str,
     )
     def test_an_audience_that_was_not_created_is_not_acknowledged(
-        self, services: Services, partner: PartnerDouble, deadline: Deadline, outcome: Outcome
+        self,
+        services: Services,
+        partner: PartnerDouble,
+        deadline: Deadline,
+        outcome: Outcome,
+        error: type[FirehoseError],
     ) -> None:
         partner.outcomes = [outcome]
 
-        with pytest.raises(DeliveryError):
+        with pytest.raises(error):
             processed(load_event("audience_subscription_add"), services, deadline)
 
     def test_refused_credentials_suspend_the_account(
@@ -209,7 +270,7 @@ class TestAudienceSubscription:
     ) -> None:
         partner.outcomes = [Suspend("http_401")]
 
-        with pytest.raises(DeliveryError, match="credentials"):
+        with pytest.raises(RefusedError, match="credentials"):
             processed(load_event("audience_subscription_add"), services, deadline)
 
         assert cast("SuspensionsDouble", services.suspensions).reasons == {4242: "http_401"}

@@ -56,6 +56,10 @@ class MessageTooLargeError(DeliveryError):
     """A single user's change in a single audience is larger than SQS carries; repeating it cannot help."""
 
 
+class RefusedError(FirehoseError):
+    """The partner will not do what was asked, for a reason outside the message: repeating it is pointless."""
+
+
 class UnexpectedError(FirehoseError):
     """Something that nobody thought of; see described()."""
 

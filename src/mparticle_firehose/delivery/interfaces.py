@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.outcome import Outcome
@@ -22,6 +22,9 @@ from mparticle_firehose.protocol import (
 
 type Items = Collection[tuple[str, int]]
 """Events and notifications of a request: the list's name and the index in it."""
+
+
+type EventMode = Literal["forward", "queue"]
 
 
 class PartnerGateway(Protocol):
@@ -81,10 +84,17 @@ class Telemetry(Protocol):
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         """Log what happened to a piece of work."""
 
+    def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what works still and needs somebody's eye."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """What a processor works with; built once per execution environment."""
+    """What a processor works with; built once per execution environment.
+
+    Attributes:
+        event_mode: ``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker.
+    """
 
     partner: PartnerGateway
     memberships: MembershipStore
@@ -92,6 +102,7 @@ class Services:
     dead_letters: DeadLetterStore
     suspensions: SuspensionRegister
     telemetry: Telemetry
+    event_mode: EventMode = "forward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

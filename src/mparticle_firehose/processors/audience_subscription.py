@@ -3,7 +3,7 @@
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Rejected, Retry, Suspend
-from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.errors import DeliveryError, RefusedError
 from mparticle_firehose.partner.audiences import subscription_call, subscription_settings
 from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse
 
@@ -16,7 +16,8 @@ def process(
     Raises:
         MalformedRequestError: the action is none that the partner knows.
         SettingError: an account or subscription setting is missing.
-        DeliveryError: the partner did not do it; mParticle repeats the request.
+        RefusedError: the partner will not do it.
+        DeliveryError: the partner could not do it now; mParticle repeats the request.
     """
     call = subscription_call(request)
     if call is None:
@@ -27,8 +28,8 @@ def process(
             return AudienceSubscriptionResponse(audience_subscription_settings=settings)
         case Suspend(reason):
             services.suspensions.suspend(request.account, reason)
-            raise DeliveryError(f"the partner does not accept the account's credentials ({reason})")
+            raise RefusedError(f"the partner does not accept the account's credentials ({reason})")
         case Rejected(reason):
-            raise DeliveryError(f"the partner refuses the audience ({reason})")
+            raise RefusedError(f"the partner refuses the audience ({reason})")
         case Retry(reason):
             raise DeliveryError(f"the partner could not be reached in time ({reason})")

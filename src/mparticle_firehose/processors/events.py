@@ -1,4 +1,4 @@
-"""Forwards events and system notifications: one partner call for a whole request."""
+"""Forwards events and system notifications: one partner call for a whole request, now or by the worker."""
 
 from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.deadline import Deadline
@@ -12,9 +12,10 @@ from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingR
 
 
 def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
-    """Deliver the events within the deadline, or store them.
+    """Deliver the events within the deadline, or store them; where the deployment wants that, store them at once.
 
-    mParticle verifies the integration with requests that carry nothing; they are answered at once.
+    mParticle verifies the integration with requests that carry nothing; they are answered at once. What can never be
+    delivered is put aside at once in both modes, and needs no way through the queue to end there.
 
     Raises:
         DeliveryError: neither the partner nor a queue took them, so that mParticle must repeat the request.
@@ -24,7 +25,9 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     except SettingError as error:
         _reject(str(error), request, services, deadline)
     else:
-        if call:
+        if call and services.event_mode == "queue":
+            _queue(request, services, deadline)
+        elif call:
             outcome = services.partner.send(call.part_of(request), deadline)
             _settle(outcome, call, request, services=services, deadline=deadline)
     return EventProcessingResponse()
@@ -44,6 +47,11 @@ def _settle(
             _spill(reason, request, services, deadline)
         case Retry(reason):
             _spill(reason, request, services, deadline)
+
+
+def _queue(request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+    services.events.enqueue(request, deadline)
+    services.telemetry.count("EventsQueued", len(request.events))
 
 
 def _reject(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
