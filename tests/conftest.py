@@ -2,6 +2,7 @@
 
 import copy
 import json
+import sys
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from mypy_boto3_sqs import SQSClient
 
 from local.cloud import LocalCloud
 from local.fake_partner import FakePartner
+from mparticle_firehose import app
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Items, Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
@@ -157,6 +159,7 @@ class TelemetryDouble:
 
     times: dict[str, list[float]] = field(default_factory=dict)
     notes: list[dict[str, str | int]] = field(default_factory=list)
+    warnings: list[dict[str, str | int]] = field(default_factory=list)
 
     def count(self, name: str, value: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + value
@@ -166,6 +169,9 @@ class TelemetryDouble:
 
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         self.notes.append({"event": event, **facts})
+
+    def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
+        self.warnings.append({"event": event, **facts})
 
 
 @dataclass(frozen=True)
@@ -191,6 +197,57 @@ class Queues:
     def bodies(self, url: str) -> list[Json]:
         """Take everything from a queue and read it."""
         return [json.loads(message["Body"]) for message in self.messages(url)]
+
+
+@dataclass
+class Context:
+    """What Lambda tells an invocation."""
+
+    milliseconds: int = 10_000
+    aws_request_id: str = "invocation"
+    function_name: str = "handler"
+
+    def get_remaining_time_in_millis(self) -> int:
+        return self.milliseconds
+
+
+@dataclass
+class Deployment:
+    """Both functions on moto's queues, with the fake partner behind them."""
+
+    partner: FakePartner
+    queues: Queues
+    capture: pytest.CaptureFixture[str]
+
+    def invoke(self, event: object, milliseconds: int = 10_000) -> Json:
+        return app.handler(event, Context(milliseconds))  # type: ignore[arg-type]  # all that the handler reads
+
+    def work(self, url: str) -> Json:
+        """Hand everything on a queue to the worker, as the event source mapping does."""
+        records = [
+            {
+                "messageId": message["MessageId"],
+                "body": message["Body"],
+                "receiptHandle": message["ReceiptHandle"],
+                "attributes": message["Attributes"],
+            }
+            for message in self.queues.messages(url)
+        ]
+        return app.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
+
+    def output(self) -> list[Json]:
+        """Return the log lines and metrics so far."""
+        return [json.loads(line) for line in self.capture.readouterr().out.splitlines()]
+
+
+class CurrentStandardOutput:
+    """The standard output of this moment; the logger took that of when it was made, which was not this test's."""
+
+    def write(self, text: str) -> int:
+        return sys.stdout.write(text)
+
+    def flush(self) -> None:
+        sys.stdout.flush()
 
 
 @pytest.fixture
@@ -254,6 +311,36 @@ def dynamodb(aws: None) -> DynamoDBClient:
             BillingMode="PAY_PER_REQUEST",
         )
     return client
+
+
+@pytest.fixture
+def log_to_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.logger.registered_handler, "stream", CurrentStandardOutput())
+
+
+@pytest.fixture
+def deployment(
+    log_to_this_test: None,
+    queues: Queues,
+    dynamodb: object,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Deployment]:
+    with FakePartner() as partner:
+        for name, value in {
+            "PARTNER_API_URL": partner.url,
+            "MEMBERSHIP_QUEUE_URL": queues.membership,
+            "EVENT_QUEUE_URL": queues.event,
+            "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
+            "EVENT_DLQ_URL": queues.event_dlq,
+            "SUSPENSION_TABLE": "suspensions",
+            "LEDGER_TABLE": "ledger",
+            "HANDLER_DEADLINE_MS": "1000",
+        }.items():
+            monkeypatch.setenv(name, value)
+        app.application.cache_clear()
+        yield Deployment(partner, queues, capsys)
+        app.application.cache_clear()
 
 
 @pytest.fixture(scope="session")

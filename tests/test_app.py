@@ -1,14 +1,10 @@
 import json
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import pytest
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 
-from local.fake_partner import FakePartner
 from mparticle_firehose import app
 from mparticle_firehose.errors import (
     ConfigurationError,
@@ -17,86 +13,12 @@ from mparticle_firehose.errors import (
     UnsupportedMessageError,
 )
 from mparticle_firehose.protocol import Serializer
-from tests.conftest import EVENTS, Json, Queues, load_event
+from tests.conftest import EVENTS, Context, Deployment, load_event
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
 
 
-@dataclass
-class Context:
-    """What Lambda tells an invocation."""
-
-    milliseconds: int = 10_000
-    aws_request_id: str = "invocation"
-    function_name: str = "handler"
-
-    def get_remaining_time_in_millis(self) -> int:
-        return self.milliseconds
-
-
-@dataclass
-class Deployment:
-    """Both functions on moto's queues, with the fake partner behind them."""
-
-    partner: FakePartner
-    queues: Queues
-    capture: pytest.CaptureFixture[str]
-
-    def invoke(self, event: object, milliseconds: int = 10_000) -> Json:
-        return app.handler(event, Context(milliseconds))  # type: ignore[arg-type]  # all that the handler reads
-
-    def work(self, url: str) -> Json:
-        """Hand everything on a queue to the worker, as the event source mapping does."""
-        records = [
-            {
-                "messageId": message["MessageId"],
-                "body": message["Body"],
-                "receiptHandle": message["ReceiptHandle"],
-                "attributes": message["Attributes"],
-            }
-            for message in self.queues.messages(url)
-        ]
-        return app.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
-
-    def output(self) -> list[Json]:
-        """Return the log lines and metrics so far."""
-        return [json.loads(line) for line in self.capture.readouterr().out.splitlines()]
-
-
-class CurrentStandardOutput:
-    """The standard output of this moment; the logger took that of when it was made, which was not this test's."""
-
-    def write(self, text: str) -> int:
-        return sys.stdout.write(text)
-
-    def flush(self) -> None:
-        sys.stdout.flush()
-
-
-@pytest.fixture(autouse=True)
-def log_to_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.logger.registered_handler, "stream", CurrentStandardOutput())
-
-
-@pytest.fixture
-def deployment(
-    queues: Queues, dynamodb: object, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Deployment]:
-    with FakePartner() as partner:
-        for name, value in {
-            "PARTNER_API_URL": partner.url,
-            "MEMBERSHIP_QUEUE_URL": queues.membership,
-            "EVENT_QUEUE_URL": queues.event,
-            "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
-            "EVENT_DLQ_URL": queues.event_dlq,
-            "SUSPENSION_TABLE": "suspensions",
-            "LEDGER_TABLE": "ledger",
-            "HANDLER_DEADLINE_MS": "1000",
-        }.items():
-            monkeypatch.setenv(name, value)
-        app.application.cache_clear()
-        yield Deployment(partner, queues, capsys)
-        app.application.cache_clear()
+pytestmark = pytest.mark.usefixtures("log_to_this_test")
 
 
 @pytest.mark.parametrize("name", REQUESTS)

@@ -6,9 +6,9 @@ later one: the serializer, the pooled HTTP client, the AWS clients.
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from botocore.config import Config
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
-from mparticle_firehose.config import Settings
+from mparticle_firehose.config import VERIFICATION_OFF, Settings
 from mparticle_firehose.delivery.circuit_breaker import CircuitBreaker
 from mparticle_firehose.delivery.dead_letters import DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
@@ -32,6 +32,12 @@ from mparticle_firehose.delivery.record import Record
 from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
 from mparticle_firehose.delivery.suspension import Suspensions
 from mparticle_firehose.delivery.worker import Worker
+from mparticle_firehose.endpoint.answers import error_answer
+from mparticle_firehose.endpoint.door import Door, facts_of
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest, is_http_event
+from mparticle_firehose.endpoint.refusal import RefusedRequestError, TurnedAwayError, UnknownTokenError
+from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
+from mparticle_firehose.endpoint.tokens import Tokens, let_everybody_in
 from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
 from mparticle_firehose.partner.answers import failures_in
 from mparticle_firehose.partner.audiences import (
@@ -80,6 +86,10 @@ class PowertoolsTelemetry:
         """Log what happened to a piece of work."""
         logger.info(event, extra=dict(facts))
 
+    def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what works still and needs somebody's eye."""
+        logger.warning(event, extra=dict(facts))
+
 
 class Application:
     """What an execution environment keeps between invocations; each part is built when something first needs it."""
@@ -91,10 +101,10 @@ class Application:
 
     def prepare(self) -> None:
         """Build everything now, without connecting to anything."""
-        _ = self.services, self.worker
+        _ = self.services, self.worker, self.door
 
     def renew(self) -> None:
-        """Drop what must not be older than this moment: connections, and what was learnt about partner and accounts.
+        """Drop what must not be older than this moment: connections, tokens, what was learnt of partner and accounts.
 
         Credentials need no care: boto3 takes them from the container's endpoint, and asks again when they have expired.
         Nothing here keeps random state: ids and jitter come from the operating system.
@@ -102,6 +112,7 @@ class Application:
         self._partner.hang_up()
         self._breaker.forget()
         self._suspensions.forget()
+        self._tokens.forget()
         for client in (self._sqs, self._suspension_client, self._ledger_client):
             client.close()
 
@@ -117,6 +128,17 @@ class Application:
             dead_letters=self._dead_letters,
             suspensions=self._suspensions,
             telemetry=self._telemetry,
+            event_mode=self.settings.event_mode,
+        )
+
+    @cached_property
+    def door(self) -> Door:
+        """What answers over HTTPS."""
+        is_open = self.settings.http_token_source == VERIFICATION_OFF
+        return Door(
+            serializer=serializer,
+            services=self.services,
+            authorize=let_everybody_in if is_open else self._tokens.verify,
         )
 
     @cached_property
@@ -147,6 +169,19 @@ class Application:
             most_attempts=self.settings.most_attempts,
             telemetry=self._telemetry,
         )
+
+    @cached_property
+    def _tokens(self) -> Tokens:
+        return Tokens(self._token_source(), self.settings.http_token_refresh_seconds, self._telemetry)
+
+    def _token_source(self) -> Callable[[], str]:
+        """Return what reads the tokens; its client is made now, and asked when somebody knocks."""
+        source = self.settings.http_token_source
+        if source is None or source == VERIFICATION_OFF:
+            return from_nowhere
+        if source.startswith("/"):
+            return partial(from_parameter, boto3.client("ssm", config=_HURRIED), source)
+        return partial(from_secret, boto3.client("secretsmanager", config=_HURRIED), source)
 
     @cached_property
     def _partner(self) -> PartnerClient:
@@ -210,24 +245,41 @@ def after_restore() -> None:
 
 
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
-    """Answer one mParticle request, which is the whole Lambda event.
+    """Answer one mParticle request, which is the whole Lambda event or the body of an HTTP request.
 
     Args:
-        event: the request's JSON object, as mParticle sends it.
+        event: the request's JSON object, as mParticle sends it, or an HTTP request as Lambda has it.
         context: of the invocation.
 
     Returns:
-        The response's JSON object.
+        The response's JSON object, or an HTTP response.
 
     Raises:
-        FirehoseError: the request is not acknowledged; mParticle repeats it. The message holds no values.
+        FirehoseError: the request is not acknowledged; mParticle repeats it. The message holds no values. Over HTTP
+            nothing is raised: the status says it.
     """
+    if is_http_event(event):
+        return _over_http(event, context).to_event()
     with _reported("answered") as facts:
         services = application().services  # built before the clock starts: a cold start is no fault of the partner's
         deadline = _deadline(application().settings.handler_deadline_ms / 1000, _ANSWER_SECONDS, context)
         request = serializer.parse(event)
         facts.update(_facts(request))
         return serializer.dump(process(request, services, deadline))
+
+
+def _over_http(event: Mapping[str, Any], context: LambdaContext) -> HttpAnswer:
+    try:
+        with _reported("answered") as facts:
+            request = HttpRequest.from_event(event)
+            facts.update(facts_of(request))
+            door = application().door  # built before the clock starts, as above
+            deadline = _deadline(application().settings.http_deadline_ms / 1000, _ANSWER_SECONDS, context)
+            answer = door.answer(request, deadline, heard=lambda message: facts.update(_facts(message)))
+            facts["status"] = answer.status
+            return answer
+    except FirehoseError as error:
+        return error_answer(error)
 
 
 def worker(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -275,21 +327,33 @@ def _reported(done: str) -> Iterator[dict[str, Any]]:
     try:
         yield facts
     except FirehoseError as error:
-        _report("failed", facts, started, error=f"{type(error).__name__}: {error}")
+        _report_error(error, facts, started)
         raise
     except Exception as error:  # noqa: BLE001  the outermost edge: nothing that could quote a request may pass it
-        _report("failed", facts, started, error=described(error))
-        raise UnexpectedError(described(error)) from None
+        unexpected = UnexpectedError(described(error))
+        _report_error(unexpected, facts, started)
+        raise unexpected from None
     _report(done, facts, started)
 
 
-def _report(message: str, facts: Mapping[str, Any], started: float, error: str | None = None) -> None:
-    duration_ms = round((time.perf_counter() - started) * 1000, 3)
-    if error:
-        logger.error(message, extra={**facts, "duration_ms": duration_ms, "error": error})
-        metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+def _report_error(error: FirehoseError, facts: dict[str, Any], started: float) -> None:
+    """Log and measure what failed; a stranger who was turned away has failed nobody."""
+    if isinstance(error, TurnedAwayError):
+        facts["message_type"] = "http"
+    if "route" in facts:
+        facts["status"] = error_answer(error).status
+    if isinstance(error, RefusedRequestError):
+        write = logger.warning if isinstance(error, UnknownTokenError) else logger.info
+        _report("refused", {**facts, "reason": error.code}, started, write)
     else:
-        logger.info(message, extra={**facts, "duration_ms": duration_ms})
+        metrics.add_metric(name="Failed", unit=MetricUnit.Count, value=1)
+        text = str(error) if isinstance(error, UnexpectedError) else f"{type(error).__name__}: {error}"
+        _report("failed", {**facts, "error": text}, started, logger.error)
+
+
+def _report(message: str, facts: Mapping[str, Any], started: float, write: Callable[..., None] = logger.info) -> None:
+    duration_ms = round((time.perf_counter() - started) * 1000, 3)
+    write(message, extra={**facts, "duration_ms": duration_ms})
     metrics.add_metric(name="Received", unit=MetricUnit.Count, value=1)
     metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
     metrics.add_dimension(name="message_type", value=facts["message_type"])

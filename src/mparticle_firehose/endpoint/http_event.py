@@ -32,7 +32,7 @@ class HttpRequest:
         method: in upper case.
         path: as it was sent, still percent-encoded.
         query: what followed the question mark, still percent-encoded.
-        headers: by name in lower case; the values of a repeated header are joined by commas.
+        headers: by name in lower case, without blanks around it; the values of a repeated header are joined by commas.
         cookies: each as ``name=value``.
         body: the bytes that were sent.
     """
@@ -55,7 +55,7 @@ class HttpRequest:
             method=str(event["requestContext"]["http"].get("method", "")).upper(),
             path=str(event.get("rawPath") or "/"),
             query=str(event.get("rawQueryString") or ""),
-            headers={str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()},
+            headers={str(name).strip().lower(): str(value) for name, value in (event.get("headers") or {}).items()},
             cookies=tuple(str(cookie) for cookie in event.get("cookies") or ()),
             body=_body(event),
         )

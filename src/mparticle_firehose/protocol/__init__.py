@@ -70,6 +70,7 @@ from mparticle_firehose.protocol.events import (
     UserAttributeChangeEvent,
     UserIdentityChangeEvent,
 )
+from mparticle_firehose.protocol.field_names import field_names
 from mparticle_firehose.protocol.identities import DeviceIdentity, Identity, PartnerIdentity, UserIdentity
 from mparticle_firehose.protocol.messages import (
     PROTOCOL_VERSION,
@@ -254,4 +255,5 @@ __all__ = [
     "UserProfile",
     "XboxRuntimeEnvironment",
     "declare",
+    "field_names",
 ]

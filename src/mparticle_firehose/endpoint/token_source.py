@@ -1,0 +1,52 @@
+"""Reads the tokens where a deployment keeps them: an SSM SecureString or a secret of Secrets Manager.
+
+boto3 directly, and not Powertools' parameters utility: that is this one call behind a cache which can neither outlive
+an outage nor look again, but not too often, when a token is unknown.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NoReturn
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mparticle_firehose.endpoint.refusal import TokensUnavailableError
+
+if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+    from mypy_boto3_ssm import SSMClient
+
+
+def from_parameter(ssm: "SSMClient", name: str) -> str:
+    """Return a parameter's text.
+
+    Raises:
+        TokensUnavailableError: it cannot be read.
+    """
+    return _read(lambda: ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+
+
+def from_secret(secrets: "SecretsManagerClient", arn: str) -> str:
+    """Return a secret's text.
+
+    Raises:
+        TokensUnavailableError: it cannot be read, or is binary.
+    """
+    return _read(lambda: secrets.get_secret_value(SecretId=arn).get("SecretString", ""))
+
+
+def from_nowhere() -> NoReturn:
+    """Keep the door closed for want of a source.
+
+    Raises:
+        TokensUnavailableError: always.
+    """
+    raise TokensUnavailableError("HTTP_TOKEN_SOURCE is not set")
+
+
+def _read(read: Callable[[], str]) -> str:
+    try:
+        return read()
+    except ClientError as error:
+        raise TokensUnavailableError(f"the source answers {error.response['Error']['Code']}") from None
+    except BotoCoreError as error:
+        raise TokensUnavailableError(f"the source cannot be read: {type(error).__name__}") from None
