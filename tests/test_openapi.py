@@ -40,7 +40,10 @@ CHECKS: list[Any] = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-PLANTED = "canary-planted"
+PLANTED, PLANTED_KEY = "canary-planted", "planted-key"
+DECIDING = frozenset({"type", "action", "encoding", "subject_request_type"})
+"""Fields that decide what becomes of a message."""
+
 EXAMPLES = 25
 
 type AnyCase = Case[Any]
@@ -161,6 +164,36 @@ def test_no_request_at_all_is_a_fault_of_ours(
     assert answer["statusCode"] in {200, 400, 404, 405, 415}
     assert answer["headers"]["Cache-Control"] == "no-store"
     assert PLANTED not in json.dumps(answer)
+
+
+@fuzzed
+@given(
+    case=st.one_of([SCHEMA[path]["POST"].as_strategy() for path in MESSAGES]),
+    path=st.sampled_from(MESSAGES),
+    data=st.data(),
+)
+def test_nothing_that_a_message_says_comes_back_wherever_it_is_sent(
+    open_door: Deployment, case: AnyCase, path: str, data: st.DataObject
+) -> None:
+    body = json.dumps(with_plants(case.body, data)).encode()
+
+    answer = open_door.invoke(function_url_event("POST", path, body))
+
+    assert answer["statusCode"] in {200, 400, 422}
+    assert PLANTED not in json.dumps(answer)
+    assert PLANTED_KEY not in json.dumps(answer)
+
+
+def with_plants(value: Any, data: st.DataObject) -> Any:
+    """Return the value with something planted in every text that decides nothing, and as a key now and then."""
+    if isinstance(value, dict):
+        planted = {PLANTED_KEY: data.draw(st.sampled_from([PLANTED, [], {}]))} if data.draw(st.booleans()) else {}
+        return planted | {
+            name: entry if name in DECIDING else with_plants(entry, data) for name, entry in value.items()
+        }
+    if isinstance(value, list):
+        return [with_plants(entry, data) for entry in value]
+    return f"{PLANTED} {value}" if isinstance(value, str) else value
 
 
 def test_what_is_only_asked_for_is_as_described(open_door: Deployment) -> None:
