@@ -7,7 +7,12 @@ import re
 from collections.abc import Mapping
 
 from local.linting import REGIONS
-from tests import template_checks_delivery, template_checks_security, template_checks_watching
+from tests import (
+    template_checks_delivery,
+    template_checks_http,
+    template_checks_security,
+    template_checks_watching,
+)
 from tests.template_reading import ALIAS, Check, Node, of_type, problems, references, walk
 
 # --- the template as a whole ----------------------------------------------------------------------------------------
@@ -23,7 +28,7 @@ def no_partition_region_or_account_is_written_down(template: Node) -> list[str]:
 
 def the_regions_are_those_of_the_pods(template: Node) -> list[str]:
     pods = set(template["Mappings"]["Pods"])
-    (rule,) = template["Rules"].values()
+    rule = template["Rules"]["InARegionOfAPod"]
     allowed, region = rule["Assertions"][0]["Assert"]["Fn::Contains"]
     condition = {entry["Fn::Equals"][1] for entry in template["Conditions"]["InARegionOfAPod"]["Fn::Or"]}
     return problems(
@@ -81,11 +86,13 @@ def outputs_say_what_others_need(template: Node) -> list[str]:
         "EventDeadLetterQueueUrl": {"Ref": "EventDeadLetterQueue"},
         "SuspensionTableName": {"Ref": "SuspensionTable"},
         "LedgerTableName": {"Ref": "LedgerTable"},
+        "HttpTokenSecretArn": {"Fn::GetAtt": ["HttpTokenSecret", "Id"]},
     }
     outputs = template["Outputs"]
     accounts = references(outputs.get("MParticleAccounts"))
     permitted = references([entry["Principal"] for entry in of_type(template, "AWS::Lambda::Permission").values()])
     return [name for name, value in wanted.items() if outputs.get(name, {}).get("Value") != value] + problems(
+        ({"HttpApi", "FunctionUrl"} <= references(outputs.get("HttpEndpointUrl")), "the endpoint's URL is not shown"),
         ("Dashboard" in references(outputs.get("DashboardUrl")), "there is no link to the dashboard"),
         (accounts == permitted, "the accounts that are shown are not those that may invoke"),
         (all(output.get("Description") for output in outputs.values()), "an output is not explained"),
@@ -98,6 +105,7 @@ CHECKS: Mapping[str, Check] = {
         *template_checks_delivery.CHECKS,
         *template_checks_security.CHECKS,
         *template_checks_watching.CHECKS,
+        *template_checks_http.CHECKS,
         no_partition_region_or_account_is_written_down,
         the_regions_are_those_of_the_pods,
         every_look_into_a_mapping_finds_something,

@@ -10,7 +10,18 @@ import annotated_types
 
 from mparticle_firehose.config import Settings
 from mparticle_firehose.delivery.worker import CALL_SECONDS
-from tests.template_reading import ALIAS, Check, Node, functions, of_type, problems, queues, references
+from tests.template_reading import (
+    ALIAS,
+    Check,
+    Node,
+    conditions,
+    functions,
+    of_type,
+    problems,
+    queues,
+    references,
+    walk,
+)
 
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 
@@ -176,23 +187,54 @@ def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
     found = []
     for name, function in functions(template).items():
         own = {key: value for key, value in function.items() if key not in _NOT_IN_A_VERSION}
-        needed = (references(own) | references(template["Globals"])) & set(template["Parameters"])
-        named = references(function.get("VersionDescription")) & set(template["Parameters"])
+        needed = _decided_by(template, [own, template["Globals"]])
+        named = _decided_by(template, function.get("VersionDescription"))
         found += [f"{name}: {parameter}" for parameter in sorted(needed ^ named)]
     return found
+
+
+def _decided_by(template: Node, node: object) -> set[str]:
+    """Return the parameters that a value depends on, also through conditions."""
+    found, seen = references(node), conditions(node)
+    while new := {name for condition in seen for name in _within(template, condition)} - seen:
+        seen |= new
+    found |= {name for condition in seen for name in references(template["Conditions"][condition])}
+    return found & set(template["Parameters"])
+
+
+def _within(template: Node, condition: str) -> set[str]:
+    found = walk(template["Conditions"][condition])
+    return {part["Condition"] for _, part in found if isinstance(part, dict) and "Condition" in part}
 
 
 _NOT_IN_A_VERSION = {"VersionDescription", "DeploymentPreference", "ReservedConcurrentExecutions", "Role"}
 
 
 def a_version_description_is_not_too_long(template: Node) -> list[str]:
-    longest = 0
-    for name in references(functions(template)["HandlerFunction"]["VersionDescription"]):
-        parameter = template["Parameters"][name]
-        values = [str(value) for value in parameter.get("AllowedValues", [parameter.get("MaxValue", "")])]
-        longest += 1 + max(parameter.get("MaxLength", 0), *map(len, values))
-    arn = len("arn:aws-us-gov:kms:ap-southeast-2:111122223333:key/") + 36
-    return problems((longest + arn <= 256, f"{longest + arn} characters, and Lambda takes 256"))
+    lengths = {name: _longest(template, it.get("VersionDescription")) for name, it in functions(template).items()}
+    return [f"{name}: {length} characters, and Lambda takes 256" for name, length in lengths.items() if length > 256]
+
+
+def _longest(template: Node, value: object) -> int:
+    """Return how long a text may become."""
+    match value:
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return sum(_longest(template, part) for part in parts) + len(separator) * (len(parts) - 1)
+        case {"Fn::If": [_, one, other]}:
+            return max(_longest(template, one), _longest(template, other))
+        case {"Fn::Sub": str(text)}:
+            names = re.findall(r"\$\{(\w+)\}", text)
+            return len(re.sub(r"\$\{\w+\}", "", text)) + sum(_longest(template, {"Ref": name}) for name in names)
+        case {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "KmsKeyArn"}]}]}:
+            return _LENGTH_OF_A_KEY_ID
+        case {"Ref": str(name)}:
+            parameter = template["Parameters"][name]
+            values = [str(value) for value in parameter.get("AllowedValues", [parameter.get("MaxValue", "")])]
+            return max(parameter.get("MaxLength", 0), *map(len, values))
+    return len(str(value))
+
+
+_LENGTH_OF_A_KEY_ID = 36
 
 
 CHECKS: tuple[Check, ...] = (

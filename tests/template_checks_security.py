@@ -9,6 +9,11 @@ from functools import cache
 
 from tests.template_reading import ALIAS, Check, Node, functions, listed, of_type, problems, queues, references, sources
 
+ENDPOINT_PERMISSIONS = {"HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission"}
+"""Those of the HTTPS endpoint, which template_checks_http.py looks at one by one."""
+
+TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
+
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 """What Lambda itself does in the worker's name."""
 
@@ -20,6 +25,8 @@ def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> 
     found: list[str] = []
     principals = []
     for name, permission in of_type(template, "AWS::Lambda::Permission").items():
+        if name in ENDPOINT_PERMISSIONS:
+            continue
         principal = permission["Principal"]
         parameter = template["Parameters"].get(principal.get("Ref") if isinstance(principal, dict) else None)
         condition = template["Resources"][name].get("Condition")
@@ -60,7 +67,8 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
     found: list[str] = []
     for name, statement in _statements(template):
         resources = listed(statement["Resource"])
-        single = all(set(resource) == {"Fn::GetAtt"} or resource == {"Ref": "KmsKeyArn"} for resource in resources)
+        named = [{"Ref": "KmsKeyArn"}, {"Fn::Sub": TOKEN_PARAMETER}]
+        single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
         found += problems(
             (statement["Effect"] == "Allow", f"{name}: {statement['Sid']}"),
             (
@@ -100,8 +108,8 @@ def _statements(template: Node) -> Iterator[tuple[str, Node]]:
 
 @cache
 def _called_actions() -> set[str]:
-    """Return the IAM actions of every call to SQS and DynamoDB in the code; a batch call needs the single one's."""
-    calls = set(re.findall(r"_(sqs|dynamodb)\.([a-z]+_[a-z_]+)\(", sources()))
+    """Return the IAM actions of every call to AWS in the code; a batch call to SQS needs the single one's."""
+    calls = set(re.findall(r"_(sqs|dynamodb|secretsmanager|ssm)\.([a-z]+_[a-z_]+)\(", sources()))
     named = {(service, "".join(word.capitalize() for word in call.split("_"))) for service, call in calls}
     return {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
 
@@ -119,6 +127,8 @@ def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
     for name, table in of_type(template, "AWS::DynamoDB::Table").items():
         wanted = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
         found += problems((table.get("SSESpecification") == wanted, name))
+    for name, secret in of_type(template, "AWS::SecretsManager::Secret").items():
+        found += problems((secret.get("KmsKeyId") == key, name))
     groups = of_type(template, "AWS::Logs::LogGroup")
     return found + [name for name, group in groups.items() if group.get("KmsKeyId") != key]
 
@@ -133,9 +143,10 @@ def tables_forget_on_time_and_can_be_restored(template: Node) -> list[str]:
     return [f"{name}: {key}" for name, table in tables.items() for key in wanted if table.get(key) != wanted[key]]
 
 
-def each_function_logs_into_a_group_of_its_own_that_forgets(template: Node) -> list[str]:
+def each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets(template: Node) -> list[str]:
     groups = {group["LogGroupName"]["Fn::Sub"]: group for group in of_type(template, "AWS::Logs::LogGroup").values()}
     named = {f"/aws/lambda/{function['FunctionName']['Fn::Sub']}" for function in functions(template).values()}
+    named |= {"/aws/vendedlogs/${AWS::StackName}-http"}
     lasting = [name for name, group in groups.items() if group.get("RetentionInDays") != {"Ref": "LogRetentionDays"}]
     return sorted(named ^ set(groups)) + lasting
 
@@ -147,5 +158,5 @@ CHECKS: tuple[Check, ...] = (
     the_key_is_allowed_only_when_there_is_one,
     everything_is_encrypted_with_the_given_key,
     tables_forget_on_time_and_can_be_restored,
-    each_function_logs_into_a_group_of_its_own_that_forgets,
+    each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets,
 )

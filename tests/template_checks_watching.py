@@ -12,7 +12,7 @@ from mparticle_firehose.protocol import MessageType
 from tests.template_reading import ALIAS, Check, Node, functions, of_type, problems, references, sources
 
 NAMESPACE = "MParticleFirehose"
-MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "unreadable"}
+MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "unreadable", "http", "cookie_sync"}
 """Every value that the dimension message_type takes."""
 
 
@@ -64,7 +64,8 @@ def _shown_in(widget: Node) -> Iterator[tuple[str, dict[str, str]]]:
 def dashboard(template: Node) -> Node:
     """Return the dashboard's content, with each reference replaced by its name."""
     (board,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
-    content: Node = json.loads(_filled(board["DashboardBody"]["Fn::Sub"]))
+    text, _ = board["DashboardBody"]["Fn::Sub"]
+    content: Node = json.loads(_filled(text))
     return content
 
 
@@ -129,7 +130,7 @@ def a_bad_release_is_taken_back(template: Node) -> list[str]:
     named = references(preference.get("Alarms"))
     return problems(
         (preference.get("Enabled") == {"Ref": "GradualDeployment"}, "it cannot be switched"),
-        ({"HandlerLatencyAlarm", "HandlerErrorsAlarm"} <= named, f"only {named} take it back"),
+        ({"HandlerLatencyAlarm", "HandlerErrorsAlarm", "HttpErrorsAlarm"} <= named, f"only {named} take it back"),
         (named <= set(alarms(template)), f"{named} are not all alarms"),
     )
 

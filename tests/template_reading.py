@@ -68,8 +68,19 @@ def references(node: object) -> set[str]:
             case {"Ref": str(name)} | {"Fn::GetAtt": [str(name), *_]}:
                 found.add(name)
             case {"Fn::Sub": str(text)}:
-                found |= {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
+                found |= _placeholders(text)
+            case {"Fn::Sub": [str(text), dict(own)]}:
+                found |= _placeholders(text) - set(own)
     return found
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name.split(".")[0] for name in re.findall(r"\$\{([^!}]+)\}", text)}
+
+
+def conditions(node: object) -> set[str]:
+    """Return the names of the conditions that a node's value depends on."""
+    return {part["Fn::If"][0] for _, part in walk(node) if isinstance(part, dict) and "Fn::If" in part}
 
 
 def listed(value: object) -> list[Any]:

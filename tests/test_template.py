@@ -64,7 +64,9 @@ MEMBERSHIP_DEAD = "Resources/MembershipDeadLetterQueue/Properties"
 DELIVERY = "Resources/MembershipDelivery/Properties"
 HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
-BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub"
+BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
+STAGE = "Resources/HttpApiStage/Properties"
+DESCRIBED = "VersionDescription/Fn::Join/1"
 VARIABLES = "Globals/Function/Environment/Variables"
 
 
@@ -133,12 +135,15 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "code-only": drop(f"{HANDLER}/AutoPublishAliasAllProperties"),
     },
     "a_parameter_that_changes_makes_a_new_version": {
-        "too-few": write(f"{HANDLER}/VersionDescription/Fn::Sub", "${PartnerApiUrl} ", ""),
-        "too-many": write(f"{WORKER}/VersionDescription/Fn::Sub", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
+        "too-few": write(f"{HANDLER}/{DESCRIBED}/0/Fn::Sub", "${PartnerApiUrl} ", ""),
+        "too-many": write(f"{WORKER}/{DESCRIBED}/0/Fn::Sub", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
+        "through-a-condition": put(f"{HANDLER}/{DESCRIBED}/1", {"Ref": "HttpTokenSource"}),
         "none": drop(f"{WORKER}/VersionDescription"),
     },
     "a_version_description_is_not_too_long": {
         "long-url": put("Parameters/PartnerApiUrl/MaxLength", 200),
+        "long-name": put("Parameters/HttpTokenSource/MaxLength", 1000),
+        "whole-key": put(f"{WORKER}/{DESCRIBED}/3", {"Fn::Sub": "x" * 88}),
     },
     "only_accounts_of_mparticle_may_invoke_and_only_the_alias": {
         "anybody": put("Resources/FirstMParticlePermission/Properties/Principal", "*"),
@@ -176,12 +181,13 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "table": drop("Resources/LedgerTable/Properties/SSESpecification"),
         "logs": drop("Resources/HandlerLogGroup/Properties/KmsKeyId"),
         "variables": drop("Globals/Function/KmsKeyArn"),
+        "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
     },
     "tables_forget_on_time_and_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),
         "no-backup": drop("Resources/SuspensionTable/Properties/PointInTimeRecoverySpecification"),
     },
-    "each_function_logs_into_a_group_of_its_own_that_forgets": {
+    "each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets": {
         "for-ever": drop("Resources/HandlerLogGroup/Properties/RetentionInDays"),
         "other-name": put("Resources/HandlerLogGroup/Properties/LogGroupName", {"Fn::Sub": "/aws/lambda/handler"}),
     },
@@ -215,6 +221,68 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "a_bad_release_is_taken_back": {
         "always-at-once": drop(f"{HANDLER}/DeploymentPreference"),
         "unnoticed": drop(f"{HANDLER}/DeploymentPreference/Alarms"),
+        "unnoticed-over-https": drop(f"{HANDLER}/DeploymentPreference/Alarms/Fn::If/1/3"),
+    },
+    "the_endpoint_exists_only_when_asked_for": {
+        "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
+        "unguarded-by-default": put("Parameters/HttpTokenSource/Default", "off"),
+        "always": drop("Resources/HttpApi/Condition"),
+        "crossed": put("Resources/FunctionUrl/Condition", "HasHttpApi"),
+        "another": put("Resources/SecondUrl", {"Type": "AWS::Lambda::Url", "Properties": {}}),
+        "condition": put("Conditions/HasHttpTokenSecret/Fn::And/1/Fn::Equals/1", "off"),
+    },
+    "without_an_endpoint_the_handler_is_told_of_no_tokens": {
+        "always": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE", {"Ref": "HttpTokenSource"}),
+        "off": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE/Fn::If/2/Fn::If/2", "off"),
+    },
+    "the_handler_alone_reads_the_tokens_and_nothing_else": {
+        "any-secret": put(f"{HANDLER_POLICY}/4/Fn::If/1/Resource", "*"),
+        "more": put(f"{HANDLER_POLICY}/4/Fn::If/1/Action", "secretsmanager:PutSecretValue"),
+        "any-parameter": put(f"{HANDLER_POLICY}/5/Fn::If/1/Resource", {"Fn::Sub": "arn:${AWS::Partition}:ssm:*"}),
+        "always": put(f"{HANDLER_POLICY}/4/Fn::If/0", "HasHttpEndpoint"),
+        "never": drop(f"{HANDLER_POLICY}/5"),
+    },
+    "the_secret_lets_nobody_in_until_a_token_is_put_into_it": {
+        "known": put("Resources/HttpTokenSecret/Properties/SecretString", "token"),
+        "made-anew": put("Resources/HttpTokenSecret/Properties/GenerateSecretString/PasswordLength", 65),
+        "none": drop("Resources/HttpTokenSecret"),
+    },
+    "the_http_api_passes_everything_to_the_alias_and_throttles_it": {
+        "unpublished": put("Resources/HttpApiIntegration/Properties/IntegrationUri", {"Ref": "HandlerFunction"}),
+        "other-format": put("Resources/HttpApiIntegration/Properties/PayloadFormatVersion", "1.0"),
+        "impatient": put("Resources/HttpApiIntegration/Properties/TimeoutInMillis", 100),
+        "one-path": put("Resources/HttpApiRoute/Properties/RouteKey", "POST /events"),
+        "not-released": drop(f"{STAGE}/AutoDeploy"),
+        "unthrottled": drop(f"{STAGE}/DefaultRouteSettings/ThrottlingRateLimit"),
+        "slow": put("Parameters/HttpRateLimit/Default", 2000),
+    },
+    "the_access_log_says_nothing_of_who_asked_for_what": {
+        "address": write(f"{STAGE}/AccessLogSettings/Format", "$context.requestTime", "$context.identity.sourceIp"),
+        "path": write(f"{STAGE}/AccessLogSettings/Format", "$context.routeKey", "$context.path"),
+        "none": drop(f"{STAGE}/AccessLogSettings"),
+        "elsewhere": put(f"{STAGE}/AccessLogSettings/DestinationArn", {"Fn::GetAtt": ["HandlerLogGroup", "Arn"]}),
+        "no-json": write(f"{STAGE}/AccessLogSettings/Format", "{", ""),
+        "two-lines": write(f"{STAGE}/AccessLogSettings/Format", ", ", ",\n"),
+    },
+    "a_function_url_is_throttled_by_reserved_concurrency": {
+        "no-rule": drop("Rules/AFunctionUrlIsThrottled"),
+        "for-the-other": put("Rules/AFunctionUrlIsThrottled/RuleCondition/Fn::Equals/1", "http-api"),
+        "nothing-asserted": put("Rules/AFunctionUrlIsThrottled/Assertions", []),
+    },
+    "only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias": {
+        "any-api": drop("Resources/HttpApiPermission/Properties/SourceArn"),
+        "other-account": write("Resources/HttpApiPermission/Properties/SourceArn/Fn::Sub", "${AWS::AccountId}", "*"),
+        "open-function": drop("Resources/FunctionUrlInvokePermission/Properties/InvokedViaFunctionUrl"),
+        "one-permission": drop("Resources/FunctionUrlInvokePermission"),
+        "unpublished": put("Resources/FunctionUrl/Properties/TargetFunctionArn", {"Ref": "HandlerFunction"}),
+    },
+    "the_endpoint_is_watched_whichever_kind_it_is": {
+        "lenient": put(f"{alarm('HttpLatency')}/Threshold", 200),
+        "average": drop(f"{alarm('HttpLatency')}/ExtendedStatistic"),
+        "api-only": put(f"{alarm('HttpErrors')}/MetricName", "5xx"),
+        "all-apis": put(f"{alarm('HttpErrors')}/Dimensions/Fn::If/1", []),
+        "unpublished": drop(f"{alarm('HttpErrors')}/Dimensions/Fn::If/2/1"),
+        "tokens": put(f"{alarm('TokenRefused')}/MetricName", "Refused"),
     },
     "no_partition_region_or_account_is_written_down": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),
