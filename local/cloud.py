@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, override
 
 from local.build import machine_architecture, packed_build
 from local.deployment import Deployment
+from local.http_endpoint import TOKEN, local_url
 from local.isolation import LocalCloudError, Startable
 from local.ministack import MiniStack
 
@@ -69,6 +70,11 @@ class LocalCloud(Startable):
     @override
     def stop(self) -> None:
         self.aws.stop()
+
+    @property
+    def http_endpoint(self) -> str:
+        """The base URL of the HTTPS endpoint, which is plain http here."""
+        return local_url(self.outputs["HttpEndpointUrl"], self.aws.endpoint)
 
     def invoke(self, payload: bytes) -> Answer:
         """Invoke the released alias synchronously, as mParticle does."""
@@ -141,6 +147,12 @@ class LocalCloud(Startable):
             raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
         self.outputs = deployment.outputs
         self._wait_for_snapshots()
+        self._let_callers_in()
+
+    def _let_callers_in(self) -> None:
+        """Put a token where an operator would put mParticle's."""
+        secrets = self.aws.client("secretsmanager")
+        secrets.put_secret_value(SecretId=self.outputs["HttpTokenSecretArn"], SecretString=TOKEN)
 
     def _wait_for_snapshots(self) -> None:
         """Wait until the released versions are ready, as CloudFormation does: until then they refuse calls."""

@@ -64,8 +64,9 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
     """
     yield Step("sam validate", (tool("sam", "sam"), "validate", "--lint", "--template-file", template))
     for region in REGIONS:
-        yield _cfn_lint(template, folder, region, "true")
-    yield _cfn_lint(template, folder, REGIONS[0], "false")
+        yield _cfn_lint(template, folder, region, GradualDeployment="true")
+    yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="false", HttpEndpoint="http-api")
+    yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="true", HttpEndpoint="function-url")
     yield Step(
         "checkov", (tool("lint", "checkov"), "--file", template, "--framework", "cloudformation", "--skip-download",
                     "--compact", "--quiet"),
@@ -75,19 +76,20 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
         yield Step(f"bandit on {name}", (tool("lint", "bandit"), "--quiet", "--recursive", ROOT / name, *skipped))
 
 
-def _cfn_lint(template: Path, folder: Path, region: str, gradual: str) -> Step:
-    """Expand the template for a region and return the look at the result.
+def _cfn_lint(template: Path, folder: Path, region: str, **parameters: str) -> Step:
+    """Expand the template for a region and some parameters, and return the look at the result.
 
     Raises:
         subprocess.CalledProcessError: the translator refuses the template, and has said why.
     """
-    target = folder / f"{region}-{gradual}.json"
+    given = [f"{name}={value}" for name, value in parameters.items()]
+    target = folder / f"{'-'.join([region, *given])}.json"
     script = Path(__file__).with_name("expand_template.py")
-    command: list[str | Path] = [tool("lint", "python"), "-I", script, template, region, f"GradualDeployment={gradual}"]
+    command: list[str | Path] = [tool("lint", "python"), "-I", script, template, region, *given]
     with target.open("wb") as output:
         subprocess.run(command, check=True, stdout=output, env=build_environment())
     rules = ("--ignore-checks", *UNHEEDED_RULES)
-    purpose = f"cfn-lint after the SAM transform, {region}, GradualDeployment={gradual}"
+    purpose = f"cfn-lint after the SAM transform, {', '.join([region, *given])}"
     return Step(purpose, (tool("lint", "cfn-lint"), "--regions", region, *rules, "--", target))
 
 

@@ -22,6 +22,7 @@ from typing import Any, TextIO
 from local.cloud import LocalCloud
 from local.docker_bridge import DockerBridge
 from local.fake_partner import FakePartner, ReceivedRequest
+from local.http_endpoint import TOKEN
 from local.isolation import (
     CREDENTIALS,
     REGION,
@@ -48,12 +49,14 @@ class Running:
     Attributes:
         process: the id of the process that keeps it.
         endpoint: the URL of every AWS service.
+        http_endpoint: the base URL of the HTTPS endpoint.
         partner: the URL of the fake partner.
         outputs: of the stack.
     """
 
     process: int
     endpoint: str
+    http_endpoint: str
     partner: str
     outputs: Mapping[str, str]
 
@@ -126,7 +129,7 @@ class StandingCloud:
             cloud = kept.enter_context(LocalCloud(partner.url, report=lambda step: print(step, flush=True)))
             bridge = kept.enter_context(DockerBridge([_port(partner.url), _port(cloud.aws.endpoint)]))
             write_settings(self.place, variables=_variables(cloud), endpoint=cloud.aws.endpoint)
-            self._announce(Running(os.getpid(), cloud.aws.endpoint, partner.url, cloud.outputs))
+            self._announce(Running(os.getpid(), cloud.aws.endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
             self._watch(partner, bridge)
 
     def _start(self) -> None:
@@ -199,12 +202,14 @@ def _port(url: str) -> int:
 
 
 def exports(found: Running) -> str:
-    """Return the lines of shell that make boto3 and the AWS CLI use the cloud, and no account."""
+    """Return the lines of shell that make boto3, the AWS CLI and the README's curl use the cloud, and no account."""
     variables = {
         "AWS_ENDPOINT_URL": found.endpoint,
         **CREDENTIALS,
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
+        "HTTP_ENDPOINT_URL": found.http_endpoint,
+        "HTTP_TOKEN": TOKEN,
     }
     lines = (f"export {name}={value}" for name, value in variables.items())
     return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *lines])
@@ -279,7 +284,7 @@ def _must_be_up(standing: StandingCloud) -> Running:
 def _introduce(found: Running, place: Path) -> None:
     settings = place / "samconfig.toml"
     shown = settings.relative_to(ROOT) if settings.is_relative_to(ROOT) else settings
-    print(f"# The local cloud is up, with the partner on {found.partner}. For boto3 and the AWS CLI:")
+    print(f"# The local cloud is up, with the partner on {found.partner}. For boto3, the AWS CLI and curl:")
     print(exports(found))
     print(f"# With Docker: sam local invoke HandlerFunction --config-file {shown} --event events/...")
     print(f"# The alias:   {found.outputs['HandlerAliasArn']}")

@@ -228,9 +228,9 @@ def _longest(template: Node, value: object) -> int:
         case {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "KmsKeyArn"}]}]}:
             return _LENGTH_OF_A_KEY_ID
         case {"Ref": str(name)}:
-            parameter = template["Parameters"][name]
+            parameter: Node = template["Parameters"][name]
             values = [str(value) for value in parameter.get("AllowedValues", [parameter.get("MaxValue", "")])]
-            return max(parameter.get("MaxLength", 0), *map(len, values))
+            return max(int(parameter.get("MaxLength", 0)), *map(len, values))
     return len(str(value))
 
 
