@@ -109,9 +109,13 @@ def _statements(template: Node) -> Iterator[tuple[str, Node]]:
 @cache
 def _called_actions() -> set[str]:
     """Return the IAM actions of every call to AWS in the code; a batch call to SQS needs the single one's."""
-    calls = set(re.findall(r"_(sqs|dynamodb|secretsmanager|ssm)\.([a-z]+_[a-z_]+)\(", sources()))
-    named = {(service, "".join(word.capitalize() for word in call.split("_"))) for service, call in calls}
+    calls = set(re.findall(rf"\b({'|'.join(_CLIENTS)})\.(?!token_)([a-z]+_[a-z_]+)\(", sources()))
+    named = {(_CLIENTS[client], "".join(word.capitalize() for word in call.split("_"))) for client, call in calls}
     return {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
+
+
+_CLIENTS = {"_sqs": "sqs", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
+"""Names of clients in the code; `secrets` is also the standard library's, of which only tokens are taken."""
 
 
 # --- what is kept ---------------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from local.artefact import verify
 from local.build import machine_architecture, packed_build
 from local.deployment import Deployment, environments
 from local.fake_partner import FakePartner
-from local.isolation import ROOT
+from local.http_endpoint import TOKEN, ask, local_url
+from local.isolation import ROOT, LocalCloudError
 from local.messages import Message, messages_in
 from local.ministack import MiniStack
 from mparticle_firehose.protocol import Serializer
@@ -39,6 +40,14 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890
 
 CHANGED = {
     "HandlerDeadlineMs": "2000",
+    "EventMode": "queue",
+    "HttpEndpoint": "http-api",
+    "HttpDeadlineMs": "2001",
+    "HttpRateLimit": "500",
+    "HttpBurstLimit": "100",
+    "HttpTokenSource": "/mparticle/tokens",
+    "HttpTokenRefreshSeconds": "60",
+    "CookieSync": "on",
     "MembershipShards": "7",
     "RetryBaseSeconds": "1",
     "RetryCapSeconds": "60",
@@ -57,6 +66,9 @@ CHANGED = {
 }
 """What the update changes: each parameter that the create did not set for this machine."""
 
+WITH_A_FUNCTION_URL = {"eu1": {"HttpEndpoint": "function-url", "HttpTokenSource": "secret"}}
+"""What it is for the environment that tries the other kind of endpoint and the other place for tokens."""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -70,7 +82,7 @@ class Standing:
     def of(cls, deployment: Deployment) -> "Standing":
         return cls(
             versions={name: alias(deployment, name)["FunctionVersion"] for name in ("handler", "worker")},
-            principals=sorted(statement["Principal"]["AWS"] for statement in policy(deployment)["Statement"]),
+            principals=sorted(entry["Principal"]["AWS"] for entry in of_accounts(policy(deployment)["Statement"])),
             variables=released(deployment, "handler")["Environment"]["Variables"],
         )
 
@@ -89,7 +101,7 @@ class Life:
 @pytest.fixture(scope="module")
 def lives() -> Iterator[dict[str, Life]]:
     """Deploy every environment side by side, each into a region and for a partner of its own."""
-    template = packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
+    template = built_template()
     with MiniStack() as aws, ExitStack() as partners, ThreadPoolExecutor() as threads:
         ready = [
             (Deployment(aws, name), partners.enter_context(FakePartner()), partners.enter_context(FakePartner()))
@@ -97,6 +109,10 @@ def lives() -> Iterator[dict[str, Life]]:
         ]
         lived = threads.map(lambda parts: live(template, *parts), ready)
         yield dict(zip(ENVIRONMENTS, lived, strict=True))
+
+
+def built_template() -> Path:
+    return packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -109,7 +125,9 @@ def live(template: Path, deployment: Deployment, first: FakePartner, second: Fak
     here = {**UNKNOWN_TO_THE_EMULATOR, "Architecture": machine_architecture()}
     deployment.deploy(template, PartnerApiUrl=first.url, **here)
     created = Standing.of(deployment)
-    deployment.deploy(template, PartnerApiUrl=second.url, **here, **CHANGED)
+    deployment.client("ssm").put_parameter(Name=CHANGED["HttpTokenSource"], Value=TOKEN, Type="SecureString")
+    changed = {**CHANGED, **WITH_A_FUNCTION_URL.get(deployment.environment, {})}
+    deployment.deploy(template, PartnerApiUrl=second.url, **here, **changed)
     return Life(deployment, created, Standing.of(deployment), former_partner=first, partner=second)
 
 
@@ -130,6 +148,11 @@ def released(deployment: Deployment, function: str) -> Any:
 
 def policy(deployment: Deployment) -> Any:
     return json.loads(deployment.functions.get_policy(FunctionName=deployment.outputs["HandlerAliasArn"])["Policy"])
+
+
+def of_accounts(statements: Any) -> list[Any]:
+    """Return the statements about mParticle's accounts, without those about the HTTPS endpoint."""
+    return [entry for entry in statements if isinstance(entry["Principal"], dict) and "AWS" in entry["Principal"]]
 
 
 def queue(deployment: Deployment, output: str) -> Any:
@@ -162,6 +185,7 @@ def test_each_environment_has_a_region_of_its_own() -> None:
 def test_the_outputs_name_what_stands(life: Life) -> None:
     deployment, outputs = life.deployment, life.deployment.outputs
     unconditional = {name for name, output in TEMPLATE["Outputs"].items() if "Condition" not in output}
+    assert "HttpEndpointUrl" in outputs
     assert unconditional <= set(outputs)
     arn = f"arn:aws:lambda:{deployment.region}:{ACCOUNT}:function:{deployment.stack}-handler:production"
     assert (outputs["HandlerAliasArn"], alias(deployment, "handler")["AliasArn"]) == (arn, arn)
@@ -183,10 +207,15 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
         "RETRY_BASE_SECONDS": "1",
         "RETRY_CAP_SECONDS": "60",
         "MOST_ATTEMPTS": "5",
+        "EVENT_MODE": "queue",
+        "HTTP_DEADLINE_MS": "2001",
+        "HTTP_TOKEN_REFRESH_SECONDS": "60",
+        "COOKIE_SYNC": "on",
         "POWERTOOLS_LOG_LEVEL": "DEBUG",
     }
     assert {name: life.updated.variables[name] for name in changed} == changed
-    assert set(life.updated.variables) == set(life.created.variables)
+    assert set(life.updated.variables) - set(life.created.variables) == {"HTTP_TOKEN_SOURCE"}
+    assert set(life.created.variables) < set(life.updated.variables)
     assert [name for name in changed if life.created.variables[name] == changed[name]] == []
     assert life.created.variables["MEMBERSHIP_QUEUE_URL"] == life.deployment.outputs["MembershipQueueUrl"]
 
@@ -196,7 +225,7 @@ def test_mparticle_may_invoke_the_alias_and_nothing_else(life: Life) -> None:
     statements = policy(deployment)["Statement"]
     arn = deployment.outputs["HandlerAliasArn"]
     assert [life.created.principals, life.updated.principals] == [DOCUMENTED_ACCOUNTS, FIVE_ACCOUNTS]
-    assert {(entry["Effect"], entry["Action"], entry["Resource"]) for entry in statements} == {
+    assert {(entry["Effect"], entry["Action"], entry["Resource"]) for entry in of_accounts(statements)} == {
         ("Allow", "lambda:InvokeFunction", arn)
     }
     # Of a function without its alias, the emulator shows the statements for every version and alias.
@@ -257,7 +286,41 @@ def test_every_alarm_stands_and_tells_the_topic(life: Life) -> None:
     assert len(alarms) == len([name for name in of_type("AWS::CloudWatch::Alarm") if name != "SpillRateAlarm"])
     assert [alarm["AlarmName"] for alarm in alarms if TOPIC not in alarm["AlarmActions"]] == []
     p99 = [alarm for alarm in alarms if alarm.get("ExtendedStatistic") == "p99"]
-    assert [alarm["Threshold"] for alarm in p99] == [200.0]
+    assert sorted(alarm["Threshold"] for alarm in p99) == [100.0, 200.0]
+
+
+def test_the_endpoint_lets_in_who_has_the_token(life: Life) -> None:
+    """Behind an HTTP API the token is an SSM parameter, behind a function URL the stack's own secret."""
+    deployment = life.deployment
+    if secret := deployment.outputs.get("HttpTokenSecretArn"):
+        assert answer_over_http(deployment, "any") == 403
+        deployment.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=TOKEN)
+    assert [answer_over_http(deployment, token) for token in (TOKEN, "another")] == [200, 403]
+
+
+def answer_over_http(deployment: Deployment, token: str) -> int:
+    url = local_url(deployment.outputs["HttpEndpointUrl"], deployment.aws.endpoint)
+    headers = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
+    body = (ROOT / "events" / "event_processing_keep_alive.json").read_bytes()
+    return ask("POST", f"{url}/events", body, headers).status
+
+
+def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
+    statements = policy(life.deployment)["Statement"]
+    endpoint = [(entry["Principal"], entry["Action"]) for entry in statements if entry not in of_accounts(statements)]
+    gateway = {"Service": "apigateway.amazonaws.com"}
+    expected = {
+        "http-api": [(gateway, "lambda:InvokeFunction")],
+        "function-url": [("*", "lambda:InvokeFunction"), ("*", "lambda:InvokeFunctionUrl")],
+    }
+    kind = {**CHANGED, **WITH_A_FUNCTION_URL.get(life.deployment.environment, {})}["HttpEndpoint"]
+    assert sorted(endpoint, key=lambda pair: pair[1]) == expected[kind]
+
+
+def test_a_function_url_without_a_throttle_is_refused(lives: dict[str, Life]) -> None:
+    life = lives["eu1"]
+    with pytest.raises(LocalCloudError, match="A function URL has no throttle"):
+        life.deployment.deploy(built_template(), HttpEndpoint="function-url", HandlerReservedConcurrency="0")
 
 
 def test_the_dashboard_stands_and_is_json(life: Life) -> None:

@@ -2,6 +2,7 @@ import re
 
 from local.isolation import ROOT
 from mparticle_firehose.delivery.policy import POLICY, NetworkFault
+from tests.template_reading import load, of_type
 
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 ROW = re.compile(r"(?m)^\| ([a-z0-9_, ]+) \| (delivered|rejected|suspend|retry) \|$")
@@ -24,3 +25,11 @@ def test_every_metric_is_documented() -> None:
 
     assert len(names) > 15
     assert [name for name in sorted(names) if f"`{name}`" not in OPERATING] == []
+
+
+def test_every_alarm_is_documented() -> None:
+    alarms = of_type(load(), "AWS::CloudWatch::Alarm").values()
+    names = [alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in alarms]
+
+    assert len(names) > 10
+    assert [name for name in names if f"`{name}`" not in OPERATING] == []

@@ -73,9 +73,10 @@ def test_the_alias_is_what_mparticle_may_invoke(cloud: LocalCloud) -> None:
     arn = cloud.outputs["HandlerAliasArn"]
     policy = json.loads(cloud.aws.functions.get_policy(FunctionName=arn)["Policy"])
     assert arn.endswith(":production")
-    assert sorted(statement["Principal"]["AWS"] for statement in policy["Statement"]) == [
+    assert sorted(next(iter(statement["Principal"].values())) for statement in policy["Statement"]) == [
         "338661164609",
         "457804467337",
+        "apigateway.amazonaws.com",
     ]
     assert {statement["Resource"] for statement in policy["Statement"]} == {arn}
 
