@@ -11,6 +11,7 @@ import pytest
 
 from local.docker_bridge import DockerBridge
 from local.fake_partner import FakePartner
+from local.http_endpoint import ask, local_url
 from local.isolation import ROOT, LocalCloudError
 from local.sam_local import seen_from_container, with_endpoint
 from local.standing_cloud import Running, StandingCloud, exports
@@ -61,6 +62,15 @@ def test_the_printed_lines_make_boto3_use_it(found: Running) -> None:
 
 
 @pytest.mark.cloud
+def test_the_printed_lines_lead_to_the_https_endpoint(found: Running) -> None:
+    printed = dict(line.removeprefix("export ").split("=", 1) for line in exports(found).splitlines()[1:])
+    headers = {"Content-Type": "application/json", "Authorization": f"Token {printed['HTTP_TOKEN']}"}
+    body = (EVENTS / "event_processing_keep_alive.json").read_bytes()
+
+    assert ask("POST", f"{printed['HTTP_ENDPOINT_URL']}/events", body, headers).status == 200
+
+
+@pytest.mark.cloud
 def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> None:
     event = EVENTS / "event_processing_request.json"
     answer = asked(standing, "invoke", str(event))
@@ -99,6 +109,17 @@ def test_down_leaves_nothing_and_twice_is_harmless(standing: StandingCloud, foun
         os.kill(found.process, 0)
     refused = asked(standing, "logs")
     assert (refused.returncode, refused.stderr) == (2, "the local cloud is not up: run `make up` first\n")
+
+
+@pytest.mark.parametrize(
+    ("announced", "served"),
+    [
+        pytest.param("http://1234abcd.execute-api.127.0.0.1:4566", "execute-api/1234abcd", id="http-api"),
+        pytest.param("https://abc123.lambda-url.us-east-1.on.aws", "lambda-url/abc123", id="function-url"),
+    ],
+)
+def test_an_endpoint_is_served_below_a_path_where_no_name_resolves(announced: str, served: str) -> None:
+    assert local_url(announced, "http://127.0.0.1:4566") == f"http://127.0.0.1:4566/_aws/{served}"
 
 
 def test_only_this_machine_looks_different_from_inside_a_container() -> None:
