@@ -66,6 +66,12 @@ def test_a_header_with_a_blank_before_the_colon_is_found() -> None:
     assert HttpRequest.from_event(event).headers == {"authorization": "Token t"}
 
 
+def test_cookies_that_an_emulator_left_in_their_header_are_found() -> None:
+    event: Json = {**function_url_event("GET", "/"), "headers": {"Cookie": "a=b; c=d"}}
+
+    assert HttpRequest.from_event(event).cookies == ("a=b", "c=d")
+
+
 @pytest.mark.parametrize("body", ["not base64", "====", "é"])
 def test_a_body_that_is_not_what_the_event_says_is_malformed(body: str) -> None:
     event = {**function_url_event("POST", "/"), "body": body, "isBase64Encoded": True}

@@ -33,6 +33,7 @@ from mparticle_firehose.delivery.redelivery import Backoff, Redelivery
 from mparticle_firehose.delivery.suspension import Suspensions
 from mparticle_firehose.delivery.worker import Worker
 from mparticle_firehose.endpoint.answers import error_answer
+from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.door import Door, facts_of
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest, is_http_event
 from mparticle_firehose.endpoint.refusal import RefusedRequestError, TurnedAwayError, UnknownTokenError
@@ -46,6 +47,7 @@ from mparticle_firehose.partner.audiences import (
     membership_changes,
     without_attributes,
 )
+from mparticle_firehose.partner.cookie_sync import COOKIE_SYNC
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.processors import process
@@ -139,6 +141,7 @@ class Application:
             serializer=serializer,
             services=self.services,
             authorize=let_everybody_in if is_open else self._tokens.verify,
+            cookie_sync=partial(sync, declaration=COOKIE_SYNC) if self.settings.cookie_sync == "on" else None,
         )
 
     @cached_property

@@ -51,12 +51,13 @@ class HttpRequest:
         Raises:
             MalformedRequestError: the body is said to be base64 and is not.
         """
+        headers = {str(name).strip().lower(): str(value) for name, value in (event.get("headers") or {}).items()}
         return cls(
             method=str(event["requestContext"]["http"].get("method", "")).upper(),
             path=str(event.get("rawPath") or "/"),
             query=str(event.get("rawQueryString") or ""),
-            headers={str(name).strip().lower(): str(value) for name, value in (event.get("headers") or {}).items()},
-            cookies=tuple(str(cookie) for cookie in event.get("cookies") or ()),
+            headers=headers,
+            cookies=tuple(str(cookie) for cookie in event.get("cookies") or _cookies(headers.get("cookie", ""))),
             body=_body(event),
         )
 
@@ -86,6 +87,11 @@ class HttpAnswer:
             "body": self.body,
             "isBase64Encoded": False,
         }
+
+
+def _cookies(header: str) -> list[str]:
+    """Return the cookies of a header that was left as it came, as emulators leave it."""
+    return [cookie.strip() for cookie in header.split(";") if cookie.strip()]
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
