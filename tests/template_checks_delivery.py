@@ -156,12 +156,14 @@ def every_handler_exists(template: Node) -> list[str]:
 
 
 def functions_outlast_what_they_wait_for(template: Node) -> list[str]:
-    parameter = template["Parameters"]["HandlerDeadlineMs"]
+    parameter, over_http = (template["Parameters"][f"{name}DeadlineMs"] for name in ("Handler", "Http"))
     handler, worker = (functions(template)[name]["Timeout"] for name in ("HandlerFunction", "WorkerFunction"))
     return problems(
         (handler > parameter["MaxValue"] / 1000 + SQS_SECONDS, "the handler ends before it could have queued"),
         (worker >= 2 * CALL_SECONDS, "the worker ends before the partner has answered"),
         (parameter["Default"] < 200, "the default deadline is beyond mParticle's limit"),
+        (over_http["Default"] < 100, "the default deadline is beyond mParticle's limit over HTTPS"),
+        (over_http["MaxValue"] <= parameter["MaxValue"], "the handler may end before it could have queued over HTTPS"),
     )
 
 

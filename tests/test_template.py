@@ -127,6 +127,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "handler": put(f"{HANDLER}/Timeout", 5),
         "worker": put(f"{WORKER}/Timeout", 10),
         "slow-by-default": put("Parameters/HandlerDeadlineMs/Default", 250),
+        "slow-over-https": put("Parameters/HttpDeadlineMs/Default", 100),
+        "patient-over-https": put("Parameters/HttpDeadlineMs/MaxValue", 9000),
     },
     "functions_are_released_with_snapshots": {
         "no-snapshot": drop("Globals/Function/SnapStart"),
