@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from mparticle_firehose.delivery.dead_letters import DeadLetters, Verdict
+from mparticle_firehose.delivery.dead_letters import Cause, DeadLetters
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.queue_sender import MAX_MESSAGE_BYTES, QueueSender
 from mparticle_firehose.delivery.record import REDRIVEN_AT, Record
@@ -63,7 +63,7 @@ def test_what_the_worker_put_aside_goes_back_to_its_users_group(bench: Bench, de
     urls = {"membership_url": bench.queues.membership_dlq, "event_url": bench.queues.event_dlq}
     letters = DeadLetters(QueueSender(bench.queues.sqs), **urls, clock=lambda: 22.0)
     record = Record(message_id="m", body="{}", group_id="4242.7", sent_at_ms=11_000)
-    letters.put(record, "{}", Verdict(reason="http_503", attempts=100), deadline)
+    letters.put(record, "{}", Cause(reason="http_503", attempts=100), deadline)
 
     assert run(bench, "membership", lambda letter: letter.reason == "http_503").tally.sent == 1
 
