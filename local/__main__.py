@@ -11,7 +11,7 @@ from rich.console import Console
 
 from local.cloud import LocalCloud
 from local.fake_partner import FakePartner
-from local.http_endpoint import ask
+from local.http_endpoint import HttpAnswer, ask
 from local.isolation import ROOT, STATE, LocalCloudError
 from local.journey import Journey, travel
 from local.messages import Message, message_from, messages_in
@@ -55,19 +55,20 @@ def _run(messages: Sequence[Message], out: Console) -> int:
             sending = time.monotonic()
             journey = travel(cloud, partner, messages)
             report(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
-            answers = _answers_over_http(cloud, report)
+            over_http = _registered_over_http(cloud)
+            report(f"Sent a registration to the HTTPS endpoint ({over_http.milliseconds:.0f} ms)")
             _keep_logs(cloud)
     _finish(journey, out, time.monotonic() - started)
-    return 1 if journey.problems or not answers else 0
+    if over_http.status != _OK:
+        out.print(f"The HTTPS endpoint answered {over_http.status} to a registration.", style="red")
+    return 1 if journey.problems or over_http.status != _OK else 0
 
 
-def _answers_over_http(cloud: LocalCloud, report: Callable[[str], None]) -> bool:
+def _registered_over_http(cloud: LocalCloud) -> HttpAnswer:
     """Register over HTTP as well: the same handler behind another door, which needs no token for this."""
     registration = (ROOT / "events" / "module_registration_request.json").read_bytes()
     headers = {"Content-Type": "application/json"}
-    answer = ask("POST", f"{cloud.http_endpoint}/registration", registration, headers)
-    report(f"The HTTPS endpoint answered {answer.status} to a registration ({answer.milliseconds:.0f} ms)")
-    return answer.status == _OK
+    return ask("POST", f"{cloud.http_endpoint}/registration", registration, headers)
 
 
 def _counted(messages: Sequence[Message]) -> str:

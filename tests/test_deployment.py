@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from local.artefact import verify
 from local.build import machine_architecture, packed_build
 from local.deployment import Deployment, environments
 from local.fake_partner import FakePartner
 from local.http_endpoint import TOKEN, ask, local_url
-from local.isolation import ROOT, LocalCloudError
+from local.isolation import ROOT
 from local.messages import Message, messages_in
 from local.ministack import MiniStack
 from mparticle_firehose.protocol import Serializer
@@ -101,7 +102,7 @@ class Life:
 @pytest.fixture(scope="module")
 def lives() -> Iterator[dict[str, Life]]:
     """Deploy every environment side by side, each into a region and for a partner of its own."""
-    template = built_template()
+    template = packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
     with MiniStack() as aws, ExitStack() as partners, ThreadPoolExecutor() as threads:
         ready = [
             (Deployment(aws, name), partners.enter_context(FakePartner()), partners.enter_context(FakePartner()))
@@ -109,10 +110,6 @@ def lives() -> Iterator[dict[str, Life]]:
         ]
         lived = threads.map(lambda parts: live(template, *parts), ready)
         yield dict(zip(ENVIRONMENTS, lived, strict=True))
-
-
-def built_template() -> Path:
-    return packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
 
 
 @pytest.fixture(params=ENVIRONMENTS)
@@ -318,9 +315,20 @@ def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
 
 
 def test_a_function_url_without_a_throttle_is_refused(lives: dict[str, Life]) -> None:
-    life = lives["eu1"]
-    with pytest.raises(LocalCloudError, match="A function URL has no throttle"):
-        life.deployment.deploy(built_template(), HttpEndpoint="function-url", HandlerReservedConcurrency="0")
+    deployment = lives["eu1"].deployment
+    given = [
+        {"ParameterKey": name, "ParameterValue": "0"}
+        if name == "HandlerReservedConcurrency"
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in TEMPLATE["Parameters"]
+    ]
+    with pytest.raises(ClientError, match="A function URL has no throttle"):
+        deployment.client("cloudformation").update_stack(
+            StackName=deployment.stack,
+            UsePreviousTemplate=True,
+            Parameters=given,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
 
 
 def test_the_dashboard_stands_and_is_json(life: Life) -> None:
