@@ -2,6 +2,8 @@
 # make test          the whole gate: format, lint, import rules, types, tests
 # make lint          its static part, and what linters and scanners say of the template and the code
 # make format        put the code into shape
+# make bench         measures, prints and keeps the figures (BENCH="cold_start warm_cpu" for some)
+# make bench-report  puts what was measured last into docs/performance.md
 # make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=arm64 or x86_64)
 # make up            the same local cloud, to stay: for boto3, the AWS CLI, sam local (once more is harmless)
 # make invoke        sends it a message: EVENT=file, or EVENT=- for stdin
@@ -18,6 +20,7 @@ PYTHON ?= python3.13
 ARCHITECTURE ?= arm64
 EVENT ?=
 ENDPOINTS ?=
+BENCH ?=
 
 export PYTHONPATH := src
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -31,8 +34,8 @@ unexport AWS_PROFILE
 BIN := .venv/bin
 ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
-.PHONY: help run test lint format build up invoke logs down registration registration-check registration-accept
-.PHONY: cookie-sync-questionnaire setup python static clean
+.PHONY: help run test lint format bench bench-report build up invoke logs down registration
+.PHONY: registration-check registration-accept cookie-sync-questionnaire setup python static clean
 .DEFAULT_GOAL := help
 
 help:
@@ -56,6 +59,12 @@ static: .venv/.installed
 format: .venv/.installed
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+bench: setup .local/bench/.installed
+	@.local/bench/bin/python -m bench $(BENCH)
+
+bench-report: .local/bench/.installed
+	@.local/bench/bin/python -m bench report
 
 build: setup
 	@$(BIN)/python -m local.build --architecture $(ARCHITECTURE)
@@ -84,12 +93,13 @@ setup:
 .local/ministack/.installed: local/requirements-ministack.txt
 .local/runtime/.installed: local/requirements-runtime.txt
 .local/lint/.installed: local/requirements-lint.txt
+.local/bench/.installed: bench/requirements.txt requirements.txt
 
 python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
 
-$(ENVIRONMENTS) .local/lint/.installed: | python
+$(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
 	@echo 'Installing $< into $(@D) ...'
 	@rm -rf $(@D)
 	@$(PYTHON) -m venv $(@D)

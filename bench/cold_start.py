@@ -1,0 +1,111 @@
+"""Cold start: from the first call, which makes the emulator start the function's process, to its answer.
+
+The emulator's own start is over by then; what it takes to start a process and to pass the call on is in every figure,
+those of the baselines too. Files are in the page cache, as they are not on the first start of a new host.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+from bench.benchmark import Benchmark, Table, Verdict
+from bench.charts import Bars
+from bench.environments import BARE, BARE_SQS, HANDLER, Artefact, artefact
+from bench.harness import Figures, Spread, differences, interleaved, ratios, wall_seconds
+from bench.inputs import encoded, message
+from bench.loopback import Loopback
+from local.isolation import LocalCloudError
+from local.runtime import is_error
+
+BASELINE = "bare handler with boto3 and an SQS client"
+NOTHING = "bare handler"
+ANSWERED = {
+    "registration": "module_registration_request",
+    "keep-alive": "event_processing_keep_alive",
+    "events to the partner": "event_processing_request",
+    "memberships to SQS": "audience_membership_change_request",
+}
+_TARGETED = ("registration", "keep-alive")
+"""What is answered without a call to anyone, as the baselines do."""
+MOST_TIMES_BASELINE = 1.4
+
+
+def measure(quick: bool) -> Figures:
+    with Loopback() as loopback, ExitStack() as copies:
+        return {
+            "with .pyc": _starts(copies.enter_context(artefact()), loopback, rounds=1 if quick else 21),
+            "without .pyc": _starts(
+                copies.enter_context(artefact(compiled=False)), loopback, rounds=1 if quick else 15
+            ),
+        }
+
+
+def _starts(built: Artefact, loopback: Loopback, rounds: int) -> Figures:
+    subjects = {
+        NOTHING: (BARE, b"{}"),
+        BASELINE: (BARE_SQS, b"{}"),
+        **{title: (HANDLER, encoded(message(name))) for title, name in ANSWERED.items()},
+    }
+    samples = interleaved(
+        {
+            title: partial(_first_answer, built, handler, payload, loopback.variables)
+            for title, (handler, payload) in subjects.items()
+        },
+        rounds,
+    )
+    return {title: _compared(values, samples) for title, values in samples.items()}
+
+
+def _first_answer(built: Artefact, handler: str, payload: bytes, variables: Mapping[str, str]) -> float:
+    answers: list[bytes] = []
+    with built.runtime(handler, variables) as environment:
+        seconds = wall_seconds(lambda: answers.append(environment.invoke(payload)))
+    if is_error(answers[0]):
+        raise LocalCloudError(f"{handler} failed")
+    return seconds
+
+
+def _compared(values: list[float], samples: Mapping[str, list[float]]) -> Figures:
+    return {
+        "ms": Spread.of(values).scaled(1e3).figures(),
+        "times_baseline": ratios(values, samples[BASELINE]).figures(),
+        "ms_above_nothing": differences(values, samples[NOTHING]).scaled(1e3).figures(),
+    }
+
+
+def tables(figures: Mapping[str, Any]) -> list[Table]:
+    header = ["first answer", "ms", "quartiles", "× with boto3", "above bare, ms"]
+    return [
+        Table(f"Cold start {bytecode}", header, [_row(title, found) for title, found in starts.items()])
+        for bytecode, starts in figures.items()
+    ]
+
+
+def _row(title: str, found: Mapping[str, Any]) -> list[str]:
+    ms, times, above = found["ms"], found["times_baseline"]["median"], found["ms_above_nothing"]["median"]
+    return [title, f"{ms['median']:.0f}", f"{ms['lower']:.0f}-{ms['upper']:.0f}", f"{times:.2f}", f"{above:.0f}"]
+
+
+def charts(figures: Mapping[str, Any]) -> list[Bars]:
+    values = {
+        title: (found["ms"]["median"], found["ms"]["lower"], found["ms"]["upper"])
+        for title, found in figures["with .pyc"].items()
+    }
+    limit = MOST_TIMES_BASELINE * values[BASELINE][0]
+    return [Bars(name="cold_start", title="Cold start, with .pyc", unit="ms", values=values, limit=limit)]
+
+
+def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
+    return [
+        Verdict(f"Cold start, {bytecode}, {title}: ≤ {MOST_TIMES_BASELINE} × {BASELINE}", f"{ratio:.2f} ×", met)
+        for bytecode, starts in figures.items()
+        for title in _TARGETED
+        for ratio in [starts[title]["times_baseline"]["median"]]
+        for met in [ratio <= MOST_TIMES_BASELINE]
+    ]
+
+
+BENCHMARK = Benchmark(
+    name="cold_start", title="Cold start", measure=measure, tables=tables, charts=charts, verdicts=verdicts
+)

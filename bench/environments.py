@@ -1,0 +1,57 @@
+"""The built artefact, and the baselines beside it on the same dependencies, as execution environments."""
+
+import compileall
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from py_compile import PycInvalidationMode
+
+from local.build import machine_architecture, packed_build
+from local.runtime import LambdaRuntime
+
+HANDLER = "mparticle_firehose.app.handler"
+BARE = "bare.handler"
+BARE_SQS = "bare_sqs.handler"
+
+_BASELINES = Path(__file__).with_name("baselines")
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A copy of the built handler, with the baselines' modules in it.
+
+    Attributes:
+        folder: of the copy.
+    """
+
+    folder: Path
+
+    def runtime(self, handler: str, variables: Mapping[str, str]) -> LambdaRuntime:
+        """Return an execution environment that has not been started."""
+        return LambdaRuntime(self.folder, handler, environment=variables)
+
+
+@contextmanager
+def artefact(*, compiled: bool = True) -> Iterator[Artefact]:
+    """Yield the artefact as it is deployed, with its .pyc, or without any."""
+    built = packed_build(machine_architecture())[0].parent / "build" / "HandlerFunction"
+    with tempfile.TemporaryDirectory(prefix="bench-artefact-") as place:
+        folder = Path(place, "function")
+        ignore = None if compiled else shutil.ignore_patterns("__pycache__")
+        shutil.copytree(built, folder, ignore=ignore, copy_function=_link)
+        for module in _BASELINES.glob("*.py"):
+            target = shutil.copy(module, folder)
+            if compiled:
+                compileall.compile_file(target, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
+        yield Artefact(folder)
+
+
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # another file system
+        shutil.copy2(source, target)

@@ -1,0 +1,84 @@
+"""What the benchmarks send: the messages of events/, and variants of them by size."""
+
+import copy
+import json
+from typing import Any
+
+from local.isolation import ROOT
+
+type Json = dict[str, Any]
+
+MESSAGES = tuple(sorted(path.stem for path in (ROOT / "events").glob("*.json")))
+
+
+def message(name: str) -> Json:
+    """Return a message of events/."""
+    content: Json = json.loads((ROOT / "events" / f"{name}.json").read_text())
+    return content
+
+
+def encoded(content: object) -> bytes:
+    """Return JSON as it comes over the wire: compact."""
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def events_of(size: int) -> Json:
+    """Return an event request of about so many bytes: that of events/ with its events cut off or repeated."""
+    request = message("event_processing_request")
+    supply = request["events"] * (1 + size // len(encoded(request["events"])))
+    request["events"] = []
+    for event in supply:
+        if len(encoded(request)) >= size:
+            break
+        request["events"].append(event)
+    return request
+
+
+def memberships_of(profiles: int, first: int = 0) -> Json:
+    """Return a membership request that adds so many users, each with four identities, to one audience.
+
+    Args:
+        profiles: how many.
+        first: number of the first user; other numbers are other users.
+    """
+    request = message("audience_membership_change_request")
+    sample = request["user_profiles"][0]
+    request["user_profiles"] = [_profile(sample, number) for number in range(first, first + profiles)]
+    return request
+
+
+def memberships_of_bytes(size: int) -> Json:
+    """Return a membership request of about so many bytes, and no more."""
+    empty, one = (len(encoded(memberships_of(profiles))) for profiles in (0, 1))
+    return memberships_of((size - empty) // (one - empty + 1))
+
+
+def _profile(sample: Json, number: int) -> Json:
+    profile = copy.deepcopy(sample)
+    profile["mpid"] = str(7_700_700_000_000_000_000 + number)
+    for identity in profile["user_identities"] + profile["device_identities"] + profile["partner_identities"]:
+        identity["value"] = f"{identity['value'][:-6]}{number:06}"
+    profile["audiences"] = profile["audiences"][:1]
+    return profile
+
+
+def sqs_event(bodies: list[tuple[str, str]]) -> Json:
+    """Return what Lambda hands to the worker for messages of a FIFO queue, each with its group and body."""
+    return {
+        "Records": [
+            {
+                "messageId": f"message-{number}",
+                "receiptHandle": f"receipt-{number}",
+                "body": body,
+                "attributes": {
+                    "MessageGroupId": group,
+                    "ApproximateReceiveCount": "1",
+                    "SentTimestamp": "1760000000000",
+                    "SequenceNumber": str(number),
+                },
+                "messageAttributes": {},
+                "eventSource": "aws:sqs",
+            }
+            for number, (group, body) in enumerate(bodies)
+        ]
+    }
