@@ -7,21 +7,28 @@ from pathlib import Path
 
 from bench.catalogue import BENCHMARKS
 from bench.machine import describe
+from bench.report import report
 from bench.results import RESULTS, draw_all, keep, shown
 from local.isolation import LocalCloudError
+
+_REPORT = "report"
+_NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measure, print, and keep what was measured.")
-    parser.add_argument("names", nargs="*", metavar="name", help=f"of {', '.join(BENCHMARKS)}; all if none is given")
+    parser.add_argument("names", nargs="*", metavar="name", help=_NAMES)
     parser.add_argument("--quick", action="store_true", help="prove in seconds that it works; the figures mean nothing")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args(arguments)
-    if unknown := set(options.names) - set(BENCHMARKS):
+    if unknown := set(options.names) - {*BENCHMARKS, _REPORT}:
         parser.error(f"there is no benchmark {', '.join(sorted(unknown))}")
     try:
         for name in options.names or BENCHMARKS:
-            _run(name, quick=options.quick, folder=options.results)
+            if name == _REPORT:
+                report(options.results)
+            else:
+                _run(name, quick=options.quick, folder=options.results)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1

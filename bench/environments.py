@@ -16,6 +16,7 @@ from local.runtime import LambdaRuntime
 HANDLER = "mparticle_firehose.app.handler"
 BARE = "bare.handler"
 BARE_SQS = "bare_sqs.handler"
+TIMED = "timed.handler"
 
 _BASELINES = Path(__file__).with_name("baselines")
 

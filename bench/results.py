@@ -34,17 +34,17 @@ def kept(folder: Path) -> dict[str, Any]:
     return {result["name"]: result for result in found}
 
 
-def draw_all(benchmark: Benchmark, figures: Figures, folder: Path) -> list[Path]:
+def draw_all(benchmark: Benchmark, figures: Mapping[str, Any], folder: Path) -> list[Path]:
     """Draw the charts of a benchmark."""
     return [draw(chart, folder) for chart in benchmark.charts(figures)]
 
 
-def shown(benchmark: Benchmark, figures: Figures) -> str:
+def shown(benchmark: Benchmark, figures: Mapping[str, Any]) -> str:
     """Return the tables of a benchmark, and how it stands with the targets."""
     return "\n\n".join(table.markdown() for table in [*benchmark.tables(figures), *judged({benchmark: figures})])
 
 
-def judged(measured: Mapping[Benchmark, Figures]) -> list[Table]:
+def judged(measured: Mapping[Benchmark, Any]) -> list[Table]:
     """Return the targets with what was measured of them, as one table, if there are any."""
     rows = [
         [verdict.target, verdict.measured, "yes" if verdict.met else "**no**"]
