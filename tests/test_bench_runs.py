@@ -1,0 +1,68 @@
+"""That the benchmarks run. What they measure in so short a time means nothing, and nothing is asserted of it."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from bench.__main__ import main
+from bench.catalogue import BENCHMARKS
+from bench.functions import deployed
+from bench.loopback import Loopback
+
+SERVICES_OF_LINUX = {"cold_start", "import_time", "end_to_end", "memory"}
+"""Those that need the runtime's client and emulator."""
+
+
+def names() -> list[object]:
+    needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="AWS ships its runtime client for Linux")
+    marks = [pytest.mark.cloud, needs_linux]
+    return [pytest.param(name, marks=marks if name in SERVICES_OF_LINUX else []) for name in BENCHMARKS]
+
+
+@pytest.mark.parametrize("name", names())
+def test_every_benchmark_measures_shows_and_keeps_what_it_found(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([name, "--quick", "--results", str(tmp_path)]) == 0
+
+    kept = json.loads((tmp_path / f"{name}.json").read_text())
+    benchmark = BENCHMARKS[name]
+    assert kept["quick"] is True
+    assert set(kept["machine"]) >= {"processor", "cores", "python", "packages", "commit"}
+    shown = capfd.readouterr().out
+    assert [table.title for table in benchmark.tables(kept["figures"]) if table.title not in shown] == []
+    assert [chart.name for chart in benchmark.charts(kept["figures"])] != []
+
+
+def test_a_benchmark_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["warm_cup"])
+
+    assert "there is no benchmark warm_cup" in capsys.readouterr().err
+
+
+def test_the_loopback_services_count_what_they_are_asked_whatever_its_size() -> None:
+    with Loopback() as loopback, urllib3.PoolManager(retries=False) as pool:
+        members = f"{loopback.url}/v1/audiences/aud-4242-1001/members"
+        assert [pool.request("POST", members, body=b"x" * size).status for size in (1, 1_000_000)] == [200, 200]
+        assert pool.request("POST", f"{loopback.url}/v1/audiences", body=b"{}").json() == {"id": "aud-4242-1001"}
+
+        assert loopback.taken() == {"POST /v1/audiences/members": 2, "POST /v1/audiences": 1}
+        assert loopback.taken() == {}
+
+
+def test_a_function_in_this_process_leaves_its_environment_and_its_output_as_they_were(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    before = dict(os.environ)
+    with deployed({"SUSPENSION_TABLE": "suspension"}):
+        os.write(1, b"into the void\n")
+        assert os.environ["SUSPENSION_TABLE"] == "suspension"
+    os.write(1, b"seen\n")
+
+    assert dict(os.environ) == before
+    assert capfd.readouterr().out == "seen\n"
