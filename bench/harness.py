@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from statistics import linear_regression, median, quantiles
+from statistics import linear_regression, quantiles
 
 type Figures = dict[str, object]
 """What a benchmark has measured: numbers, texts, lists and dicts of them, as JSON has them."""
@@ -89,8 +89,3 @@ def wall_seconds(act: Callable[[], object]) -> float:
     started = time.perf_counter()
     act()
     return time.perf_counter() - started
-
-
-def typical(act: Callable[[], object], *, rounds: int) -> float:
-    """Return the median time of a call by the clock."""
-    return median(wall_seconds(act) for _ in range(rounds))
