@@ -52,6 +52,7 @@ class Assumptions:
 
 
 ASSUMED = Assumptions()
+_FEW = "memberships, 5 profiles"
 _SHARDS, _BATCH, _MOST_BATCHES = 10, 10, 50  # as the template has them
 
 
@@ -84,7 +85,7 @@ def kinds() -> list[Kind]:
         Kind("audience", message("audience_subscription_add"), to_partner),
         Kind("events, forwarded", events, to_partner),
         Kind("events, queued", events, to_queue, 1, _BATCH * to_partner),
-        Kind("memberships, 5 profiles", few, to_queue, len(_messages(few)), 3 * members, fifo=True),
+        Kind(_FEW, few, to_queue, len(_messages(few)), 3 * members, fifo=True),
         Kind("memberships, 100 profiles", many, to_queue, len(_messages(many)), members, fifo=True),
         Kind("erasure", erasure, to_queue, 1, _BATCH * to_partner),
     ]
@@ -123,8 +124,7 @@ def _durations(app: Any, kind: Kind, *, rounds: int) -> dict[str, float]:
 
 def _batch(kind: Kind) -> list[tuple[str, str]]:
     """Return a full batch of the kind's messages."""
-    some = _messages(kind.content) if kind.fifo else [("", json.dumps(kind.content))]
-    return (some * _BATCH)[:_BATCH]
+    return (_bodies(kind) * _BATCH)[:_BATCH]
 
 
 def _consequences(kind: Kind, measured: Mapping[str, float]) -> Figures:
@@ -144,9 +144,7 @@ def concurrent(rate: float, seconds: float) -> int:
 def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
     """Return what one request uses, when the worker's batches are full."""
     batches = kind.messages / _BATCH
-    bodies = _messages(kind.content) if kind.fifo else [("", json.dumps(kind.content))]
-    chunks = ceil(sum(len(body) for _, body in bodies) / SQS_CHUNK_BYTES) if kind.messages else 0
-    calls = chunks * (1 + batches / max(kind.messages, 1)) + batches  # sent, received in batches, deleted
+    calls = _sqs_calls(kind, batches) if kind.messages else 0
     return Usage(
         lambda_requests=1 + batches,
         lambda_gb_seconds=(measured["handler_ms"] + batches * measured["worker_batch_ms"]) / 1e3 * MEMORY_GB,
@@ -155,6 +153,18 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
         dynamodb_reads=0.5 + kind.messages if kind.fifo else 0,  # is it suspended?, and each group's contest
         log_bytes=ASSUMED.log_bytes * (1 + batches),
     )
+
+
+def _sqs_calls(kind: Kind, batches: float) -> float:
+    """Return how many calls are charged: to send, to receive and to delete, the first two by started 64 KB."""
+    size = sum(len(body) for _, body in _bodies(kind))
+    sent, received = ceil(size / SQS_CHUNK_BYTES), ceil(size / kind.messages * _BATCH / SQS_CHUNK_BYTES)
+    return sent + batches * received + batches
+
+
+def _bodies(kind: Kind) -> list[tuple[str, str]]:
+    """Return what the request leaves on its queue: groups and bodies."""
+    return _messages(kind.content) if kind.fifo else [("", encoded(kind.content).decode())]
 
 
 def simulated(measured: Mapping[str, Mapping[str, float]], *, one_in: int = 1) -> Figures:
@@ -166,7 +176,7 @@ def simulated(measured: Mapping[str, Mapping[str, float]], *, one_in: int = 1) -
     """
     burst = Burst(RATES[0] / one_in, RATES[1] / one_in, begins=30, lasts=60)
     share = ASSUMED.membership_share
-    few = kinds()[4]
+    few = next(kind for kind in kinds() if kind.name == _FEW)
     memberships = Burst(
         burst.steady * share * few.messages, burst.peak * share * few.messages, burst.begins, burst.lasts
     )

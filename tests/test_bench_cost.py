@@ -41,7 +41,7 @@ def test_what_is_queued_shares_the_workers_batches() -> None:
 
     assert used["events, forwarded"].lambda_gb_seconds == pytest.approx(0.05)
     assert used["events, queued"].lambda_gb_seconds == pytest.approx(0.05 + 0.04)
-    assert used["events, queued"].sqs_standard == pytest.approx(1 + 0.1 + 0.1)  # sent, received, deleted
+    assert used["events, queued"].sqs_standard == pytest.approx(1 + 0.2 + 0.1)  # sent, received in 84 KB, deleted
 
 
 def test_memberships_pay_for_each_started_64_kilobytes() -> None:
