@@ -10,13 +10,15 @@ from bench.harness import Figures
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a heading."""
+    """Rows of text under a heading; without columns it is a sentence."""
 
     title: str
-    header: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    header: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
 
     def markdown(self) -> str:
+        if not self.header:
+            return self.title
         widths = [max(len(row[column]) for row in (self.header, *self.rows)) for column in range(len(self.header))]
         lines = [self._line(self.header, widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
         return "\n".join([f"**{self.title}**", "", *lines, *(self._line(row, widths) for row in self.rows)])

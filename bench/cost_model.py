@@ -241,9 +241,8 @@ _ITEMS = {
 
 
 def _prices() -> Table:
-    listed = PRICES["per_million"]
-    title = f"List prices of {PRICES['as_of']:%B %Y} in US$ for a million, to be checked"
-    return Table(title, [name.replace("_", " ") for name in listed], [[str(price) for price in listed.values()]])
+    listed = ", ".join(f"{name.replace('_', ' ')} {price:g}" for name, price in PRICES["per_million"].items())
+    return Table(f"List prices of {PRICES['as_of']:%B %Y} in US$ for a million, to be checked: {listed}.")
 
 
 def _burst(found: Mapping[str, Any]) -> Table:

@@ -150,16 +150,16 @@ def exponent(figures: Mapping[str, Any]) -> float:
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     header = ["profiles", "handler ms", "× json", "SQS calls / 1000", "worker / s", "/ CPU s", "× json", "calls / 1000"]
     rows = [_row(size, found["handler"], found["worker"]) for size, found in figures["by_profiles"].items()]
-    largest = figures["largest"]
-    told = [
-        f"{largest['bytes'] / 1e6:.1f} MB", str(largest["profiles"]), f"{largest['ms']['median']:.0f}",
-        f"{largest['loads_ms']['median']:.0f}", f"{largest['times_loads']['median']:.1f}",
-        f"{largest['sqs_calls']:.0f}",
-    ]  # fmt: skip
-    return [
-        Table(f"Memberships by profiles of a request (time grows with exponent {exponent(figures):.2f})", header, rows),
-        Table("The largest request", ["size", "profiles", "ms", "json.loads ms", "× json.loads", "SQS calls"], [told]),
-    ]
+    title = f"Memberships by profiles of a request: time grows with exponent {exponent(figures):.2f}"
+    return [Table(title, header, rows), Table(_largest_told(figures["largest"]))]
+
+
+def _largest_told(largest: Mapping[str, Any]) -> str:
+    ms, loads, times = (largest[name]["median"] for name in ("ms", "loads_ms", "times_loads"))
+    return (
+        f"The largest request, {largest['profiles']:,} profiles in {largest['bytes'] / 1e6:.1f} MB: {ms:.0f} ms,"
+        f" {times:.1f} × its json.loads of {loads:.0f} ms, in {largest['sqs_calls']:.0f} calls of SQS."
+    )
 
 
 def _row(size: str, handler: Mapping[str, Any], worker: Mapping[str, Any]) -> list[str]:

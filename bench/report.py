@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.benchmark import Benchmark
 from bench.catalogue import BENCHMARKS
 from bench.results import draw_all, judged, kept
 from local.isolation import ROOT, LocalCloudError
@@ -28,8 +27,8 @@ def report(results: Path, page: Path = PAGE) -> None:
     folder.mkdir(exist_ok=True)
     for chart in folder.glob("*.svg"):
         chart.unlink()
-    text = f"{_header(found)}\n\n{_targets(found)}\n\n{_sections(found, folder)}\n"
-    page.write_text(_BETWEEN.sub(lambda marks: f"{marks[1]}\n{text}\n{marks[2]}", page.read_text()))
+    text = f"{_header(found)}\n\n{_targets(found)}\n\n{_sections(found, folder)}"
+    page.write_text(_BETWEEN.sub(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page.read_text()))
 
 
 def _header(found: Mapping[str, Any]) -> str:
@@ -51,10 +50,9 @@ def _targets(found: Mapping[str, Any]) -> str:
 
 
 def _sections(found: Mapping[str, Any], folder: Path) -> str:
-    return "\n\n".join(_section(benchmark, found[name]["figures"], folder) for name, benchmark in BENCHMARKS.items())
-
-
-def _section(benchmark: Benchmark, figures: Mapping[str, Any], folder: Path) -> str:
-    tables = [table.markdown() for table in benchmark.tables(figures)]
-    charts = [f"![{path.stem}]({folder.name}/{path.name})" for path in draw_all(benchmark, figures, folder)]
-    return "\n\n".join([f"### {benchmark.title}", *tables, " ".join(charts)]).rstrip()
+    tables, charts = [], []
+    for name, benchmark in BENCHMARKS.items():
+        figures = found[name]["figures"]
+        tables += [table.markdown() for table in benchmark.tables(figures)]
+        charts += draw_all(benchmark, figures, folder)
+    return "\n\n".join([*tables, " ".join(f"![{path.stem}]({folder.name}/{path.name})" for path in charts)])

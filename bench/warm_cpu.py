@@ -15,7 +15,7 @@ from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Bars
 from bench.functions import CONTEXT, deployed
 from bench.harness import Figures, Measure, Spread, calls_lasting, cpu_seconds, interleaved, ratios
-from bench.inputs import MESSAGES, encoded, events_of, memberships_of, message
+from bench.inputs import encoded, events_of, memberships_of, message
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import EventQueue
 from mparticle_firehose.delivery.interfaces import Services
@@ -27,6 +27,15 @@ from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import Serializer
 
 BASELINE = "json"
+MESSAGES = (
+    "module_registration_request",
+    "event_processing_keep_alive",
+    "event_processing_request",
+    "event_processing_request_web",
+    "audience_subscription_add",
+    "audience_membership_change_request",
+    "dsr_processing_request",
+)
 STEPS = ("parse", "answer", "encode", "log")
 EVENTS_6_KB = "events, 6 KB"
 MEMBERSHIPS_100 = "memberships, 100 profiles"
