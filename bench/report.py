@@ -11,6 +11,7 @@ from local.isolation import ROOT, LocalCloudError
 
 PAGE = ROOT / "docs" / "performance.md"
 
+_SHARED = " Others used the machine meanwhile: times by the clock are upper bounds, and their tails say little."
 _BETWEEN = re.compile(r"(?s)(<!-- figures -->\n).*(<!-- end of figures -->)")
 
 
@@ -40,7 +41,7 @@ def _header(found: Mapping[str, Any]) -> str:
     return (
         f"Measured {first['measured_at'][:10]} by `make bench` on {machine['processor']}, {machine['cores']} cores,"
         f" {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, {packages}; commit {commits};"
-        f" load before each benchmark {min(loads)} to {max(loads)}."
+        f" load before each benchmark {min(loads)} to {max(loads)}.{_SHARED if max(loads) > 1 else ''}"
     )
 
 
