@@ -31,11 +31,13 @@ MOST_TIMES_BASELINE = 1.4
 
 def measure(quick: bool) -> Figures:
     answered = dict(list(ANSWERED.items())[:1]) if quick else ANSWERED
-    with Loopback() as loopback, artefact() as compiled, artefact(compiled=False) as plain:
-        return {
-            "with .pyc": _starts(compiled, loopback, answered, rounds=1 if quick else 15),
-            "without .pyc": _starts(plain, loopback, answered, rounds=1 if quick else 15),
-        }
+    forms = {"with .pyc": True} if quick else {"with .pyc": True, "without .pyc": False}
+    found: Figures = {}
+    with Loopback() as loopback:
+        for form, compiled in forms.items():
+            with artefact(compiled=compiled) as built:
+                found[form] = _starts(built, loopback, answered, rounds=1 if quick else 15)
+    return found
 
 
 def _starts(built: Artefact, loopback: Loopback, answered: Mapping[str, str], *, rounds: int) -> Figures:

@@ -98,7 +98,9 @@ def _messages(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def measure(quick: bool) -> Figures:
     with Loopback() as loopback, deployed(loopback.variables) as app:
-        measured = {kind.name: _durations(app, kind, rounds=2 if quick else 15) for kind in kinds()}
+        measured = {
+            kind.name: _durations(app, kind, rounds=1 if quick else 15, calls=2 if quick else 20) for kind in kinds()
+        }
     return {
         "assumed": asdict(ASSUMED),
         "kinds": {kind.name: {**measured[kind.name], **_consequences(kind, measured[kind.name])} for kind in kinds()},
@@ -106,13 +108,13 @@ def measure(quick: bool) -> Figures:
     }
 
 
-def _durations(app: Any, kind: Kind, *, rounds: int) -> dict[str, float]:
+def _durations(app: Any, kind: Kind, *, rounds: int, calls: int) -> dict[str, float]:
     """Return milliseconds on AWS: processor time as measured, made slower, and what is waited for."""
     payload = encoded(kind.content)
-    cpu = {"handler": partial(cpu_seconds, lambda: json.dumps(app.handler(json.loads(payload), CONTEXT)), calls=20)}
+    cpu = {"handler": partial(cpu_seconds, lambda: json.dumps(app.handler(json.loads(payload), CONTEXT)), calls=calls)}
     if kind.messages:
         batch = sqs_event(_batch(kind))
-        cpu["worker"] = partial(cpu_seconds, lambda: app.worker(batch, CONTEXT), calls=5)
+        cpu["worker"] = partial(cpu_seconds, lambda: app.worker(batch, CONTEXT), calls=max(1, calls // 4))
     found = {name: Spread.of(values).median * 1e3 for name, values in interleaved(cpu, rounds).items()}
     return {
         "handler_cpu_ms": found["handler"],
