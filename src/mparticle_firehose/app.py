@@ -4,18 +4,20 @@ Everything costly is built once per execution environment, on the first invocati
 later one: the serializer, the pooled HTTP client, the AWS clients.
 """
 
+import gc
+
+gc.disable()  # while everything loads: looking for garbage among modules would take a tenth of a cold start
+
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from botocore.config import Config
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from mparticle_firehose.config import VERIFICATION_OFF, Settings
@@ -53,18 +55,14 @@ from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import AnyRequest, ModuleRegistrationRequest, Serializer
 
-if TYPE_CHECKING:  # stubs that do not ship
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_sqs import SQSClient
-
 _ANSWER_SECONDS = 0.05
 """What is kept of the function's own timeout to answer in."""
 
 _WORKER_SPARE_SECONDS = 5.0
 """What is kept of the worker's timeout to put aside and report what is left."""
 
-_PATIENT = Config(connect_timeout=1, read_timeout=2, retries={"mode": "standard", "total_max_attempts": 2})
-_HURRIED = Config(connect_timeout=0.25, read_timeout=0.25, retries={"mode": "standard", "total_max_attempts": 1})
+_PATIENT = {"connect_timeout": 1, "read_timeout": 2, "retries": {"mode": "standard", "total_max_attempts": 2}}
+_HURRIED = {"connect_timeout": 0.25, "read_timeout": 0.25, "retries": {"mode": "standard", "total_max_attempts": 1}}
 """For what the handler can do without: nobody may wait long to learn whether an account is suspended."""
 
 logger = Logger()
@@ -93,6 +91,34 @@ class PowertoolsTelemetry:
         logger.warning(event, extra=dict(facts))
 
 
+class _Client(Any):  # type: ignore[misc]  # it has whatever the service's client has
+    """Stands in for an AWS client, which is made when something is first asked of it.
+
+    Loading boto3 and making a client take longer than everything else before the first answer, and most requests,
+    such as events that the partner takes, need none.
+    """
+
+    def __init__(self, service: Any, config: Mapping[str, Any]) -> None:
+        self._service = service
+        self._config = config
+
+    @cached_property
+    def made(self) -> Any:
+        """The client itself."""
+        import boto3  # noqa: PLC0415  as the class says
+        from botocore.config import Config  # noqa: PLC0415
+
+        return boto3.client(self._service, config=Config(**self._config))
+
+    def close(self) -> None:
+        """End the client's connections, if it was ever made."""
+        if "made" in vars(self):
+            self.made.close()
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self.made, operation)
+
+
 class Application:
     """What an execution environment keeps between invocations; each part is built when something first needs it."""
 
@@ -103,7 +129,13 @@ class Application:
 
     def prepare(self) -> None:
         """Build everything now, without connecting to anything."""
+        import mparticle_firehose.partner.registration  # noqa: F401, PLC0415  checks the declaration
+
         _ = self.services, self.worker, self.door
+        for client in self._clients:
+            _ = client.made
+        serializer.prepare()
+        _let_loaded_things_be()
 
     def renew(self) -> None:
         """Drop what must not be older than this moment: connections, tokens, what was learnt of partner and accounts.
@@ -115,7 +147,7 @@ class Application:
         self._breaker.forget()
         self._suspensions.forget()
         self._tokens.forget()
-        for client in (self._sqs, self._suspension_client, self._ledger_client):
+        for client in self._clients:
             client.close()
 
     @cached_property
@@ -173,6 +205,10 @@ class Application:
             telemetry=self._telemetry,
         )
 
+    @property
+    def _clients(self) -> tuple[_Client, ...]:
+        return self._sqs, self._suspension_client, self._ledger_client
+
     @cached_property
     def _tokens(self) -> Tokens:
         return Tokens(self._token_source(), self.settings.http_token_refresh_seconds, self._telemetry)
@@ -183,8 +219,8 @@ class Application:
         if source is None or source == VERIFICATION_OFF:
             return from_nowhere
         if source.startswith("/"):
-            return partial(from_parameter, boto3.client("ssm", config=_HURRIED), source)
-        return partial(from_secret, boto3.client("secretsmanager", config=_HURRIED), source)
+            return partial(from_parameter, _Client("ssm", _HURRIED), source)
+        return partial(from_secret, _Client("secretsmanager", _HURRIED), source)
 
     @cached_property
     def _partner(self) -> PartnerClient:
@@ -195,8 +231,8 @@ class Application:
         return CircuitBreaker(self._partner)
 
     @cached_property
-    def _sqs(self) -> "SQSClient":
-        return boto3.client("sqs", config=_PATIENT)
+    def _sqs(self) -> _Client:
+        return _Client("sqs", _PATIENT)
 
     @cached_property
     def _sender(self) -> QueueSender:
@@ -217,12 +253,12 @@ class Application:
         return Suspensions(self._suspension_client, self.settings.suspension_table)
 
     @cached_property
-    def _suspension_client(self) -> "DynamoDBClient":
-        return boto3.client("dynamodb", config=_HURRIED)
+    def _suspension_client(self) -> _Client:
+        return _Client("dynamodb", _HURRIED)
 
     @cached_property
-    def _ledger_client(self) -> "DynamoDBClient":
-        return boto3.client("dynamodb", config=_PATIENT)
+    def _ledger_client(self) -> _Client:
+        return _Client("dynamodb", _PATIENT)
 
 
 @cache
@@ -361,3 +397,15 @@ def _report(message: str, facts: Mapping[str, Any], started: float, write: Calla
     metrics.add_metric(name="Duration", unit=MetricUnit.Milliseconds, value=duration_ms)
     metrics.add_dimension(name="message_type", value=facts["message_type"])
     metrics.flush_metrics()
+
+
+def _let_loaded_things_be() -> None:
+    """Spare the garbage collector what stays: looking through it takes longer than answering a request."""
+    gc.collect()
+    gc.freeze()
+
+
+if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency":
+    application().prepare()  # while nobody waits
+gc.freeze()
+gc.enable()

@@ -2,7 +2,6 @@
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.partner.registration import registration
 from mparticle_firehose.protocol import ModuleRegistrationRequest, ModuleRegistrationResponse
 
 
@@ -10,4 +9,7 @@ def process(
     _request: ModuleRegistrationRequest, _services: Services, _deadline: Deadline
 ) -> ModuleRegistrationResponse:
     """Return the declaration, as a message of its own."""
+    # mParticle asks once in a lifetime; checking the declaration would slow every other start down.
+    from mparticle_firehose.partner.registration import registration  # noqa: PLC0415
+
     return registration()

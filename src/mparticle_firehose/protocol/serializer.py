@@ -41,13 +41,17 @@ _MOST_PROBLEMS = 20
 
 
 class Serializer:
-    """Reads and writes messages. Make one for the life of the process: making it builds the models' validators."""
+    """Reads and writes messages. A message's validator is built when the first of its kind is read."""
 
     def __init__(self) -> None:
-        for model in (*REQUEST_MODELS.values(), *RESPONSE_MODELS.values()):
-            model.model_rebuild()
         self._decimal = f"decimal-{uuid4().hex}:"
         self._quoted_decimal = re.compile(f'"{self._decimal}([^"]*)"')
+
+    @staticmethod
+    def prepare() -> None:
+        """Build every validator now."""
+        for model in (*REQUEST_MODELS.values(), *RESPONSE_MODELS.values()):
+            model.model_rebuild()
 
     def parse(self, data: object) -> AnyRequest:
         """Reads one of the five requests.
