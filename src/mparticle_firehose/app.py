@@ -132,6 +132,7 @@ class Application:
         import mparticle_firehose.partner.registration  # noqa: F401, PLC0415  checks the declaration
 
         _ = self.services, self.worker, self.door
+        self._partner.prepare()
         for client in self._clients:
             _ = client.made
         serializer.prepare()

@@ -2,10 +2,12 @@
 
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, cast
 from urllib.parse import urlsplit
 from weakref import WeakSet
@@ -13,6 +15,7 @@ from weakref import WeakSet
 import urllib3
 from urllib3 import exceptions
 from urllib3.connection import HTTPConnection
+from urllib3.util import create_urllib3_context
 
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
@@ -52,19 +55,22 @@ class PartnerClient:
     """
 
     def __init__(self, base_url: str, failures_in: FailuresIn = lambda _: {}) -> None:
-        """Prepare the pool; nothing is connected yet.
+        """Take the partner's address; nothing is connected yet.
 
         Args:
             base_url: base of the partner's API, without a trailing slash.
             failures_in: reads from the answer to a successful call which items the partner did not take; raises
                 ValueError if it cannot tell.
         """
+        self._base_url = base_url
         self._base_path = urlsplit(base_url).path
         self._failures_in = failures_in
         self._connections: WeakSet[HTTPConnection] = WeakSet()
-        self._pool = urllib3.connection_from_url(base_url, maxsize=_CALLS_AT_A_TIME, retries=False)
-        self._pool.ConnectionCls = _listed(self._pool.ConnectionCls, self._connections)
         self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
+
+    def prepare(self) -> None:
+        """Do what can be done before the first call: loading certificates takes longer than a handshake."""
+        _ = self._pool
 
     def hang_up(self) -> None:
         """End every connection, also one over which a call is going on; the next call connects anew."""
@@ -89,6 +95,14 @@ class PartnerClient:
             exchange.cancel()
             self.hang_up()
             return judge_fault(NetworkFault.READ_TIMEOUT)
+
+    @cached_property
+    def _pool(self) -> urllib3.HTTPConnectionPool:
+        pool = urllib3.connection_from_url(
+            self._base_url, maxsize=_CALLS_AT_A_TIME, retries=False, **_secured(self._base_url)
+        )
+        pool.ConnectionCls = _listed(pool.ConnectionCls, self._connections)
+        return pool
 
     def _attempt(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         try:
@@ -130,6 +144,15 @@ class PartnerClient:
             return replace(outcome, failures=self._failures_in(outcome.answer))
         except ValueError:
             return judge_fault(NetworkFault.MALFORMED_ANSWER)
+
+
+def _secured(base_url: str) -> dict[str, ssl.SSLContext]:
+    """Return one TLS context for all connections: each would load the system's certificates anew for one of its own."""
+    if not base_url.startswith("https:"):
+        return {}
+    context = create_urllib3_context()
+    context.load_default_certs()
+    return {"ssl_context": context}
 
 
 def _listed(connection_class: type[Any], connections: "WeakSet[HTTPConnection]") -> type[Any]:
