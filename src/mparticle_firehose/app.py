@@ -409,4 +409,5 @@ def _let_loaded_things_be() -> None:
 if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency":
     application().prepare()  # while nobody waits
 gc.freeze()
+gc.set_threshold(20_000)  # ten times as rarely as usual: what a request leaves behind goes without help
 gc.enable()
