@@ -10,11 +10,12 @@ type Json = Mapping[str, Any]
 """A JSON object exactly as mParticle sent it: the one place past the edge where nobody looks inside."""
 
 _CLOSING = "]}"
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def encode(value: object) -> str:
     """Return compact JSON in ASCII: SQS refuses characters that JSON allows, so they travel escaped."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODER.encode(value)
 
 
 def present(source: Json, key: str) -> list[Any]:
