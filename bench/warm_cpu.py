@@ -111,7 +111,7 @@ def measure(quick: bool) -> Figures:
     inputs = {name: encoded(message(name)) for name in MESSAGES}
     inputs |= {EVENTS_6_KB: encoded(events_of(6_000)), MEMBERSHIPS_100: encoded(memberships_of(100))}
     with deployed(_VARIABLES) as app:
-        app.application().services = services(encodes=True, telemetry=app.PowertoolsTelemetry())
+        app.application().services = services(encodes=True, telemetry=app.telemetry)
         return {name: _of_message(payload, app.handler, seconds, rounds) for name, payload in inputs.items()}
 
 

@@ -16,7 +16,7 @@ from mypy_boto3_sqs import SQSClient
 
 from local.cloud import LocalCloud
 from local.fake_partner import FakePartner
-from mparticle_firehose import app
+from mparticle_firehose import app, reporting
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Items, Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
@@ -315,7 +315,7 @@ def dynamodb(aws: None) -> DynamoDBClient:
 
 @pytest.fixture
 def log_to_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app.logger.registered_handler, "stream", CurrentStandardOutput())
+    monkeypatch.setattr(reporting.logger.registered_handler, "stream", CurrentStandardOutput())
 
 
 @pytest.fixture

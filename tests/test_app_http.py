@@ -213,7 +213,7 @@ class TestWhatIsReported:
         log, metrics = door.deployment.output()
         names = ("level", "message", "message_type", "request_id", "account_id", "method", "route", "status")
         assert [log[name] for name in names] == [
-            "INFO", "answered", "event_processing_request", request["id"], 4242, "POST", "/events", 200,
+            "INFO", "answered", "event_processing_request", request["id"], "4242", "POST", "/events", 200,
         ]  # fmt: skip
         assert (metrics["message_type"], metrics["Received"]) == ("event_processing_request", [1])
         assert "Failed" not in metrics

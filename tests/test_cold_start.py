@@ -15,6 +15,7 @@ _NOBODY = "http://127.0.0.1:9"
 _ANSWER_AND_LIST = """
 import gc, json, sys
 from mparticle_firehose import app
+from mparticle_firehose.errors import FirehoseError
 
 class Context:
     aws_request_id = function_name = "first"
@@ -24,7 +25,7 @@ class Context:
 before = sorted(sys.modules)
 try:
     app.handler(json.load(open(sys.argv[1])), Context())
-except app.FirehoseError:
+except FirehoseError:
     pass
 print(json.dumps({"loaded": before, "answered": sorted(sys.modules), "collects": gc.isenabled()}))
 """

@@ -13,7 +13,6 @@ from mparticle_firehose.endpoint.answers import CONSEQUENCES, error_answer
 from mparticle_firehose.endpoint.door import COOKIE_SYNC, ROUTES, Door, facts_of
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
 from mparticle_firehose.endpoint.refusal import RefusedRequestError, TokensUnavailableError, UnknownTokenError
-from mparticle_firehose.endpoint.tokens import let_everybody_in
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -159,6 +158,12 @@ class TestCookieSync:
         assert visitor.counts == {"CookieSyncs": 1}
         assert visitor.status(COOKIE_SYNC, b"", headers={}, method="POST") == 405
 
+    def test_one_that_is_refused_shows_in_the_metrics(self, services: Services, deadline: Deadline) -> None:
+        visitor = Visitor(door_for(services, cookie_sync=lambda _: HttpAnswer(status=400)), deadline)
+
+        assert visitor.status(COOKIE_SYNC, b"", headers={}, method="GET") == 400
+        assert visitor.counts == {"Refused": 1}
+
     def test_a_deployment_that_does_not_want_it_does_not_know_it(self, visitor: Visitor) -> None:
         assert visitor.status(COOKIE_SYNC, b"", headers={}, method="GET") == 404
         assert visitor.counts == {"Refused": 1}
@@ -233,7 +238,7 @@ class TestTokens:
         assert visitor.counts == {"TokensUnavailable": 1}
 
     def test_they_can_be_switched_off(self, services: Services, deadline: Deadline) -> None:
-        visitor = Visitor(door_for(services, authorize=let_everybody_in), deadline)
+        visitor = Visitor(door_for(services, authorize=None), deadline)
 
         assert visitor.status("/", load_event("event_processing_request"), JSON_TYPE) == 200
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest, is_http_event
+from mparticle_firehose.endpoint import is_http_event
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
 from mparticle_firehose.errors import MalformedRequestError
 from tests.conftest import EVENTS, Json, load_event
 from tests.http_events import SHAPES, Shape, function_url_event

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from mparticle_firehose import app
+from mparticle_firehose import app, reporting
 from mparticle_firehose.errors import ConfigurationError
 from tests.template_checks import CHECKS
 from tests.template_reading import Node, load
@@ -346,7 +346,7 @@ def test_the_metrics_have_the_dimensions_that_alarms_and_dashboard_ask_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PARTNER_API_URL", raising=False)
-    monkeypatch.setattr(app.metrics.provider, "service", "the-stack")  # read from the environment at import
+    monkeypatch.setattr(reporting.metrics.provider, "service", "the-stack")  # read from the environment at import
     app.application.cache_clear()
 
     with pytest.raises(ConfigurationError):

@@ -261,14 +261,6 @@ def test_a_source_that_was_emptied_closes_the_door_and_no_grace_is_given(bench: 
         bench.tokens.verify(f"Token {OLD}")
 
 
-def test_forgotten_tokens_are_read_again(bench: Bench) -> None:
-    bench.admits(OLD)
-    bench.source.text = NEW
-    bench.tokens.forget()
-
-    assert [bench.admits(OLD), bench.admits(NEW)] == [False, True]
-
-
 def test_tokens_do_not_show_themselves(bench: Bench) -> None:
     bench.admits(OLD)
 

@@ -9,6 +9,7 @@ cold start, which is more than all the rest of this package::
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 
 from mparticle_firehose.delivery.deadline import Deadline
@@ -75,13 +76,13 @@ class Door:
     Attributes:
         serializer: reads and writes the messages.
         services: for the processors.
-        authorize: lets pass who may come in, by the value of ``Authorization``.
+        authorize: lets pass who may come in, by the value of ``Authorization``; None lets everybody in.
         cookie_sync: answers ``GET /cookie-sync``, if the deployment wants it.
     """
 
     serializer: Serializer
     services: Services
-    authorize: Callable[[str | None], None]
+    authorize: Callable[[str | None], None] | None
     cookie_sync: Callable[[HttpRequest], HttpAnswer] | None = None
 
     def answer(self, request: HttpRequest, deadline: Deadline, heard: Callable[[AnyRequest], None]) -> HttpAnswer:
@@ -119,16 +120,24 @@ class Door:
             heard(message)
             return self._processed(message, route, deadline)
         if self.cookie_sync and request.path == COOKIE_SYNC:
-            self.services.telemetry.count("CookieSyncs")
-            return self.cookie_sync(request)
+            return self._synced(self.cookie_sync(request))
         return json_answer(200, '{"status":"ok"}')
+
+    def _synced(self, answer: HttpAnswer) -> HttpAnswer:
+        """Count a sync; one that is refused is a mistake in its configuration, here or at mParticle."""
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            self.services.telemetry.count("Refused")
+        else:
+            self.services.telemetry.count("CookieSyncs")
+        return answer
 
     def _message(self, request: HttpRequest, route: Route) -> AnyRequest:
         """Read the message, but nothing of a stranger's except a registration, for which mParticle has no token yet."""
         require_readable(request)
         if ModuleRegistrationRequest in route.messages and (registration := self._registration(request.body)):
             return registration
-        self.authorize(request.headers.get("authorization"))
+        if self.authorize:
+            self.authorize(request.headers.get("authorization"))
         return self.serializer.parse(request.body)
 
     def _registration(self, body: bytes) -> ModuleRegistrationRequest | None:

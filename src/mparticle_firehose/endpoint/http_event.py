@@ -9,19 +9,11 @@ import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Self, TypeGuard
+from typing import Any, Self
 
 from mparticle_firehose.errors import MalformedRequestError
 
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-
-
-def is_http_event(event: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether Lambda hands over an HTTP request, and not one of mParticle's messages by itself."""
-    if not isinstance(event, Mapping) or event.get("version") != "2.0":
-        return False
-    context = event.get("requestContext")
-    return isinstance(context, Mapping) and isinstance(context.get("http"), Mapping)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,10 +28,6 @@ _AUTHORIZATION = re.compile(rf"\s*{_SCHEME}\s+(\S+)\s*", re.IGNORECASE)
 _LONG_AGO = float("-inf")
 
 
-def let_everybody_in(_authorization: str | None) -> None:
-    """Verify nothing: what a deployment gets that says so."""
-
-
 @dataclass(slots=True)
 class Tokens:
     """The tokens, read when they are first needed and from then on every ``refresh_seconds``.
@@ -54,11 +50,6 @@ class Tokens:
     _read_at: float = field(default=_LONG_AGO, init=False)
     _asked_at: float = field(default=_LONG_AGO, init=False)
     _doubted_at: float = field(default=_LONG_AGO, init=False)
-
-    def forget(self) -> None:
-        """Ask the source before anybody else is let in: what was read is too old."""
-        self._tokens = ()
-        self._read_at = self._asked_at = self._doubted_at = _LONG_AGO
 
     def verify(self, authorization: str | None) -> None:
         """Let pass who has one of the tokens.

@@ -1,0 +1,90 @@
+"""Puts the door together, and takes an HTTP event through it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from mparticle_firehose.config import VERIFICATION_OFF, Settings
+from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.endpoint.answers import error_answer
+from mparticle_firehose.endpoint.cookie_sync import sync
+from mparticle_firehose.endpoint.door import Door, facts_of
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.refusal import RefusedRequestError, TurnedAwayError, UnknownTokenError
+from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
+from mparticle_firehose.endpoint.tokens import Tokens
+from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.partner.cookie_sync import COOKIE_SYNC
+from mparticle_firehose.protocol import AnyRequest, Serializer
+from mparticle_firehose.reporting import Report, logger, reported
+
+type Facts = Callable[[AnyRequest], Mapping[str, Any]]
+
+
+def open_door(settings: Settings, services: Services, serializer: Serializer, token_client: Any) -> Door:
+    """Return the door that a deployment wants.
+
+    Args:
+        settings: the deployment's.
+        services: for the processors.
+        serializer: the environment's.
+        token_client: of SSM if the source of the tokens is a parameter, else of Secrets Manager; it is only asked when
+            a token is needed.
+    """
+    read = _reader(settings.http_token_source, token_client)
+    return Door(
+        serializer=serializer,
+        services=services,
+        authorize=Tokens(read, settings.http_token_refresh_seconds, services.telemetry).verify if read else None,
+        cookie_sync=partial(sync, declaration=COOKIE_SYNC) if settings.cookie_sync == "on" else None,
+    )
+
+
+def _reader(source: str | None, client: Any) -> Callable[[], str] | None:
+    """Return what reads the tokens; None if the deployment says that everybody may come in."""
+    if source == VERIFICATION_OFF:
+        return None
+    if source is None:
+        return from_nowhere
+    return partial(from_parameter if source.startswith("/") else from_secret, client, source)
+
+
+def exchange(event: Mapping[str, Any], opened: Callable[[], tuple[Door, Deadline]], facts: Facts) -> dict[str, Any]:
+    """Answer an HTTP event, whatever happens: the status says it.
+
+    Args:
+        event: a payload of format 2.0.
+        opened: returns the door, and the deadline from the moment when it stands open.
+        facts: returns what may be said of a message.
+    """
+    try:
+        with reported("answered") as report:
+            answer = _answered(event, opened, facts, report)
+    except FirehoseError as error:
+        answer = error_answer(error)
+    return answer.to_event()
+
+
+def _answered(
+    event: Mapping[str, Any], opened: Callable[[], tuple[Door, Deadline]], facts: Facts, report: Report
+) -> HttpAnswer:
+    report.facts["status"] = HTTPStatus.INTERNAL_SERVER_ERROR  # as long as nobody knows better
+    try:
+        request = HttpRequest.from_event(event)
+        report.facts.update(facts_of(request))
+        door, deadline = opened()
+        answer = door.answer(request, deadline, heard=lambda message: report.facts.update(facts(message)))
+    except RefusedRequestError as error:  # a stranger who is turned away has failed nobody
+        answer = error_answer(error)
+        report.message = "refused"
+        report.write = logger.warning if isinstance(error, UnknownTokenError) else logger.info
+        report.facts.update(message_type="http", reason=error.code)
+    except FirehoseError as error:
+        report.facts["status"] = error_answer(error).status
+        if isinstance(error, TurnedAwayError):
+            report.facts["message_type"] = "http"
+        raise
+    report.facts["status"] = answer.status
+    return answer

@@ -1,0 +1,94 @@
+"""What is told of an invocation: one structured log line, and metrics in CloudWatch's embedded format."""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.metrics import MetricUnit
+
+from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
+
+logger = Logger()
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))
+
+
+class PowertoolsTelemetry:
+    """Log lines at once, counts when the invocation ends."""
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Add to a metric; nothing is written for zero."""
+        if value:
+            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+
+    def measure(self, name: str, milliseconds: float) -> None:
+        """Add to a metric of time."""
+        metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds)
+
+    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what happened to a piece of work."""
+        logger.info(event, extra=dict(facts))
+
+    def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Log what works still and needs somebody's eye."""
+        logger.warning(event, extra=dict(facts))
+
+
+telemetry = PowertoolsTelemetry()
+
+
+@dataclass(slots=True)
+class Report:
+    """What will be said when the invocation is over, if no error ends it.
+
+    Attributes:
+        message: of the log line.
+        write: writes the log line, on the level that it deserves.
+        facts: its other fields: what a request is and whose, but nothing of what it says. ``message_type`` is the
+            metrics' dimension too.
+    """
+
+    message: str
+    write: Callable[..., None] = logger.info
+    facts: dict[str, Any] = field(default_factory=lambda: {"message_type": "unreadable"})
+
+
+@contextmanager
+def reported(message: str) -> Iterator[Report]:
+    """Log and measure one invocation, and let no error out that could quote a request.
+
+    Args:
+        message: of the log line, if all goes well.
+
+    Raises:
+        FirehoseError: whatever the invocation raises; what was not foreseen comes out as an UnexpectedError.
+    """
+    report = Report(message)
+    started = time.perf_counter()
+    try:
+        yield report
+    except FirehoseError as error:
+        _fail(report, f"{type(error).__name__}: {error}")
+        raise
+    except Exception as error:  # noqa: BLE001  the outermost edge: nothing that could quote a request may pass it
+        _fail(report, described(error))
+        raise UnexpectedError(described(error)) from None
+    finally:
+        _write(report, round((time.perf_counter() - started) * 1000, 3))
+
+
+def _fail(report: Report, error: str) -> None:
+    report.message, report.write = "failed", logger.error
+    report.facts["error"] = error
+    telemetry.count("Failed")
+
+
+def _write(report: Report, duration_ms: float) -> None:
+    report.write(report.message, extra={**report.facts, "duration_ms": duration_ms})
+    telemetry.count("Received")
+    telemetry.measure("Duration", duration_ms)
+    metrics.add_dimension(name="message_type", value=report.facts["message_type"])
+    metrics.flush_metrics()
