@@ -28,6 +28,9 @@ POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERT
 SQS_SECONDS = 6
 """The longest that two tries of one call to SQS take, as the handler's client is set up."""
 
+PEAK_A_SECOND = 10_000
+"""Requests that mParticle asks an integration to be ready for."""
+
 
 # --- queues ---------------------------------------------------------------------------------------------------------
 
@@ -93,26 +96,44 @@ def messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run(template: N
 
 def the_worker_takes_from_both_queues_and_reports_failures_one_by_one(template: Node) -> list[str]:
     found: list[str] = []
-    mappings = of_type(template, "AWS::Lambda::EventSourceMapping")
+    mappings = _mappings(template)
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
     for name, mapping in mappings.items():
-        most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        most = _batches_at_a_time(mapping)
         alias = {"Ref": f"WorkerFunctionAlias{ALIAS}"}
         found += problems(
             (mapping["FunctionName"] == alias, f"{name}: invokes no published version, so that no snapshot is used"),
             (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
-            (isinstance(most, int) and 2 <= most <= 1000, f"{name}: MaximumConcurrency is no number from 2 to 1000"),
+            (all(2 <= number <= 1000 for number in most), f"{name}: MaximumConcurrency is no number from 2 to 1000"),
             (mapping.get("BatchSize") == 10, f"{name}: BatchSize"),
         )
     return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker takes from {sources}"))
 
 
-def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
-    together = sum(
-        mapping["ScalingConfig"]["MaximumConcurrency"]
-        for mapping in of_type(template, "AWS::Lambda::EventSourceMapping").values()
-        if isinstance(mapping["ScalingConfig"]["MaximumConcurrency"], int)
+def queued_events_are_delivered_as_fast_as_mparticle_sends_them(template: Node) -> list[str]:
+    """With a partner that takes 40 ms for a call, of which a batch holds ten."""
+    condition, queued, spilled = _mappings(template)["EventDelivery"]["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
+    a_second = queued * 10 / (10 * 0.040 + 0.1)
+    return problems(
+        (template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}, "not for EventMode"),
+        (a_second >= PEAK_A_SECOND, f"{a_second} a second are delivered, {PEAK_A_SECOND} come"),
+        (spilled < queued, "what is only spilled may use up as much of the account's concurrency"),
     )
+
+
+def _mappings(template: Node) -> dict[str, Node]:
+    return of_type(template, "AWS::Lambda::EventSourceMapping")
+
+
+def _batches_at_a_time(mapping: Node) -> list[int]:
+    """Return what MaximumConcurrency may be: a number, or one of two that a condition chooses from."""
+    most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+    numbers = most["Fn::If"][1:] if isinstance(most, dict) and "Fn::If" in most else [most]
+    return [number if isinstance(number, int) else 0 for number in numbers]
+
+
+def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
+    together = sum(max(_batches_at_a_time(mapping)) for mapping in _mappings(template).values())
     pattern = template["Parameters"]["WorkerReservedConcurrency"]["AllowedPattern"]
     accepted = [number for number in range(1, 1001) if re.search(pattern, str(number))]
     return problems((accepted and min(accepted) >= together, f"{min(accepted)} may be reserved, {together} are used"))
@@ -246,6 +267,7 @@ CHECKS: tuple[Check, ...] = (
     sqs_gives_up_long_after_the_worker_would_have,
     messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run,
     the_worker_takes_from_both_queues_and_reports_failures_one_by_one,
+    queued_events_are_delivered_as_fast_as_mparticle_sends_them,
     reserved_concurrency_never_throttles_the_worker,
     every_setting_that_the_code_reads_is_set,
     parameters_accept_what_the_code_accepts,

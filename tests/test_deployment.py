@@ -59,7 +59,7 @@ CHANGED = {
     "OutsidePodRegions": "allow",
     "SnapStart": "None",
     "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
-    "WorkerReservedConcurrency": "200",
+    "WorkerReservedConcurrency": "600",
     "KmsKeyArn": KEY,
     "AlarmTopicArn": TOPIC,
     "ConcurrencyAlarmThreshold": "40",

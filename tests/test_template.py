@@ -106,6 +106,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "text": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "MembershipShards"}),
         "one-queue-twice": put(f"{DELIVERY}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
     },
+    "queued_events_are_delivered_as_fast_as_mparticle_sends_them": {
+        "too-few": put("Resources/EventDelivery/Properties/ScalingConfig/MaximumConcurrency/Fn::If/1", 400),
+        "other-condition": put("Conditions/QueuesEveryEvent", {"Fn::Equals": [{"Ref": "EventMode"}, "forward"]}),
+    },
     "reserved_concurrency_never_throttles_the_worker": {
         "more-used": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", 500),
     },
