@@ -352,6 +352,6 @@ def fake_partner() -> Iterator[FakePartner]:
 
 @pytest.fixture(scope="session")
 def cloud(fake_partner: FakePartner) -> Iterator[LocalCloud]:
-    """Deploy the real template into the emulator, once for all tests."""
-    with LocalCloud(fake_partner.url) as deployed:
+    """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
+    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}) as deployed:
         yield deployed

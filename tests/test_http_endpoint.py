@@ -183,7 +183,7 @@ def test_the_metrics_and_the_log_tell_who_was_turned_away_and_nothing_private(cl
         for line in logged if '"_aws"' in line for metrics in [json.loads(line)]
         for name in ("Refused", "TokenRefused") if name in metrics
     }  # fmt: skip
-    assert counted == {("Refused", "http"), ("TokenRefused", "http")}
+    assert counted >= {("Refused", "http"), ("TokenRefused", "http")}
     assert [line for line in logged if leaks(line) or TOKEN in line] == []
 
 
