@@ -1,13 +1,14 @@
 """Processor time of a warm handler for each message: from its bytes to the answer's, without network.
 
-Four steps, each of which contains the one before: *parse* reads the message; *answer* also does what its type asks for,
-up to the interfaces of delivery, and writes the answer; *encode* also makes what would be sent, SQS messages and the
-partner's body; *log* is the real entry point, with its log line and its metrics written to nowhere.
+*parse* reads the message; *answer* also does what its type asks for, up to the interfaces of delivery, and writes the
+answer. Two steps contain *answer*: *log* is the real entry point, with its log line and its metrics written to nowhere;
+*encode* also makes what would be sent, SQS messages and the partner's body, but says nothing. *map* is the part of an
+answer to events that is the integrator's own code: what it takes to parse and map less what it takes to parse, since
+mapping the same request again and again would find everything in the processor's cache, in half the time.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,17 +17,16 @@ from bench.charts import Bars
 from bench.functions import CONTEXT, deployed
 from bench.harness import Figures, Measure, Spread, calls_lasting, cpu_seconds, interleaved, ratios
 from bench.inputs import encoded, events_of, memberships_of, message
+from bench.nowhere import services
 from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.event_queue import EventQueue
 from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.delivery.membership_queue import MembershipQueue
-from mparticle_firehose.delivery.outcome import Delivered, Outcome
 from mparticle_firehose.delivery.partner_call import PartnerCall
-from mparticle_firehose.delivery.queue_sender import QueueSender
+from mparticle_firehose.partner.events import events_call
 from mparticle_firehose.processors import process
-from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.protocol import EventProcessingRequest, Serializer
 
 BASELINE = "json"
+LOADS = "json.loads"
 MESSAGES = (
     "module_registration_request",
     "event_processing_keep_alive",
@@ -36,7 +36,8 @@ MESSAGES = (
     "audience_membership_change_request",
     "dsr_processing_request",
 )
-STEPS = ("parse", "answer", "encode", "log")
+STEPS = ("parse", "map", "answer", "log", "encode")
+MAPPED, UNMAPPED = "parse and map", "answer without map"
 EVENTS_6_KB = "events, 6 KB"
 MEMBERSHIPS_100 = "memberships, 100 profiles"
 MOST_TIMES_JSON = 1.5
@@ -50,60 +51,6 @@ _VARIABLES = {
     "LEDGER_TABLE": "ledger",
     "POWERTOOLS_SERVICE_NAME": "bench",
 }
-_SHARDS = 10
-
-
-@dataclass(frozen=True)
-class Nowhere:
-    """Stands in for everything that delivers: takes it, and does nothing with it."""
-
-    encodes: bool = False
-
-    def send(self, call: PartnerCall, _deadline: Deadline) -> Outcome:
-        if self.encodes:
-            call.idempotency_key(call.encoded_body())
-        return Delivered({"id": "aud-4242-1001"})
-
-    def send_message_batch(self, **_batch: object) -> Mapping[str, object]:
-        return {}
-
-    def enqueue(self, *_: object) -> int:
-        return 1
-
-    def put_events(self, *_: object) -> None:
-        return None
-
-    def is_suspended(self, _account: object) -> bool:
-        return False
-
-    def suspend(self, _account: object, _reason: str) -> None:
-        return None
-
-    def lift(self, _account: object) -> None:
-        return None
-
-    def count(self, _name: str, _value: int = 1) -> None:
-        return None
-
-    def measure(self, _name: str, _milliseconds: float) -> None:
-        return None
-
-    def note(self, _event: str, _facts: object) -> None:
-        return None
-
-
-def services(*, encodes: bool, telemetry: Any = None) -> Services:
-    """Return what the processors work with: it ends at the interfaces of delivery, or just before the network."""
-    nowhere: Any = Nowhere(encodes)
-    sender = QueueSender(nowhere)
-    return Services(
-        partner=nowhere,
-        memberships=MembershipQueue(sender, "membership", shards=_SHARDS) if encodes else nowhere,
-        events=EventQueue(sender, "event") if encodes else nowhere,
-        dead_letters=nowhere,
-        suspensions=nowhere,
-        telemetry=telemetry or nowhere,
-    )
 
 
 def measure(quick: bool) -> Figures:
@@ -111,7 +58,7 @@ def measure(quick: bool) -> Figures:
     inputs = {name: encoded(message(name)) for name in MESSAGES}
     inputs |= {EVENTS_6_KB: encoded(events_of(6_000)), MEMBERSHIPS_100: encoded(memberships_of(100))}
     with deployed(_VARIABLES) as app:
-        app.application().services = services(encodes=True, telemetry=app.telemetry)
+        app.application().services = services(encodes=False, telemetry=app.telemetry)
         return {name: _of_message(payload, app.handler, seconds, rounds) for name, payload in inputs.items()}
 
 
@@ -121,11 +68,18 @@ def _of_message(payload: bytes, handler: Callable[..., object], seconds: float, 
         name: partial(cpu_seconds, act, calls=calls_lasting(act, seconds)) for name, act in subjects.items()
     }
     samples = interleaved(timed, rounds)
+    if MAPPED in samples:
+        samples["map"] = _less(samples[MAPPED], samples["parse"])
+        samples[UNMAPPED] = _less(samples["answer"], samples["map"])
     return {
         "bytes": len(payload),
         "ms": {name: Spread.of(values).scaled(1e3).figures() for name, values in samples.items()},
-        "times_json": {step: ratios(samples[step], samples[BASELINE]).figures() for step in STEPS},
+        "times_json": {name: ratios(values, samples[BASELINE]).figures() for name, values in samples.items()},
     }
+
+
+def _less(samples: Sequence[float], others: Sequence[float]) -> list[float]:
+    return [one - other for one, other in zip(samples, others, strict=True)]
 
 
 def _subjects(payload: bytes, handler: Callable[..., object]) -> dict[str, Callable[[], object]]:
@@ -136,30 +90,37 @@ def _subjects(payload: bytes, handler: Callable[..., object]) -> dict[str, Calla
         request = serializer.parse(json.loads(payload))
         return json.dumps(serializer.dump(process(request, with_services, Deadline.after(5))))
 
+    def mapped() -> PartnerCall | None:
+        request = serializer.parse(json.loads(payload))
+        return events_call(request) if isinstance(request, EventProcessingRequest) else None
+
+    carries_events = isinstance(serializer.parse(json.loads(payload)), EventProcessingRequest)
     return {
         BASELINE: lambda: json.dumps(json.loads(payload)),
+        LOADS: lambda: json.loads(payload),
         "parse": lambda: serializer.parse(json.loads(payload)),
+        **({MAPPED: mapped} if carries_events else {}),
         "answer": lambda: answer(plain),
-        "encode": lambda: answer(encoding),
         "log": lambda: json.dumps(handler(json.loads(payload), CONTEXT)),
+        "encode": lambda: answer(encoding),
     }
 
 
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     rows = [
-        [name, str(found["bytes"]), f"{found['ms'][BASELINE]['median'] * 1e3:.0f}"]
-        + [_with_quartiles(found["times_json"][step]) for step in STEPS]
+        [name, str(found["bytes"]), *(f"{found['ms'][part]['median'] * 1e3:.0f}" for part in (BASELINE, LOADS))]
+        + [_with_quartiles(found["times_json"].get(step)) for step in STEPS]
         + [f"{found['ms']['log']['median']:.3f}"]
         for name, found in figures.items()
     ]
-    header = ["message", "bytes", "json µs", *(f"{step} ×" for step in STEPS), "log ms"]
+    header = ["message", "bytes", "json µs", "loads µs", *(f"{step} ×" for step in STEPS), "log ms"]
     return [
         Table("Warm handler: processor time as a multiple of json.loads + json.dumps of the same bytes", header, rows)
     ]
 
 
-def _with_quartiles(ratio: Mapping[str, float]) -> str:
-    return f"{ratio['median']:.2f} ({ratio['lower']:.2f}-{ratio['upper']:.2f})"
+def _with_quartiles(ratio: Mapping[str, float] | None) -> str:
+    return f"{ratio['median']:.2f} ({ratio['lower']:.2f}-{ratio['upper']:.2f})" if ratio else "-"
 
 
 def charts(figures: Mapping[str, Any]) -> list[Bars]:
@@ -167,20 +128,32 @@ def charts(figures: Mapping[str, Any]) -> list[Bars]:
         f"{name}: {step}": (ratio["median"], ratio["lower"], ratio["upper"])
         for name in (EVENTS_6_KB, MEMBERSHIPS_100)
         for step, ratio in figures[name]["times_json"].items()
+        if step in STEPS
     }
     title = "Processor time of a warm handler"
     return [Bars(name="warm_cpu", title=title, unit="× json.loads + json.dumps", values=values, limit=MOST_TIMES_JSON)]
 
 
 def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
-    found = []
-    for name in (EVENTS_6_KB, MEMBERSHIPS_100):
-        ratio, logged = figures[name]["times_json"]["answer"]["median"], figures[name]["ms"]["log"]["median"]
-        target = f"Warm CPU, {name}: parse, dispatch, answer ≤ {MOST_TIMES_JSON} × json"
-        found.append(Verdict(target, f"{ratio:.2f} ×", ratio <= MOST_TIMES_JSON))
-        target = f"Warm CPU, {name}: with encoding, logs and metrics ≤ {MOST_LOGGED_MS} ms"
-        found.append(Verdict(target, f"{logged:.2f} ms", logged <= MOST_LOGGED_MS))
-    return found
+    return [
+        _answered(figures, EVENTS_6_KB, UNMAPPED, ", without the partner's mapping"),
+        _answered(figures, EVENTS_6_KB, "answer", ", with it"),
+        _answered(figures, MEMBERSHIPS_100, "answer"),
+        _logged(figures, EVENTS_6_KB),
+        _logged(figures, MEMBERSHIPS_100),
+    ]
+
+
+def _answered(figures: Mapping[str, Any], name: str, step: str, which: str = "") -> Verdict:
+    times = figures[name]["times_json"][step]["median"]
+    target = f"Warm CPU, {name}: parse, dispatch, answer ≤ {MOST_TIMES_JSON} × json{which}"
+    return Verdict(target, f"{times:.2f} ×", times <= MOST_TIMES_JSON)
+
+
+def _logged(figures: Mapping[str, Any], name: str) -> Verdict:
+    logged, loads = (figures[name]["ms"][part]["median"] for part in ("log", LOADS))
+    target = f"Warm CPU, {name}: the same with log line and metrics ≤ {MOST_LOGGED_MS} ms"
+    return Verdict(target, f"{logged:.2f} ms (json.loads alone {loads:.2f})", logged <= MOST_LOGGED_MS)
 
 
 BENCHMARK = Benchmark(
