@@ -16,7 +16,9 @@ from local.runtime import LambdaRuntime
 HANDLER = "mparticle_firehose.app.handler"
 BARE = "bare.handler"
 BARE_SQS = "bare_sqs.handler"
-TIMED = "timed.handler"
+BARE_SEND = "bare_send.handler"
+
+_TIMED = "timed.handler"
 
 _BASELINES = Path(__file__).with_name("baselines")
 
@@ -34,6 +36,10 @@ class Artefact:
     def runtime(self, handler: str, variables: Mapping[str, str]) -> LambdaRuntime:
         """Return an execution environment that has not been started."""
         return LambdaRuntime(self.folder, handler, environment=variables)
+
+    def timed(self, handler: str, variables: Mapping[str, str], record: Path) -> LambdaRuntime:
+        """Return the same, which also writes into a file what each invocation took, one line each."""
+        return self.runtime(_TIMED, {**variables, "BENCH_HANDLER": handler, "BENCH_TIMINGS": str(record)})
 
 
 @contextmanager

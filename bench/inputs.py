@@ -62,6 +62,48 @@ def _profile(sample: Json, number: int) -> Json:
     return profile
 
 
+def over_https(path: str, body: bytes, token: str) -> Json:
+    """Return what an HTTP API hands to Lambda for a message that mParticle posts, in payload format 2.0."""
+    host = "id.execute-api.us-east-1.amazonaws.com"
+    return {
+        "version": "2.0",
+        "routeKey": f"POST {path}",
+        "rawPath": path,
+        "rawQueryString": "",
+        "headers": {
+            "authorization": f"Token {token}",
+            "content-length": str(len(body)),
+            "content-type": "application/json",
+            "host": host,
+            "user-agent": "mParticle",
+            "x-amzn-trace-id": "Root=1-5a3c1e70-000000000000000000000000",
+            "x-forwarded-for": "203.0.113.77",
+            "x-forwarded-port": "443",
+            "x-forwarded-proto": "https",
+        },
+        "requestContext": {
+            "accountId": "123456789012",
+            "apiId": "id",
+            "domainName": host,
+            "domainPrefix": "id",
+            "http": {
+                "method": "POST",
+                "path": path,
+                "protocol": "HTTP/1.1",
+                "sourceIp": "203.0.113.77",
+                "userAgent": "mParticle",
+            },
+            "requestId": "JKJaXmPLvHcESHA=",
+            "routeKey": f"POST {path}",
+            "stage": "$default",
+            "time": "22/Nov/2026:10:00:00 +0000",
+            "timeEpoch": 1795341600000,
+        },
+        "body": body.decode(),
+        "isBase64Encoded": False,
+    }
+
+
 def sqs_event(bodies: list[tuple[str, str]]) -> Json:
     """Return what Lambda hands to the worker for messages of a FIFO queue, each with its group and body."""
     return {

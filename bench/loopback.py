@@ -1,7 +1,8 @@
-"""SQS, DynamoDB and the partner on this machine, in a process of their own, which answers at once and almost nothing.
+"""SQS, DynamoDB, Secrets Manager and the partner on this machine, in a process of their own.
 
-The emulator takes about two milliseconds for a call and the scriptable partner one, which would hide what is measured.
-This one checks nothing and keeps nothing but counts. ``python -m bench.loopback`` is that process.
+It answers at once and almost nothing. The emulator takes about two milliseconds for a call and the scriptable partner
+one, which would hide what is measured. This one checks nothing and keeps nothing but counts.
+``python -m bench.loopback`` is that process.
 """
 
 import asyncio
@@ -13,13 +14,16 @@ from typing import override
 
 import urllib3
 
-from local.isolation import ROOT, LocalCloudError, Startable, end_group
+from local.isolation import REGION, ROOT, LocalCloudError, Startable, end_group
+
+TOKEN = "token-of-the-benchmarks"  # noqa: S105  opens nothing but what runs here
 
 _ANSWERS = {
     "AmazonSQS.SendMessageBatch": b'{"Successful":[],"Failed":[]}',
     "AmazonSQS.ChangeMessageVisibilityBatch": b'{"Successful":[],"Failed":[]}',
     "DynamoDB_20120810.BatchGetItem": b'{"Responses":{},"UnprocessedKeys":{}}',
     "DynamoDB_20120810.BatchWriteItem": b'{"UnprocessedItems":{}}',
+    "secretsmanager.GetSecretValue": json.dumps({"SecretString": TOKEN}).encode(),
 }
 _END_OF_HEAD = b"\r\n\r\n"
 _COUNTS = "/counts"
@@ -63,7 +67,9 @@ class Loopback(Startable):
             "PARTNER_API_URL": self.url,
             "SUSPENSION_TABLE": "suspension",
             "LEDGER_TABLE": "ledger",
+            "HTTP_TOKEN_SOURCE": f"arn:aws:secretsmanager:{REGION}:000000000000:secret:tokens",
             "HANDLER_DEADLINE_MS": "2000",  # a busy machine must not send events to the queue
+            "HTTP_DEADLINE_MS": "2000",
             "POWERTOOLS_SERVICE_NAME": "bench",
             "POWERTOOLS_METRICS_NAMESPACE": "Bench",
             "POWERTOOLS_LOG_LEVEL": "INFO",
