@@ -14,11 +14,12 @@ from typing import Any
 from bench.benchmark import Benchmark, Table
 from bench.charts import Lines
 from bench.functions import CONTEXT, deployed
-from bench.harness import Figures, Spread, cpu_seconds, interleaved
+from bench.harness import Figures, Measure, Spread, cpu_seconds, interleaved
 from bench.inputs import encoded, memberships_of, message, sqs_event
 from bench.loopback import Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Drained, Handled, Scaling, drained, handled
+from mparticle_firehose.delivery.interfaces import EventMode
 from mparticle_firehose.delivery.membership_queue import membership_messages
 from mparticle_firehose.protocol import Serializer
 
@@ -53,7 +54,8 @@ class Assumptions:
 
 ASSUMED = Assumptions()
 _FEW = "memberships, 5 profiles"
-_SHARDS, _BATCH, _MOST_BATCHES = 10, 10, 50  # as the template has them
+_SHARDS, _BATCH = 10, 10  # as the template has them
+_MEMBERSHIP_BATCHES, _EVENT_BATCHES = 50, 500  # at a time, with EventMode=queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,7 @@ class Kind:
         messages: on a queue.
         worker_waits_ms: for the network, in the worker, for a batch.
         fifo: whether the queue is the membership queue.
+        event_mode: of the deployment that it is measured in.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Kind:
     messages: int = 0
     worker_waits_ms: float = 0.0
     fifo: bool = False
+    event_mode: EventMode = "forward"
 
 
 def kinds() -> list[Kind]:
@@ -84,7 +88,7 @@ def kinds() -> list[Kind]:
         Kind("registration", message("module_registration_request")),
         Kind("audience", message("audience_subscription_add"), to_partner),
         Kind("events, forwarded", events, to_partner),
-        Kind("events, queued", events, to_queue, 1, _BATCH * to_partner),
+        Kind("events, queued", events, to_queue, 1, _BATCH * to_partner, event_mode="queue"),
         Kind(_FEW, few, to_queue, len(_messages(few)), 3 * members, fifo=True),
         Kind("memberships, 100 profiles", many, to_queue, len(_messages(many)), members, fifo=True),
         Kind("erasure", erasure, to_queue, 1, _BATCH * to_partner),
@@ -97,10 +101,9 @@ def _messages(content: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def measure(quick: bool) -> Figures:
-    with Loopback() as loopback, deployed(loopback.variables) as app:
-        measured = {
-            kind.name: _durations(app, kind, rounds=1 if quick else 15, calls=2 if quick else 20) for kind in kinds()
-        }
+    rounds, calls = (1, 2) if quick else (15, 20)
+    with Loopback() as loopback:
+        measured = {kind.name: _durations(loopback, kind, rounds=rounds, calls=calls) for kind in kinds()}
     return {
         "assumed": asdict(ASSUMED),
         "kinds": {kind.name: {**measured[kind.name], **_consequences(kind, measured[kind.name])} for kind in kinds()},
@@ -108,20 +111,27 @@ def measure(quick: bool) -> Figures:
     }
 
 
-def _durations(app: Any, kind: Kind, *, rounds: int, calls: int) -> dict[str, float]:
+def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> dict[str, float]:
     """Return milliseconds on AWS: processor time as measured, made slower, and what is waited for."""
-    payload = encoded(kind.content)
-    cpu = {"handler": partial(cpu_seconds, lambda: json.dumps(app.handler(json.loads(payload), CONTEXT)), calls=calls)}
-    if kind.messages:
-        batch = sqs_event(_batch(kind))
-        cpu["worker"] = partial(cpu_seconds, lambda: app.worker(batch, CONTEXT), calls=max(1, calls // 4))
-    found = {name: Spread.of(values).median * 1e3 for name, values in interleaved(cpu, rounds).items()}
+    with deployed({**loopback.variables, "EVENT_MODE": kind.event_mode}) as app:
+        samples = interleaved(_functions(app, kind, calls), rounds)
+    found = {name: Spread.of(values).median * 1e3 for name, values in samples.items()}
     return {
         "handler_cpu_ms": found["handler"],
         "handler_ms": found["handler"] * ASSUMED.slower + kind.waits_ms,
         "worker_cpu_ms": found.get("worker", 0.0),
         "worker_batch_ms": found["worker"] * ASSUMED.slower + kind.worker_waits_ms if kind.messages else 0.0,
     }
+
+
+def _functions(app: Any, kind: Kind, calls: int) -> dict[str, Measure]:
+    payload, batch = encoded(kind.content), sqs_event(_batch(kind)) if kind.messages else None
+    cpu: dict[str, Measure] = {
+        "handler": partial(cpu_seconds, lambda: json.dumps(app.handler(json.loads(payload), CONTEXT)), calls=calls)
+    }
+    if batch:
+        cpu["worker"] = partial(cpu_seconds, lambda: app.worker(batch, CONTEXT), calls=max(1, calls // 4))
+    return cpu
 
 
 def _batch(kind: Kind) -> list[tuple[str, str]]:
@@ -183,8 +193,8 @@ def simulated(measured: Mapping[str, Mapping[str, float]], *, one_in: int = 1) -
         burst.steady * share * few.messages, burst.peak * share * few.messages, burst.begins, burst.lasts
     )
     events_s, members_s = (measured[name]["worker_batch_ms"] / 1e3 / _BATCH for name in ("events, queued", few.name))
-    consumers = Consumers(most=max(1, _MOST_BATCHES // one_in))
-    scaling = Consumers(most=consumers.most, at_first=max(1, 5 // one_in), per_second=5 / one_in)
+    consumers = Consumers(most=max(1, _MEMBERSHIP_BATCHES // one_in))
+    scaling = Consumers(most=max(1, _EVENT_BATCHES // one_in), at_first=max(1, 5 // one_in), per_second=5 / one_in)
     groups = max(1, ASSUMED.accounts * _SHARDS // one_in)
     return {
         "handler": {f"limit {limit:,}": _told(_handled(burst, measured, limit, one_in)) for limit in (1_000, 2_000)},
@@ -244,7 +254,11 @@ _ITEMS = {
 
 def _prices() -> Table:
     listed = ", ".join(f"{name.replace('_', ' ')} {price:g}" for name, price in PRICES["per_million"].items())
-    return Table(f"List prices of {PRICES['as_of']:%B %Y} in US$ for a million, to be checked: {listed}.")
+    http_api = PRICES["per_million"]["http_api"]
+    return Table(
+        f"List prices of {PRICES['as_of']:%B %Y} in US$ for a million, to be checked: {listed}."
+        f" Over HTTPS a million requests cost {http_api:.2f} more with an HTTP API, nothing more with a function URL."
+    )
 
 
 def _burst(found: Mapping[str, Any]) -> Table:
