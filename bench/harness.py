@@ -77,7 +77,8 @@ def cpu_seconds(act: Callable[[], object], *, calls: int) -> float:
 
 
 def calls_lasting(act: Callable[[], object], seconds: float) -> int:
-    """Return how many calls last about that long, after warming up with as many as it takes to find out."""
+    """Return how many calls last about that long, after warming up: the first call may load what the others use."""
+    act()
     calls = 1
     while (each := cpu_seconds(act, calls=calls)) * calls < seconds / 4:
         calls *= 2

@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +7,7 @@ import pytest
 
 from bench.benchmark import Benchmark, Table, Verdict
 from bench.catalogue import BENCHMARKS
-from bench.harness import Spread, differences, growth, interleaved, percentiles, ratios
+from bench.harness import Spread, calls_lasting, differences, growth, interleaved, percentiles, ratios
 from bench.import_time import self_times
 from bench.inputs import encoded, events_of, memberships_of, memberships_of_bytes
 from bench.membership import worker_batches
@@ -45,6 +46,17 @@ def test_rounds_go_forwards_and_backwards_in_turn() -> None:
 
     assert "".join(order) == "abbaab"
     assert samples == {"a": [1.0, 4.0, 5.0], "b": [2.0, 3.0, 6.0]}
+
+
+def test_the_first_call_does_not_tell_how_long_calls_take() -> None:
+    waits = iter([0.02])
+
+    def slow_at_first() -> None:
+        until = time.process_time() + next(waits, 0.0)
+        while time.process_time() < until:
+            pass
+
+    assert calls_lasting(slow_at_first, 0.001) > 10
 
 
 def test_percentiles_are_values_that_were_measured() -> None:
