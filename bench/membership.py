@@ -151,7 +151,7 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
     header = ["profiles", "handler ms", "× json", "SQS calls / 1000", "worker / s", "/ CPU s", "× json", "calls / 1000"]
     rows = [_row(size, found["handler"], found["worker"]) for size, found in figures["by_profiles"].items()]
     title = f"Memberships by profiles of a request: time grows with exponent {exponent(figures):.2f}"
-    return [Table(title, header, rows), Table(_largest_told(figures["largest"]))]
+    return [Table(f"{title}. {_largest_told(figures['largest'])}", header, rows)]
 
 
 def _largest_told(largest: Mapping[str, Any]) -> str:

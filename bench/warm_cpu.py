@@ -31,7 +31,6 @@ MESSAGES = (
     "module_registration_request",
     "event_processing_keep_alive",
     "event_processing_request",
-    "event_processing_request_web",
     "audience_subscription_add",
     "audience_membership_change_request",
     "dsr_processing_request",
