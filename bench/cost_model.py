@@ -54,8 +54,8 @@ class Assumptions:
 
 ASSUMED = Assumptions()
 _FEW = "memberships, 5 profiles"
-_SHARDS, _BATCH = 10, 10  # as the template has them
-_MEMBERSHIP_BATCHES, _EVENT_BATCHES = 50, 500  # at a time, with EventMode=queue
+SHARDS, BATCH = 10, 10  # as the template has them
+MEMBERSHIP_BATCHES, EVENT_BATCHES = 50, 500  # at a time, with EventMode=queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +88,16 @@ def kinds() -> list[Kind]:
         Kind("registration", message("module_registration_request")),
         Kind("audience", message("audience_subscription_add"), to_partner),
         Kind("events, forwarded", events, to_partner),
-        Kind("events, queued", events, to_queue, 1, _BATCH * to_partner, event_mode="queue"),
+        Kind("events, queued", events, to_queue, 1, BATCH * to_partner, event_mode="queue"),
         Kind(_FEW, few, to_queue, len(_messages(few)), 3 * members, fifo=True),
         Kind("memberships, 100 profiles", many, to_queue, len(_messages(many)), members, fifo=True),
-        Kind("erasure", erasure, to_queue, 1, _BATCH * to_partner),
+        Kind("erasure", erasure, to_queue, 1, BATCH * to_partner),
     ]
 
 
 def _messages(content: Mapping[str, Any]) -> list[tuple[str, str]]:
     request: Any = Serializer().parse(content)
-    return [(str(letter.group_id), letter.body) for letter in membership_messages(request, _SHARDS)]
+    return [(str(letter.group_id), letter.body) for letter in membership_messages(request, SHARDS)]
 
 
 def measure(quick: bool) -> Figures:
@@ -136,7 +136,7 @@ def _functions(app: Any, kind: Kind, calls: int) -> dict[str, Measure]:
 
 def _batch(kind: Kind) -> list[tuple[str, str]]:
     """Return a full batch of the kind's messages."""
-    return (_bodies(kind) * _BATCH)[:_BATCH]
+    return (_bodies(kind) * BATCH)[:BATCH]
 
 
 def _consequences(kind: Kind, measured: Mapping[str, float]) -> Figures:
@@ -155,7 +155,7 @@ def concurrent(rate: float, seconds: float) -> int:
 
 def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
     """Return what one request uses, when the worker's batches are full."""
-    batches = kind.messages / _BATCH
+    batches = kind.messages / BATCH
     calls = _sqs_calls(kind, batches) if kind.messages else 0
     return Usage(
         lambda_requests=1 + batches,
@@ -170,7 +170,7 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
 def _sqs_calls(kind: Kind, batches: float) -> float:
     """Return how many calls are charged: to send, to receive and to delete, the first two by started 64 KB."""
     size = sum(len(body) for _, body in _bodies(kind))
-    sent, received = ceil(size / SQS_CHUNK_BYTES), ceil(size / kind.messages * _BATCH / SQS_CHUNK_BYTES)
+    sent, received = ceil(size / SQS_CHUNK_BYTES), ceil(size / kind.messages * BATCH / SQS_CHUNK_BYTES)
     return sent + batches * received + batches
 
 
@@ -192,10 +192,10 @@ def simulated(measured: Mapping[str, Mapping[str, float]], *, one_in: int = 1) -
     memberships = Burst(
         burst.steady * share * few.messages, burst.peak * share * few.messages, burst.begins, burst.lasts
     )
-    events_s, members_s = (measured[name]["worker_batch_ms"] / 1e3 / _BATCH for name in ("events, queued", few.name))
-    consumers = Consumers(most=max(1, _MEMBERSHIP_BATCHES // one_in))
-    scaling = Consumers(most=max(1, _EVENT_BATCHES // one_in), at_first=max(1, 5 // one_in), per_second=5 / one_in)
-    groups = max(1, ASSUMED.accounts * _SHARDS // one_in)
+    events_s, members_s = (measured[name]["worker_batch_ms"] / 1e3 / BATCH for name in ("events, queued", few.name))
+    consumers = Consumers(most=max(1, MEMBERSHIP_BATCHES // one_in))
+    scaling = Consumers(most=max(1, EVENT_BATCHES // one_in), at_first=max(1, 5 // one_in), per_second=5 / one_in)
+    groups = max(1, ASSUMED.accounts * SHARDS // one_in)
     return {
         "handler": {f"limit {limit:,}": _told(_handled(burst, measured, limit, one_in)) for limit in (1_000, 2_000)},
         "queues": {

@@ -1,7 +1,8 @@
 import pytest
 
-from bench.cost_model import concurrent, kinds, usage
-from bench.prices import PRICES, Usage, itemised
+from bench.cost_model import BATCH, EVENT_BATCHES, MEMBERSHIP_BATCHES, SHARDS, concurrent, kinds, usage
+from bench.prices import MEMORY_GB, PRICES, Usage, itemised
+from tests.template_reading import load
 
 MEASURED = {"handler_ms": 50.0, "worker_batch_ms": 400.0}
 
@@ -49,3 +50,16 @@ def test_memberships_pay_for_each_started_64_kilobytes() -> None:
 
     assert used["memberships, 100 profiles"].sqs_fifo > used["memberships, 5 profiles"].sqs_fifo > 1
     assert used["memberships, 100 profiles"].sqs_standard == 0
+
+
+def test_what_is_calculated_with_is_what_is_deployed() -> None:
+    template = load()
+    memberships, events = (
+        template["Resources"][name]["Properties"] for name in ("MembershipDelivery", "EventDelivery")
+    )
+
+    assert {memberships["BatchSize"], events["BatchSize"]} == {BATCH}
+    assert memberships["ScalingConfig"]["MaximumConcurrency"] == MEMBERSHIP_BATCHES
+    assert events["ScalingConfig"]["MaximumConcurrency"] == {"Fn::If": ["QueuesEveryEvent", EVENT_BATCHES, 50]}
+    assert template["Parameters"]["MembershipShards"]["Default"] == SHARDS
+    assert template["Globals"]["Function"]["MemorySize"] == MEMORY_GB * 1024
