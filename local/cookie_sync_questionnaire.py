@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
 from mparticle_firehose.endpoint.cookie_sync import sync
+from mparticle_firehose.endpoint.door import COOKIE_SYNC_PATH
 from mparticle_firehose.endpoint.http_event import HttpRequest
 from mparticle_firehose.partner.cookie_sync import COOKIE_SYNC
 from mparticle_firehose.protocol.cookie_sync import OPT_OUT, CookieSync, OptOutSignal, SyncError
 
-PATH = "/cookie-sync"
 PLACEHOLDER = {"every pod": "https://HttpEndpointUrl-of-the-stack"}
 """The output of the stack that holds the URL; each region has a stack of its own."""
 
@@ -55,7 +55,7 @@ def _rows(declaration: CookieSync, endpoints: Mapping[str, str]) -> list[Row]:
 def _pixel_url(base: str, declaration: CookieSync) -> str:
     """Return what mParticle configures; its web SDK replaces the mpid, or appends the redirect that has it."""
     parameter = f"{declaration.redirect_parameter}=" if declaration.answer == "redirect" else "mpid=%%mpid%%"
-    return f"{base.rstrip('/')}{PATH}?{parameter}"
+    return f"{base.rstrip('/')}{COOKIE_SYNC_PATH}?{parameter}"
 
 
 def _data_centres(urls: Mapping[str, str]) -> str:
@@ -94,6 +94,8 @@ def _parameters(declaration: CookieSync) -> str:
 
 
 def _example(base: str, declaration: CookieSync) -> str:
+    if declaration.answer == "no_content":
+        return "None: it does not redirect."
     request = _example_request(declaration)
     asked = f"{base.rstrip('/')}{request.path}?{request.query}"
     answer = sync(request, declaration)
@@ -116,12 +118,12 @@ def _example_request(declaration: CookieSync) -> HttpRequest:
     redirect = f"https://{declaration.allowed_hosts[0]}/v1/sync?{urlencode(target, safe='${}', quote_via=quote)}"
     query = urlencode({declaration.redirect_parameter: redirect, "domain": "shop.example"}, quote_via=quote, safe="")
     cookie = f"{declaration.cookie_name}={declaration.new_id()}"
-    return HttpRequest(method="GET", path=PATH, query=query, cookies=(cookie,))
+    return HttpRequest(method="GET", path=COOKIE_SYNC_PATH, query=query, cookies=(cookie,))
 
 
 def _no_content(declaration: CookieSync) -> str:
     if declaration.answer == "no_content":
-        return "Always."
+        return "Always, unless the query cannot be read (400)."
     if declaration.error_parameter is None:
         signals = ", ".join(f"`{signal}`" for signal in OptOutSignal if signal in declaration.opt_out_signals)
         return f"When the user objects, which we read in: our cookie (`{OPT_OUT}`){f', {signals}' if signals else ''}."

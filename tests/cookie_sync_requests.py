@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from mparticle_firehose.endpoint.answers import error_answer
 from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.refusal import RefusedRequestError
 from mparticle_firehose.protocol.cookie_sync import COOKIE_SYNC_HOST, CookieSync
 
 NEW_ID = "id-of-a-new-user-00001"
@@ -39,7 +41,10 @@ def ask(
 ) -> HttpAnswer:
     """Return what a browser is answered."""
     request = HttpRequest(method="GET", path="/cookie-sync", query=query, headers=headers or {}, cookies=cookies)
-    return sync(request, declaration)
+    try:
+        return sync(request, declaration)
+    except RefusedRequestError as error:
+        return error_answer(error)
 
 
 def ask_to(redirect: str, *, declaration: CookieSync = DECLARATION) -> HttpAnswer:

@@ -126,7 +126,7 @@ def test_the_command_takes_no_endpoint_that_mparticle_could_not_call(
 
 def test_every_code_and_signal_is_documented() -> None:
     guide = (ROOT / "docs" / "cookie-sync.md").read_text()
-    refusals = re.findall(r'_Refused\("(\w+)"\)', Path(endpoint_module.__file__).read_text())
+    refusals = re.findall(r'_refused\("(\w+)"\)', Path(endpoint_module.__file__).read_text())
 
     assert len(refusals) == 5
     assert [name for name in (*SyncError, *refusals) if f"`{name}`" not in guide] == []

@@ -10,7 +10,7 @@ from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.endpoint.admission import MOST_BODY_BYTES
 from mparticle_firehose.endpoint.answers import CONSEQUENCES, error_answer
-from mparticle_firehose.endpoint.door import COOKIE_SYNC, ROUTES, Door, facts_of
+from mparticle_firehose.endpoint.door import COOKIE_SYNC_PATH, ROUTES, Door, facts_of
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
 from mparticle_firehose.endpoint.refusal import RefusedRequestError, TokensUnavailableError, UnknownTokenError
 from mparticle_firehose.errors import (
@@ -153,19 +153,22 @@ class TestCookieSync:
 
         visitor = Visitor(door_for(services, authorize=closed, cookie_sync=sync), deadline)
 
-        assert visitor.status(COOKIE_SYNC, b"", headers={}, method="GET") == 302
-        assert [request.path for request in seen] == [COOKIE_SYNC]
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 302
+        assert [request.path for request in seen] == [COOKIE_SYNC_PATH]
         assert visitor.counts == {"CookieSyncs": 1}
-        assert visitor.status(COOKIE_SYNC, b"", headers={}, method="POST") == 405
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="POST") == 405
 
     def test_one_that_is_refused_shows_in_the_metrics(self, services: Services, deadline: Deadline) -> None:
-        visitor = Visitor(door_for(services, cookie_sync=lambda _: HttpAnswer(status=400)), deadline)
+        def refuse(_: HttpRequest) -> HttpAnswer:
+            raise RefusedRequestError(400, "query_malformed")
 
-        assert visitor.status(COOKIE_SYNC, b"", headers={}, method="GET") == 400
+        visitor = Visitor(door_for(services, cookie_sync=refuse), deadline)
+
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 400
         assert visitor.counts == {"Refused": 1}
 
     def test_a_deployment_that_does_not_want_it_does_not_know_it(self, visitor: Visitor) -> None:
-        assert visitor.status(COOKIE_SYNC, b"", headers={}, method="GET") == 404
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 404
         assert visitor.counts == {"Refused": 1}
 
 

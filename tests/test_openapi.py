@@ -25,7 +25,7 @@ from schemathesis.specs.openapi.checks import (
 from local.isolation import ROOT
 from mparticle_firehose import app
 from mparticle_firehose.endpoint.answers import CONSEQUENCES, json_answer
-from mparticle_firehose.endpoint.door import COOKIE_SYNC, ROUTES
+from mparticle_firehose.endpoint.door import COOKIE_SYNC_PATH, ROUTES
 from mparticle_firehose.protocol import EventProcessingResponse
 from tests.conftest import Deployment, Json, serializer
 from tests.http_events import function_url_event
@@ -198,7 +198,7 @@ def with_plants(value: Any, data: st.DataObject) -> Any:
 
 def test_what_is_only_asked_for_is_as_described(open_door: Deployment) -> None:
     """The cookie sync is off, and so an unknown path."""
-    for path in ("/health", COOKIE_SYNC):
+    for path in ("/health", COOKIE_SYNC_PATH):
         case = SCHEMA[path]["GET"].Case()
         case.validate_response(sent(case, open_door), checks=CHECKS)
 

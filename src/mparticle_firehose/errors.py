@@ -53,7 +53,10 @@ class DeliveryError(FirehoseError):
 
 
 class MessageTooLargeError(DeliveryError):
-    """A single user's change in a single audience is larger than SQS carries; repeating it cannot help."""
+    """What cannot be divided, such as one event or one user's change, is larger than SQS carries.
+
+    Repeating it is pointless.
+    """
 
 
 class RefusedError(FirehoseError):

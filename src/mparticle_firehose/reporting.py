@@ -74,8 +74,9 @@ def reported(message: str) -> Iterator[Report]:
         _fail(report, f"{type(error).__name__}: {error}")
         raise
     except Exception as error:  # noqa: BLE001  the outermost edge: nothing that could quote a request may pass it
-        _fail(report, described(error))
-        raise UnexpectedError(described(error)) from None
+        unexpected = UnexpectedError(described(error))
+        _fail(report, str(unexpected))
+        raise unexpected from None
     finally:
         _write(report, round((time.perf_counter() - started) * 1000, 3))
 

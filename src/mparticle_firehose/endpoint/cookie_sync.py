@@ -4,11 +4,12 @@ What a browser sends is hostile until it has been read: a browser is sent to an 
 put together anew from parts that have been decoded and are encoded again.
 """
 
-import json
 import re
+from http import HTTPStatus
 from urllib.parse import parse_qsl, quote, urlencode
 
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.refusal import RefusedRequestError
 from mparticle_firehose.protocol.cookie_sync import (
     OPT_OUT,
     CookieSync,
@@ -30,25 +31,20 @@ _US_SALE = slice(2, 3)
 type Parameters = list[tuple[str, str]]
 
 
-class _Refused(Exception):  # noqa: N818  it says what happened to the request
-    """The request is answered 400, with a code that quotes nothing."""
-
-
 def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
     """Answer a browser that mParticle's pixel has sent.
 
     The partner's id is read from its cookie or made; the cookie is set again, so that its lifetime starts anew. Of a
     user who objects no id is made, passed on or kept alive.
+
+    Raises:
+        RefusedRequestError: 400, the query or the redirect in it cannot be used.
     """
-    try:
-        parameters = _parsed(request.query)
-        target = _target(parameters, declaration) if declaration.answer == "redirect" else None
-        if error := _objection(request, parameters, declaration):
-            return _without_id(target, parameters, error, declaration)
-        return _with_id(target, parameters, _partner_id(request, declaration), declaration)
-    except _Refused as refusal:
-        body = json.dumps({"error": {"code": str(refusal)}})
-        return HttpAnswer(status=400, body=body, headers=_NO_STORE | {"Content-Type": "application/json;charset=utf-8"})
+    parameters = _parsed(request.query)
+    target = _target(parameters, declaration) if declaration.answer == "redirect" else None
+    if error := _objection(request, parameters, declaration):
+        return _without_id(target, parameters, error, declaration)
+    return _with_id(target, parameters, _partner_id(request, declaration), declaration)
 
 
 def _with_id(target: Target | None, parameters: Parameters, partner_id: str, declaration: CookieSync) -> HttpAnswer:
@@ -73,7 +69,7 @@ def _parsed(query: str) -> Parameters:
     An ampersand may come escaped for HTML, as the pixel's URL does in mParticle's configuration.
     """
     if not _REQUEST_QUERY.fullmatch(query):
-        raise _Refused("query_malformed")
+        raise _refused("query_malformed")
     try:
         return parse_qsl(
             query.replace("&amp;", "&"),
@@ -82,17 +78,17 @@ def _parsed(query: str) -> Parameters:
             max_num_fields=_MOST_PARAMETERS,
         )
     except ValueError:  # too many
-        raise _Refused("query_malformed") from None
+        raise _refused("query_malformed") from None
 
 
 def _target(parameters: Parameters, declaration: CookieSync) -> Target:
     """Return where the browser came to be sent; of two answers to that, neither is trusted."""
     urls = _values(parameters, declaration.redirect_parameter) or _default(declaration)
     if not urls:
-        raise _Refused("redirect_missing")
+        raise _refused("redirect_missing")
     target = redirect_target(urls[0], declaration.allowed_hosts) if len(urls) == 1 else None
     if target is None:
-        raise _Refused("redirect_not_allowed")
+        raise _refused("redirect_not_allowed")
     return target
 
 
@@ -180,5 +176,9 @@ def _location(target: Target, query: Parameters) -> str:
     encoded = urlencode(query, safe="", errors="surrogateescape", quote_via=quote)
     location = f"https://{target.host}{target.path}?{encoded}"
     if len(location) > LONGEST_LOCATION:
-        raise _Refused("redirect_too_long")
+        raise _refused("redirect_too_long")
     return location
+
+
+def _refused(code: str) -> RefusedRequestError:
+    return RefusedRequestError(HTTPStatus.BAD_REQUEST, code)
