@@ -66,3 +66,15 @@ def test_when_the_while_is_over_one_failure_opens_it_again(
 
     assert send(breaker, 2, deadline) == [DOWN, OPEN]
     assert len(partner.calls) == 4
+
+
+def test_a_call_that_came_too_late_to_be_made_says_nothing_of_the_partner(
+    breaker: CircuitBreaker, partner: PartnerDouble, deadline: Deadline, clock: Clock
+) -> None:
+    partner.judge = lambda _: Retry("connect_timeout")
+    late = Deadline(clock(), clock)
+
+    assert send(breaker, 5, late) == [Retry("connect_timeout")] * 5
+    assert send(breaker, 2, deadline) == [Retry("connect_timeout")] * 2
+    assert OPEN not in send(breaker, 1, deadline)
+    assert send(breaker, 1, deadline) == [OPEN]

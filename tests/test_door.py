@@ -65,7 +65,7 @@ class Visitor:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = HttpRequest(method=method, path=path, headers=headers, body=data)
         try:
-            return self.door.answer(request, self.deadline, self.heard.append)
+            return self.door.answer(request, lambda: self.deadline, self.heard.append)
         except FirehoseError as error:
             return error_answer(error)
 
@@ -173,6 +173,23 @@ class TestCookieSync:
 
 
 class TestTokens:
+    def test_reading_them_takes_nothing_of_the_partners_time(self, services: Services, deadline: Deadline) -> None:
+        seen: list[str] = []
+
+        def read_slowly(_: str | None) -> None:
+            seen.append("tokens")
+
+        def begin() -> Deadline:
+            seen.append("deadline")
+            return deadline
+
+        request = HttpRequest(
+            method="POST", path="/dsr", body=json.dumps(load_event("dsr_processing_request")).encode()
+        )
+        answer = door_for(services, authorize=read_slowly).answer(request, begin, heard=lambda _: None)
+
+        assert (answer.status, seen) == (200, ["tokens", "deadline"])
+
     @pytest.mark.parametrize(
         ("authorization", "status", "counted"),
         [("Token other", 403, {"TokenRefused": 1}), ("", 401, {"Refused": 1}), (None, 401, {"Refused": 1})],

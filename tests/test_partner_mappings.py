@@ -6,11 +6,13 @@ import pytest
 from local.partner_contract import routes_for
 from mparticle_firehose.delivery.partner_call import JsonObject, MembershipChange, PartnerCall, UndeliverableChange
 from mparticle_firehose.errors import SettingError
+from mparticle_firehose.partner.account import credential
 from mparticle_firehose.partner.answers import failures_in
 from mparticle_firehose.partner.audiences import members_call, membership_changes, subscription_call
 from mparticle_firehose.partner.erasures import erasure_call
 from mparticle_firehose.partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS, events_call
 from mparticle_firehose.protocol import (
+    Account,
     AudienceMembershipChangeRequest,
     AudienceSubscriptionRequest,
     DsrProcessingRequest,
@@ -301,3 +303,30 @@ def test_the_partner_may_say_which_items_it_did_not_take(answer: Json, failures:
 def test_an_answer_that_does_not_say_which_items_is_not_taken_for_success(failures: object) -> None:
     with pytest.raises(ValueError, match="index and a status"):
         failures_in({"failures": failures})
+
+
+class TestCredential:
+    def test_blanks_that_come_with_a_pasted_key_are_left_out(self) -> None:
+        assert credential(account_with(f" {KEY}\r\n")) == KEY
+
+    @pytest.mark.parametrize(
+        "key", ["", "  ", "two\nlines", "two words", "canary\u2019key", "key\ud800", "key\x00", "sch\u00f6n"], ids=ascii
+    )
+    def test_a_key_that_no_header_can_carry_is_the_customers_to_mend(self, key: str) -> None:
+        with pytest.raises(SettingError, match="apiKey") as caught:
+            credential(account_with(key))
+
+        assert "canary" not in str(caught.value)
+
+    def test_an_audience_id_of_any_characters_makes_a_path(self) -> None:
+        settings = {"partnerAudienceId": "a/b \ud800"}
+        message = load_event("audience_subscription_remove", audience_subscription_settings=settings)
+
+        call = subscription_call(parsed(AudienceSubscriptionRequest, message))
+
+        assert call
+        assert call.path == "/v1/audiences/a%2Fb%20%ED%A0%80"
+
+
+def account_with(key: str) -> Account:
+    return Account(account_id=4242, account_settings={"apiKey": key})

@@ -9,7 +9,7 @@ import gc
 gc.disable()  # while everything loads: looking for garbage among modules would take a tenth of a cold start
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -246,9 +246,8 @@ def _over_http(event: Mapping[str, Any], context: LambdaContext) -> dict[str, An
     return exchange(event, partial(_opened, context), _facts)
 
 
-def _opened(context: LambdaContext) -> "tuple[Door, Deadline]":
-    door = application().door  # built before the clock starts, as above
-    return door, _deadline(application().settings.http_deadline_ms, context)
+def _opened(context: LambdaContext) -> "tuple[Door, Callable[[], Deadline]]":
+    return application().door, partial(_deadline, application().settings.http_deadline_ms, context)
 
 
 def worker(event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -41,10 +41,16 @@ class CircuitBreaker:
         self._failures, self._open_until = 0, float("-inf")
 
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        """Send the call, unless the circuit is open."""
+        """Send the call, unless the circuit is open.
+
+        A call that comes too late to be made says nothing of the partner.
+        """
         if self.clock() < self._open_until:
             return Retry(CIRCUIT_OPEN)
+        is_late = deadline.remaining() <= 0
         outcome = self.partner.send(call, deadline)
+        if is_late:
+            return outcome
         if isinstance(outcome, Retry) and outcome.reason not in _ALIVE:
             self._failures += 1
         else:

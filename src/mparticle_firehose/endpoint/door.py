@@ -83,12 +83,15 @@ class Door:
     authorize: Callable[[str | None], None] | None
     cookie_sync: Callable[[HttpRequest], HttpAnswer] | None = None
 
-    def answer(self, request: HttpRequest, deadline: Deadline, heard: Callable[[AnyRequest], None]) -> HttpAnswer:
+    def answer(
+        self, request: HttpRequest, begin: Callable[[], Deadline], heard: Callable[[AnyRequest], None]
+    ) -> HttpAnswer:
         """Answer one request.
 
         Args:
             request: as it came.
-            deadline: for whatever blocks.
+            begin: returns the deadline for whatever blocks, from when it is called. That is once the tokens have been
+                read, which is no fault of the partner's.
             heard: is told of the message as soon as it is read.
 
         Raises:
@@ -96,7 +99,7 @@ class Door:
             FirehoseError: it was, and is not acknowledged.
         """
         try:
-            return self._answer(request, deadline, heard)
+            return self._answer(request, begin, heard)
         except UnknownTokenError:
             self.services.telemetry.count("TokenRefused")
             raise
@@ -107,7 +110,9 @@ class Door:
             self.services.telemetry.count("TokensUnavailable")
             raise
 
-    def _answer(self, request: HttpRequest, deadline: Deadline, heard: Callable[[AnyRequest], None]) -> HttpAnswer:
+    def _answer(
+        self, request: HttpRequest, begin: Callable[[], Deadline], heard: Callable[[AnyRequest], None]
+    ) -> HttpAnswer:
         route = ROUTES.get(request.path)
         if not route or (request.path == COOKIE_SYNC_PATH and not self.cookie_sync):
             raise RefusedRequestError(404, "unknown_path")
@@ -116,7 +121,7 @@ class Door:
         if route.messages:
             message = self._message(request, route)
             heard(message)
-            return self._processed(message, route, deadline)
+            return self._processed(message, route, begin())
         if self.cookie_sync and request.path == COOKIE_SYNC_PATH:
             answer = self.cookie_sync(request)
             self.services.telemetry.count("CookieSyncs")

@@ -9,18 +9,17 @@ from mparticle_firehose.config import VERIFICATION_OFF, Settings
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
 from mparticle_firehose.endpoint.answers import error_answer
-from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.door import Door, facts_of
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
 from mparticle_firehose.endpoint.refusal import RefusedRequestError, TurnedAwayError, UnknownTokenError
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
 from mparticle_firehose.endpoint.tokens import Tokens
 from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.partner.cookie_sync import COOKIE_SYNC
 from mparticle_firehose.protocol import AnyRequest, Serializer
 from mparticle_firehose.reporting import Report, logger, reported
 
 type Facts = Callable[[AnyRequest], Mapping[str, Any]]
+type Opened = Callable[[], tuple[Door, Callable[[], Deadline]]]
 
 
 def open_door(settings: Settings, services: Services, serializer: Serializer, token_client: Any) -> Door:
@@ -38,8 +37,15 @@ def open_door(settings: Settings, services: Services, serializer: Serializer, to
         serializer=serializer,
         services=services,
         authorize=Tokens(read, settings.http_token_refresh_seconds, services.telemetry).verify if read else None,
-        cookie_sync=partial(sync, declaration=COOKIE_SYNC) if settings.cookie_sync == "on" else None,
+        cookie_sync=_cookie_sync() if settings.cookie_sync == "on" else None,
     )
+
+
+def _cookie_sync() -> Callable[[HttpRequest], HttpAnswer]:
+    from mparticle_firehose.endpoint.cookie_sync import sync  # noqa: PLC0415  who has none needs no declaration
+    from mparticle_firehose.partner.cookie_sync import COOKIE_SYNC  # noqa: PLC0415  checks the declaration
+
+    return partial(sync, declaration=COOKIE_SYNC)
 
 
 def _reader(source: str | None, client: Any) -> Callable[[], str] | None:
@@ -51,12 +57,12 @@ def _reader(source: str | None, client: Any) -> Callable[[], str] | None:
     return partial(from_parameter if source.startswith("/") else from_secret, client, source)
 
 
-def exchange(event: Mapping[str, Any], opened: Callable[[], tuple[Door, Deadline]], facts: Facts) -> dict[str, Any]:
+def exchange(event: Mapping[str, Any], opened: Opened, facts: Facts) -> dict[str, Any]:
     """Answer an HTTP event, whatever happens: the status says it.
 
     Args:
         event: a payload of format 2.0.
-        opened: returns the door, and the deadline from the moment when it stands open.
+        opened: returns the door, and what begins the deadline.
         facts: returns what may be said of a message.
     """
     try:
@@ -67,15 +73,13 @@ def exchange(event: Mapping[str, Any], opened: Callable[[], tuple[Door, Deadline
     return answer.to_event()
 
 
-def _answered(
-    event: Mapping[str, Any], opened: Callable[[], tuple[Door, Deadline]], facts: Facts, report: Report
-) -> HttpAnswer:
+def _answered(event: Mapping[str, Any], opened: Opened, facts: Facts, report: Report) -> HttpAnswer:
     report.facts["status"] = HTTPStatus.INTERNAL_SERVER_ERROR  # as long as nobody knows better
     try:
         request = HttpRequest.from_event(event)
         report.facts.update(facts_of(request))
-        door, deadline = opened()
-        answer = door.answer(request, deadline, heard=lambda message: report.facts.update(facts(message)))
+        door, begin = opened()
+        answer = door.answer(request, begin, heard=lambda message: report.facts.update(facts(message)))
     except RefusedRequestError as error:  # a stranger who is turned away has failed nobody
         answer = error_answer(error)
         report.message = "refused"

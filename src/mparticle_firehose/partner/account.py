@@ -1,15 +1,24 @@
 """What the partner's API needs to know of the customer."""
 
+import re
+
+from mparticle_firehose.errors import SettingError
 from mparticle_firehose.protocol import Account
 
 API_KEY = "apiKey"
 """The account setting that holds the customer's key to the partner's API."""
 
 
+_HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
+
+
 def credential(account: Account) -> str:
-    """Return the customer's key.
+    """Return the customer's key, without the blanks that come along when it is pasted.
 
     Raises:
-        SettingError: the customer has not set it.
+        SettingError: the customer has not set it, or to something that no HTTP header can carry.
     """
-    return account.string_setting(API_KEY, required=True)
+    key = account.string_setting(API_KEY, required=True).strip()
+    if not _HEADER_VALUE.fullmatch(key):
+        raise SettingError(API_KEY, "must be printable ASCII characters without blanks")
+    return key

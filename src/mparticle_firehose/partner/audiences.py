@@ -140,7 +140,7 @@ def _delete(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
 
 
 def _path(partner_id: str) -> str:
-    return f"/v1/audiences/{quote(partner_id, safe='')}"
+    return f"/v1/audiences/{quote(partner_id, safe='', errors='surrogatepass')}"
 
 
 def _change(
