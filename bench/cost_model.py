@@ -215,8 +215,8 @@ def _handled(burst: Burst, measured: Mapping[str, Mapping[str, float]], limit: i
 
 def _told(done: Handled) -> Figures:
     return {
-        "requests": done.requests, "throttled": done.throttled, "environments": done.environments,
-        "most_concurrent": done.most_concurrent, "concurrency": done.concurrency, "refused": done.refused,
+        "throttled": done.throttled, "environments": done.environments,
+        "concurrency": done.concurrency, "refused": done.refused,
     }  # fmt: skip
 
 

@@ -96,8 +96,6 @@ def _worker(app: Any, loopback: Loopback, profiles: int, *, rounds: int, request
     return {
         "per_second": Spread.of([memberships / seconds for seconds in samples["worker"]]).figures(),
         "per_cpu_second": Spread.of([memberships / seconds for seconds in samples["cpu"]]).figures(),
-        "ms_per_batch": Spread.of(samples["worker"]).scaled(1e3 / len(batches)).figures(),
-        "memberships_per_batch": memberships / len(batches),
         "times_json": ratios(samples["worker"], samples["json"]).figures(),
         "partner_calls_per_1000": calls * 1000 / memberships,
     }

@@ -59,7 +59,6 @@ class Handled:
     throttled: int = 0
     environments: int = 0
     most_concurrent: int = 0
-    busy_seconds: float = 0.0
     concurrency: list[tuple[float, float]] = field(default_factory=list)
     refused: list[tuple[float, float]] = field(default_factory=list)
 
@@ -91,7 +90,6 @@ class _Environments:
         self._busy += 1
         self.done.most_concurrent = max(self.done.most_concurrent, self._busy)
         duration = self._seconds() + (self._scaling.starting if fresh else 0.0)
-        self.done.busy_seconds += duration
         _after(self._world, duration, self._release)
 
     def sample(self) -> None:
@@ -149,7 +147,6 @@ class Drained:
 
     delivered: int = 0
     waited_seconds: float = 0.0
-    batches: int = 0
     waiting_seconds: float = 0.0
     backlog: list[tuple[float, float]] = field(default_factory=list)
     age: list[tuple[float, float]] = field(default_factory=list)
@@ -203,7 +200,6 @@ class _Queue:
             self._look()
             batch = self._taken()
             self._busy += 1
-            self.drained.batches += 1
             _after(self._world, self._seconds(len(batch)), partial(self._finish, batch))
 
     def _taken(self) -> list[_Message]:

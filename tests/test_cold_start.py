@@ -72,8 +72,11 @@ def first_answer(partner: FakePartner, name: str, **variables: str) -> dict[str,
         "audience_subscription_add",
     ],
 )
-def test_what_needs_no_aws_does_not_load_its_sdk(partner: FakePartner, name: str) -> None:
-    assert "boto3" not in first_answer(partner, name)["answered"]
+def test_what_needs_neither_aws_nor_https_does_not_load_them(partner: FakePartner, name: str) -> None:
+    loaded = first_answer(partner, name)["answered"]
+
+    assert "boto3" not in loaded
+    assert "mparticle_firehose.endpoint.door" not in loaded
 
 
 @pytest.mark.parametrize("name", ["audience_membership_change_request", "dsr_processing_request"])
@@ -89,7 +92,8 @@ def test_with_provisioned_concurrency_everything_is_loaded_before_the_first_requ
         partner, "audience_membership_change_request", AWS_LAMBDA_INITIALIZATION_TYPE="provisioned-concurrency"
     )
 
-    assert {"boto3", "mparticle_firehose.partner.registration"} <= set(modules["loaded"])
+    expected = {"boto3", "mparticle_firehose.partner.registration", "mparticle_firehose.endpoint.door"}
+    assert expected <= set(modules["loaded"])
     assert partner.requests == ()
 
 
