@@ -89,7 +89,8 @@ def _parameters(declaration: CookieSync) -> str:
         return "None but `mpid`."
     return (
         "None. Those that the redirect has come back as they are; those beside it are added to it, unless it has one "
-        "of that name. `gdpr` with `gdpr_consent`, and `us_privacy`, are read if they are sent."
+        f"of that name; `{declaration.id_parameter}` never is. `gdpr` with `gdpr_consent`, and `us_privacy`, are read "
+        "in both."
     )
 
 

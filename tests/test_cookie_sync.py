@@ -1,6 +1,6 @@
 import json
 from dataclasses import replace
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -128,10 +128,27 @@ class TestTheId:
 
         assert parameters(ask(f"redirect={encoded(redirect)}", cookies=(f"acme_id={KNOWN_ID}",))) == expected
 
-    def test_finds_its_place_in_a_redirect_that_was_not_encoded(self) -> None:
+    def test_comes_last_in_a_redirect_that_was_not_encoded(self) -> None:
         query = f"redirect={TARGET}&Key=k"
 
-        assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("ID", NEW_ID), ("Key", "k")]
+        assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("Key", "k"), ("ID", NEW_ID)]
+
+    @pytest.mark.parametrize("outside", ["foo=%24%7BPARTNER_ID%7D", "${PARTNER_ID}=foo"])
+    @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
+    def test_is_put_nowhere_by_what_came_beside_the_redirect(self, outside: str, name: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=1")
+
+        answer = ask(f"{name}=evil&redirect={redirect}&{outside}&{name}=evil")
+
+        assert parameters(answer) == [("esid", "1"), *parse_qsl(outside), ("ID", NEW_ID)]
+
+    @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
+    def test_has_no_rival_from_beside_the_redirect_wherever_the_macro_stands(self, name: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?user=${{PARTNER_ID}}")
+
+        answer = ask(f"{name}=evil&redirect={redirect}&{name}=evil&a=1")
+
+        assert parameters(answer) == [("user", NEW_ID), ("a", "1")]
 
     def test_is_encoded_as_a_value_of_a_query(self) -> None:
         strange = "a&b=c#d%20e+f/../?g"
@@ -238,8 +255,13 @@ OPTED_OUT: dict[str, Signal] = {
     "do not track": ({"dnt": "1"}, "", ()),
     "sale opted out of": ({}, "us_privacy=1YYN", ()),
     "sale opted out of, in lower case": ({}, "us_privacy=1-y-", ()),
+    "sale opted out of, with the name in capitals": ({}, "US_PRIVACY=1YYN", ()),
+    "sale opted out of, after a space": ({}, "us_privacy=%201NYN", ()),
     "one of two says so": ({}, "us_privacy=1YNN&us_privacy=1YYN", ()),
+    "one of two says so, in capitals": ({}, "us_privacy=1YNN&US_PRIVACY=1YYN", ()),
     "opted out at the partner": ({}, "", ("acme_id=opt-out",)),
+    "opted out at the partner, in quotes": ({}, "", ('acme_id="opt-out"',)),
+    "opted out at the partner, in capitals": ({}, "", ("acme_id=OPT-OUT",)),
     "opted out at the partner, with an old id": ({}, "", (f"acme_id={KNOWN_ID}", "acme_id=opt-out")),
 }
 NO_CONSENT: dict[str, Signal] = {
@@ -248,13 +270,20 @@ NO_CONSENT: dict[str, Signal] = {
     "gdpr with a macro that nobody replaced": ({}, "gdpr=1&gdpr_consent=$%7BGDPR_CONSENT_1%7D", ()),
     "gdpr with a consent that nobody read": ({}, "gdpr=1&gdpr_consent=CQDemoAAAA.YAAA", ()),
     "one of two says gdpr": ({}, "gdpr=0&gdpr=1", ()),
+    "gdpr in capitals": ({}, "GDPR=1", ()),
+    "gdpr in words": ({}, "gdpr=true", ()),
+    "gdpr in other words": ({}, "gdpr=Yes", ()),
+    "gdpr before a space": ({}, "gdpr=1%20", ()),
+    "gdpr before a line break": ({}, "gdpr=1%0D%0A", ()),
 }
 NO_OBJECTION: dict[str, Signal] = {
     "nothing said": ({}, "", ()),
     "signals that are off": ({"sec-gpc": "0", "dnt": "0"}, "gdpr=0&us_privacy=1YNN", ()),
+    "signals that are off, in capitals and words": ({}, "GDPR=False&US_PRIVACY=1YNN", ()),
     "us privacy that does not apply": ({}, "us_privacy=1---", ()),
     "us privacy that nobody replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
     "headers that say something else": ({"sec-gpc": "yes", "dnt": "unspecified"}, "gdpr=", ()),
+    "another value of the cookie": ({}, "", ('acme_id="opt-in"', "acme_id=OPT-OUT-NOT")),
     "another cookie": ({}, "", ("acme=opt-out", f"acme_id={KNOWN_ID}")),
 }
 
@@ -289,6 +318,22 @@ class TestAUserWhoObjects:
         assert not {"ID", "id"} & {name for name, _ in found}
         assert answer.cookies == ()
         assert all(each not in answer.headers["Location"] for each in (KNOWN_ID, NEW_ID, "PARTNER_ID"))
+
+    @pytest.mark.parametrize(
+        ("signals", "error"),
+        [
+            ("gdpr=1", "no_consent"),
+            ("GDPR=true&gdpr_consent=", "no_consent"),
+            ("us_privacy=1YYN", "opted_out"),
+            ("gdpr=1&us_privacy=1YYN", "opted_out"),
+        ],
+    )
+    def test_is_heard_in_the_redirect_too(self, signals: str, error: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?{signals}&ID=${{PARTNER_ID}}")
+        query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"acme_id={KNOWN_ID}",)
+
+        assert ask(query, cookies=cookies) == HttpAnswer(status=204, headers=NO_STORE)
+        assert parameters(ask(query, declaration=WITH_ERRORS, cookies=cookies))[-1] == ("error", error)
 
     @pytest.mark.parametrize("signal", NO_OBJECTION.values(), ids=NO_OBJECTION)
     def test_is_not_one_who_says_nothing_of_the_kind(self, signal: Signal) -> None:
@@ -334,6 +379,7 @@ class TestAUserWhoObjects:
         declaration = replace(DECLARATION, accepts_consent=lambda string: string == "CQagreed")
 
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed", ()), declaration).status == 302
+        assert visit(({}, "GDPR=True&GDPR_Consent=%20CQagreed%20", ()), declaration).status == 302
         assert visit(({}, "gdpr=1&gdpr_consent=CQdenied", ()), declaration).status == 204
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed&gdpr_consent=CQdenied", ()), declaration).status == 204
 

@@ -31,8 +31,8 @@ def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> 
         "id is put into the parameter `ID`.",
         "How many days should lie between two syncs of a user?": "14",
         "Which further parameters are needed?": "None. Those that the redirect has come back as they are; those beside "
-        "it are added to it, unless it has one of that name. `gdpr` with `gdpr_consent`, and `us_privacy`, are read if "
-        "they are sent.",
+        "it are added to it, unless it has one of that name; `ID` never is. `gdpr` with `gdpr_consent`, and "
+        "`us_privacy`, are read in both.",
         "What does a redirect look like?": "The browser asks for\n\n"
         "    https://us.acme.example/cookie-sync?redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsync%3Fesid"
         "%3D123456%26MPID%3D1234567890123456789%26ID%3D%24%7BPARTNER_ID%7D%26Key%3Dkey%26env%3D2&domain=shop.example"
@@ -67,8 +67,8 @@ def test_an_endpoint_that_redirects_nobody_says_so_everywhere() -> None:
     assert answered["Does the endpoint redirect?"] == "No."
     assert answered["Which macro does the endpoint replace by its id?"] == "None: no id is returned."
     assert answered["Which further parameters are needed?"] == "None but `mpid`."
-    assert answered["What does a redirect look like?"].endswith("and is answered 204.")
-    assert answered["When does the endpoint answer 204?"] == "Always."
+    assert answered["What does a redirect look like?"] == "None: it does not redirect."
+    assert answered["When does the endpoint answer 204?"] == "Always, unless the query cannot be read (400)."
 
 
 def test_what_differs_from_the_defaults_shows() -> None:

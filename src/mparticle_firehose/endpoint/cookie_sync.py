@@ -25,6 +25,7 @@ _SECONDS_A_DAY = 86_400
 _NO_STORE = {"Cache-Control": "no-store"}
 _REQUEST_QUERY = re.compile(r"[\x21-\x7e]*")
 _TCF_STRING = re.compile(r"[A-Za-z0-9_.-]+")
+_GDPR_APPLIES = {"1", "true", "yes"}
 _US_SALE = slice(2, 3)
 """Where a US privacy string such as ``1YNN`` says whether the user has opted out of the sale of personal data."""
 
@@ -42,7 +43,7 @@ def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
     """
     parameters = _parsed(request.query)
     target = _target(parameters, declaration) if declaration.answer == "redirect" else None
-    if error := _objection(request, parameters, declaration):
+    if error := _objection(request, _signals(target, parameters), declaration):
         return _without_id(target, parameters, error, declaration)
     return _with_id(target, parameters, _partner_id(request, declaration), declaration)
 
@@ -51,15 +52,16 @@ def _with_id(target: Target | None, parameters: Parameters, partner_id: str, dec
     cookies = (_set_cookie(partner_id, declaration),)
     if target is None:
         return HttpAnswer(status=204, headers=_NO_STORE, cookies=cookies)
-    query = _filled(_echoed(target, parameters, declaration), partner_id, declaration)
+    own, beside = _own(target, declaration), _beside(target, parameters, declaration)
+    query = _filled(own, beside, partner_id, declaration)
     return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)}, cookies=cookies)
 
 
 def _without_id(target: Target | None, parameters: Parameters, error: SyncError, declaration: CookieSync) -> HttpAnswer:
     if target is None or declaration.error_parameter is None:
         return HttpAnswer(status=204, headers=_NO_STORE)
-    echoed = _emptied(_echoed(target, parameters, declaration), declaration)
-    query = [*echoed, (declaration.error_parameter, error)]
+    echoed = [*_own(target, declaration), *_beside(target, parameters, declaration)]
+    query = [*_emptied(echoed, declaration), (declaration.error_parameter, error)]
     return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)})
 
 
@@ -100,18 +102,28 @@ def _values(parameters: Parameters, name: str) -> list[str]:
     return [value for parameter, value in parameters if parameter == name]
 
 
-def _objection(request: HttpRequest, parameters: Parameters, declaration: CookieSync) -> SyncError | None:
+def _signals(target: Target | None, parameters: Parameters) -> Parameters:
+    """Return what was said in the redirect or beside it, with names in lower case: no spelling hides an objection."""
+    own = _parsed(target.query) if target else []
+    return [(name.lower(), value.strip()) for name, value in own + parameters]
+
+
+def _objection(request: HttpRequest, said: Parameters, declaration: CookieSync) -> SyncError | None:
     """Return why this user's id must not be passed on. Of two values of one signal the one that objects counts."""
     signals = {
         OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc"),
         OptOutSignal.DO_NOT_TRACK: _is_on(request, "dnt"),
-        OptOutSignal.US_PRIVACY: any(value[_US_SALE] in ("Y", "y") for value in _values(parameters, "us_privacy")),
+        OptOutSignal.US_PRIVACY: any(value[_US_SALE] in ("Y", "y") for value in _values(said, "us_privacy")),
     }
-    if OPT_OUT in _cookie_values(request, declaration) or declaration.opt_out_signals & _raised(signals):
+    if _opted_out_here(request, declaration) or declaration.opt_out_signals & _raised(signals):
         return SyncError.OPTED_OUT
-    if OptOutSignal.GDPR in declaration.opt_out_signals and _lacks_consent(parameters, declaration):
+    if OptOutSignal.GDPR in declaration.opt_out_signals and _lacks_consent(said, declaration):
         return SyncError.NO_CONSENT
     return None
+
+
+def _opted_out_here(request: HttpRequest, declaration: CookieSync) -> bool:
+    return any(value.strip('"').lower() == OPT_OUT for value in _cookie_values(request, declaration))
 
 
 def _raised(signals: dict[OptOutSignal, bool]) -> set[OptOutSignal]:
@@ -122,10 +134,10 @@ def _is_on(request: HttpRequest, header: str) -> bool:
     return "1" in (value.strip() for value in request.headers.get(header, "").split(","))
 
 
-def _lacks_consent(parameters: Parameters, declaration: CookieSync) -> bool:
-    if "1" not in _values(parameters, "gdpr"):
+def _lacks_consent(said: Parameters, declaration: CookieSync) -> bool:
+    if not any(value.lower() in _GDPR_APPLIES for value in _values(said, "gdpr")):
         return False
-    strings = _values(parameters, "gdpr_consent")
+    strings = _values(said, "gdpr_consent")
     return not strings or not all(_TCF_STRING.fullmatch(each) and declaration.accepts_consent(each) for each in strings)
 
 
@@ -146,21 +158,23 @@ def _set_cookie(partner_id: str, declaration: CookieSync) -> str:
     return f"{declaration.cookie_name}={partner_id}; Max-Age={seconds}{domain}; Path=/; Secure; HttpOnly; SameSite=None"
 
 
-def _echoed(target: Target, parameters: Parameters, declaration: CookieSync) -> Parameters:
-    """Return the target's own parameters and, after them, those that came beside it and that it has not got.
-
-    Names that differ in case only count as one: a server that does not tell them apart would join their values.
-    """
-    own = _parsed(target.query)
-    present = {name.lower() for name, _ in own} | {declaration.redirect_parameter.lower()}
-    both = own + [(name, value) for name, value in parameters if name.lower() not in present]
-    return _without(both, declaration.error_parameter)
+def _own(target: Target, declaration: CookieSync) -> Parameters:
+    return _without(_parsed(target.query), declaration.error_parameter)
 
 
-def _filled(query: Parameters, partner_id: str, declaration: CookieSync) -> Parameters:
-    if any(declaration.macro in value for _, value in query):
-        return [(name, value.replace(declaration.macro, partner_id)) for name, value in query]
-    return [*_without(query, declaration.id_parameter), (declaration.id_parameter, partner_id)]
+def _beside(target: Target, parameters: Parameters, declaration: CookieSync) -> Parameters:
+    """Return what came beside the target, that it has not got, and that could not be taken for the id or an error."""
+    present = [name for name, _ in _parsed(target.query)]
+    return _without(
+        parameters, *present, declaration.redirect_parameter, declaration.id_parameter, declaration.error_parameter
+    )
+
+
+def _filled(own: Parameters, beside: Parameters, partner_id: str, declaration: CookieSync) -> Parameters:
+    """Return both with the id, whose place the target alone determines: what came beside it may be an outsider's."""
+    if any(declaration.macro in value for _, value in own):
+        return [*((name, value.replace(declaration.macro, partner_id)) for name, value in own), *beside]
+    return [*_without(own, declaration.id_parameter), *beside, (declaration.id_parameter, partner_id)]
 
 
 def _emptied(query: Parameters, declaration: CookieSync) -> Parameters:
@@ -168,8 +182,10 @@ def _emptied(query: Parameters, declaration: CookieSync) -> Parameters:
     return _without(free_of_macro, declaration.id_parameter)
 
 
-def _without(query: Parameters, unwanted: str | None) -> Parameters:
-    return [(name, value) for name, value in query if unwanted is None or name.lower() != unwanted.lower()]
+def _without(query: Parameters, *unwanted: str | None) -> Parameters:
+    """Leave names out in any case of letters: a server that does not tell them apart would join their values."""
+    lowered = {name.lower() for name in unwanted if name is not None}
+    return [(name, value) for name, value in query if name.lower() not in lowered]
 
 
 def _location(target: Target, query: Parameters) -> str:

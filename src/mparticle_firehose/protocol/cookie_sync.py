@@ -19,7 +19,7 @@ COOKIE_SYNC_HOST = "cookiesync.mparticle.com"
 """Where mParticle takes the partner's id."""
 
 OPT_OUT = "opt-out"
-"""The value of the partner's cookie in a browser whose user has opted out at the partner."""
+"""The value of the partner's cookie, in any case of letters, in a browser whose user has opted out at the partner."""
 
 LONGEST_ID = 256
 LONGEST_REDIRECT = 2_048
@@ -97,7 +97,7 @@ class CookieSync:
         new_id: returns the id of a user without one; must match `id_pattern`.
         redirect_parameter: the query parameter in which mParticle sends the URL to come back to.
         macro: what is replaced by the id, in the values of that URL's query.
-        id_parameter: the query parameter that takes the id if the URL has no macro.
+        id_parameter: the query parameter that takes the id if the URL has no macro; never taken from beside the URL.
         allowed_hosts: the only hosts that a browser is sent to; exact names, no wildcards.
         default_redirect: the URL to come back to if mParticle sends none; None to answer 400.
         answer: ``redirect`` back to mParticle, or ``no_content`` (204), which tells mParticle nothing.
