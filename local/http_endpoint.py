@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-TOKEN = "local-token"  # noqa: S105  it opens nothing but an emulator that listens on this machine
+TOKEN = "local-token-of-this-machine"  # noqa: S105  it opens nothing but an emulator that listens on this machine
 _ANSWER_SECONDS = 30
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 

@@ -241,6 +241,22 @@ class TestWhatIsReported:
         assert {"Failed", "Refused", "TokenRefused"} & set(metrics) == {metric}
         assert "canary" not in json.dumps([log, metrics, answer])
 
+    def test_a_stranger_who_tries_on_is_none_either(self, door: Door) -> None:
+        """While the source is left alone nobody knows better; mParticle, with a new token, comes again."""
+        wrong = {"Authorization": "Token canary-x"}
+        door.send("/events", load_event("event_processing_keep_alive"))
+        first = door.send("/events", b"canary-body", wrong)
+        door.deployment.output()
+
+        answer = door.send("/events", b"canary-body", wrong)
+
+        log, metrics = door.deployment.output()
+        assert [first["statusCode"], answer["statusCode"]] == [403, 429]
+        assert content(answer) == {"error": {"code": "token_not_known_yet"}}
+        assert answer["headers"]["Retry-After"] == "10"
+        assert (log["level"], log["message"], log["reason"]) == ("INFO", "refused", "token_not_known_yet")
+        assert {"Failed", "Refused", "TokenRefused", "TokensUnavailable"} & set(metrics) == {"Refused"}
+
     def test_a_malformed_message_is_a_failure_as_ever(self, door: Door) -> None:
         answer = door.send("/events", b"canary-body")
 

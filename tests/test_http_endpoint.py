@@ -85,7 +85,7 @@ def test_a_registration_needs_no_token(url: str) -> None:
     ("authorization", "status"),
     [
         pytest.param(None, 401, id="none"),
-        pytest.param("Bearer local-token", 401, id="another-scheme"),
+        pytest.param(f"Bearer {TOKEN}", 401, id="another-scheme"),
         pytest.param("Token canary-guess", 403, id="unknown"),
         pytest.param(f"token  {TOKEN} ", 200, id="in-another-spelling"),
     ],

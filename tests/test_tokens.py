@@ -4,13 +4,27 @@ from dataclasses import dataclass, field
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.stub import Stubber
 
-from mparticle_firehose.endpoint.refusal import RefusedRequestError, TokensUnavailableError, UnknownTokenError
+from mparticle_firehose.endpoint.refusal import (
+    NoTokensError,
+    RefusedRequestError,
+    TokenNotKnownYetError,
+    TokensUnavailableError,
+    UnknownTokenError,
+)
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
-from mparticle_firehose.endpoint.tokens import LONGEST_OUTAGE_SECONDS, PAUSE_SECONDS, Tokens, tokens_in
+from mparticle_firehose.endpoint.tokens import (
+    LONGEST_OUTAGE_SECONDS,
+    PAUSE_SECONDS,
+    SHORTEST_TOKEN,
+    Tokens,
+    tokens_in,
+)
 from tests.conftest import Clock, TelemetryDouble
 
 OLD, NEW = "canary-token-old", "canary-token-new"
+NO_TOKEN = "a token in the source holds a character that no token has"
 REFRESH_SECONDS = 300.0
 
 
@@ -20,12 +34,15 @@ class Source:
 
     text: str = OLD
     fails: bool = False
+    is_deleted: bool = False
     asked: int = 0
 
     def __call__(self) -> str:
         self.asked += 1
         if self.fails:
             raise TokensUnavailableError("the source answers ThrottlingException")
+        if self.is_deleted:
+            raise NoTokensError("the source answers ResourceNotFoundException")
         return self.text
 
 
@@ -41,11 +58,14 @@ class Bench:
         self.tokens = Tokens(self.source, REFRESH_SECONDS, self.telemetry, self.clock)
 
     def admits(self, token: str) -> bool:
+        return self.status(token) == 200
+
+    def status(self, token: str) -> int:
         try:
             self.tokens.verify(f"Token {token}")
-        except UnknownTokenError:
-            return False
-        return True
+        except RefusedRequestError as error:
+            return error.status
+        return 200
 
 
 @pytest.fixture
@@ -92,13 +112,10 @@ def test_anything_else_is_told_what_is_wanted_and_the_source_is_not_asked(bench:
     ids=["other", "shorter", "longer", "case", "accents", "surrogate", "nul", "huge"],
 )
 def test_an_unknown_token_is_refused(bench: Bench, token: str) -> None:
-    assert not bench.admits(token)
+    with pytest.raises(UnknownTokenError) as caught:
+        bench.tokens.verify(f"Token {token}")
 
-
-def test_a_token_may_be_written_in_any_script() -> None:
-    bench = Bench(Source("tökén-é"))
-
-    assert bench.admits("tökén-é")
+    assert (caught.value.status, caught.value.code) == (403, "unknown_token")
 
 
 @pytest.mark.parametrize(
@@ -118,10 +135,24 @@ def test_two_tokens_are_good_at_a_time(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [f"{OLD}\n", json.dumps({"current": OLD}), json.dumps({"current": OLD, "next": ""}), f"{OLD} {OLD}"]
+    "text",
+    [
+        f"{OLD}\n",
+        json.dumps({"current": OLD}),
+        json.dumps({"current": OLD, "next": ""}),
+        f"{OLD} {OLD}",
+        f"\ufeff{OLD}\r\n",
+        "\ufeff" + json.dumps({"current": OLD}),
+    ],
+    ids=["line", "console", "blank-value", "twice", "byte-order-mark", "byte-order-mark-console"],
 )
 def test_one_token_is_enough(text: str) -> None:
     assert tokens_in(text) == (OLD.encode(),)
+
+
+@pytest.mark.parametrize("token", ["AZaz09+/=._~-x==", "!#$%&'()*+-./:;<=>?@\\^_`|~"], ids=["base64", "punctuation"])
+def test_a_token_is_of_printable_ascii(token: str) -> None:
+    assert tokens_in(token) == (token.encode(),)
 
 
 @pytest.mark.parametrize(
@@ -138,6 +169,19 @@ def test_one_token_is_enough(text: str) -> None:
         ('{"a":' * 100_000, "the source starts like a JSON object and is none"),
         ('{"a": 12345678}', "a value in the source's JSON object is no text"),
         ('{"a": null}', "a value in the source's JSON object is no text"),
+        (OLD[: SHORTEST_TOKEN - 1], "a token in the source is shorter than 8 characters"),
+        (json.dumps({"current": OLD, "next": "none"}), "a token in the source is shorter than 8 characters"),
+        (json.dumps({"username": "admin", "token": OLD}), "a token in the source is shorter than 8 characters"),
+        (json.dumps([OLD]), NO_TOKEN),
+        (json.dumps([OLD, NEW]), NO_TOKEN),
+        (json.dumps(OLD), NO_TOKEN),
+        (json.dumps({"current": json.dumps({"token": OLD})}), NO_TOKEN),
+        (f"{OLD},{NEW}", NO_TOKEN),
+        (f"{OLD}\0", NO_TOKEN),
+        (f"{OLD}\x7f", NO_TOKEN),
+        (f"{OLD}\u200b", NO_TOKEN),
+        (f"{OLD}é", NO_TOKEN),
+        (f"{OLD}\udcff", NO_TOKEN),
     ],
     ids=[
         "empty",
@@ -151,6 +195,19 @@ def test_one_token_is_enough(text: str) -> None:
         "deep",
         "number",
         "null",
+        "short",
+        "short-value",
+        "user",
+        "list",
+        "list-of-two",
+        "quoted",
+        "object-in-object",
+        "comma",
+        "nul",
+        "delete",
+        "zero-width",
+        "accent",
+        "surrogate",
     ],
 )
 def test_a_source_without_usable_tokens_closes_the_door_and_says_why(text: str, reason: str) -> None:
@@ -160,6 +217,15 @@ def test_a_source_without_usable_tokens_closes_the_door_and_says_why(text: str, 
         bench.tokens.verify("Token x")
 
     assert str(caught.value) == reason
+
+
+@pytest.mark.parametrize("value", ["none", "admin", "x"])
+def test_what_is_too_short_to_be_a_token_lets_nobody_in(value: str) -> None:
+    bench = Bench(Source(json.dumps({"current": OLD, "next": value})))
+
+    for token in (value, OLD):
+        with pytest.raises(TokensUnavailableError):
+            bench.tokens.verify(f"Token {token}")
 
 
 def test_the_word_before_the_token_never_becomes_a_token_itself() -> None:
@@ -200,6 +266,37 @@ def test_a_flood_of_unknown_tokens_is_no_flood_of_questions(bench: Bench) -> Non
         bench.admits("wrong")
 
     assert bench.source.asked == 1 + 2
+
+
+def test_while_the_source_is_left_alone_an_unknown_token_is_to_come_again(bench: Bench) -> None:
+    """It may be mParticle's new one, and mParticle does not repeat after 403."""
+    bench.admits(OLD)
+    bench.admits("wrong")
+    bench.source.text = NEW
+
+    with pytest.raises(TokenNotKnownYetError) as caught:
+        bench.tokens.verify(f"Token {NEW}")
+    bench.clock.now += float(caught.value.headers["Retry-After"])
+
+    assert (caught.value.status, caught.value.code) == (429, "token_not_known_yet")
+    assert bench.admits(NEW)
+
+
+def test_a_flood_of_unknown_tokens_is_refused_for_good_only_when_the_source_was_asked(bench: Bench) -> None:
+    bench.admits(OLD)
+    statuses = []
+    for _ in range(20):
+        statuses.append(bench.status("wrong"))
+        bench.clock.now += PAUSE_SECONDS / 10
+
+    assert statuses == [403, *[429] * 9] * 2
+
+
+def test_a_new_token_that_was_found_leaves_the_next_one_its_question(bench: Bench) -> None:
+    bench.admits(OLD)
+    bench.source.text = NEW
+
+    assert [bench.status(NEW), bench.status("wrong")] == [200, 403]
 
 
 def test_the_first_request_asks_once_even_with_an_unknown_token(bench: Bench) -> None:
@@ -261,6 +358,28 @@ def test_a_source_that_was_emptied_closes_the_door_and_no_grace_is_given(bench: 
         bench.tokens.verify(f"Token {OLD}")
 
 
+def test_a_source_that_was_deleted_closes_the_door_and_no_grace_is_given(bench: Bench) -> None:
+    bench.admits(OLD)
+    bench.source.is_deleted = True
+    bench.clock.now += REFRESH_SECONDS
+
+    with pytest.raises(TokensUnavailableError, match=r"^the source answers ResourceNotFoundException$"):
+        bench.tokens.verify(f"Token {OLD}")
+    assert bench.telemetry.warnings == []
+
+
+def test_a_source_that_was_deleted_in_an_outage_is_found_so(bench: Bench) -> None:
+    bench.admits(OLD)
+    bench.source.fails = True
+    bench.clock.now += REFRESH_SECONDS
+    assert bench.admits(OLD)
+    bench.source.fails, bench.source.is_deleted = False, True
+    bench.clock.now += PAUSE_SECONDS
+
+    with pytest.raises(TokensUnavailableError):
+        bench.tokens.verify(f"Token {OLD}")
+
+
 def test_tokens_do_not_show_themselves(bench: Bench) -> None:
     bench.admits(OLD)
 
@@ -287,12 +406,33 @@ class TestSources:
         assert from_parameter(client, "/firehose/token") == OLD
 
     def test_a_missing_secret_is_named_by_its_error_only(self, aws: None) -> None:
-        with pytest.raises(TokensUnavailableError, match=r"^the source answers ResourceNotFoundException$"):
+        with pytest.raises(NoTokensError, match=r"^the source answers ResourceNotFoundException$"):
             from_secret(boto3.client("secretsmanager"), "arn:aws:secretsmanager:us-east-1:1:secret:canary-secret")
 
     def test_a_missing_parameter_is_named_by_its_error_only(self, aws: None) -> None:
-        with pytest.raises(TokensUnavailableError, match=r"^the source answers ParameterNotFound$"):
+        with pytest.raises(NoTokensError, match=r"^the source answers ParameterNotFound$"):
             from_parameter(boto3.client("ssm"), "/canary-secret")
+
+    def test_a_secret_that_is_marked_for_deletion_holds_no_tokens(self, aws: None) -> None:
+        client = boto3.client("secretsmanager")
+        arn = client.create_secret(Name="token", SecretString=OLD)["ARN"]
+        client.delete_secret(SecretId=arn, RecoveryWindowInDays=7)
+
+        with pytest.raises(NoTokensError, match=r"^the source answers InvalidRequestException$"):
+            from_secret(client, arn)
+
+    @pytest.mark.parametrize(
+        "code", ["AccessDeniedException", "ThrottlingException", "InternalServiceError", "DecryptionFailure"]
+    )
+    def test_what_says_nothing_about_the_tokens_takes_none_away(self, aws: None, code: str) -> None:
+        client = boto3.client("secretsmanager")
+        stub = Stubber(client)
+        stub.add_client_error("get_secret_value", code)
+
+        with stub, pytest.raises(TokensUnavailableError, match=code) as caught:
+            from_secret(client, "token")
+
+        assert not isinstance(caught.value, NoTokensError)
 
     def test_a_source_that_cannot_be_reached_is_named_by_the_fault(self) -> None:
         unreachable = boto3.client(

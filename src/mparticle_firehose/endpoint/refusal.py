@@ -35,5 +35,19 @@ class UnknownTokenError(RefusedRequestError):
         super().__init__(403, "unknown_token")
 
 
+class TokenNotKnownYetError(RefusedRequestError):
+    """Its token is none that we know, but may be a new one, and its source is left alone for a moment.
+
+    A stranger's, most likely, and so no failure of ours; if it was mParticle, it repeats after 429.
+    """
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(429, "token_not_known_yet", {"Retry-After": str(seconds)})
+
+
 class TokensUnavailableError(TurnedAwayError):
     """Nobody can be let in, because the tokens cannot be read or there are none; the message says why."""
+
+
+class NoTokensError(TokensUnavailableError):
+    """Their source can be asked, and has none that can be used: what it said before holds no longer."""

@@ -9,27 +9,37 @@ from typing import TYPE_CHECKING, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.endpoint.refusal import TokensUnavailableError
+from mparticle_firehose.endpoint.refusal import NoTokensError, TokensUnavailableError
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
 
 
+_GONE = frozenset({"ParameterNotFound", "ResourceNotFoundException", "InvalidRequestException"})
+"""What is answered of a source that was deleted; the last of one that is marked for it.
+
+It is how an operator takes the tokens back. AccessDenied is none of these: a mistake in a policy would cost
+mParticle's requests, and who wants the door closed has the secret for that.
+"""
+
+
 def from_parameter(ssm: "SSMClient", name: str) -> str:
     """Return a parameter's text.
 
     Raises:
+        NoTokensError: there is none.
         TokensUnavailableError: it cannot be read.
     """
     return _read(lambda: ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
 
 
 def from_secret(secrets: "SecretsManagerClient", arn: str) -> str:
-    """Return a secret's text.
+    """Return a secret's text, none if it is binary.
 
     Raises:
-        TokensUnavailableError: it cannot be read, or is binary.
+        NoTokensError: there is none, or not for much longer.
+        TokensUnavailableError: it cannot be read.
     """
     return _read(lambda: secrets.get_secret_value(SecretId=arn).get("SecretString", ""))
 
@@ -47,6 +57,8 @@ def _read(read: Callable[[], str]) -> str:
     try:
         return read()
     except ClientError as error:
-        raise TokensUnavailableError(f"the source answers {error.response['Error']['Code']}") from None
+        code = error.response["Error"]["Code"]
+        kind = NoTokensError if code in _GONE else TokensUnavailableError
+        raise kind(f"the source answers {code}") from None
     except BotoCoreError as error:
         raise TokensUnavailableError(f"the source cannot be read: {type(error).__name__}") from None
