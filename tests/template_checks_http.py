@@ -99,7 +99,7 @@ def _conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
 def the_secret_lets_nobody_in_until_a_token_is_put_into_it(template: Node) -> list[str]:
     """A value that stood in the template would be known; one that is made anew would take mParticle's token away."""
     secrets = of_type(template, "AWS::SecretsManager::Secret")
-    made = {"PasswordLength": 64, "ExcludePunctuation": True}
+    made = {"PasswordLength": 64, "ExcludeCharacters": '"[]{},'}
     return [
         name for name, it in secrets.items() if it.get("GenerateSecretString") != made or "SecretString" in it
     ] + problems((list(secrets) == ["HttpTokenSecret"], "one secret"))
