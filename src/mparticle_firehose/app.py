@@ -17,7 +17,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from snapshot_restore_py import register_after_restore, register_before_snapshot
 
 from mparticle_firehose.aws_client import HURRIED, PATIENT, AwsClient
-from mparticle_firehose.config import VERIFICATION_OFF, Settings
+from mparticle_firehose.config import Settings
 from mparticle_firehose.delivery.circuit_breaker import CircuitBreaker
 from mparticle_firehose.delivery.correlation import correlation
 from mparticle_firehose.delivery.dead_letters import DeadLetters
@@ -142,13 +142,8 @@ class Application:
 
     @property
     def _clients(self) -> tuple[AwsClient, ...]:
-        verifies = self.settings.http_token_source not in {None, VERIFICATION_OFF}
-        return (
-            self._sqs,
-            self._suspension_client,
-            self._ledger_client,
-            *((self._token_client,) if verifies else ()),
-        )
+        always = (self._sqs, self._suspension_client, self._ledger_client)
+        return (*always, self._token_client) if self._token_client else always
 
     @cached_property
     def _partner(self) -> PartnerClient:
@@ -189,9 +184,9 @@ class Application:
         return AwsClient("dynamodb", PATIENT)
 
     @cached_property
-    def _token_client(self) -> AwsClient:
-        is_parameter = (self.settings.http_token_source or "").startswith("/")
-        return AwsClient("ssm" if is_parameter else "secretsmanager", HURRIED)
+    def _token_client(self) -> AwsClient | None:
+        service = self.settings.token_service
+        return AwsClient(service, HURRIED) if service else None
 
 
 @cache

@@ -89,6 +89,13 @@ class Settings(BaseModel):
     retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=0, le=43_200)
     most_attempts: int = Field(100, alias="MOST_ATTEMPTS", ge=1, le=900)
 
+    @property
+    def token_service(self) -> Literal["ssm", "secretsmanager"] | None:
+        """The AWS service that has the tokens; None if nobody is to be asked."""
+        if self.http_token_source in {None, VERIFICATION_OFF}:
+            return None
+        return "ssm" if str(self.http_token_source).startswith("/") else "secretsmanager"
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; a blank variable counts as missing.

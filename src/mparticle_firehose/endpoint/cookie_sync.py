@@ -6,6 +6,7 @@ put together anew from parts that have been decoded and are encoded again.
 
 import re
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
 from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
@@ -32,6 +33,14 @@ _US_SALE = slice(2, 3)
 type Parameters = list[tuple[str, str]]
 
 
+class _Return(NamedTuple):
+    """The way back: where to, the parameters that stand in that URL, and those that came beside it."""
+
+    target: Target
+    own: Parameters
+    beside: Parameters
+
+
 def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
     """Answer a browser that mParticle's pixel has sent.
 
@@ -42,27 +51,27 @@ def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
         RefusedRequestError: 400, the query or the redirect in it cannot be used.
     """
     parameters = _parsed(request.query)
-    target = _target(parameters, declaration) if declaration.answer == "redirect" else None
-    if error := _objection(request, _signals(target, parameters), declaration):
-        return _without_id(target, parameters, error, declaration)
-    return _with_id(target, parameters, _partner_id(request, declaration), declaration)
+    back = _back(parameters, declaration) if declaration.answer == "redirect" else None
+    said = [*back.own, *parameters] if back else parameters
+    if error := _objection(request, _signals(said), declaration):
+        return _without_id(back, error, declaration)
+    return _with_id(back, _partner_id(request, declaration), declaration)
 
 
-def _with_id(target: Target | None, parameters: Parameters, partner_id: str, declaration: CookieSync) -> HttpAnswer:
+def _with_id(back: _Return | None, partner_id: str, declaration: CookieSync) -> HttpAnswer:
     cookies = (_set_cookie(partner_id, declaration),)
-    if target is None:
+    if back is None:
         return HttpAnswer(status=204, headers=_NO_STORE, cookies=cookies)
-    own, beside = _own(target, declaration), _beside(target, parameters, declaration)
-    query = _filled(own, beside, partner_id, declaration)
-    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)}, cookies=cookies)
+    query = _filled(_own(back, declaration), _beside(back, declaration), partner_id, declaration)
+    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)}, cookies=cookies)
 
 
-def _without_id(target: Target | None, parameters: Parameters, error: SyncError, declaration: CookieSync) -> HttpAnswer:
-    if target is None or declaration.error_parameter is None:
+def _without_id(back: _Return | None, error: SyncError, declaration: CookieSync) -> HttpAnswer:
+    if back is None or declaration.error_parameter is None:
         return HttpAnswer(status=204, headers=_NO_STORE)
-    echoed = [*_own(target, declaration), *_beside(target, parameters, declaration)]
+    echoed = [*_own(back, declaration), *_beside(back, declaration)]
     query = [*_emptied(echoed, declaration), (declaration.error_parameter, error)]
-    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(target, query)})
+    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)})
 
 
 def _parsed(query: str) -> Parameters:
@@ -81,6 +90,11 @@ def _parsed(query: str) -> Parameters:
         )
     except ValueError:  # too many
         raise _refused("query_malformed") from None
+
+
+def _back(parameters: Parameters, declaration: CookieSync) -> _Return:
+    target = _target(parameters, declaration)
+    return _Return(target, _parsed(target.query), parameters)
 
 
 def _target(parameters: Parameters, declaration: CookieSync) -> Target:
@@ -102,10 +116,9 @@ def _values(parameters: Parameters, name: str) -> list[str]:
     return [value for parameter, value in parameters if parameter == name]
 
 
-def _signals(target: Target | None, parameters: Parameters) -> Parameters:
+def _signals(said: Parameters) -> Parameters:
     """Return what was said in the redirect or beside it, with names in lower case: no spelling hides an objection."""
-    own = _parsed(target.query) if target else []
-    return [(name.lower(), value.strip()) for name, value in own + parameters]
+    return [(name.lower(), value.strip()) for name, value in said]
 
 
 def _objection(request: HttpRequest, said: Parameters, declaration: CookieSync) -> SyncError | None:
@@ -158,15 +171,15 @@ def _set_cookie(partner_id: str, declaration: CookieSync) -> str:
     return f"{declaration.cookie_name}={partner_id}; Max-Age={seconds}{domain}; Path=/; Secure; HttpOnly; SameSite=None"
 
 
-def _own(target: Target, declaration: CookieSync) -> Parameters:
-    return _without(_parsed(target.query), declaration.error_parameter)
+def _own(back: _Return, declaration: CookieSync) -> Parameters:
+    return _without(back.own, declaration.error_parameter)
 
 
-def _beside(target: Target, parameters: Parameters, declaration: CookieSync) -> Parameters:
+def _beside(back: _Return, declaration: CookieSync) -> Parameters:
     """Return what came beside the target, that it has not got, and that could not be taken for the id or an error."""
-    present = [name for name, _ in _parsed(target.query)]
+    present = [name for name, _ in back.own]
     return _without(
-        parameters, *present, declaration.redirect_parameter, declaration.id_parameter, declaration.error_parameter
+        back.beside, *present, declaration.redirect_parameter, declaration.id_parameter, declaration.error_parameter
     )
 
 

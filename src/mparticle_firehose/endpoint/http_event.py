@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from mparticle_firehose.errors import MalformedRequestError
 
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class HttpRequest:
     method: str
     path: str
     query: str = ""
-    headers: Mapping[str, str] = _NO_HEADERS
+    headers: Mapping[str, str] = NO_HEADERS
     cookies: tuple[str, ...] = ()
     body: bytes = b""
 
@@ -67,7 +67,7 @@ class HttpAnswer:
 
     status: int
     body: str = ""
-    headers: Mapping[str, str] = field(default_factory=lambda: _NO_HEADERS)
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)
     cookies: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:

@@ -29,10 +29,9 @@ def open_door(settings: Settings, services: Services, serializer: Serializer, to
         settings: the deployment's.
         services: for the processors.
         serializer: the environment's.
-        token_client: of SSM if the source of the tokens is a parameter, else of Secrets Manager; it is only asked when
-            a token is needed.
+        token_client: of the settings' ``token_service``, if there is one; it is only asked when a token is needed.
     """
-    read = _reader(settings.http_token_source, token_client)
+    read = _reader(settings, token_client)
     return Door(
         serializer=serializer,
         services=services,
@@ -48,13 +47,15 @@ def _cookie_sync() -> Callable[[HttpRequest], HttpAnswer]:
     return partial(sync, declaration=COOKIE_SYNC)
 
 
-def _reader(source: str | None, client: Any) -> Callable[[], str] | None:
+def _reader(settings: Settings, client: Any) -> Callable[[], str] | None:
     """Return what reads the tokens; None if the deployment says that everybody may come in."""
-    if source == VERIFICATION_OFF:
-        return None
-    if source is None:
-        return from_nowhere
-    return partial(from_parameter if source.startswith("/") else from_secret, client, source)
+    match settings.token_service:
+        case "ssm":
+            return partial(from_parameter, client, str(settings.http_token_source))
+        case "secretsmanager":
+            return partial(from_secret, client, str(settings.http_token_source))
+        case None:
+            return None if settings.http_token_source == VERIFICATION_OFF else from_nowhere
 
 
 def exchange(event: Mapping[str, Any], opened: Opened, facts: Facts) -> dict[str, Any]:

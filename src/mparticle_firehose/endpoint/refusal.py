@@ -1,11 +1,9 @@
 """Why an HTTP request is turned away before anybody has read it as one of mParticle's messages."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 
+from mparticle_firehose.endpoint.http_event import NO_HEADERS
 from mparticle_firehose.errors import FirehoseError
-
-_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class TurnedAwayError(FirehoseError):
@@ -21,7 +19,7 @@ class RefusedRequestError(TurnedAwayError):
         headers: that belong to this status.
     """
 
-    def __init__(self, status: int, code: str, headers: Mapping[str, str] = _NO_HEADERS) -> None:
+    def __init__(self, status: int, code: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
         self.status = status
         self.code = code
         self.headers = headers
