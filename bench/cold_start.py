@@ -12,7 +12,7 @@ from typing import Any
 from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Bars
 from bench.environments import BARE, BARE_SQS, HANDLER, Artefact, artefact, processor_seconds
-from bench.harness import Figures, Spread, differences, interleaved, ratios, wall_seconds
+from bench.harness import Figures, Spread, differences, interleaved, ratios, wall_seconds, with_quartiles
 from bench.inputs import encoded, message
 from bench.loopback import Loopback
 from local.isolation import LocalCloudError
@@ -89,8 +89,8 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
 def _cells(found: Mapping[str, Any]) -> list[str]:
     ms, times, cpu = found["ms"], found["times_baseline"], found["cpu"]
     return [
-        f"{ms['median']:.0f} ({ms['lower']:.0f}-{ms['upper']:.0f})",
-        f"{times['median']:.2f} ({times['lower']:.2f}-{times['upper']:.2f})",
+        with_quartiles(ms, digits=0),
+        with_quartiles(times),
         f"{cpu['ms']['median']:.0f}",
         f"{cpu['times_baseline']['median']:.2f}",
     ]

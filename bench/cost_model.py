@@ -15,13 +15,11 @@ from bench.benchmark import Benchmark, Table
 from bench.charts import Lines
 from bench.functions import CONTEXT, deployed
 from bench.harness import Figures, Measure, Spread, cpu_seconds, interleaved
-from bench.inputs import encoded, memberships_of, message, sqs_event
+from bench.inputs import BATCH, SHARDS, Json, encoded, membership_bodies, memberships_of, message, sqs_event
 from bench.loopback import Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Drained, Handled, Scaling, drained, handled
 from mparticle_firehose.delivery.interfaces import EventMode
-from mparticle_firehose.delivery.membership_queue import membership_messages
-from mparticle_firehose.protocol import Serializer
 
 RATES = (2_000, 10_000)
 """Requests a second: on average, and at the peak."""
@@ -54,7 +52,6 @@ class Assumptions:
 
 ASSUMED = Assumptions()
 _FEW = "memberships, 5 profiles"
-SHARDS, BATCH = 10, 10  # as the template has them
 MEMBERSHIP_BATCHES, EVENT_BATCHES = 50, 500  # at a time, with EventMode=queue
 
 
@@ -71,7 +68,7 @@ class Kind:
     """
 
     name: str
-    content: Mapping[str, Any]
+    content: Json
     waits_ms: float = 0.0
     messages: int = 0
     worker_waits_ms: float = 0.0
@@ -89,15 +86,10 @@ def kinds() -> list[Kind]:
         Kind("audience", message("audience_subscription_add"), to_partner),
         Kind("events, forwarded", events, to_partner),
         Kind("events, queued", events, to_queue, 1, BATCH * to_partner, event_mode="queue"),
-        Kind(_FEW, few, to_queue, len(_messages(few)), 3 * members, fifo=True),
-        Kind("memberships, 100 profiles", many, to_queue, len(_messages(many)), members, fifo=True),
+        Kind(_FEW, few, to_queue, len(membership_bodies(few)), 3 * members, fifo=True),
+        Kind("memberships, 100 profiles", many, to_queue, len(membership_bodies(many)), members, fifo=True),
         Kind("erasure", erasure, to_queue, 1, BATCH * to_partner),
     ]
-
-
-def _messages(content: Mapping[str, Any]) -> list[tuple[str, str]]:
-    request: Any = Serializer().parse(content)
-    return [(str(letter.group_id), letter.body) for letter in membership_messages(request, SHARDS)]
 
 
 def measure(quick: bool) -> Figures:
@@ -176,7 +168,7 @@ def _sqs_calls(kind: Kind, batches: float) -> float:
 
 def _bodies(kind: Kind) -> list[tuple[str, str]]:
     """Return what the request leaves on its queue: groups and bodies."""
-    return _messages(kind.content) if kind.fifo else [("", encoded(kind.content).decode())]
+    return membership_bodies(kind.content) if kind.fifo else [("", encoded(kind.content).decode())]
 
 
 def simulated(measured: Mapping[str, Mapping[str, float]], *, one_in: int = 1) -> Figures:

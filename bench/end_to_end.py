@@ -18,7 +18,7 @@ from typing import Any
 from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Bars
 from bench.environments import BARE, BARE_SEND, HANDLER, Artefact, artefact
-from bench.harness import Figures, interleaved, percentiles, ratios, wall_seconds
+from bench.harness import Figures, interleaved, percentiles, ratios, wall_seconds, with_quartiles
 from bench.inputs import Json, encoded, memberships_of, message, over_https
 from bench.loopback import TOKEN, Loopback
 from bench.nowhere import services
@@ -168,7 +168,7 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
             title,
             _points(found["ours_ms"]),
             _points(found["bare_ms"]),
-            _ratio(found),
+            with_quartiles(found["times_bare"]),
             f"{found['network_calls']:.0f}",
             f"{found['network_ms']['p50']:.2f}",
             _points(found["added_ms"]),
@@ -196,11 +196,6 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
 
 def _points(found: Mapping[str, float]) -> str:
     return " / ".join(f"{milliseconds:.1f}" for milliseconds in found.values())
-
-
-def _ratio(found: Mapping[str, Any]) -> str:
-    times = found["times_bare"]
-    return f"{times['median']:.2f} ({times['lower']:.2f}-{times['upper']:.2f})"
 
 
 def charts(figures: Mapping[str, Any]) -> list[Bars]:

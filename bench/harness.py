@@ -52,9 +52,20 @@ def ratios(samples: Sequence[float], baseline: Sequence[float]) -> Spread:
     return Spread.of([one / other for one, other in zip(samples, baseline, strict=True)])
 
 
+def less(samples: Sequence[float], others: Sequence[float]) -> list[float]:
+    """Subtract within each round."""
+    return [one - other for one, other in zip(samples, others, strict=True)]
+
+
 def differences(samples: Sequence[float], baseline: Sequence[float]) -> Spread:
     """Subtract within each round, then take the median."""
-    return Spread.of([one - other for one, other in zip(samples, baseline, strict=True)])
+    return Spread.of(less(samples, baseline))
+
+
+def with_quartiles(figures: Mapping[str, float], digits: int = 2) -> str:
+    """Return a spread's figures as they stand in tables."""
+    middle, lower, upper = (f"{figures[name]:.{digits}f}" for name in ("median", "lower", "upper"))
+    return f"{middle} ({lower}-{upper})"
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:

@@ -5,8 +5,13 @@ import json
 from typing import Any
 
 from local.isolation import ROOT
+from mparticle_firehose.delivery.membership_queue import membership_messages
+from mparticle_firehose.protocol import Serializer
 
 type Json = dict[str, Any]
+
+SHARDS, BATCH = 10, 10
+"""Groups of an account's memberships, and messages of a batch, as the template has them."""
 
 MESSAGES = tuple(sorted(path.stem for path in (ROOT / "events").glob("*.json")))
 
@@ -51,6 +56,12 @@ def memberships_of_bytes(size: int) -> Json:
     """Return a membership request of about so many bytes, and no more."""
     empty, one = (len(encoded(memberships_of(profiles))) for profiles in (0, 1))
     return memberships_of((size - empty) // (one - empty + 1))
+
+
+def membership_bodies(request: Json) -> list[tuple[str, str]]:
+    """Return what a membership request leaves on its queue: groups and bodies."""
+    parsed: Any = Serializer().parse(request)
+    return [(str(found.group_id), found.body) for found in membership_messages(parsed, SHARDS)]
 
 
 def _profile(sample: Json, number: int) -> Json:

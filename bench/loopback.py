@@ -29,6 +29,24 @@ _END_OF_HEAD = b"\r\n\r\n"
 _COUNTS = "/counts"
 
 
+def variables(url: str) -> dict[str, str]:
+    """Return the environment variables of a deployment whose services are all at this URL."""
+    queues = ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL", "MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")
+    return {
+        **{queue: f"{url}/000000000000/{queue.lower()}" for queue in queues},
+        "AWS_ENDPOINT_URL": url,
+        "PARTNER_API_URL": url,
+        "SUSPENSION_TABLE": "suspension",
+        "LEDGER_TABLE": "ledger",
+        "HTTP_TOKEN_SOURCE": f"arn:aws:secretsmanager:{REGION}:000000000000:secret:tokens",
+        "HANDLER_DEADLINE_MS": "2000",  # a busy machine must not send events to the queue
+        "HTTP_DEADLINE_MS": "2000",
+        "POWERTOOLS_SERVICE_NAME": "bench",
+        "POWERTOOLS_METRICS_NAMESPACE": "Bench",
+        "POWERTOOLS_LOG_LEVEL": "INFO",
+    }
+
+
 class Loopback(Startable):
     """Runs the process for the time of a ``with`` block."""
 
@@ -60,20 +78,7 @@ class Loopback(Startable):
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables of a deployment whose services are here."""
-        queues = ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL", "MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")
-        return {
-            **{queue: f"{self.url}/000000000000/{queue.lower()}" for queue in queues},
-            "AWS_ENDPOINT_URL": self.url,
-            "PARTNER_API_URL": self.url,
-            "SUSPENSION_TABLE": "suspension",
-            "LEDGER_TABLE": "ledger",
-            "HTTP_TOKEN_SOURCE": f"arn:aws:secretsmanager:{REGION}:000000000000:secret:tokens",
-            "HANDLER_DEADLINE_MS": "2000",  # a busy machine must not send events to the queue
-            "HTTP_DEADLINE_MS": "2000",
-            "POWERTOOLS_SERVICE_NAME": "bench",
-            "POWERTOOLS_METRICS_NAMESPACE": "Bench",
-            "POWERTOOLS_LOG_LEVEL": "INFO",
-        }
+        return variables(self.url)
 
     def taken(self) -> Counter[str]:
         """Return how often each operation was called since the last time this was asked."""

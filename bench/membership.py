@@ -16,11 +16,9 @@ from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Lines
 from bench.functions import CONTEXT, deployed
 from bench.harness import Figures, Spread, growth, interleaved, ratios, wall_seconds
-from bench.inputs import Json, encoded, memberships_of, memberships_of_bytes, sqs_event
+from bench.inputs import BATCH, Json, encoded, membership_bodies, memberships_of, memberships_of_bytes, sqs_event
 from bench.loopback import Loopback
 from local.isolation import LocalCloudError
-from mparticle_firehose.delivery.membership_queue import membership_messages
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, Serializer
 
 SIZES = (1, 10, 100, 1000)
 LARGEST_BYTES = 6_000_000
@@ -29,8 +27,6 @@ MOST_CALLS = 2
 MOST_TIMES_LOADS = 10
 MOST_GROWTH = 1.1
 
-_SHARDS = 10
-_FIFO_BATCH = 10
 _SEND, _MEMBERS = "AmazonSQS.SendMessageBatch", "POST /v1/audiences/members"
 
 
@@ -103,13 +99,9 @@ def _worker(app: Any, loopback: Loopback, profiles: int, *, rounds: int, request
 
 def worker_batches(profiles: int, requests: int) -> list[Json]:
     """Return what the worker is handed for requests of so many users each."""
-    serializer, messages = Serializer(), []
-    for number in range(requests):
-        request = serializer.parse(memberships_of(profiles, first=number * profiles))
-        if isinstance(request, AudienceMembershipChangeRequest):
-            messages += membership_messages(request, _SHARDS)
-    found = [(str(message.group_id), message.body) for message in messages]
-    return [sqs_event(list(batch)) for batch in batched(found, _FIFO_BATCH, strict=False)]
+    asked = (memberships_of(profiles, first=number * profiles) for number in range(requests))
+    found = [letter for request in asked for letter in membership_bodies(request)]
+    return [sqs_event(list(batch)) for batch in batched(found, BATCH, strict=False)]
 
 
 def _deliver(app: Any, batches: Sequence[Json], clock: Callable[[], float]) -> float:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bench.inputs import SHARDS
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.event_queue import EventQueue
 from mparticle_firehose.delivery.interfaces import Services
@@ -11,8 +12,6 @@ from mparticle_firehose.delivery.membership_queue import MembershipQueue
 from mparticle_firehose.delivery.outcome import Delivered, Outcome
 from mparticle_firehose.delivery.partner_call import PartnerCall
 from mparticle_firehose.delivery.queue_sender import QueueSender
-
-_SHARDS = 10
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def services(*, encodes: bool, telemetry: Any = None, sqs: Any = None) -> Servic
     sender = QueueSender(nowhere if sqs is None else sqs)
     return Services(
         partner=nowhere,
-        memberships=MembershipQueue(sender, "membership", shards=_SHARDS) if encodes else nowhere,
+        memberships=MembershipQueue(sender, "membership", shards=SHARDS) if encodes else nowhere,
         events=EventQueue(sender, "event") if encodes else nowhere,
         dead_letters=nowhere,
         suspensions=nowhere,

@@ -8,15 +8,26 @@ mapping the same request again and again would find everything in the processor'
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
 from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Bars
 from bench.functions import CONTEXT, deployed
-from bench.harness import Figures, Measure, Spread, calls_lasting, cpu_seconds, interleaved, ratios
+from bench.harness import (
+    Figures,
+    Measure,
+    Spread,
+    calls_lasting,
+    cpu_seconds,
+    interleaved,
+    less,
+    ratios,
+    with_quartiles,
+)
 from bench.inputs import encoded, events_of, memberships_of, message
+from bench.loopback import variables
 from bench.nowhere import services
 from mparticle_firehose.delivery.deadline import Deadline
 from mparticle_firehose.delivery.interfaces import Services
@@ -42,21 +53,12 @@ MEMBERSHIPS_100 = "memberships, 100 profiles"
 MOST_TIMES_JSON = 1.5
 MOST_LOGGED_MS = 0.5
 
-_VARIABLES = {
-    **{name: f"http://127.0.0.1/000000000000/{name}" for name in ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL")},
-    **{name: f"http://127.0.0.1/000000000000/{name}" for name in ("MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")},
-    "PARTNER_API_URL": "http://127.0.0.1",
-    "SUSPENSION_TABLE": "suspension",
-    "LEDGER_TABLE": "ledger",
-    "POWERTOOLS_SERVICE_NAME": "bench",
-}
-
 
 def measure(quick: bool) -> Figures:
     seconds, rounds = (0.001, 2) if quick else (0.01, 93)  # short, so that all of a round see the same machine
     inputs = {name: encoded(message(name)) for name in MESSAGES}
     inputs |= {EVENTS_6_KB: encoded(events_of(6_000)), MEMBERSHIPS_100: encoded(memberships_of(100))}
-    with deployed(_VARIABLES) as app:
+    with deployed(variables("http://127.0.0.1")) as app:
         app.application().services = services(encodes=False, telemetry=app.telemetry)
         return {name: _of_message(payload, app.handler, seconds, rounds) for name, payload in inputs.items()}
 
@@ -68,17 +70,13 @@ def _of_message(payload: bytes, handler: Callable[..., object], seconds: float, 
     }
     samples = interleaved(timed, rounds)
     if MAPPED in samples:
-        samples["map"] = _less(samples[MAPPED], samples["parse"])
-        samples[UNMAPPED] = _less(samples["answer"], samples["map"])
+        samples["map"] = less(samples[MAPPED], samples["parse"])
+        samples[UNMAPPED] = less(samples["answer"], samples["map"])
     return {
         "bytes": len(payload),
         "ms": {name: Spread.of(values).scaled(1e3).figures() for name, values in samples.items()},
         "times_json": {name: ratios(values, samples[BASELINE]).figures() for name, values in samples.items()},
     }
-
-
-def _less(samples: Sequence[float], others: Sequence[float]) -> list[float]:
-    return [one - other for one, other in zip(samples, others, strict=True)]
 
 
 def _subjects(payload: bytes, handler: Callable[..., object]) -> dict[str, Callable[[], object]]:
@@ -108,7 +106,7 @@ def _subjects(payload: bytes, handler: Callable[..., object]) -> dict[str, Calla
 def tables(figures: Mapping[str, Any]) -> list[Table]:
     rows = [
         [name, str(found["bytes"]), *(f"{found['ms'][part]['median'] * 1e3:.0f}" for part in (BASELINE, LOADS))]
-        + [_with_quartiles(found["times_json"].get(step)) for step in STEPS]
+        + [_times(found, step) for step in STEPS]
         + [f"{found['ms']['log']['median']:.3f}"]
         for name, found in figures.items()
     ]
@@ -118,8 +116,8 @@ def tables(figures: Mapping[str, Any]) -> list[Table]:
     ]
 
 
-def _with_quartiles(ratio: Mapping[str, float] | None) -> str:
-    return f"{ratio['median']:.2f} ({ratio['lower']:.2f}-{ratio['upper']:.2f})" if ratio else "-"
+def _times(found: Mapping[str, Any], step: str) -> str:
+    return with_quartiles(found["times_json"][step]) if step in found["times_json"] else "-"
 
 
 def charts(figures: Mapping[str, Any]) -> list[Bars]:

@@ -1,6 +1,7 @@
 import pytest
 
-from bench.cost_model import BATCH, EVENT_BATCHES, MEMBERSHIP_BATCHES, SHARDS, concurrent, kinds, usage
+from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, concurrent, kinds, usage
+from bench.inputs import BATCH, SHARDS
 from bench.prices import MEMORY_GB, PRICES, Usage, itemised
 from tests.template_reading import load
 
