@@ -48,7 +48,7 @@ test: setup static registration-check
 	$(BIN)/pytest
 
 lint: setup static .local/lint/.installed
-	@$(BIN)/python -m local.linting
+	@$(BIN)/python -m local.build.linting
 
 static: .venv/.installed
 	$(BIN)/ruff format --check
@@ -67,13 +67,13 @@ bench-report: .local/bench/.installed
 	@.local/bench/bin/python -m bench report
 
 build: setup
-	@$(BIN)/python -m local.build --architecture $(ARCHITECTURE)
+	@$(BIN)/python -m local.build.build --architecture $(ARCHITECTURE)
 
 up: setup
-	@$(BIN)/python -m local.standing_cloud up
+	@$(BIN)/python -m local.cloud.standing_cloud up
 
 invoke logs down: .venv/.installed
-	@$(BIN)/python -m local.standing_cloud $@ $(if $(EVENT),'$(EVENT)')
+	@$(BIN)/python -m local.cloud.standing_cloud $@ $(if $(EVENT),'$(EVENT)')
 
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration
@@ -82,7 +82,7 @@ registration-check registration-accept: registration-%: .venv/.installed
 	@$(BIN)/python -m local.registration $*
 
 cookie-sync-questionnaire: .venv/.installed
-	@$(BIN)/python -m local.cookie_sync_questionnaire $(foreach endpoint,$(ENDPOINTS),--endpoint '$(endpoint)')
+	@$(BIN)/python -m local.registration.cookie_sync_questionnaire $(foreach endpoint,$(ENDPOINTS),--endpoint '$(endpoint)')
 
 # The four environments side by side; each is made anew when its requirements change.
 setup:
@@ -107,5 +107,5 @@ $(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
 	@touch $@
 
 clean:
-	@test ! -x $(BIN)/python || $(BIN)/python -m local.standing_cloud down
+	@test ! -x $(BIN)/python || $(BIN)/python -m local.cloud.standing_cloud down
 	rm -rf .aws-sam .local .venv

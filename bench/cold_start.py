@@ -15,8 +15,8 @@ from bench.environments import BARE, BARE_SQS, HANDLER, Artefact, artefact, proc
 from bench.harness import Figures, Spread, differences, interleaved, ratios, wall_seconds, with_quartiles
 from bench.inputs import encoded, message
 from bench.loopback import Loopback
+from local.cloud.runtime import LambdaRuntime, is_error
 from local.isolation import LocalCloudError
-from local.runtime import LambdaRuntime, is_error
 
 BASELINE = "bare handler with boto3 and an SQS client"
 NOTHING = "bare handler"

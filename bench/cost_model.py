@@ -19,7 +19,7 @@ from bench.inputs import BATCH, SHARDS, Json, encoded, membership_bodies, member
 from bench.loopback import Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Drained, Handled, Scaling, drained, handled
-from mparticle_firehose.delivery.interfaces import EventMode
+from mparticle_firehose.services import EventMode
 
 RATES = (2_000, 10_000)
 """Requests a second: on average, and at the peak."""

@@ -22,9 +22,9 @@ from bench.harness import Figures, interleaved, percentiles, ratios, wall_second
 from bench.inputs import Json, encoded, memberships_of, message, over_https
 from bench.loopback import TOKEN, Loopback
 from bench.nowhere import services
+from local.cloud.runtime import LambdaRuntime, is_error
 from local.isolation import LocalCloudError
-from local.runtime import LambdaRuntime, is_error
-from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import Serializer
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from local.build import machine_architecture, packed_build
-from local.runtime import LambdaRuntime
+from local.build.build import machine_architecture, packed_build
+from local.cloud.runtime import LambdaRuntime
 
-HANDLER = "mparticle_firehose.app.handler"
+HANDLER = "mparticle_firehose.firehose.handler"
 BARE = "bare.handler"
 BARE_SQS = "bare_sqs.handler"
 BARE_SEND = "bare_send.handler"

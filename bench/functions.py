@@ -35,7 +35,7 @@ CONTEXT = Context()
 def deployed(variables: Mapping[str, str]) -> Iterator[Any]:
     """Yield the module of the entry points, in an environment with these variables and an application of its own."""
     with _environment({**_ENVIRONMENT, **variables}), _silence():
-        from mparticle_firehose import app  # noqa: PLC0415  its logger takes hold of the standard output
+        from mparticle_firehose import firehose as app  # noqa: PLC0415  its logger takes hold of the standard output
 
         app.application.cache_clear()
         try:

@@ -14,7 +14,7 @@ from bench.environments import artefact
 from bench.harness import Figures, Spread
 from local.isolation import REGION, tool
 
-_SUBJECTS = {"handler": "mparticle_firehose.app", "boto3 and its dependencies": "boto3"}
+_SUBJECTS = {"handler": "mparticle_firehose.firehose", "boto3 and its dependencies": "boto3"}
 _HEAVIEST = 6
 
 

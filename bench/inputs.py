@@ -5,8 +5,8 @@ import json
 from typing import Any
 
 from local.isolation import ROOT
-from mparticle_firehose.delivery.membership_queue import membership_messages
 from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.queues.membership_queue import membership_messages
 
 type Json = dict[str, Any]
 

@@ -13,8 +13,8 @@ from bench.harness import Figures
 from bench.inputs import MESSAGES, encoded, memberships_of_bytes, message
 from bench.loopback import Loopback
 from bench.membership import LARGEST_BYTES
+from local.cloud.runtime import LambdaRuntime, is_error
 from local.isolation import LocalCloudError
-from local.runtime import LambdaRuntime, is_error
 
 SUBJECTS = {"bare handler": BARE, "bare handler with boto3": BARE_SQS, "handler": HANDLER}
 MOMENTS = ("start", "10,000 messages", "6 MB request")

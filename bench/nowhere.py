@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench.inputs import SHARDS
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.event_queue import EventQueue
-from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.delivery.membership_queue import MembershipQueue
-from mparticle_firehose.delivery.outcome import Delivered, Outcome
-from mparticle_firehose.delivery.partner_call import PartnerCall
-from mparticle_firehose.delivery.queue_sender import QueueSender
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration.outcomes import Delivered, Outcome
+from mparticle_firehose.queues.event_queue import EventQueue
+from mparticle_firehose.queues.membership_queue import MembershipQueue
+from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.services import Services
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ from bench.harness import (
 from bench.inputs import encoded, events_of, memberships_of, message
 from bench.loopback import variables
 from bench.nowhere import services
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.delivery.partner_call import PartnerCall
-from mparticle_firehose.partner.events import events_call
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.integration.calls import PartnerCall
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import EventProcessingRequest, Serializer
+from mparticle_firehose.services import Services
+from partner.events import events_call
 
 BASELINE = "json"
 LOADS = "json.loads"

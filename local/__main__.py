@@ -9,13 +9,13 @@ from types import FrameType
 
 from rich.console import Console
 
-from local.cloud import LocalCloud
-from local.fake_partner import FakePartner
-from local.http_endpoint import HttpAnswer, ask
+from local.cloud.cloud import LocalCloud
+from local.cloud.http_endpoint import HttpAnswer, ask
 from local.isolation import ROOT, STATE, LocalCloudError
-from local.journey import Journey, travel
-from local.messages import Message, message_from, messages_in
-from local.report import console, show
+from local.partner.server import FakePartner
+from local.run.journey import Journey, travel
+from local.run.messages import Message, message_from, messages_in
+from local.run.report import console, show
 
 _ENDED_BY_SIGNAL = 128
 _OK = 200

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from mparticle_firehose.delivery.queue_sender import QueueSender
+from mparticle_firehose.queues.sender import QueueSender
 from ops.deployment import DEAD_LETTERS, ORIGINS
 from ops.display import counted, say, show_each, show_heaps, show_letter, show_not_put_back, show_unseen
 from ops.interruption import Shield

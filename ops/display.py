@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mparticle_firehose.delivery.record import FIRST_AT, PLACE, REDRIVEN_AT
+from mparticle_firehose.queues.record import FIRST_AT, PLACE, REDRIVEN_AT
 from ops.letterbox import HOLD_SECONDS, Letterbox
 from ops.letters import QUEUES, Heap, Letter, heaps
 from ops.masking import contents, kind, masked

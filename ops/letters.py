@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import groupby, zip_longest
 from typing import Literal
 
-from mparticle_firehose.delivery.record import FIRST_AT, REDRIVEN_AT
+from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT
 
 type QueueName = Literal["membership", "event"]
 

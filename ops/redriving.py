@@ -6,15 +6,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from itertools import batched, islice
 
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.queue_sender import (
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.queues.record import REDRIVEN_AT
+from mparticle_firehose.queues.sender import (
     MAX_BATCH_ENTRIES,
     MAX_MESSAGE_BYTES,
     QueueMessage,
     QueueSender,
     batches,
 )
-from mparticle_firehose.delivery.record import REDRIVEN_AT
 from ops.interruption import Shield
 from ops.letterbox import Letterbox
 from ops.letters import Letter, in_turns

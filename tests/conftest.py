@@ -14,20 +14,21 @@ from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_sqs import SQSClient
 
-from local.cloud import LocalCloud
-from local.fake_partner import FakePartner
-from mparticle_firehose import app, reporting
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Items, Services
-from mparticle_firehose.delivery.outcome import Delivered, Outcome
-from mparticle_firehose.delivery.partner_call import PartnerCall
-from mparticle_firehose.delivery.policy import POLICY, NetworkFault, Verdict, judge_fault, judge_status
+from local.cloud.cloud import LocalCloud
+from local.partner.server import FakePartner
+from mparticle_firehose import firehose as app
+from mparticle_firehose import reporting
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration.outcomes import Delivered, Outcome
+from mparticle_firehose.partner_api.retry_policy import POLICY, NetworkFault, Verdict, judge_fault, judge_status
 from mparticle_firehose.protocol import (
     Account,
     EventProcessingRequest,
     Serializer,
 )
+from mparticle_firehose.services import Items, Services
 
 EVENTS = Path(__file__).parent.parent / "events"
 REGION = "us-east-1"

@@ -1,4 +1,4 @@
-from mparticle_firehose.delivery.deadline import Deadline
+from mparticle_firehose.deadline import Deadline
 from tests.conftest import Clock
 
 

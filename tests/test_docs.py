@@ -1,8 +1,8 @@
 import re
 
 from local.isolation import ROOT
-from mparticle_firehose.delivery.policy import POLICY, NetworkFault
-from tests.template_reading import load, of_type
+from mparticle_firehose.partner_api.retry_policy import POLICY, NetworkFault
+from tests.deployment.template_reading import load, of_type
 
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
 ROW = re.compile(r"(?m)^\| ([a-z0-9_, ]+) \| (delivered|rejected|suspend|retry) \|$")

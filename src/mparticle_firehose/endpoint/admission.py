@@ -1,7 +1,7 @@
 """Whether a body may be read at all: its size, and what its headers say it is."""
 
+from mparticle_firehose.endpoint.errors import RefusedRequestError
 from mparticle_firehose.endpoint.http_event import HttpRequest
-from mparticle_firehose.endpoint.refusal import RefusedRequestError
 
 MOST_BODY_BYTES = 6 * 1024 * 1024
 """What Lambda itself takes."""

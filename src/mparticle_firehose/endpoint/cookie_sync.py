@@ -9,9 +9,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
-from mparticle_firehose.endpoint.refusal import RefusedRequestError
-from mparticle_firehose.protocol.cookie_sync import (
+from mparticle_firehose.cookie_sync import (
     OPT_OUT,
     CookieSync,
     OptOutSignal,
@@ -19,6 +17,8 @@ from mparticle_firehose.protocol.cookie_sync import (
     Target,
     redirect_target,
 )
+from mparticle_firehose.endpoint.errors import RefusedRequestError
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
 
 LONGEST_LOCATION = 8_192
 _MOST_PARAMETERS = 100

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.endpoint.refusal import NoTokensError, TokensUnavailableError
+from mparticle_firehose.endpoint.errors import NoTokensError, TokensUnavailableError
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_secretsmanager import SecretsManagerClient

@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from mparticle_firehose.delivery.deadline import Clock
-from mparticle_firehose.delivery.interfaces import Telemetry
-from mparticle_firehose.endpoint.refusal import (
+from mparticle_firehose.deadline import Clock
+from mparticle_firehose.endpoint.errors import (
     NoTokensError,
     RefusedRequestError,
     TokenNotKnownYetError,
     TokensUnavailableError,
     UnknownTokenError,
 )
+from mparticle_firehose.services import Telemetry
 
 MOST_TOKENS = 2
 """The one in use and the one that takes its place."""

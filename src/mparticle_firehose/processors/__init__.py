@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.processors import audience_membership, audience_subscription, dsr, events, registration
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
@@ -16,6 +15,7 @@ from mparticle_firehose.protocol import (
     Request,
     Response,
 )
+from mparticle_firehose.services import Services
 
 
 class Processor(Protocol):

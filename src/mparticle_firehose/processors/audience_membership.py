@@ -1,8 +1,8 @@
 """Takes membership changes in: stored in order first, then acknowledged. The worker delivers them."""
 
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, AudienceMembershipChangeResponse
+from mparticle_firehose.services import Services
 
 
 def process(

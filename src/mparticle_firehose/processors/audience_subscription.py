@@ -1,11 +1,11 @@
 """Keeps the partner's audiences in step with the audiences that customers connect."""
 
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.delivery.outcome import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError, RefusedError
-from mparticle_firehose.partner.audiences import subscription_call, subscription_settings
+from mparticle_firehose.integration.outcomes import Delivered, Rejected, Retry, Suspend
 from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse
+from mparticle_firehose.services import Services
+from partner.audiences import subscription_call, subscription_settings
 
 
 def process(

@@ -1,9 +1,9 @@
 """Takes erasure requests in: stored durably, then acknowledged, because the acknowledgement is the only signal."""
 
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol import DsrProcessingRequest, DsrProcessingResponse, DsrType
+from mparticle_firehose.services import Services
 
 
 def process(request: DsrProcessingRequest, services: Services, deadline: Deadline) -> DsrProcessingResponse:

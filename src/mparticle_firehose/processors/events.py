@@ -1,14 +1,14 @@
 """Forwards events and system notifications: one partner call for a whole request, now or by the worker."""
 
-from mparticle_firehose.delivery.correlation import correlation
-from mparticle_firehose.delivery.deadline import Deadline
-from mparticle_firehose.delivery.interfaces import Services
-from mparticle_firehose.delivery.outcome import Delivered, Outcome, Rejected, Retry, Suspend
-from mparticle_firehose.delivery.partial import settle_items
-from mparticle_firehose.delivery.partner_call import PartnerCall
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import SettingError
-from mparticle_firehose.partner.events import events_call
+from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse
+from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.queues.partial_success import settle_items
+from mparticle_firehose.services import Services
+from partner.events import events_call
 
 
 def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:

@@ -18,7 +18,6 @@ from mparticle_firehose.protocol.consent import (
     SystemNotification,
     UnknownNotification,
 )
-from mparticle_firehose.protocol.declaration import COOKIE_SYNC_ID, declare
 from mparticle_firehose.protocol.dsr import OPEN_DSR_DOMAIN, DsrExtensions, DsrIdentity, OpenDsrExtension
 from mparticle_firehose.protocol.enums import (
     AccessTokenType,
@@ -70,7 +69,6 @@ from mparticle_firehose.protocol.events import (
     UserAttributeChangeEvent,
     UserIdentityChangeEvent,
 )
-from mparticle_firehose.protocol.field_names import field_names
 from mparticle_firehose.protocol.identities import DeviceIdentity, Identity, PartnerIdentity, UserIdentity
 from mparticle_firehose.protocol.messages import (
     PROTOCOL_VERSION,
@@ -114,6 +112,7 @@ from mparticle_firehose.protocol.registration import (
     UnknownSetting,
     UserIdentityPermission,
 )
+from mparticle_firehose.protocol.registration_rules import COOKIE_SYNC_ID, declare
 from mparticle_firehose.protocol.runtime_environments import (
     RUNTIME_ENVIRONMENT_MODELS,
     AndroidRuntimeEnvironment,
@@ -129,6 +128,7 @@ from mparticle_firehose.protocol.runtime_environments import (
     XboxRuntimeEnvironment,
 )
 from mparticle_firehose.protocol.serializer import Serializer
+from mparticle_firehose.protocol.wire.field_names import field_names
 
 __all__ = [
     "COOKIE_SYNC_ID",

@@ -6,9 +6,9 @@ from typing import Annotated, Literal, overload
 from pydantic import Field
 
 from mparticle_firehose.errors import SettingError
-from mparticle_firehose.protocol.alternatives import NullIs
-from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import Int, NonDefault, TextMap
+from mparticle_firehose.protocol.wire.fields import Int, NonDefault, TextMap
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import NullIs
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _INT32 = range(-(2**31), 2**31)

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
-from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import AudienceAction, Known, UserAttributeAction
-from mparticle_firehose.protocol.fields import Int, OptionalText, OptionalTextList, TextMap
 from mparticle_firehose.protocol.identities import DeviceIdentities, PartnerIdentities, UserIdentities
+from mparticle_firehose.protocol.wire.fields import Int, OptionalText, OptionalTextList, TextMap
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 
 class UserAttributeAudienceEvent(Model):

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
-from mparticle_firehose.protocol.base import Model
-from mparticle_firehose.protocol.fields import Int, OptionalDecimal, OptionalText, TextMap
+from mparticle_firehose.protocol.wire.fields import Int, OptionalDecimal, OptionalText, TextMap
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 
 class Product(Model):

@@ -4,10 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
-from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.enums import SystemNotificationType
-from mparticle_firehose.protocol.fields import Bool, OptionalInt, OptionalText, UnknownType
+from mparticle_firehose.protocol.wire.fields import Bool, OptionalInt, OptionalText, UnknownType
+from mparticle_firehose.protocol.wire.model import ByType, Model
+from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 DATA_SALE_OPT_OUT = "data_sale_opt_out"
 """The one purpose that CCPA consent has in practice."""

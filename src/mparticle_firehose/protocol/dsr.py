@@ -6,11 +6,11 @@ from typing import Annotated
 from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from mparticle_firehose.protocol.alternatives import LABEL, NullIs, noise
-from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import DsrIdentityType, IdentityEncoding, Known
-from mparticle_firehose.protocol.fields import Bool, NonBlankText, Text
 from mparticle_firehose.protocol.identities import SkipIncomplete
+from mparticle_firehose.protocol.wire.fields import Bool, NonBlankText, Text
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import LABEL, NullIs, noise
 
 OPEN_DSR_DOMAIN = "opendsr.mparticle.com"
 

@@ -9,8 +9,8 @@ from enum import StrEnum
 
 from pydantic_core import CoreSchema, core_schema
 
-from mparticle_firehose.protocol.alternatives import RULE, count
-from mparticle_firehose.protocol.coercion import text_of
+from mparticle_firehose.protocol.wire.coercion import text_of
+from mparticle_firehose.protocol.wire.unions import RULE, count
 
 
 class MessageType(StrEnum):

@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.alternatives import DefaultOnError, NullIs
-from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.commerce import Impressions, Products, Promotions
 from mparticle_firehose.protocol.enums import (
     ApplicationState,
@@ -18,7 +16,8 @@ from mparticle_firehose.protocol.enums import (
     PromotionActionType,
     PushSubscriptionAction,
 )
-from mparticle_firehose.protocol.fields import (
+from mparticle_firehose.protocol.identities import UserIdentities
+from mparticle_firehose.protocol.wire.fields import (
     Bool,
     Double,
     Int,
@@ -31,8 +30,9 @@ from mparticle_firehose.protocol.fields import (
     TextMap,
     UnknownType,
 )
-from mparticle_firehose.protocol.identities import UserIdentities
-from mparticle_firehose.protocol.reading import embedded_object
+from mparticle_firehose.protocol.wire.json_reader import embedded_object
+from mparticle_firehose.protocol.wire.model import ByType, Model
+from mparticle_firehose.protocol.wire.unions import DefaultOnError, NullIs
 
 
 class Location(Model):

@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticOmit, core_schema
 
-from mparticle_firehose.protocol.alternatives import LABEL, NullIs, count, noise
-from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.enums import DeviceIdentityType, IdentityEncoding, Known, UserIdentityType
-from mparticle_firehose.protocol.fields import NonBlankText
+from mparticle_firehose.protocol.wire.fields import NonBlankText
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import LABEL, NullIs, count, noise
 
 INCOMPLETE_IDENTITY = "incomplete_identity"
 

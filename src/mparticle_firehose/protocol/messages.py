@@ -11,12 +11,19 @@ from pydantic import Field, PrivateAttr
 
 from mparticle_firehose.protocol.account import SentAccount, no_account
 from mparticle_firehose.protocol.audiences import UserProfiles
-from mparticle_firehose.protocol.base import Model
 from mparticle_firehose.protocol.consent import ConsentState, SystemNotifications
 from mparticle_firehose.protocol.dsr import DsrExtensions, DsrIdentities
 from mparticle_firehose.protocol.enums import AudienceSubscriptionAction, DsrType, Known, MessageType, Regulation
 from mparticle_firehose.protocol.events import Events
-from mparticle_firehose.protocol.fields import (
+from mparticle_firehose.protocol.identities import PartnerIdentities, UserIdentities
+from mparticle_firehose.protocol.registration import (
+    AudienceProcessingRegistration,
+    DsrProcessingRegistration,
+    EventProcessingRegistration,
+    Permissions,
+)
+from mparticle_firehose.protocol.runtime_environments import ReceivedRuntimeEnvironment
+from mparticle_firehose.protocol.wire.fields import (
     Bool,
     Flag,
     Int,
@@ -27,15 +34,8 @@ from mparticle_firehose.protocol.fields import (
     TextListMap,
     TextMap,
 )
-from mparticle_firehose.protocol.identities import PartnerIdentities, UserIdentities
-from mparticle_firehose.protocol.instants import OptionalInstant
-from mparticle_firehose.protocol.registration import (
-    AudienceProcessingRegistration,
-    DsrProcessingRegistration,
-    EventProcessingRegistration,
-    Permissions,
-)
-from mparticle_firehose.protocol.runtime_environments import ReceivedRuntimeEnvironment
+from mparticle_firehose.protocol.wire.instants import OptionalInstant
+from mparticle_firehose.protocol.wire.model import Model
 
 PROTOCOL_VERSION = "3.2.0"
 """The release of mParticle's Java SDK whose dialect this package speaks, and asks for when registering."""

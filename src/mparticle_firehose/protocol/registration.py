@@ -2,8 +2,6 @@
 
 from typing import Annotated, Literal
 
-from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
-from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.enums import (
     AccessTokenType,
     AuthenticationType,
@@ -18,7 +16,17 @@ from mparticle_firehose.protocol.enums import (
     SystemNotificationType,
     UserIdentityType,
 )
-from mparticle_firehose.protocol.fields import Bool, Flag, Int, OptionalDouble, OptionalInt, OptionalText, UnknownType
+from mparticle_firehose.protocol.wire.fields import (
+    Bool,
+    Flag,
+    Int,
+    OptionalDouble,
+    OptionalInt,
+    OptionalText,
+    UnknownType,
+)
+from mparticle_firehose.protocol.wire.model import ByType, Model
+from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 
 class IdentityPermission(Model):

@@ -8,11 +8,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.alternatives import NullIs, SkipNull
-from mparticle_firehose.protocol.base import ByType, Model
 from mparticle_firehose.protocol.enums import AttAuthorizationStatus, Known, RuntimeEnvironmentType
-from mparticle_firehose.protocol.fields import Flag, Int, OptionalBool, OptionalText, TextMap, UnknownType
 from mparticle_firehose.protocol.identities import DeviceIdentities
+from mparticle_firehose.protocol.wire.fields import Flag, Int, OptionalBool, OptionalText, TextMap, UnknownType
+from mparticle_firehose.protocol.wire.model import ByType, Model
+from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 
 class RuntimeEnvironment(Model):

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
-from mparticle_firehose.protocol.alternatives import LABEL, NOISE, RULE
 from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.protocol.messages import (
     REQUEST_MODELS,
@@ -21,8 +20,9 @@ from mparticle_firehose.protocol.messages import (
     Request,
     Response,
 )
-from mparticle_firehose.protocol.reading import json_object
-from mparticle_firehose.protocol.writing import write
+from mparticle_firehose.protocol.wire.json_reader import json_object
+from mparticle_firehose.protocol.wire.json_writer import write
+from mparticle_firehose.protocol.wire.unions import LABEL, NOISE, RULE
 
 _RULES = {
     "missing": "is required",

@@ -1,0 +1,1 @@
+"""Builds the functions with SAM, judges the result, and runs the linters."""

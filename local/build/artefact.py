@@ -1,0 +1,196 @@
+"""Judges a built function, as a folder or as the zip that is uploaded: what is in it, and that nothing else is."""
+
+import importlib.util
+import re
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from local.isolation import ROOT, LocalCloudError
+
+OWN = frozenset({"app.py", "mparticle_firehose", "partner"})
+"""What src/ holds, as it stands at the top level of a build."""
+MOST_UNPACKED_BYTES = 250 * 1024 * 1024
+"""What Lambda accepts, layers included."""
+
+_PYC_HEADER_BYTES = 16
+_UNCHECKED_HASH = 0b01  # PEP 552: by hash, and never compared with the source at run time
+_OWN_TESTS = re.compile(r"(mparticle_firehose|partner)/(.*/)?(tests?/.*|test_[^/]*|conftest\.py)")
+_MOST_NAMED = 5
+# From the ELF specification: where the machine is noted, and what it is called there.
+_ELF_MACHINE = slice(18, 20)
+_ELF_MACHINES = {b"\x3e\x00": "x86_64", b"\xb7\x00": "arm64"}
+
+type Files = Mapping[PurePosixPath, bytes]
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How big a build is, in bytes.
+
+    Attributes:
+        own: the project's code.
+        compiled: the .pyc files of all code.
+        distributions: each dependency without its .pyc files.
+    """
+
+    own: int
+    compiled: int
+    distributions: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        """The unpacked size, which Lambda limits."""
+        return self.own + self.compiled + sum(self.distributions.values())
+
+
+def files_in(artefact: Path) -> Files:
+    """Read a built folder, or a zip, whole."""
+    if artefact.is_dir():
+        found = (path for path in artefact.rglob("*") if path.is_file())
+        return {PurePosixPath(path.relative_to(artefact).as_posix()): path.read_bytes() for path in found}
+    with zipfile.ZipFile(artefact) as archive:
+        return {PurePosixPath(name): archive.read(name) for name in archive.namelist() if not name.endswith("/")}
+
+
+def verify(artefact: Path, *, architecture: str) -> Sizes:
+    """Check a built function.
+
+    Args:
+        artefact: its folder or zip.
+        architecture: arm64 or x86_64.
+
+    Returns:
+        The sizes of what is in it.
+
+    Raises:
+        LocalCloudError: naming everything that is missing, too much, stale, or for another processor.
+    """
+    files = files_in(artefact)
+    problems = [
+        *_distribution_problems(files),
+        *_content_problems(files),
+        *_bytecode_problems(files),
+        *_processor_problems(files, architecture),
+    ]
+    sizes = measure(files)
+    if sizes.total > MOST_UNPACKED_BYTES:
+        problems.append(f"takes {sizes.total} bytes unpacked, and Lambda accepts {MOST_UNPACKED_BYTES}")
+    if problems:
+        raise LocalCloudError("\n".join(f"the build of {artefact.stem} {problem}" for problem in problems))
+    return sizes
+
+
+def measure(files: Files) -> Sizes:
+    """Add up what is in a build by where it comes from."""
+    owners = {path: name for name, owned in _owned(files).items() for path in owned}
+    own, compiled, distributions = 0, 0, Counter[str]()
+    for path, content in files.items():
+        if path.suffix == ".pyc":
+            compiled += len(content)
+        elif path.parts[0] in OWN:
+            own += len(content)
+        else:
+            distributions[owners.get(path, "(of nothing)")] += len(content)
+    return Sizes(own, compiled, distributions)
+
+
+def pinned() -> set[str]:
+    """Return what ships, as requirements.txt pins it: ``name-version``, spelled as in a distribution's folder."""
+    pins = re.findall(r"(?m)^([\w.-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text())
+    return {f"{name.replace('-', '_').lower()}-{version}" for name, version in pins}
+
+
+def _distribution_problems(files: Files) -> Iterator[str]:
+    """What SAM leaves out when it misses the manifest, what tools bring along, and what is there twice."""
+    inside = _distributions(files)
+    if missing := sorted(pinned() - set(inside)):
+        yield f"lacks {', '.join(missing)}"
+    if surplus := sorted(set(inside) - pinned()):
+        yield f"holds {', '.join(surplus)}, which requirements.txt does not pin"
+    twice = [name for name, times in Counter(name.rpartition("-")[0] for name in inside).items() if times > 1]
+    if twice:
+        yield f"holds more than one {', '.join(sorted(twice))}"
+
+
+def _content_problems(files: Files) -> Iterator[str]:
+    """Everything must be the project's package, as it is in src/, or be listed by a dependency."""
+    listed = {path for owned in _owned(files).values() for path in owned}
+    expected = {
+        PurePosixPath(path.relative_to(ROOT / "src").as_posix())
+        for path in (ROOT / "src").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    actual = {path for path in files if path.suffix != ".pyc"}
+    yield from _naming("holds files of nothing that ships:", actual - listed - expected)
+    yield from _naming("lacks", expected - actual)
+    yield from _naming("holds tests:", {path for path in actual if _OWN_TESTS.fullmatch(str(path))})
+
+
+def _bytecode_problems(files: Files) -> Iterator[str]:
+    """Without .pyc a cold start takes twice as long; with stale ones, other code would run than is there to read."""
+    sources = {path for path in files if path.suffix == ".py"}
+    compiled = {path: _bytecode_of(path) for path in sources}
+    stale = {path for path in sources if compiled[path] in files and not is_current(files[compiled[path]], files[path])}
+    yield from _naming("is not compiled:", {path for path in sources if compiled[path] not in files})
+    yield from _naming("holds .pyc files that are not of their source by unchecked hash:", stale)
+    yield from _naming(
+        "holds .pyc files without a source:",
+        {path for path in files if path.suffix == ".pyc"} - set(compiled.values()),
+    )
+
+
+def is_current(bytecode: bytes, source: bytes) -> bool:
+    """Whether a .pyc is for this Python, made of this source, and believed without looking at the source again."""
+    header = bytecode[:_PYC_HEADER_BYTES]
+    flags = int.from_bytes(header[4:8], "little")
+    magic, digest = header[:4], header[8:]
+    return (magic, flags, digest) == (
+        importlib.util.MAGIC_NUMBER,
+        _UNCHECKED_HASH,
+        importlib.util.source_hash(source),
+    )
+
+
+def _processor_problems(files: Files, architecture: str) -> Iterator[str]:
+    foreign = {
+        path
+        for path, content in files.items()
+        if content.startswith(b"\x7fELF") and _ELF_MACHINES.get(content[_ELF_MACHINE]) != architecture
+    }
+    yield from _naming(f"is not for {architecture}:", foreign)
+
+
+def _bytecode_of(source: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(importlib.util.cache_from_source(str(source)))
+
+
+def _distributions(files: Files) -> list[str]:
+    """Return ``name-version`` of every distribution that has left its metadata."""
+    folders = sorted({path.parts[0] for path in files if path.parts[0].endswith(".dist-info")})
+    return [_spelled(folder.removesuffix(".dist-info")) for folder in folders]
+
+
+def _spelled(distribution: str) -> str:
+    name, _, version = distribution.rpartition("-")
+    return f"{name.replace('-', '_').replace('.', '_').lower()}-{version}"
+
+
+def _owned(files: Files) -> dict[str, list[PurePosixPath]]:
+    """Return the files that each distribution lists as its own; the first entry of a line is the path."""
+    records = [path for path in files if path.name == "RECORD" and path.parent.suffix == ".dist-info"]
+    return {
+        record.parts[0].removesuffix(".dist-info"): [
+            PurePosixPath(line.rsplit(",", 2)[0].strip('"')) for line in files[record].decode().splitlines()
+        ]
+        for record in records
+    }
+
+
+def _naming(what: str, paths: set[PurePosixPath]) -> Iterator[str]:
+    if paths:
+        named: Sequence[str] = sorted(map(str, paths))
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        yield f"{what} {', '.join(named[:_MOST_NAMED])}{more}"

@@ -1,0 +1,178 @@
+"""The product in the local cloud: the real template, deployed by `sam deploy` into an emulator."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, override
+
+from local.build.build import machine_architecture, packed_build
+from local.cloud.deployment import Deployment
+from local.cloud.http_endpoint import TOKEN, local_url
+from local.cloud.ministack import MiniStack
+from local.isolation import LocalCloudError, Startable
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+STACK = "mparticle-firehose"  # as samconfig.toml has it
+_BUCKET = "local-artifacts"  # as samconfig.toml has it
+_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl")
+_DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+_SETTLE_INTERVAL_SECONDS = 0.02
+
+type Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the handler answered to one invocation.
+
+    Attributes:
+        payload: the JSON it returned, or Lambda's description of its error. Not to be shown: an error may quote data.
+        failed: whether the invocation ended in an error.
+        milliseconds: from request to answer, as the caller saw it, the emulator's own few milliseconds included.
+    """
+
+    payload: bytes
+    failed: bool
+    milliseconds: float
+
+
+class LocalCloud(Startable):
+    """An emulator with the stack deployed, for the time of a ``with`` block.
+
+    Args:
+        partner_api_url: where the functions call the partner; plain http on this machine is fine.
+        parameters: other parameters of the template.
+        report: told about each finished step of the start, in words.
+    """
+
+    def __init__(
+        self,
+        partner_api_url: str,
+        *,
+        parameters: Mapping[str, str] = MappingProxyType({}),
+        report: Report = lambda _: None,
+    ) -> None:
+        self.aws = MiniStack()
+        self.outputs: dict[str, str] = {}
+        self._architecture = machine_architecture()
+        self._parameters = {
+            **parameters,
+            "Architecture": self._architecture,
+            "PartnerApiUrl": partner_api_url,
+        }
+        self._report = report
+
+    @override
+    def stop(self) -> None:
+        self.aws.stop()
+
+    @property
+    def http_endpoint(self) -> str:
+        """The base URL of the HTTPS endpoint, which is plain http here."""
+        return local_url(self.outputs["HttpEndpointUrl"], self.aws.endpoint)
+
+    def invoke(self, payload: bytes) -> Answer:
+        """Invoke the released alias synchronously, as mParticle does."""
+        started = time.perf_counter()
+        response = self.aws.functions.invoke(FunctionName=self.outputs["HandlerAliasArn"], Payload=payload)
+        content = response["Payload"].read()
+        return Answer(content, "FunctionError" in response, (time.perf_counter() - started) * 1000)
+
+    def settle(self, seconds: float = 30) -> bool:
+        """Wait until both queues are empty, with nothing in flight; tell whether they became so in time."""
+        give_up = time.monotonic() + seconds
+        empty_looks = 0
+        while empty_looks < 2:  # noqa: PLR2004 - a message may move from one queue to the other between two looks
+            empty_looks = 0 if any(self._waiting(name) for name in _QUEUE_OUTPUTS) else empty_looks + 1
+            if time.monotonic() > give_up:
+                return False
+            time.sleep(_SETTLE_INTERVAL_SECONDS)
+        return True
+
+    def backlog(self) -> Counter[str]:
+        """Count the messages in both queues, those in flight or delayed among them, by the queue's name."""
+        return Counter({self._queue_name(name): self._waiting(name) for name in _QUEUE_OUTPUTS})
+
+    def dead_letters(self) -> Counter[str]:
+        """Count the messages in both dead-letter queues by the queue's name."""
+        return Counter({self._queue_name(name): self._waiting(name) for name in _DEAD_LETTER_OUTPUTS})
+
+    def dead_letter_reasons(self) -> list[str]:
+        """Return the reason of each dead letter, a rule and no value; looking hides the letters for a minute."""
+        reasons: list[str] = []
+        for output in _DEAD_LETTER_OUTPUTS:
+            while letters := self._letters(output):
+                attributes = [letter.get("MessageAttributes", {}) for letter in letters]
+                reasons += [
+                    told["reason"]["StringValue"] if "reason" in told else "too many receives" for told in attributes
+                ]
+        return reasons
+
+    def processed_messages(self) -> Counter[str]:
+        """Count the messages that the worker has taken from each queue, by the queue's name."""
+        processed = self.aws.processed_messages()
+        return Counter({queue.removeprefix(f"{STACK}-"): count for queue, count in processed.items()})
+
+    def function_logs(self, function: Literal["handler", "worker"]) -> list[str]:
+        """Return what a function has logged, oldest first."""
+        name = self.outputs["HandlerFunctionName" if function == "handler" else "WorkerFunctionName"]
+        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+        events = [event for page in pages for event in page["events"]]
+        return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
+
+    @override
+    def start(self) -> None:
+        started = time.monotonic()
+        self.aws.launch()
+        template, is_new = packed_build(self._architecture)
+        took = f"{time.monotonic() - started:.1f} s" if is_new else "unchanged"
+        self._report(f"Built both functions for {self._architecture} with sam build ({took})")
+        self.aws.wait()
+        self._report(f"Started an empty AWS of your own on {self.aws.endpoint}")
+        started = time.monotonic()
+        self.aws.client("s3").create_bucket(Bucket=_BUCKET)
+        self._deploy(template)
+        self._report(f"Deployed template.yaml into it with sam deploy ({time.monotonic() - started:.1f} s)")
+
+    def _deploy(self, template: Path) -> None:
+        deployment = Deployment(self.aws, "local")
+        try:
+            deployment.deploy(template, **self._parameters)
+        except LocalCloudError as error:
+            raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
+        self.outputs = deployment.outputs
+        self._wait_for_snapshots()
+        self._let_callers_in()
+
+    def _let_callers_in(self) -> None:
+        """Put a token where an operator would put mParticle's."""
+        secrets = self.aws.client("secretsmanager")
+        secrets.put_secret_value(SecretId=self.outputs["HttpTokenSecretArn"], SecretString=TOKEN)
+
+    def _wait_for_snapshots(self) -> None:
+        """Wait until the released versions are ready, as CloudFormation does: until then they refuse calls."""
+        waiter = self.aws.functions.get_waiter("published_version_active")
+        for function in ("HandlerFunctionName", "WorkerFunctionName"):
+            waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
+
+    def _waiting(self, output: str) -> int:
+        attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
+        counts = attributes["Attributes"]
+        return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumberOfMessages"))
+
+    def _letters(self, output: str) -> "Sequence[MessageTypeDef]":
+        answer = self.aws.sqs.receive_message(
+            QueueUrl=self.outputs[output],
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["reason"],
+            VisibilityTimeout=60,
+        )
+        return answer.get("Messages", [])
+
+    def _queue_name(self, output: str) -> str:
+        return self.outputs[output].rpartition("/")[2].removeprefix(f"{STACK}-")

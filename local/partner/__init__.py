@@ -1,0 +1,1 @@
+"""Serves a partner's fake API on this machine."""

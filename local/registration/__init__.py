@@ -1,0 +1,1 @@
+"""Prints the registration, and compares it with the one that customers rely on."""

@@ -1,0 +1,1 @@
+"""Sends requests through the local cloud, and shows what became of each."""

@@ -1,0 +1,128 @@
+"""Shows what became of the messages. Names, counts and ids of audiences only: no identity, no attribute, no key."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from local.cloud.cloud import Answer
+from local.partner.server import ReceivedRequest
+from local.run.journey import Journey, Passage
+from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.protocol import (
+    AudienceMembershipChangeResponse,
+    AudienceSubscriptionResponse,
+    ModuleRegistrationResponse,
+    Serializer,
+)
+
+_SERIALIZER = Serializer()
+_LISTS = {"events": "event", "changes": "change"}
+_WIDTH_WITHOUT_TERMINAL = 160
+_ANSWER_WIDTH = 28
+_TIMES = "\N{MULTIPLICATION SIGN}"
+
+
+def console() -> Console:
+    """Return a console that is wide enough for the table where the output is not a terminal."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
+
+
+def show(journey: Journey, out: Console) -> None:
+    """Print the table, what the partner holds, what was set aside, and the verdict."""
+    out.print(_table(journey.passages))
+    _show_memberships(journey, out)
+    letters = ", ".join(f"{name} {count}" for name, count in journey.dead_letters.items())
+    out.print(f"Dead letters: {letters}", style="red" if journey.dead_letters.total() else None)
+    out.print()
+    if journey.problems:
+        out.print("Not everything arrived:", style="bold red")
+        for problem in journey.problems:
+            out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
+    else:
+        number = len(journey.passages)
+        out.print("The message arrived." if number == 1 else f"All {number} messages arrived.", style="bold green")
+
+
+def _table(passages: Iterable[Passage]) -> Table:
+    table = Table("Message", box=box.SIMPLE_HEAD)
+    table.add_column("Answer", max_width=_ANSWER_WIDTH)
+    table.add_column("ms", justify="right")
+    table.add_column("Queued")
+    table.add_column("The partner received")
+    for number, passage in enumerate(passages):
+        # The emulator unpacks the function for its first call, which says nothing about AWS.
+        took = "(start)" if number == 0 else f"{passage.answer.milliseconds:.0f}"
+        table.add_row(
+            passage.message.name,
+            _answer_text(passage.answer),
+            took,
+            "\n".join(f"{count}{_TIMES} {name}" for name, count in passage.queued.items()) or "-",
+            "\n".join(_calls(passage.calls)) or "-",
+            style="red" if passage.problems else None,
+        )
+    return table
+
+
+def _answer_text(answer: Answer) -> str:
+    if answer.failed:
+        return "error, see below"
+    try:
+        response = _SERIALIZER.parse_response(answer.payload)
+    except FirehoseError:
+        return "not valid, see below"
+    match response:
+        case ModuleRegistrationResponse():
+            return escape(f"{response.name} {response.version}: {_abilities(response)}")
+        case AudienceSubscriptionResponse() if response.audience_subscription_settings:
+            return escape(f"keep {', '.join(response.audience_subscription_settings)}")
+        case AudienceMembershipChangeResponse() if response.suspend_subscription:
+            return "[red]suspend the subscription[/red]"
+    return "acknowledged"
+
+
+def _abilities(registration: ModuleRegistrationResponse) -> str:
+    events = registration.event_processing_registration
+    named = (
+        (f"{len(events.supported_event_types)} event types" if events else "", events),
+        ("audiences", registration.audience_processing_registration),
+        ("erasures", registration.dsr_processing_registration),
+    )
+    return ", ".join(text for text, declared in named if declared)
+
+
+def _calls(calls: Iterable[ReceivedRequest]) -> Iterable[str]:
+    """Sum up equal calls as one line: how many, how much was in them, and how many failed."""
+    counts: Counter[tuple[str, str]] = Counter()
+    contents: dict[tuple[str, str], Counter[str]] = {}
+    for call in calls:
+        key = (f"{call.method} {call.path}", "" if _is_done(call) else f" → {call.status or 'connection lost'}")
+        counts[key] += 1
+        contents.setdefault(key, Counter()).update(_content(call))
+    for key, count in counts.items():
+        inside = ", ".join(f"{number} {_plural(name, number)}" for name, number in contents[key].items())
+        yield escape(f"{count}{_TIMES} {key[0]}{f' ({inside})' if inside else ''}{key[1]}")
+
+
+def _is_done(call: ReceivedRequest) -> bool:
+    return call.status is not None and call.status in range(200, 300)
+
+
+def _content(call: ReceivedRequest) -> dict[str, int]:
+    body = call.body if isinstance(call.body, dict) else {}
+    return {singular: len(body[name]) for name, singular in _LISTS.items() if isinstance(body.get(name), list)}
+
+
+def _plural(word: str, number: int) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _show_memberships(journey: Journey, out: Console) -> None:
+    if journey.memberships:
+        ended = any(passage.message.removes_audience for passage in journey.passages)
+        members = ", ".join(f"{audience} {len(members)}" for audience, members in journey.memberships.items())
+        out.print(f"Members at the partner{', before a subscription ended' if ended else ''}: {escape(members)}")

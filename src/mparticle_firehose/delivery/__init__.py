@@ -1,1 +1,0 @@
-"""Getting it there: partner calls, queues, the worker, and what becomes of each piece of work."""

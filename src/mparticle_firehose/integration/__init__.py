@@ -1,0 +1,1 @@
+"""The seam: what an integration hands to the framework, and what becomes of it."""

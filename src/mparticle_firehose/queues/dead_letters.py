@@ -1,0 +1,107 @@
+"""Where a human finds what can never be delivered, with the reason."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.protocol import EventProcessingRequest
+from mparticle_firehose.protocol.correlation import QueuedRequest, correlation
+from mparticle_firehose.queues.event_queue import request_messages
+from mparticle_firehose.queues.record import FIRST_AT, PLACE, REDRIVEN_AT, Record
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender
+from mparticle_firehose.services import Items
+
+_HTTP = "http_"
+_LONGEST_REASON = 256  # characters: a reason names rules, it tells no story
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """Why a queued message is put aside.
+
+    Attributes:
+        reason: the policy's name, or the rule that is broken.
+        attempts: how often its delivery was tried.
+        request: what the message holds, if it could be read.
+        place: on the FIFO queue, where it stood in the order of its group.
+    """
+
+    reason: str
+    attempts: int
+    request: QueuedRequest | None = None
+    place: str = "0.0.0"
+
+
+class DeadLetters:
+    """Puts what can never be delivered on the dead-letter queue of the queue it belongs to.
+
+    Every method raises DeliveryError when SQS does not take the message; then it is not to be counted as done.
+    """
+
+    def __init__(
+        self, sender: QueueSender, *, membership_url: str, event_url: str, clock: Callable[[], float] = time.time
+    ) -> None:
+        """Take the URLs of the two dead-letter queues, that of memberships being FIFO, and a clock since the epoch."""
+        self._sender = sender
+        self._membership_url = membership_url
+        self._event_url = event_url
+        self._clock = clock
+
+    def put_events(
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+    ) -> None:
+        """Store an event request, or some of its events and notifications, that the partner refused in the call."""
+        now = self._now()
+        attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
+        self._sender.send(self._event_url, request_messages(request, attributes, items), deadline)
+
+    def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
+        """Store a queued message, or the part of it that cannot be delivered.
+
+        On the FIFO queue each letter has a group of its own: a group is locked while one of its messages is looked at,
+        so that nobody could browse letters that share one. The group they came from is an attribute.
+        """
+        attributes = {
+            **(correlation(cause.request) if cause.request else {}),
+            **_explanation(
+                cause.reason,
+                attempts=cause.attempts,
+                first_at=record.first_at or str(record.sent_at_ms),
+                last_at=self._now(),
+            ),
+            **({REDRIVEN_AT: record.redriven_at} if record.redriven_at else {}),
+        }
+        if record.group_id is None:
+            self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
+            return
+        attributes.pop("message_type", None)  # the queue says it, and SQS takes ten attributes
+        identity = letter_id(record, body)
+        message = QueueMessage(
+            body=body,
+            attributes={**attributes, "group_id": record.group_id, PLACE: cause.place},
+            group_id=identity,
+            deduplication_id=identity,
+        )
+        self._sender.send(self._membership_url, [message], deadline)
+
+    def _now(self) -> str:
+        return str(int(self._clock() * 1000))
+
+
+def letter_id(record: Record, body: str) -> str:
+    """Return what tells one letter from another: the message and the part of it that is put aside."""
+    return hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
+
+
+def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:
+    """Return the attributes that explain a letter, in characters that SQS takes: a rule may name a customer's field."""
+    status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
+    return {
+        "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON],
+        "attempts": str(attempts),
+        FIRST_AT: first_at,
+        "last_at": last_at,
+        **status,
+    }

@@ -1,0 +1,71 @@
+"""The queue of what the partner could not take in the call, and of erasures."""
+
+from collections.abc import Mapping
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest
+from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.queues.sender import (
+    MAX_MESSAGE_BYTES,
+    ROOM_FOR_EXPLANATION,
+    QueueMessage,
+    QueueSender,
+)
+from mparticle_firehose.queues.splitting import Slicer, encode, present, subset
+from mparticle_firehose.services import Items
+
+_EVENTS = "events"
+_NOTIFICATIONS = "system_notifications"
+
+
+class EventQueue:
+    """Stores whole event requests and erasures. Their order does not matter; that none is lost does."""
+
+    def __init__(self, sender: QueueSender, url: str) -> None:
+        """Take the URL of the standard queue."""
+        self._sender = sender
+        self._url = url
+
+    def enqueue(
+        self, request: EventProcessingRequest | DsrProcessingRequest, deadline: Deadline, items: Items | None = None
+    ) -> None:
+        """Store the request, or only some of its events and notifications, to be delivered by the worker.
+
+        Raises:
+            MessageTooLargeError: a single event is larger than SQS carries.
+            DeliveryError: SQS did not take it.
+        """
+        self._sender.send(self._url, request_messages(request, correlation(request), items), deadline)
+
+
+def request_messages(
+    request: EventProcessingRequest | DsrProcessingRequest,
+    attributes: Mapping[str, str],
+    items: Items | None = None,
+    limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION,
+) -> list[QueueMessage]:
+    """Return the request as one message, or, if it is too large for SQS, as several that share its events out.
+
+    Notifications travel with the first of them, so that they stay ahead of the events.
+
+    Args:
+        request: what mParticle sent.
+        attributes: of each message.
+        items: the events and notifications to keep, if not all.
+        limit: bytes of a message, attributes included.
+
+    Raises:
+        MessageTooLargeError: a single event does not fit.
+    """
+    budget = limit - QueueMessage(body="", attributes=attributes).size
+    source = request.source if items is None else subset(request.source, items, (_EVENTS, _NOTIFICATIONS))
+    whole = encode(source)
+    if len(whole) <= budget:
+        return [QueueMessage(body=whole, attributes=attributes)]
+    first = Slicer(source, _EVENTS, budget)
+    later = Slicer({name: value for name, value in source.items() if name != _NOTIFICATIONS}, _EVENTS, budget)
+    runs = first.runs(map(encode, present(source, _EVENTS)))
+    return [
+        QueueMessage(body=(later if number else first).copy(run), attributes=attributes)
+        for number, run in enumerate(runs)
+    ]

@@ -1,0 +1,120 @@
+"""The queue that keeps each user's membership changes in order."""
+
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import MessageTooLargeError
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
+from mparticle_firehose.protocol.correlation import correlation, work_id
+from mparticle_firehose.queues.sender import (
+    MAX_MESSAGE_BYTES,
+    ROOM_FOR_EXPLANATION,
+    QueueMessage,
+    QueueSender,
+)
+from mparticle_firehose.queues.splitting import Json, Slicer, encode, present
+
+_LONGEST_GROUP_ID = 128  # characters, by SQS; account ids have no bound on the wire
+_PROFILES = "user_profiles"
+_AUDIENCES = "audiences"
+
+
+class MembershipQueue:
+    """Stores membership requests, cut into one message for each group of users."""
+
+    def __init__(self, sender: QueueSender, url: str, *, shards: int) -> None:
+        """Take the FIFO queue's URL and the number of groups that an account's users are spread over."""
+        self._sender = sender
+        self._url = url
+        self._shards = shards
+
+    def enqueue(self, request: AudienceMembershipChangeRequest, deadline: Deadline) -> int:
+        """Store the request durably, once, however often mParticle repeats it, and return the number of messages.
+
+        Raises:
+            MessageTooLargeError: a single change is larger than SQS carries; nothing is stored.
+            DeliveryError: SQS did not take all of it; repeating the request completes it.
+        """
+        messages = membership_messages(request, self._shards)
+        self._sender.send(self._url, messages, deadline)
+        return len(messages)
+
+
+def membership_messages(
+    request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION
+) -> list[QueueMessage]:
+    """Cut a request into messages, each holding profiles of one group in their order.
+
+    Args:
+        request: what mParticle sent.
+        shards: how many groups there are.
+        limit: bytes of a message, attributes included.
+
+    Raises:
+        MessageTooLargeError: a single change of a single user does not fit.
+    """
+    attributes = correlation(request)
+    slicer = Slicer(request.source, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
+    groups: dict[int, list[str]] = {}
+    profiles = zip(request.user_profiles, present(request.source, _PROFILES), strict=True)
+    for number, (profile, source) in enumerate(profiles):
+        groups.setdefault(shard(profile, shards), []).extend(_pieces(source, number, slicer.room))
+    series = [
+        [
+            QueueMessage(
+                body=slicer.copy(run),
+                attributes=attributes,
+                group_id=f"{request.account.account_id}.{group}"[-_LONGEST_GROUP_ID:],
+                deduplication_id=_deduplication_id(request, run),
+            )
+            for run in slicer.runs(pieces)
+        ]
+        for group, pieces in groups.items()
+    ]
+    return [message for turn in zip_longest(*series) for message in turn if message]
+
+
+def single_change(source: Json, profile: int, audience: int) -> str:
+    """Return a membership request, encoded, as if it had held this one change alone."""
+    user = present(source, _PROFILES)[profile]
+    return encode({**source, _PROFILES: [{**user, _AUDIENCES: [present(user, _AUDIENCES)[audience]]}]})
+
+
+def shard(profile: UserProfile, shards: int) -> int:
+    """Return the group that a user belongs to: always the same one, whichever process asks."""
+    return zlib.crc32(user_key(profile).encode("utf-8", "surrogatepass")) % shards
+
+
+def user_key(profile: UserProfile) -> str:
+    """Return what tells one user of an account from another: the mpid, else the first identity. Personal data."""
+    if profile.mpid:
+        return profile.mpid
+    for identity in (*profile.user_identities, *profile.device_identities, *profile.partner_identities):
+        return f"{identity.type}:{identity.value}"
+    return ""
+
+
+def _pieces(profile: Json, number: int, room: int) -> Iterator[str]:
+    """Yield the encoded profile, or, if it is too large, copies of it that share its audiences out."""
+    whole = encode(profile)
+    if len(whole) <= room:
+        yield whole
+        return
+    try:
+        slicer = Slicer(profile, _AUDIENCES, room)
+        yield from map(slicer.copy, slicer.runs(map(encode, present(profile, _AUDIENCES))))
+    except MessageTooLargeError as error:
+        raise MessageTooLargeError(f"{_PROFILES}.{number}: {error}") from None
+
+
+def _deduplication_id(request: AudienceMembershipChangeRequest, run: Sequence[str]) -> str:
+    """Return the same id for the same part of the same request.
+
+    The part's content belongs to it: should a request come with a used id but other changes, they are kept.
+    """
+    digest = hashlib.sha256(f"{work_id(request)}\n{request.account.account_id}\n".encode())
+    digest.update(",".join(run).encode())
+    return digest.hexdigest()

@@ -1,0 +1,115 @@
+"""Puts messages on SQS: all of them, or an error."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
+
+if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
+
+ROOM_FOR_EXPLANATION = 1_024
+"""Bytes that a stored request leaves free, so that it still fits when it is put aside with its reason."""
+
+MAX_BATCH_ENTRIES = 10
+
+_STRING_TYPE_BYTES = len("String")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueMessage:
+    """One message to put on a queue.
+
+    Attributes:
+        body: ASCII JSON. SQS refuses some characters that JSON allows, so everything else is escaped. Never shown.
+        attributes: few, never empty, and never personal.
+        group_id: on a FIFO queue, what is delivered in order.
+        deduplication_id: on a FIFO queue, what is stored once in five minutes.
+    """
+
+    body: str = field(repr=False)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    group_id: str | None = None
+    deduplication_id: str | None = None
+
+    @property
+    def size(self) -> int:
+        """Bytes that count against the limits of SQS: the body and each attribute's name, type and value."""
+        attributes = sum(len(name) + _STRING_TYPE_BYTES + len(value) for name, value in self.attributes.items())
+        return len(self.body) + attributes
+
+
+class QueueSender:
+    """Sends messages in as few batches as their order and the limits of SQS allow."""
+
+    def __init__(self, sqs: "SQSClient") -> None:
+        """Take the client to send with."""
+        self._sqs = sqs
+
+    def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
+        """Send every message, those of a group in the order given.
+
+        What SQS fails to take for a reason of its own is tried again until the deadline; each batch is tried at least
+        once, so that work is not lost to a slow start.
+
+        Raises:
+            DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
+        """
+        for batch in batches(messages):
+            while batch := self._refused(queue_url, batch):
+                if deadline.remaining() <= 0:
+                    raise DeliveryError(f"the queue did not take {len(batch)} messages in time")
+
+    def _refused(self, queue_url: str, batch: Sequence[QueueMessage]) -> list[QueueMessage]:
+        """Send one batch and return what may be tried again."""
+        entries = [_entry(number, message) for number, message in enumerate(batch)]
+        try:
+            failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
+        except (BotoCoreError, ClientError) as error:
+            raise DeliveryError(f"the queue cannot be used: {type(error).__name__}") from error
+        if faults := sorted({failure["Code"] for failure in failures if failure["SenderFault"]}):
+            raise DeliveryError(f"the queue refuses the message: {', '.join(faults)}")
+        return [batch[int(failure["Id"])] for failure in failures]
+
+
+def batches(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMessage]]:
+    """Pack messages into batches within the limits of SQS.
+
+    A batch never holds two messages of one group: SQS may take the second and refuse the first, and sending the first
+    again would turn their order round.
+    """
+    waiting = deque(messages)
+    while waiting:
+        batch: list[QueueMessage] = []
+        groups: set[str] = set()
+        size = 0
+        while waiting and len(batch) < MAX_BATCH_ENTRIES and size + waiting[0].size <= MAX_MESSAGE_BYTES:
+            if waiting[0].group_id in groups:
+                break
+            message = waiting.popleft()
+            batch.append(message)
+            size += message.size
+            groups |= {message.group_id} if message.group_id else set()
+        yield batch or [waiting.popleft()]
+
+
+def _entry(number: int, message: QueueMessage) -> "SendMessageBatchRequestEntryTypeDef":
+    entry: SendMessageBatchRequestEntryTypeDef = {"Id": str(number), "MessageBody": message.body}
+    if message.attributes:
+        entry["MessageAttributes"] = {
+            name: {"DataType": "String", "StringValue": value} for name, value in message.attributes.items()
+        }
+    if message.group_id is not None:
+        entry["MessageGroupId"] = message.group_id
+    if message.deduplication_id is not None:
+        entry["MessageDeduplicationId"] = message.deduplication_id
+    return entry

@@ -1,0 +1,1 @@
+"""DynamoDB: attempts and newest changes, and suspended accounts."""

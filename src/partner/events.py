@@ -1,0 +1,312 @@
+"""How events and system notifications become one call to the partner's API.
+
+To handle a type of event, write a function from the event to what is particular to it, and name it in the table. The
+registration declares exactly the types that the tables name.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from math import isfinite
+from types import MappingProxyType
+from typing import Any
+
+from mparticle_firehose.integration.calls import JsonObject, JsonValue, PartnerCall
+from mparticle_firehose.protocol import (
+    ApplicationStateTransitionEvent,
+    AttributionEvent,
+    CCPAConsentStateNotification,
+    Consent,
+    CustomEvent,
+    ErrorEvent,
+    Event,
+    EventProcessingRequest,
+    EventType,
+    GDPRConsentStateNotification,
+    ImpressionEvent,
+    Location,
+    PrivacySettingChangeEvent,
+    Product,
+    ProductActionEvent,
+    PromotionActionEvent,
+    PushMessageOpenEvent,
+    PushMessageReceiptEvent,
+    PushSubscriptionEvent,
+    RuntimeEnvironment,
+    ScreenViewEvent,
+    SessionEndEvent,
+    SystemNotification,
+    SystemNotificationType,
+    UserAttributeChangeEvent,
+    UserIdentityChangeEvent,
+)
+from partner.account import credential
+from partner.identities import identities
+
+type Details = dict[str, JsonValue]
+type Origin = tuple[str, int]
+
+_WHOLE_DIGITS = 18
+
+
+def events_call(request: EventProcessingRequest) -> PartnerCall | None:
+    """Return the one call that carries everything a request holds, notifications before events.
+
+    There is nothing to call for in mParticle's keep-alive, nor in a request that holds only types that no table names:
+    nobody can say what they mean.
+
+    Raises:
+        SettingError: the customer's key is missing.
+    """
+    mapped = [*_notifications(request.system_notifications), *_events(request.events)]
+    attributes: JsonObject = {**request.user_attributes, **request.user_attribute_lists}
+    if not mapped and not attributes:
+        return None
+    environment = request.runtime_environment
+    device_identities = environment.identities if environment else ()
+    return PartnerCall(
+        method="POST",
+        path="/v1/events",
+        credential=credential(request.account),
+        body={
+            "account_id": request.account.account_id,
+            "request_id": str(request.id) if request.id else None,
+            "mpid": request.mpid,
+            "user": {
+                "identities": identities(request.user_identities, request.partner_identities, device_identities),
+                "attributes": attributes,
+            },
+            "device": _device(environment),
+            "events": [entry for _, entry in mapped],
+        },
+        items=tuple(origin for origin, _ in mapped),
+    )
+
+
+def _custom_event(event: CustomEvent) -> Details:
+    return {"name": event.name, "category": event.custom_event_type, "attributes": event.attributes}
+
+
+def _screen_view(event: ScreenViewEvent) -> Details:
+    return {"name": event.screen_name, "attributes": event.attributes}
+
+
+def _session_start(_event: Event) -> Details:
+    return {}
+
+
+def _session_end(event: SessionEndEvent) -> Details:
+    return {"session_length_ms": event.session_length_ms}
+
+
+def _error(event: ErrorEvent) -> Details:
+    return {
+        "name": event.message,
+        "is_crash": event.is_crash,
+        "stack_trace": event.stack_trace,
+        "breadcrumbs": event.breadcrumbs,
+        "attributes": event.attributes,
+    }
+
+
+def _privacy_setting_change(event: PrivacySettingChangeEvent) -> Details:
+    return {"name": event.setting, "is_enabled": event.is_enabled}
+
+
+def _user_attribute_change(event: UserAttributeChangeEvent) -> Details:
+    return {"added": event.added, "removed": event.removed}
+
+
+def _user_identity_change(event: UserIdentityChangeEvent) -> Details:
+    return {"added": identities(event.added), "removed": identities(event.removed)}
+
+
+def _push_subscription(event: PushSubscriptionEvent) -> Details:
+    return {"name": event.action, "token": event.token}
+
+
+def _application_state_transition(event: ApplicationStateTransitionEvent) -> Details:
+    return {
+        "name": event.application_state,
+        "launch_referral": event.launch_referral,
+        "referral_application": event.referral_application,
+        "launch_parameters": event.launch_parameters,
+        "source_package": event.source_package,
+    }
+
+
+def _push_message(event: PushMessageReceiptEvent | PushMessageOpenEvent) -> Details:
+    return {"payload": event.payload}
+
+
+def _product_action(event: ProductActionEvent) -> Details:
+    return {
+        "name": event.action,
+        "transaction_id": event.transaction_id,
+        "affiliation": event.affiliation,
+        "currency": event.currency_code,
+        "coupon": event.coupon_code,
+        "total": _number(event.total_amount),
+        "tax": _number(event.tax_amount),
+        "shipping": _number(event.shipping_amount),
+        "products": [_product(product) for product in event.products],
+        "attributes": event.attributes,
+    }
+
+
+def _promotion_action(event: PromotionActionEvent) -> Details:
+    return {
+        "name": event.action,
+        "promotions": [
+            _known(
+                id=promotion.id,
+                name=promotion.name,
+                creative=promotion.creative,
+                position=promotion.position,
+            )
+            for promotion in event.promotions
+        ],
+        "attributes": event.attributes,
+    }
+
+
+def _impression(event: ImpressionEvent) -> Details:
+    return {
+        "impressions": [
+            {
+                "list": impression.impression_list_name,
+                "products": [_product(product) for product in impression.products],
+            }
+            for impression in event.impressions
+        ],
+        "attributes": event.attributes,
+    }
+
+
+def _attribution(event: AttributionEvent) -> Details:
+    return {
+        "name": event.name,
+        "partner": event.partner_name,
+        "publisher": event.publisher_name,
+        "campaign": event.campaign_name,
+        "attributes": event.attributes,
+    }
+
+
+EVENT_MAPPINGS: Mapping[EventType, Callable[[Any], Details]] = MappingProxyType(
+    {
+        EventType.SESSION_START: _session_start,
+        EventType.SESSION_END: _session_end,
+        EventType.CUSTOM_EVENT: _custom_event,
+        EventType.SCREEN_VIEW: _screen_view,
+        EventType.ERROR: _error,
+        EventType.PRIVACY_SETTING_CHANGE: _privacy_setting_change,
+        EventType.USER_ATTRIBUTE_CHANGE: _user_attribute_change,
+        EventType.USER_IDENTITY_CHANGE: _user_identity_change,
+        EventType.PUSH_SUBSCRIPTION: _push_subscription,
+        EventType.APPLICATION_STATE_TRANSITION: _application_state_transition,
+        EventType.PUSH_MESSAGE_RECEIPT: _push_message,
+        EventType.PUSH_MESSAGE_OPEN: _push_message,
+        EventType.PRODUCT_ACTION: _product_action,
+        EventType.PROMOTION_ACTION: _promotion_action,
+        EventType.IMPRESSION: _impression,
+        EventType.ATTRIBUTION: _attribution,
+    }
+)
+"""What is particular to each type of event."""
+
+
+def _gdpr_consent(notification: GDPRConsentStateNotification) -> Details:
+    return {
+        "name": notification.purpose,
+        "old": _consent(notification.old_gdpr_consent_state),
+        "new": _consent(notification.new_gdpr_consent_state),
+    }
+
+
+def _ccpa_consent(notification: CCPAConsentStateNotification) -> Details:
+    return {
+        "name": notification.purpose,
+        "old": _consent(notification.old_ccpa_consent_state),
+        "new": _consent(notification.new_ccpa_consent_state),
+    }
+
+
+NOTIFICATION_MAPPINGS: Mapping[SystemNotificationType, Callable[[Any], Details]] = MappingProxyType(
+    {
+        SystemNotificationType.GDPR_CONSENT_STATE: _gdpr_consent,
+        SystemNotificationType.CCPA_CONSENT_STATE: _ccpa_consent,
+    }
+)
+"""What is particular to each type of notification."""
+
+
+def _events(events: Iterable[Event]) -> Iterator[tuple[Origin, JsonObject]]:
+    for number, event in enumerate(events):
+        if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS:
+            common: Details = {
+                "id": str(event.id or event.source_id or "") or None,
+                "type": event.type,
+                "timestamp_ms": event.timestamp_ms,
+                "session_id": event.session_id,
+                "location": _location(event.location),
+            }
+            yield ("events", number), _known(**common, **EVENT_MAPPINGS[event.type](event))
+
+
+def _notifications(notifications: Iterable[SystemNotification]) -> Iterator[tuple[Origin, JsonObject]]:
+    for number, notification in enumerate(notifications):
+        if isinstance(notification.type, SystemNotificationType) and notification.type in NOTIFICATION_MAPPINGS:
+            details = NOTIFICATION_MAPPINGS[notification.type](notification)
+            yield ("system_notifications", number), _known(type=notification.type, **details)
+
+
+def _device(environment: RuntimeEnvironment | None) -> JsonObject:
+    if environment is None:
+        return {}
+    return _known(
+        platform=environment.type,
+        os_version=getattr(environment, "os_version", None),
+        model=getattr(environment, "model", None) or getattr(environment, "device_model", None),
+        app_version=getattr(environment, "application_version", None),
+        user_agent=environment.http_header_user_agent,
+        ip_address=environment.client_ip_address,
+    )
+
+
+def _product(product: Product) -> JsonObject:
+    return _known(
+        id=product.id,
+        name=product.name,
+        brand=product.brand,
+        category=product.category,
+        variant=product.variant,
+        price=_number(product.price),
+        quantity=_number(product.quantity),
+        total=_number(product.total_amount),
+        coupon=product.coupon_code,
+        attributes=product.attributes,
+    )
+
+
+def _consent(consent: Consent | None) -> JsonObject | None:
+    if consent is None:
+        return None
+    return _known(consented=consent.consented, timestamp_ms=consent.timestamp_unixtime_ms, document=consent.document)
+
+
+def _location(location: Location | None) -> JsonObject | None:
+    if location is None or not (isfinite(location.latitude) and isfinite(location.longitude)):
+        return None
+    return {"latitude": location.latitude, "longitude": location.longitude}
+
+
+def _number(amount: Decimal | None) -> int | float | None:
+    """Return a JSON number: exact for whole amounts and for fifteen digits, which is more than a price has."""
+    if amount is None or not isfinite(amount):
+        return None
+    return int(amount) if amount.adjusted() < _WHOLE_DIGITS and amount == amount.to_integral_value() else float(amount)
+
+
+def _known(**fields: JsonValue) -> Details:
+    """Return the fields that have a value: what mParticle does not say is left out."""
+    return {name: value for name, value in fields.items() if value is not None and value != {}}

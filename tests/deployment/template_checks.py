@@ -1,0 +1,115 @@
+"""What must hold for template.yaml beyond what SAM, cfn-lint and the scanners see: all the checks, by name.
+
+Each check takes the template and returns what is wrong with it, in words.
+"""
+
+import re
+from collections.abc import Mapping
+
+from local.build.linting import REGIONS
+from tests.deployment import (
+    template_checks_delivery,
+    template_checks_http,
+    template_checks_security,
+    template_checks_watching,
+)
+from tests.deployment.template_reading import ALIAS, Check, Node, of_type, problems, references, walk
+
+# --- the template as a whole ----------------------------------------------------------------------------------------
+
+
+def no_partition_region_or_account_is_written_down(template: Node) -> list[str]:
+    """Regions stand in the rule, the table of pods and its condition only, accounts in defaults and that table."""
+    parts = {name: template[name] for name in ("Globals", "Resources", "Outputs")}
+    fixed = re.compile(r"arn:aws[:\-]|\b(us|eu|ap)-[a-z]+-\d\b|\b\d{12}\b")
+    texts = [(path, text) for path, text in walk(parts) if isinstance(text, str) and fixed.search(text)]
+    return ["/".join(path) for path, _ in texts]
+
+
+def the_regions_are_those_of_the_pods(template: Node) -> list[str]:
+    pods = set(template["Mappings"]["Pods"])
+    rule = template["Rules"]["InARegionOfAPod"]
+    allowed, region = rule["Assertions"][0]["Assert"]["Fn::Contains"]
+    condition = {entry["Fn::Equals"][1] for entry in template["Conditions"]["InARegionOfAPod"]["Fn::Or"]}
+    return problems(
+        (pods == set(REGIONS), "the pods' regions are not those that are linted"),
+        (set(allowed) == pods and region == {"Ref": "AWS::Region"}, "the rule lets other regions in"),
+        (rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "OutsidePodRegions"}, "refuse"]}, "the rule is for others"),
+        (template["Parameters"]["OutsidePodRegions"]["Default"] == "refuse", "other regions are let in by default"),
+        (condition == pods, "the condition is for other regions"),
+    )
+
+
+def every_look_into_a_mapping_finds_something(template: Node) -> list[str]:
+    """Keys that depend on a parameter or the region must exist for every value that these may have."""
+    found = []
+    for path, node in walk(template):
+        if isinstance(node, dict) and "Fn::FindInMap" in node:
+            name, first, second = node["Fn::FindInMap"]
+            rows = template["Mappings"].get(name, {})
+            keys = list(rows) if isinstance(first, dict) else [first]
+            found += problems((keys and all(second in rows.get(key, {}) for key in keys), "/".join(path)))
+    return found
+
+
+def every_parameter_is_explained_constrained_and_used(template: Node) -> list[str]:
+    found: list[str] = []
+    used = references({key: value for key, value in template.items() if key != "Parameters"})
+    groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
+    grouped = [name for group in groups for name in group["Parameters"]]
+    for name, parameter in template["Parameters"].items():
+        found += problems(
+            ({"Description", "Default", "ConstraintDescription"} <= set(parameter), f"{name} is not explained"),
+            ({"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} takes anything"),
+            (_accepts_default(parameter), f"{name} refuses its own default"),
+            (name in used, f"{name} is not used"),
+        )
+    return found + problems((sorted(grouped) == sorted(template["Parameters"]), "the groups miss some"))
+
+
+def _accepts_default(parameter: Node) -> bool:
+    default = parameter["Default"]
+    within = parameter.get("MinValue", default) <= default <= parameter.get("MaxValue", default)
+    return within and default in parameter.get("AllowedValues", [default]) and bool(
+        re.search(parameter.get("AllowedPattern", ""), str(default))
+    )  # fmt: skip
+
+
+def outputs_say_what_others_need(template: Node) -> list[str]:
+    wanted = {
+        "HandlerAliasArn": {"Ref": f"HandlerFunctionAlias{ALIAS}"},
+        "HandlerFunctionName": {"Ref": "HandlerFunction"},
+        "WorkerFunctionName": {"Ref": "WorkerFunction"},
+        "MembershipQueueUrl": {"Ref": "MembershipQueue"},
+        "MembershipDeadLetterQueueUrl": {"Ref": "MembershipDeadLetterQueue"},
+        "EventQueueUrl": {"Ref": "EventQueue"},
+        "EventDeadLetterQueueUrl": {"Ref": "EventDeadLetterQueue"},
+        "SuspensionTableName": {"Ref": "SuspensionTable"},
+        "LedgerTableName": {"Ref": "LedgerTable"},
+        "HttpTokenSecretArn": {"Fn::GetAtt": ["HttpTokenSecret", "Id"]},
+    }
+    outputs = template["Outputs"]
+    accounts = references(outputs.get("MParticleAccounts"))
+    permitted = references([entry["Principal"] for entry in of_type(template, "AWS::Lambda::Permission").values()])
+    return [name for name, value in wanted.items() if outputs.get(name, {}).get("Value") != value] + problems(
+        ({"HttpApi", "FunctionUrl"} <= references(outputs.get("HttpEndpointUrl")), "the endpoint's URL is not shown"),
+        ("Dashboard" in references(outputs.get("DashboardUrl")), "there is no link to the dashboard"),
+        (accounts == permitted, "the accounts that are shown are not those that may invoke"),
+        (all(output.get("Description") for output in outputs.values()), "an output is not explained"),
+    )
+
+
+CHECKS: Mapping[str, Check] = {
+    check.__name__: check
+    for check in (
+        *template_checks_delivery.CHECKS,
+        *template_checks_security.CHECKS,
+        *template_checks_watching.CHECKS,
+        *template_checks_http.CHECKS,
+        no_partition_region_or_account_is_written_down,
+        the_regions_are_those_of_the_pods,
+        every_look_into_a_mapping_finds_something,
+        every_parameter_is_explained_constrained_and_used,
+        outputs_say_what_others_need,
+    )
+}

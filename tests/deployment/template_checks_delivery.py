@@ -1,0 +1,279 @@
+"""What must hold for the queues and functions, beyond what SAM, cfn-lint and the scanners see.
+
+Each check takes the template and returns what is wrong with it, in words.
+"""
+
+import importlib
+import re
+
+import annotated_types
+
+from mparticle_firehose.config import Settings
+from mparticle_firehose.worker.worker import CALL_SECONDS
+from tests.deployment.template_reading import (
+    ALIAS,
+    Check,
+    Node,
+    conditions,
+    functions,
+    of_type,
+    problems,
+    queues,
+    references,
+    walk,
+)
+
+POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+
+SQS_SECONDS = 6
+"""The longest that two tries of one call to SQS take, as the handler's client is set up."""
+
+PEAK_A_SECOND = 10_000
+"""Requests that mParticle asks an integration to be ready for."""
+
+
+# --- queues ---------------------------------------------------------------------------------------------------------
+
+
+def fifo_queues_are_in_high_throughput_mode(template: Node) -> list[str]:
+    wanted = {
+        "ContentBasedDeduplication": False,
+        "DeduplicationScope": "messageGroup",
+        "FifoThroughputLimit": "perMessageGroupId",
+    }
+    return [
+        f"{name}: {key} is {queue.get(key)}"
+        for name, queue in queues(template).items()
+        if queue.get("FifoQueue")
+        for key, value in wanted.items()
+        if queue.get(key) != value
+    ]
+
+
+def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
+    found: list[str] = []
+    working = {name: queue for name, queue in queues(template).items() if "RedrivePolicy" in queue}
+    for name, queue in working.items():
+        dead = queues(template)[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
+        arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{queue['QueueName']['Fn::Sub']}"
+        allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
+        found += problems(
+            (dead.get("FifoQueue") == queue.get("FifoQueue"), f"{name}: its dead-letter queue is of another kind"),
+            (dead.get("RedriveAllowPolicy") == allowed, f"{name}: its dead-letter queue does not take from it alone"),
+            (
+                dead["QueueName"]["Fn::Sub"].endswith(".fifo") == bool(queue.get("FifoQueue")),
+                f"{name}: names and kinds",
+            ),
+        )
+    return found + problems((len(queues(template)) == 2 * len(working) == 4, "two queues, and two for dead letters"))
+
+
+def queues_keep_what_they_take_as_long_as_sqs_allows(template: Node) -> list[str]:
+    return [
+        name
+        for name, queue in queues(template).items()
+        if (queue.get("MessageRetentionPeriod"), queue.get("MaximumMessageSize")) != (14 * 24 * 3600, 1024 * 1024)
+    ]
+
+
+def sqs_gives_up_long_after_the_worker_would_have(template: Node) -> list[str]:
+    attempts = template["Parameters"]["MostAttempts"]["MaxValue"]
+    return [
+        name
+        for name, queue in queues(template).items()
+        if "RedrivePolicy" in queue and queue["RedrivePolicy"]["maxReceiveCount"] <= attempts
+    ]
+
+
+def messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run(template: Node) -> list[str]:
+    seconds = functions(template)["WorkerFunction"]["Timeout"]
+    return [
+        f"{name}: VisibilityTimeout is {queue.get('VisibilityTimeout', 30)}"
+        for name, queue in queues(template).items()
+        if "RedrivePolicy" in queue and queue.get("VisibilityTimeout", 30) < 6 * seconds
+    ]
+
+
+def the_worker_takes_from_both_queues_and_reports_failures_one_by_one(template: Node) -> list[str]:
+    found: list[str] = []
+    mappings = _mappings(template)
+    sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
+    for name, mapping in mappings.items():
+        most = _batches_at_a_time(mapping)
+        alias = {"Ref": f"WorkerFunctionAlias{ALIAS}"}
+        found += problems(
+            (mapping["FunctionName"] == alias, f"{name}: invokes no published version, so that no snapshot is used"),
+            (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
+            (all(2 <= number <= 1000 for number in most), f"{name}: MaximumConcurrency is no number from 2 to 1000"),
+            (mapping.get("BatchSize") == 10, f"{name}: BatchSize"),
+        )
+    return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker takes from {sources}"))
+
+
+def queued_events_are_delivered_as_fast_as_mparticle_sends_them(template: Node) -> list[str]:
+    """With a partner that takes 40 ms for a call, of which a batch holds ten."""
+    condition, queued, spilled = _mappings(template)["EventDelivery"]["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
+    a_second = queued * 10 / (10 * 0.040 + 0.1)
+    return problems(
+        (template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}, "not for EventMode"),
+        (a_second >= PEAK_A_SECOND, f"{a_second} a second are delivered, {PEAK_A_SECOND} come"),
+        (spilled < queued, "what is only spilled may use up as much of the account's concurrency"),
+    )
+
+
+def _mappings(template: Node) -> dict[str, Node]:
+    return of_type(template, "AWS::Lambda::EventSourceMapping")
+
+
+def _batches_at_a_time(mapping: Node) -> list[int]:
+    """Return what MaximumConcurrency may be: a number, or one of two that a condition chooses from."""
+    most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+    numbers = most["Fn::If"][1:] if isinstance(most, dict) and "Fn::If" in most else [most]
+    return [number if isinstance(number, int) else 0 for number in numbers]
+
+
+def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
+    together = sum(max(_batches_at_a_time(mapping)) for mapping in _mappings(template).values())
+    pattern = template["Parameters"]["WorkerReservedConcurrency"]["AllowedPattern"]
+    accepted = [number for number in range(1, 1001) if re.search(pattern, str(number))]
+    return problems((accepted and min(accepted) >= together, f"{min(accepted)} may be reserved, {together} are used"))
+
+
+# --- functions ------------------------------------------------------------------------------------------------------
+
+
+def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    read = {field.alias for field in Settings.model_fields.values() if field.alias} | POWERTOOLS
+    own = [name for name, function in functions(template).items() if "Environment" in function]
+    return [f"{name} is set or read, but not both" for name in sorted(set(variables) ^ read)] + own
+
+
+def parameters_accept_what_the_code_accepts(template: Node) -> list[str]:
+    """Compare the limits and the default of each parameter with those of the setting that it fills."""
+    found: list[str] = []
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    for field in Settings.model_fields.values():
+        parameter = template["Parameters"].get(variables.get(field.alias, {}).get("Ref"), {})
+        if parameter.get("Type") == "Number":
+            limits = {type(item): item for item in field.metadata}
+            low, high = limits[annotated_types.Ge], limits[annotated_types.Le]
+            code = (field.default, low.ge, high.le)
+            here = (parameter["Default"], parameter["MinValue"], parameter["MaxValue"])
+            found += problems((code == here, f"{field.alias}: the code has {code}, the template {here}"))
+    return found
+
+
+def every_handler_exists(template: Node) -> list[str]:
+    found = []
+    for name, function in functions(template).items():
+        module, _, entry = function["Handler"].rpartition(".")
+        try:
+            exists = callable(getattr(importlib.import_module(module), entry, None))
+        except ImportError:
+            exists = False
+        found += problems((exists, f"{name}: there is no {function['Handler']}"))
+    return found
+
+
+def functions_outlast_what_they_wait_for(template: Node) -> list[str]:
+    parameter, over_http = (template["Parameters"][f"{name}DeadlineMs"] for name in ("Handler", "Http"))
+    handler, worker = (functions(template)[name]["Timeout"] for name in ("HandlerFunction", "WorkerFunction"))
+    return problems(
+        (handler > parameter["MaxValue"] / 1000 + SQS_SECONDS, "the handler ends before it could have queued"),
+        (worker >= 2 * CALL_SECONDS, "the worker ends before the partner has answered"),
+        (parameter["Default"] < 200, "the default deadline is beyond mParticle's limit"),
+        (over_http["Default"] < 100, "the default deadline is beyond mParticle's limit over HTTPS"),
+        (over_http["MaxValue"] <= parameter["MaxValue"], "the handler may end before it could have queued over HTTPS"),
+    )
+
+
+def functions_are_released_with_snapshots(template: Node) -> list[str]:
+    shared = template["Globals"]["Function"]
+    found = problems(
+        (shared.get("SnapStart") == {"ApplyOn": {"Ref": "SnapStart"}}, "SnapStart is not what the parameter says"),
+        (template["Parameters"]["SnapStart"]["Default"] == "PublishedVersions", "no snapshot by default"),
+        (shared["Runtime"] == "python3.13", "another runtime than the one that is tested"),
+    )
+    for name, function in functions(template).items():
+        released = (function.get("AutoPublishAlias"), function.get("AutoPublishAliasAllProperties"))
+        found += problems((released == (ALIAS, True), f"{name}: changes are not released"))
+    return found
+
+
+def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
+    """Compare the parameters that a function depends on with those that its version's description names.
+
+    One too few, and the alias keeps the old value; one too many, and CloudFormation fails: Lambda publishes no version
+    that equals the last one.
+    """
+    found = []
+    for name, function in functions(template).items():
+        own = {key: value for key, value in function.items() if key not in _NOT_IN_A_VERSION}
+        needed = _decided_by(template, [own, template["Globals"]])
+        named = _decided_by(template, function.get("VersionDescription"))
+        found += [f"{name}: {parameter}" for parameter in sorted(needed ^ named)]
+    return found
+
+
+def _decided_by(template: Node, node: object) -> set[str]:
+    """Return the parameters that a value depends on, also through conditions."""
+    found, seen = references(node), conditions(node)
+    while new := {name for condition in seen for name in _within(template, condition)} - seen:
+        seen |= new
+    found |= {name for condition in seen for name in references(template["Conditions"][condition])}
+    return found & set(template["Parameters"])
+
+
+def _within(template: Node, condition: str) -> set[str]:
+    found = walk(template["Conditions"][condition])
+    return {part["Condition"] for _, part in found if isinstance(part, dict) and "Condition" in part}
+
+
+_NOT_IN_A_VERSION = {"VersionDescription", "DeploymentPreference", "ReservedConcurrentExecutions", "Role"}
+
+
+def a_version_description_is_not_too_long(template: Node) -> list[str]:
+    lengths = {name: _longest(template, it.get("VersionDescription")) for name, it in functions(template).items()}
+    return [f"{name}: {length} characters, and Lambda takes 256" for name, length in lengths.items() if length > 256]
+
+
+def _longest(template: Node, value: object) -> int:
+    """Return how long a text may become."""
+    match value:
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return sum(_longest(template, part) for part in parts) + len(separator) * (len(parts) - 1)
+        case {"Fn::If": [_, one, other]}:
+            return max(_longest(template, one), _longest(template, other))
+        case {"Fn::Sub": str(text)}:
+            names = re.findall(r"\$\{(\w+)\}", text)
+            return len(re.sub(r"\$\{\w+\}", "", text)) + sum(_longest(template, {"Ref": name}) for name in names)
+        case {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "KmsKeyArn"}]}]}:
+            return _LENGTH_OF_A_KEY_ID
+        case {"Ref": str(name)}:
+            parameter: Node = template["Parameters"][name]
+            values = [str(value) for value in parameter.get("AllowedValues", [parameter.get("MaxValue", "")])]
+            return max(int(parameter.get("MaxLength", 0)), *map(len, values))
+    return len(str(value))
+
+
+_LENGTH_OF_A_KEY_ID = 36
+
+
+CHECKS: tuple[Check, ...] = (
+    fifo_queues_are_in_high_throughput_mode,
+    every_queue_has_its_own_dead_letter_queue,
+    queues_keep_what_they_take_as_long_as_sqs_allows,
+    sqs_gives_up_long_after_the_worker_would_have,
+    messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run,
+    the_worker_takes_from_both_queues_and_reports_failures_one_by_one,
+    queued_events_are_delivered_as_fast_as_mparticle_sends_them,
+    reserved_concurrency_never_throttles_the_worker,
+    every_setting_that_the_code_reads_is_set,
+    parameters_accept_what_the_code_accepts,
+    every_handler_exists,
+    functions_outlast_what_they_wait_for,
+    functions_are_released_with_snapshots,
+    a_parameter_that_changes_makes_a_new_version,
+    a_version_description_is_not_too_long,
+)

@@ -1,0 +1,177 @@
+"""What must hold for permissions, keys and what is kept, beyond what SAM, cfn-lint and the scanners see.
+
+Each check takes the template and returns what is wrong with it, in words.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from tests.deployment.template_reading import (
+    ALIAS,
+    Check,
+    Node,
+    functions,
+    listed,
+    of_type,
+    problems,
+    queues,
+    references,
+    sources,
+)
+
+ENDPOINT_PERMISSIONS = {"HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission"}
+"""Those of the HTTPS endpoint, which template_checks_http.py looks at one by one."""
+
+TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
+
+POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
+"""What Lambda itself does in the worker's name."""
+
+
+# --- who may do what ------------------------------------------------------------------------------------------------
+
+
+def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> list[str]:
+    found: list[str] = []
+    principals = []
+    for name, permission in of_type(template, "AWS::Lambda::Permission").items():
+        if name in ENDPOINT_PERMISSIONS:
+            continue
+        principal = permission["Principal"]
+        parameter = template["Parameters"].get(principal.get("Ref") if isinstance(principal, dict) else None)
+        condition = template["Resources"][name].get("Condition")
+        principals.append(principal)
+        found += problems(
+            (permission["Action"] == "lambda:InvokeFunction", f"{name}: another action than invoking"),
+            (permission["FunctionName"] == {"Ref": f"HandlerFunctionAlias{ALIAS}"}, f"{name}: not for the alias"),
+            (parameter and _accepts_accounts_only(parameter, optional=bool(condition)), f"{name}: {principal}"),
+            (not condition or _unless_there_is_none(template, condition, principal), f"{name}: given at another time"),
+        )
+    parameters = template["Parameters"].values()
+    defaults = sorted(parameter["Default"] for parameter in parameters if parameter.get("Default", "") and
+                      re.fullmatch(r"\d{12}", str(parameter["Default"])))  # fmt: skip
+    return found + problems(
+        (defaults == ["338661164609", "457804467337"], f"the documented accounts are not the defaults: {defaults}"),
+        (len({str(principal) for principal in principals}) == len(principals) == 5, "five slots, each its own"),
+    )
+
+
+def _accepts_accounts_only(parameter: Node, *, optional: bool) -> bool:
+    """Return whether a parameter takes ids of accounts; the one that has no condition must not be none."""
+    pattern, default = parameter.get("AllowedPattern", ""), str(parameter["Default"])
+    wrong = ["", "*", "12345678901", "1234567890123", "123456789012,210987654321", "arn:aws:iam::123456789012:root"]
+    accepts = {text: bool(re.search(pattern, text)) for text in ["123456789012", default, "none", *wrong]}
+    return (
+        accepts["123456789012"]
+        and accepts[default]
+        and accepts["none"] == optional
+        and not any(map(accepts.get, wrong))
+    )
+
+
+def _unless_there_is_none(template: Node, condition: str, principal: object) -> bool:
+    return bool(template["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [principal, "none"]}]})
+
+
+def policies_name_single_actions_and_single_resources(template: Node) -> list[str]:
+    found: list[str] = []
+    for name, statement in _statements(template):
+        resources = listed(statement["Resource"])
+        named = [{"Ref": "KmsKeyArn"}, {"Fn::Sub": TOKEN_PARAMETER}]
+        single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
+        found += problems(
+            (statement["Effect"] == "Allow", f"{name}: {statement['Sid']}"),
+            (
+                not any("*" in action for action in listed(statement["Action"])),
+                f"{name}: {statement['Sid']}: any action",
+            ),
+            (single, f"{name}: {statement['Sid']}: not a single resource"),
+        )
+    managed = [name for name, role in of_type(template, "AWS::IAM::Role").items() if "ManagedPolicyArns" in role]
+    unbound = [name for name, function in functions(template).items() if "Role" not in function]
+    return found + managed + unbound
+
+
+def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
+    granted = {action for _, statement in _statements(template) for action in listed(statement["Action"])}
+    granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
+    return sorted(granted ^ (_called_actions() | POLLER))
+
+
+def the_key_is_allowed_only_when_there_is_one(template: Node) -> list[str]:
+    found = []
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for entry in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            uses_key = "KmsKeyArn" in references(entry)
+            conditional = entry.get("Fn::If", [None])[0] == "HasKmsKey"
+            found += problems((uses_key == conditional, f"{name}: {entry}"))
+        found += problems(("KmsKeyArn" in references(role), f"{name}: may not use the key"))
+    return found
+
+
+def _statements(template: Node) -> Iterator[tuple[str, Node]]:
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for policy in role["Policies"]:
+            for entry in policy["PolicyDocument"]["Statement"]:
+                yield name, entry["Fn::If"][1] if "Fn::If" in entry else entry
+
+
+@cache
+def _called_actions() -> set[str]:
+    """Return the IAM actions of every call to AWS in the code; a batch call to SQS needs the single one's."""
+    calls = set(re.findall(rf"\b({'|'.join(_CLIENTS)})\.(?!token_)([a-z]+_[a-z_]+)\(", sources()))
+    named = {(_CLIENTS[client], "".join(word.capitalize() for word in call.split("_"))) for client, call in calls}
+    return {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
+
+
+_CLIENTS = {"_sqs": "sqs", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
+"""Names of clients in the code; `secrets` is also the standard library's, of which only tokens are taken."""
+
+
+# --- what is kept ---------------------------------------------------------------------------------------------------
+
+
+def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
+    unset: Node = {"Ref": "AWS::NoValue"}
+    key = {"Fn::If": ["HasKmsKey", {"Ref": "KmsKeyArn"}, unset]}
+    found = problems((template["Globals"]["Function"].get("KmsKeyArn") == key, "the functions"))
+    for name, queue in queues(template).items():
+        either = (queue.get("KmsMasterKeyId"), queue.get("SqsManagedSseEnabled"))
+        found += problems((either == (key, {"Fn::If": ["HasKmsKey", False, True]}), name))
+    for name, table in of_type(template, "AWS::DynamoDB::Table").items():
+        wanted = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
+        found += problems((table.get("SSESpecification") == wanted, name))
+    for name, secret in of_type(template, "AWS::SecretsManager::Secret").items():
+        found += problems((secret.get("KmsKeyId") == key, name))
+    groups = of_type(template, "AWS::Logs::LogGroup")
+    return found + [name for name, group in groups.items() if group.get("KmsKeyId") != key]
+
+
+def tables_forget_on_time_and_can_be_restored(template: Node) -> list[str]:
+    wanted = {
+        "BillingMode": "PAY_PER_REQUEST",
+        "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
+        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
+    }
+    tables = of_type(template, "AWS::DynamoDB::Table")
+    return [f"{name}: {key}" for name, table in tables.items() for key in wanted if table.get(key) != wanted[key]]
+
+
+def each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets(template: Node) -> list[str]:
+    groups = {group["LogGroupName"]["Fn::Sub"]: group for group in of_type(template, "AWS::Logs::LogGroup").values()}
+    named = {f"/aws/lambda/{function['FunctionName']['Fn::Sub']}" for function in functions(template).values()}
+    named |= {"/aws/vendedlogs/${AWS::StackName}-http"}
+    lasting = [name for name, group in groups.items() if group.get("RetentionInDays") != {"Ref": "LogRetentionDays"}]
+    return sorted(named ^ set(groups)) + lasting
+
+
+CHECKS: tuple[Check, ...] = (
+    only_accounts_of_mparticle_may_invoke_and_only_the_alias,
+    policies_name_single_actions_and_single_resources,
+    policies_allow_what_the_code_does_and_no_more,
+    the_key_is_allowed_only_when_there_is_one,
+    everything_is_encrypted_with_the_given_key,
+    tables_forget_on_time_and_can_be_restored,
+    each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets,
+)

@@ -1,0 +1,145 @@
+"""What must hold for alarms and dashboard, beyond what SAM, cfn-lint and the scanners see.
+
+Each check takes the template and returns what is wrong with it, in words.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+
+from mparticle_firehose.protocol import MessageType
+from tests.deployment.template_reading import ALIAS, Check, Node, functions, of_type, problems, references, sources
+
+NAMESPACE = "MParticleFirehose"
+MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "unreadable", "http", "cookie_sync"}
+"""Every value that the dimension message_type takes."""
+
+
+def alarms(template: Node) -> dict[str, Node]:
+    return of_type(template, "AWS::CloudWatch::Alarm")
+
+
+# --- what is watched ------------------------------------------------------------------------------------------------
+
+
+def alarms_and_dashboard_watch_metrics_that_exist(template: Node) -> list[str]:
+    """Compare metrics of our own with the names, the message types and the dimensions that the code writes."""
+    watched = [metric for alarm in alarms(template).values() for metric in _watched_by(alarm)]
+    watched += [metric for widget in dashboard(template)["widgets"] for metric in _shown_in(widget)]
+    return [f"{name} with {dimensions}" for name, dimensions in watched if not _exists(name, dimensions)]
+
+
+def _exists(name: str, dimensions: Mapping[str, str]) -> bool:
+    written = dimensions.get("message_type") in MESSAGE_TYPES and dimensions.get("service") == "AWS::StackName"
+    return name in metric_names() and set(dimensions) == {"service", "message_type"} and written
+
+
+@cache
+def metric_names() -> set[str]:
+    """Return the names of the metrics that the code counts or measures."""
+    counted = re.findall(r'(?:count|measure)\(\s*"(\w+)"|add_metric\(name="(\w+)"', sources())
+    return {name for pair in counted for name in pair if name}
+
+
+def _watched_by(alarm: Node) -> Iterator[tuple[str, dict[str, str]]]:
+    metrics = [alarm, *(entry["MetricStat"]["Metric"] for entry in alarm.get("Metrics", []) if "MetricStat" in entry)]
+    for metric in metrics:
+        if metric.get("Namespace") == NAMESPACE:
+            dimensions = metric["Dimensions"]
+            yield metric["MetricName"], {entry["Name"]: _plain(entry["Value"]) for entry in dimensions}
+
+
+def _plain(value: object) -> str:
+    return str(value["Ref"] if isinstance(value, dict) else value)
+
+
+def _shown_in(widget: Node) -> Iterator[tuple[str, dict[str, str]]]:
+    for metric in widget["properties"].get("metrics", []):
+        if metric[0] == NAMESPACE:
+            pairs = [entry for entry in metric[2:] if isinstance(entry, str)]
+            yield metric[1], dict(zip(pairs[::2], pairs[1::2], strict=True))
+
+
+def dashboard(template: Node) -> Node:
+    """Return the dashboard's content, with each reference replaced by its name."""
+    (board,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
+    text, _ = board["DashboardBody"]["Fn::Sub"]
+    content: Node = json.loads(_filled(text))
+    return content
+
+
+def _filled(text: str) -> str:
+    numbers = re.sub(r"(?<=: )\$\{\w+\}", "1", text)
+    return re.sub(r"\$\{([^}]+)\}", r"\1", numbers)
+
+
+def the_dashboard_can_be_drawn(template: Node) -> list[str]:
+    try:
+        widgets = dashboard(template)["widgets"]
+    except (json.JSONDecodeError, KeyError) as error:
+        return [f"the dashboard is no JSON of widgets: {error}"]
+    taken: set[tuple[int, int]] = set()
+    found = []
+    for widget in widgets:
+        place = {(widget["x"] + x, widget["y"] + y) for x in range(widget["width"]) for y in range(widget["height"])}
+        title = widget["properties"].get("title", "")
+        found += problems(
+            (title, "a widget has no title"),
+            (widget["type"] == "alarm" or widget["properties"].get("region") == "AWS::Region", f"{title}: no region"),
+            (not place & taken and max(x for x, _ in place) < 24, f"{title}: not on the grid, or on another widget"),
+        )
+        taken |= place
+    return found
+
+
+def the_dashboard_shows_every_alarm(template: Node) -> list[str]:
+    (shown,) = (
+        widget["properties"]["alarms"] for widget in dashboard(template)["widgets"] if widget["type"] == "alarm"
+    )
+    names = {name: _filled(alarm["AlarmName"]["Fn::Sub"]) for name, alarm in alarms(template).items()}
+    return [name for name in names if not any(arn == f"{name}.Arn" or arn.endswith(names[name]) for arn in shown)]
+
+
+def alarms_call_somebody_when_there_is_a_topic(template: Node) -> list[str]:
+    topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    return [
+        name
+        for name, alarm in alarms(template).items()
+        if (alarm.get("AlarmActions"), alarm.get("OKActions")) != (topic, topic) or not alarm.get("AlarmDescription")
+    ]
+
+
+def alarms_on_functions_watch_what_is_released(template: Node) -> list[str]:
+    """Errors, throttles and durations count at the alias: the unpublished version is nobody's concern."""
+    found = []
+    for name, alarm in alarms(template).items():
+        if alarm.get("MetricName") in ["Duration", "Errors", "Throttles"]:
+            dimensions = {entry["Name"]: entry["Value"] for entry in alarm["Dimensions"]}
+            function = dimensions["FunctionName"]["Ref"]
+            found += problems(
+                (dimensions.get("Resource") == {"Fn::Sub": f"${{{function}}}:{ALIAS}"}, f"{name}: not the alias")
+            )
+    latency = alarms(template)["HandlerLatencyAlarm"]
+    promise = (latency.get("ExtendedStatistic"), latency["Threshold"], latency["ComparisonOperator"])
+    return found + problems((promise == ("p99", 200, "GreaterThanThreshold"), f"latency is watched as {promise}"))
+
+
+def a_bad_release_is_taken_back(template: Node) -> list[str]:
+    preference = functions(template)["HandlerFunction"].get("DeploymentPreference", {})
+    named = references(preference.get("Alarms"))
+    return problems(
+        (preference.get("Enabled") == {"Ref": "GradualDeployment"}, "it cannot be switched"),
+        ({"HandlerLatencyAlarm", "HandlerErrorsAlarm", "HttpErrorsAlarm"} <= named, f"only {named} take it back"),
+        (named <= set(alarms(template)), f"{named} are not all alarms"),
+    )
+
+
+CHECKS: tuple[Check, ...] = (
+    alarms_and_dashboard_watch_metrics_that_exist,
+    the_dashboard_can_be_drawn,
+    the_dashboard_shows_every_alarm,
+    alarms_call_somebody_when_there_is_a_topic,
+    alarms_on_functions_watch_what_is_released,
+    a_bad_release_is_taken_back,
+)

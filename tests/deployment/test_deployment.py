@@ -1,0 +1,408 @@
+"""The production template, deployed with `sam deploy` for each environment: created, updated, driven, deleted."""
+
+import json
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local.build.artefact import verify
+from local.build.build import machine_architecture, packed_build
+from local.cloud.deployment import Deployment, environments
+from local.cloud.http_endpoint import TOKEN, ask, local_url
+from local.cloud.ministack import MiniStack
+from local.isolation import ROOT
+from local.partner.server import FakePartner
+from local.run.messages import Message, messages_in
+from mparticle_firehose.protocol import Serializer
+from tests.deployment.template_reading import load
+
+pytestmark = pytest.mark.cloud
+
+TEMPLATE = load()
+ENVIRONMENTS = environments()
+MESSAGES = messages_in(ROOT / "events")
+ONE_FOR_EACH_FUNCTION = [message for message in MESSAGES if message.kind == "audience_membership_change_request"]
+ACCOUNT = "000000000000"
+DOCUMENTED_ACCOUNTS = ["338661164609", "457804467337"]
+
+# The emulator refuses alarms that calculate, and has none of the services that shift traffic step by step.
+UNKNOWN_TO_THE_EMULATOR = {"SpillRateAlarmPercent": "0", "GradualDeployment": "false"}
+FIVE_ACCOUNTS = [digit * 12 for digit in "12345"]
+ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth")
+TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+CHANGED = {
+    "HandlerDeadlineMs": "2000",
+    "EventMode": "queue",
+    "HttpEndpoint": "http-api",
+    "HttpDeadlineMs": "2001",
+    "HttpRateLimit": "500",
+    "HttpBurstLimit": "100",
+    "HttpTokenSource": "/mparticle/tokens",
+    "HttpTokenRefreshSeconds": "60",
+    "CookieSync": "on",
+    "MembershipShards": "7",
+    "RetryBaseSeconds": "1",
+    "RetryCapSeconds": "60",
+    "MostAttempts": "5",
+    "LogLevel": "DEBUG",
+    "LogRetentionDays": "7",
+    **{f"{ordinal}MParticleAccount": account for ordinal, account in zip(ORDINALS, FIVE_ACCOUNTS, strict=True)},
+    "OutsidePodRegions": "allow",
+    "SnapStart": "None",
+    "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
+    "WorkerReservedConcurrency": "600",
+    "KmsKeyArn": KEY,
+    "AlarmTopicArn": TOPIC,
+    "ConcurrencyAlarmThreshold": "40",
+    "QueueAgeAlarmSeconds": "600",
+}
+"""What the update changes: each parameter that the create did not set for this machine."""
+
+WITH_A_FUNCTION_URL = {"eu1": {"HttpEndpoint": "function-url", "HttpTokenSource": "secret"}}
+"""What it is for the environment that tries the other kind of endpoint and the other place for tokens."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What of a deployment an update changes."""
+
+    versions: dict[str, str]
+    principals: list[str]
+    variables: dict[str, str]
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> "Standing":
+        return cls(
+            versions={name: alias(deployment, name)["FunctionVersion"] for name in ("handler", "worker")},
+            principals=sorted(entry["Principal"]["AWS"] for entry in of_accounts(policy(deployment)["Statement"])),
+            variables=released(deployment, "handler")["Environment"]["Variables"],
+        )
+
+
+@dataclass(frozen=True)
+class Life:
+    """A deployment, as it stood once created and as it stands after the update."""
+
+    deployment: Deployment
+    created: Standing
+    updated: Standing
+    former_partner: FakePartner
+    partner: FakePartner
+
+
+@pytest.fixture(scope="module")
+def lives() -> Iterator[dict[str, Life]]:
+    """Deploy every environment side by side, each into a region and for a partner of its own."""
+    template = packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
+    with MiniStack() as aws, ExitStack() as partners, ThreadPoolExecutor() as threads:
+        ready = [
+            (Deployment(aws, name), partners.enter_context(FakePartner()), partners.enter_context(FakePartner()))
+            for name in ENVIRONMENTS
+        ]
+        lived = threads.map(lambda parts: live(template, *parts), ready)
+        yield dict(zip(ENVIRONMENTS, lived, strict=True))
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def life(request: pytest.FixtureRequest, lives: dict[str, Life]) -> Life:
+    chosen: Life = lives[request.param]
+    return chosen
+
+
+def live(template: Path, deployment: Deployment, first: FakePartner, second: FakePartner) -> Life:
+    here = {**UNKNOWN_TO_THE_EMULATOR, "Architecture": machine_architecture()}
+    deployment.deploy(template, PartnerApiUrl=first.url, **here)
+    created = Standing.of(deployment)
+    deployment.client("ssm").put_parameter(Name=CHANGED["HttpTokenSource"], Value=TOKEN, Type="SecureString")
+    changed = {**CHANGED, **WITH_A_FUNCTION_URL.get(deployment.environment, {})}
+    deployment.deploy(template, PartnerApiUrl=second.url, **here, **changed)
+    return Life(deployment, created, Standing.of(deployment), former_partner=first, partner=second)
+
+
+def function_name(deployment: Deployment, function: str) -> str:
+    return f"{deployment.stack}-{function}"
+
+
+def alias(deployment: Deployment, function: str) -> Any:
+    return deployment.functions.get_alias(FunctionName=function_name(deployment, function), Name="production")
+
+
+def released(deployment: Deployment, function: str) -> Any:
+    """Return the configuration of what the alias leads to."""
+    return deployment.functions.get_function_configuration(
+        FunctionName=function_name(deployment, function), Qualifier="production"
+    )
+
+
+def policy(deployment: Deployment) -> Any:
+    return json.loads(deployment.functions.get_policy(FunctionName=deployment.outputs["HandlerAliasArn"])["Policy"])
+
+
+def of_accounts(statements: Any) -> list[Any]:
+    """Return the statements about mParticle's accounts, without those about the HTTPS endpoint."""
+    return [entry for entry in statements if isinstance(entry["Principal"], dict) and "AWS" in entry["Principal"]]
+
+
+def queue(deployment: Deployment, output: str) -> Any:
+    """Return a queue's attributes, with its policies read."""
+    url = deployment.outputs[output]
+    attributes = deployment.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return {name: json.loads(value) if value.startswith("{") else value for name, value in attributes.items()}
+
+
+def queue_arn(deployment: Deployment, name: str) -> str:
+    return f"arn:aws:sqs:{deployment.region}:{ACCOUNT}:{deployment.stack}-{name}"
+
+
+def of_type(kind: str) -> list[str]:
+    return [name for name, resource in TEMPLATE["Resources"].items() if resource["Type"] == kind]
+
+
+def test_the_update_changes_every_parameter_there_is() -> None:
+    here = {*UNKNOWN_TO_THE_EMULATOR, "Architecture", "PartnerApiUrl"}
+    assert set(CHANGED) | here == set(TEMPLATE["Parameters"])
+    defaults = {name: str(parameter["Default"]) for name, parameter in TEMPLATE["Parameters"].items()}
+    assert [name for name, value in CHANGED.items() if defaults[name] == value] == []
+
+
+def test_each_environment_has_a_region_of_its_own() -> None:
+    regions = [Deployment(MiniStack(), name).region for name in ENVIRONMENTS]
+    assert regions == ["us-east-1", "eu-central-1", "ap-southeast-2"]
+
+
+def test_the_outputs_name_what_stands(life: Life) -> None:
+    deployment, outputs = life.deployment, life.deployment.outputs
+    unconditional = {name for name, output in TEMPLATE["Outputs"].items() if "Condition" not in output}
+    assert "HttpEndpointUrl" in outputs
+    assert unconditional <= set(outputs)
+    arn = f"arn:aws:lambda:{deployment.region}:{ACCOUNT}:function:{deployment.stack}-handler:production"
+    assert (outputs["HandlerAliasArn"], alias(deployment, "handler")["AliasArn"]) == (arn, arn)
+    assert outputs["HandlerFunctionName"] == function_name(deployment, "handler")
+    for table in ("SuspensionTableName", "LedgerTableName"):
+        assert deployment.dynamodb.describe_table(TableName=outputs[table])["Table"]["TableStatus"] == "ACTIVE"
+    assert deployment.region in outputs["DashboardUrl"]
+
+
+def test_each_deployment_publishes_a_version_and_moves_the_alias_to_it(life: Life) -> None:
+    assert life.created.versions == {"handler": "1", "worker": "1"}
+    assert life.updated.versions == {"handler": "2", "worker": "2"}
+
+
+def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
+    changed = {
+        "HANDLER_DEADLINE_MS": "2000",
+        "MEMBERSHIP_SHARDS": "7",
+        "RETRY_BASE_SECONDS": "1",
+        "RETRY_CAP_SECONDS": "60",
+        "MOST_ATTEMPTS": "5",
+        "EVENT_MODE": "queue",
+        "HTTP_DEADLINE_MS": "2001",
+        "HTTP_TOKEN_REFRESH_SECONDS": "60",
+        "COOKIE_SYNC": "on",
+        "POWERTOOLS_LOG_LEVEL": "DEBUG",
+    }
+    assert {name: life.updated.variables[name] for name in changed} == changed
+    assert set(life.updated.variables) - set(life.created.variables) == {"HTTP_TOKEN_SOURCE"}
+    assert set(life.created.variables) < set(life.updated.variables)
+    assert [name for name in changed if life.created.variables[name] == changed[name]] == []
+    assert life.created.variables["MEMBERSHIP_QUEUE_URL"] == life.deployment.outputs["MembershipQueueUrl"]
+
+
+def test_mparticle_may_invoke_the_alias_and_nothing_else(life: Life) -> None:
+    deployment = life.deployment
+    statements = policy(deployment)["Statement"]
+    arn = deployment.outputs["HandlerAliasArn"]
+    assert [life.created.principals, life.updated.principals] == [DOCUMENTED_ACCOUNTS, FIVE_ACCOUNTS]
+    assert {(entry["Effect"], entry["Action"], entry["Resource"]) for entry in of_accounts(statements)} == {
+        ("Allow", "lambda:InvokeFunction", arn)
+    }
+    # Of a function without its alias, the emulator shows the statements for every version and alias.
+    every = json.loads(deployment.functions.get_policy(FunctionName=function_name(deployment, "handler"))["Policy"])
+    assert every["Statement"] == statements
+    with pytest.raises(deployment.functions.exceptions.ResourceNotFoundException):
+        deployment.functions.get_policy(FunctionName=function_name(deployment, "worker"), Qualifier="production")
+
+
+@pytest.mark.parametrize("name", ["membership.fifo", "event"])
+def test_the_worker_takes_from_each_queue(life: Life, name: str) -> None:
+    deployment = life.deployment
+    mappings = deployment.functions.list_event_source_mappings(EventSourceArn=queue_arn(deployment, name))
+    [mapping] = mappings["EventSourceMappings"]
+    worker = f"arn:aws:lambda:{deployment.region}:{ACCOUNT}:function:{function_name(deployment, 'worker')}:production"
+    assert (mapping["FunctionArn"], mapping["State"], mapping["FunctionResponseTypes"]) == (
+        worker, "Enabled", ["ReportBatchItemFailures"],
+    )  # fmt: skip
+    assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 1000
+
+
+@pytest.mark.parametrize(
+    ("source", "dead_letters", "name"),
+    [
+        ("MembershipQueueUrl", "MembershipDeadLetterQueueUrl", "membership"),
+        ("EventQueueUrl", "EventDeadLetterQueueUrl", "event"),
+    ],
+)
+def test_what_fails_for_good_ends_in_its_own_dead_letter_queue(
+    life: Life, source: str, dead_letters: str, name: str
+) -> None:
+    suffix = ".fifo" if name == "membership" else ""
+    redrive = queue(life.deployment, source)["RedrivePolicy"]
+    allowed = queue(life.deployment, dead_letters)["RedriveAllowPolicy"]
+    assert redrive["deadLetterTargetArn"] == queue_arn(life.deployment, f"{name}-dead-letter{suffix}")
+    assert int(redrive["maxReceiveCount"]) >= 5
+    assert allowed == {
+        "redrivePermission": "byQueue",
+        "sourceQueueArns": [queue_arn(life.deployment, f"{name}{suffix}")],
+    }
+
+
+def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: Life) -> None:
+    membership = queue(life.deployment, "MembershipQueueUrl")
+    assert (membership["DeduplicationScope"], membership["FifoThroughputLimit"]) == (
+        "messageGroup",
+        "perMessageGroupId",
+    )
+    timeout = released(life.deployment, "worker")["Timeout"]
+    for output in ("MembershipQueueUrl", "EventQueueUrl"):
+        assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout
+    for output in (name for name in life.deployment.outputs if name.endswith("QueueUrl")):
+        assert queue(life.deployment, output)["KmsMasterKeyId"] == KEY
+
+
+def test_every_alarm_stands_and_tells_the_topic(life: Life) -> None:
+    alarms = life.deployment.client("cloudwatch").describe_alarms()["MetricAlarms"]
+    assert len(alarms) == len([name for name in of_type("AWS::CloudWatch::Alarm") if name != "SpillRateAlarm"])
+    assert [alarm["AlarmName"] for alarm in alarms if TOPIC not in alarm["AlarmActions"]] == []
+    p99 = [alarm for alarm in alarms if alarm.get("ExtendedStatistic") == "p99"]
+    assert sorted(alarm["Threshold"] for alarm in p99) == [100.0, 200.0]
+
+
+def test_the_endpoint_lets_in_who_has_the_token(life: Life) -> None:
+    """Behind an HTTP API the token is an SSM parameter, behind a function URL the stack's own secret."""
+    deployment = life.deployment
+    if secret := deployment.outputs.get("HttpTokenSecretArn"):
+        assert answer_over_http(deployment, "any") == 403
+        deployment.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=TOKEN)
+    assert [answer_over_http(deployment, token) for token in (TOKEN, "another")] == [200, 403]
+
+
+def answer_over_http(deployment: Deployment, token: str) -> int:
+    url = local_url(deployment.outputs["HttpEndpointUrl"], deployment.aws.endpoint)
+    headers = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
+    body = (ROOT / "events" / "event_processing_keep_alive.json").read_bytes()
+    return ask("POST", f"{url}/events", body, headers).status
+
+
+def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
+    statements = policy(life.deployment)["Statement"]
+    endpoint = [(entry["Principal"], entry["Action"]) for entry in statements if entry not in of_accounts(statements)]
+    gateway = {"Service": "apigateway.amazonaws.com"}
+    expected = {
+        "http-api": [(gateway, "lambda:InvokeFunction")],
+        "function-url": [("*", "lambda:InvokeFunction"), ("*", "lambda:InvokeFunctionUrl")],
+    }
+    kind = {**CHANGED, **WITH_A_FUNCTION_URL.get(life.deployment.environment, {})}["HttpEndpoint"]
+    assert sorted(endpoint, key=lambda pair: pair[1]) == expected[kind]
+
+
+def test_a_function_url_without_a_throttle_is_refused(lives: dict[str, Life]) -> None:
+    deployment = lives["eu1"].deployment
+    given = [
+        {"ParameterKey": name, "ParameterValue": "0"}
+        if name == "HandlerReservedConcurrency"
+        else {"ParameterKey": name, "UsePreviousValue": True}
+        for name in TEMPLATE["Parameters"]
+    ]
+    with pytest.raises(ClientError, match="A function URL has no throttle"):
+        deployment.client("cloudformation").update_stack(
+            StackName=deployment.stack,
+            UsePreviousTemplate=True,
+            Parameters=given,
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+
+
+def test_the_dashboard_stands_and_is_json(life: Life) -> None:
+    client = life.deployment.client("cloudwatch")
+    name = life.deployment.outputs["DashboardUrl"].rpartition("/")[2]
+    assert json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"])["widgets"]
+
+
+def test_logs_are_kept_as_long_as_asked(life: Life) -> None:
+    groups = life.deployment.client("logs").describe_log_groups()["logGroups"]
+    ours = {group["logGroupName"]: group.get("retentionInDays") for group in groups}
+    for function in ("handler", "worker"):
+        assert ours[f"/aws/lambda/{function_name(life.deployment, function)}"] == 7
+
+
+def test_what_sam_uploaded_is_the_artefact_with_its_bytecode(life: Life, tmp_path: Path) -> None:
+    s3 = life.deployment.client("s3")
+    [bucket] = [entry["Name"] for entry in s3.list_buckets(BucketRegion=life.deployment.region)["Buckets"]]
+    uploaded = [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]]
+    archives = [key for key in uploaded if not key.endswith(".template")]
+    assert archives
+    for number, key in enumerate(archives):
+        archive = tmp_path / f"{number}.zip"
+        s3.download_file(bucket, key, str(archive))
+        assert verify(archive, architecture=machine_architecture()).compiled > 0
+
+
+def test_mparticle_drives_the_alias_and_everything_arrives_where_the_update_said(life: Life) -> None:
+    messages = MESSAGES if life.deployment.environment == ENVIRONMENTS[0] else ONE_FOR_EACH_FUNCTION
+    for message in messages:
+        assert answer_to(life.deployment, message) == message.kind.replace("_request", "_response")
+        assert waits_until_empty(life.deployment, "MembershipQueueUrl", "EventQueueUrl")
+    assert waits_until_empty(life.deployment, "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+    calls = life.partner.requests
+    arrived = {(call.method, call.path) for call in calls if call.status in {200, 201, 202, 204}}
+    expected = [call for message in messages if (call := message.partner_call())]
+    missing = [
+        call for call in expected if not any(call[0] == method and path.startswith(call[1]) for method, path in arrived)
+    ]
+    assert missing == []
+    assert (life.former_partner.requests, life.partner.violations) == ((), ())
+
+
+def answer_to(deployment: Deployment, message: Message) -> str:
+    """Invoke the alias by its ARN and return the answer's type."""
+    arn = deployment.outputs["HandlerAliasArn"]
+    response = deployment.functions.invoke(FunctionName=arn, Payload=message.payload)
+    content = response["Payload"].read()
+    assert "FunctionError" not in response, content
+    return str(Serializer().parse_response(content).type)
+
+
+def waits_until_empty(deployment: Deployment, *outputs: str) -> bool:
+    give_up = time.monotonic() + 30
+    while time.monotonic() < give_up:
+        if not any(waiting(deployment, output) for output in outputs):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def waiting(deployment: Deployment, output: str) -> int:
+    attributes = queue(deployment, output)
+    return sum(int(count) for name, count in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
+
+
+def test_tearing_down_leaves_nothing(lives: dict[str, Life]) -> None:
+    """The last of the module: it takes away what the others look at."""
+    deployments = [life.deployment for life in lives.values()]
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(Deployment.delete, deployments))
+    for deployment in deployments:
+        assert deployment.functions.list_functions()["Functions"] == []
+        assert deployment.functions.list_event_source_mappings()["EventSourceMappings"] == []
+        assert deployment.sqs.list_queues().get("QueueUrls", []) == []
+        assert deployment.dynamodb.list_tables()["TableNames"] == []
+        assert deployment.client("cloudwatch").describe_alarms()["MetricAlarms"] == []

@@ -1,0 +1,381 @@
+"""The template's promises that no tool checks, and that the checks of these promises are not blind."""
+
+import copy
+import json
+import re
+from collections.abc import Callable
+
+import pytest
+
+from mparticle_firehose import firehose as app
+from mparticle_firehose import reporting
+from mparticle_firehose.errors import ConfigurationError
+from tests.deployment.template_checks import CHECKS
+from tests.deployment.template_reading import Node, load
+
+TEMPLATE = load()
+
+type Fault = Callable[[Node], object]
+
+
+def put(path: str, value: object) -> Fault:
+    """Return a fault that puts a value where the path, with slashes between its keys, leads."""
+
+    def plant(template: Node) -> None:
+        *way, last = path.split("/")
+        node: Node = template
+        for key in way:
+            node = node[int(key) if isinstance(node, list) else key]
+        node[int(last) if isinstance(node, list) else last] = value
+
+    return plant
+
+
+def drop(path: str) -> Fault:
+    """Return a fault that removes what the path leads to."""
+
+    def plant(template: Node) -> None:
+        *way, last = path.split("/")
+        node: Node = template
+        for key in way:
+            node = node[int(key) if isinstance(node, list) else key]
+        del node[int(last) if isinstance(node, list) else last]
+
+    return plant
+
+
+def write(path: str, old: str, new: str) -> Fault:
+    """Return a fault that replaces a part of the text that the path leads to."""
+
+    def plant(template: Node) -> None:
+        node: Node = template
+        for key in path.split("/"):
+            node = node[int(key) if isinstance(node, list) else key]
+        text = str(node)
+        assert old in text
+        put(path, text.replace(old, new))(template)
+
+    return plant
+
+
+HANDLER = "Resources/HandlerFunction/Properties"
+WORKER = "Resources/WorkerFunction/Properties"
+MEMBERSHIP = "Resources/MembershipQueue/Properties"
+MEMBERSHIP_DEAD = "Resources/MembershipDeadLetterQueue/Properties"
+DELIVERY = "Resources/MembershipDelivery/Properties"
+HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
+WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
+BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
+STAGE = "Resources/HttpApiStage/Properties"
+DESCRIBED = "VersionDescription/Fn::Join/1"
+VARIABLES = "Globals/Function/Environment/Variables"
+
+
+def alarm(name: str) -> str:
+    """Return the path to an alarm's properties."""
+    return f"Resources/{name}Alarm/Properties"
+
+
+FAULTS: dict[str, dict[str, Fault]] = {
+    "fifo_queues_are_in_high_throughput_mode": {
+        "limit-misspelt": put(f"{MEMBERSHIP}/FifoThroughputLimit", "perGroup"),
+        "scope-queue": put(f"{MEMBERSHIP}/DeduplicationScope", "queue"),
+        "by-content": put(f"{MEMBERSHIP}/ContentBasedDeduplication", True),
+    },
+    "every_queue_has_its_own_dead_letter_queue": {
+        "standard-behind-fifo": drop(f"{MEMBERSHIP_DEAD}/FifoQueue"),
+        "open": put(f"{MEMBERSHIP_DEAD}/RedriveAllowPolicy/redrivePermission", "allowAll"),
+        "none": drop(f"{MEMBERSHIP}/RedrivePolicy"),
+    },
+    "queues_keep_what_they_take_as_long_as_sqs_allows": {
+        "four-days": drop(f"{MEMBERSHIP}/MessageRetentionPeriod"),
+        "256-kb": put(f"{MEMBERSHIP}/MaximumMessageSize", 262144),
+    },
+    "sqs_gives_up_long_after_the_worker_would_have": {
+        "few": put(f"{MEMBERSHIP}/RedrivePolicy/maxReceiveCount", 5),
+        "patient": put("Parameters/MostAttempts/MaxValue", 1000),
+    },
+    "messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run": {
+        "short": put(f"{MEMBERSHIP}/VisibilityTimeout", 60),
+        "default": drop(f"{MEMBERSHIP}/VisibilityTimeout"),
+        "slow-worker": put(f"{WORKER}/Timeout", 61),
+    },
+    "the_worker_takes_from_both_queues_and_reports_failures_one_by_one": {
+        "unpublished": put(f"{DELIVERY}/FunctionName", {"Ref": "WorkerFunction"}),
+        "whole-batches": drop(f"{DELIVERY}/FunctionResponseTypes"),
+        "unbounded": drop(f"{DELIVERY}/ScalingConfig"),
+        "text": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "MembershipShards"}),
+        "one-queue-twice": put(f"{DELIVERY}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+    },
+    "queued_events_are_delivered_as_fast_as_mparticle_sends_them": {
+        "too-few": put("Resources/EventDelivery/Properties/ScalingConfig/MaximumConcurrency/Fn::If/1", 400),
+        "other-condition": put("Conditions/QueuesEveryEvent", {"Fn::Equals": [{"Ref": "EventMode"}, "forward"]}),
+    },
+    "reserved_concurrency_never_throttles_the_worker": {
+        "more-used": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", 500),
+    },
+    "every_setting_that_the_code_reads_is_set": {
+        "missing": drop(f"{VARIABLES}/LEDGER_TABLE"),
+        "unread": put(f"{VARIABLES}/LEGDER_TABLE", "x"),
+        "overridden": put(f"{HANDLER}/Environment", {"Variables": {}}),
+    },
+    "parameters_accept_what_the_code_accepts": {
+        "wider": put("Parameters/HandlerDeadlineMs/MaxValue", 5000),
+        "other-default": put("Parameters/MembershipShards/Default", 20),
+        "crossed": put(f"{VARIABLES}/MOST_ATTEMPTS", {"Ref": "MembershipShards"}),
+    },
+    "every_handler_exists": {
+        "no-function": put(f"{HANDLER}/Handler", "mparticle_firehose.firehose.handle"),
+        "no-module": put(f"{WORKER}/Handler", "mparticle_firehose.worker.worker"),
+    },
+    "functions_outlast_what_they_wait_for": {
+        "handler": put(f"{HANDLER}/Timeout", 5),
+        "worker": put(f"{WORKER}/Timeout", 10),
+        "slow-by-default": put("Parameters/HandlerDeadlineMs/Default", 250),
+        "slow-over-https": put("Parameters/HttpDeadlineMs/Default", 100),
+        "patient-over-https": put("Parameters/HttpDeadlineMs/MaxValue", 9000),
+    },
+    "functions_are_released_with_snapshots": {
+        "no-snapshot": drop("Globals/Function/SnapStart"),
+        "off-by-default": put("Parameters/SnapStart/Default", "None"),
+        "not-released": drop(f"{WORKER}/AutoPublishAlias"),
+        "code-only": drop(f"{HANDLER}/AutoPublishAliasAllProperties"),
+    },
+    "a_parameter_that_changes_makes_a_new_version": {
+        "too-few": write(f"{HANDLER}/{DESCRIBED}/0/Fn::Sub", "${PartnerApiUrl} ", ""),
+        "too-many": write(f"{WORKER}/{DESCRIBED}/0/Fn::Sub", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
+        "through-a-condition": put(f"{HANDLER}/{DESCRIBED}/1", {"Ref": "HttpTokenSource"}),
+        "none": drop(f"{WORKER}/VersionDescription"),
+    },
+    "a_version_description_is_not_too_long": {
+        "long-url": put("Parameters/PartnerApiUrl/MaxLength", 200),
+        "long-name": put("Parameters/HttpTokenSource/MaxLength", 1000),
+        "whole-key": put(f"{WORKER}/{DESCRIBED}/3", {"Fn::Sub": "x" * 88}),
+    },
+    "only_accounts_of_mparticle_may_invoke_and_only_the_alias": {
+        "anybody": put("Resources/FirstMParticlePermission/Properties/Principal", "*"),
+        "eleven-digits": put("Parameters/SecondMParticleAccount/AllowedPattern", r"^(\d{11}|none)$"),
+        "no-digits": put("Parameters/SecondMParticleAccount/AllowedPattern", ""),
+        "nobody": put("Parameters/FirstMParticleAccount/AllowedPattern", r"^(\d{12}|none)$"),
+        "wrong-account": put("Parameters/FirstMParticleAccount/Default", "338661164608"),
+        "whole-function": put("Resources/FirstMParticlePermission/Properties/FunctionName", {"Ref": "HandlerFunction"}),
+        "the-worker": put(
+            "Resources/FifthMParticlePermission/Properties/FunctionName", {"Ref": "WorkerFunctionAliasproduction"}
+        ),
+        "crossed-condition": put("Resources/ThirdMParticlePermission/Condition", "HasSecondAccount"),
+        "more": put("Resources/FirstMParticlePermission/Properties/Action", "lambda:*"),
+    },
+    "policies_name_single_actions_and_single_resources": {
+        "any-resource": put(f"{HANDLER_POLICY}/1/Resource", "*"),
+        "any-action": put(f"{WORKER_POLICY}/1/Action", "sqs:*"),
+        "managed": put("Resources/HandlerRole/Properties/ManagedPolicyArns", ["arn"]),
+        "sam's-own-role": drop(f"{HANDLER}/Role"),
+    },
+    "policies_allow_what_the_code_does_and_no_more": {
+        "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
+        "less": put(f"{WORKER_POLICY}/1/Action", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+    },
+    "the_key_is_allowed_only_when_there_is_one": {
+        "always": put(
+            f"{HANDLER_POLICY}/3",
+            {"Sid": "UseTheKey", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": {"Ref": "KmsKeyArn"}},
+        ),
+        "never": drop(f"{HANDLER_POLICY}/3"),
+    },
+    "everything_is_encrypted_with_the_given_key": {
+        "queue": drop(f"{MEMBERSHIP}/KmsMasterKeyId"),
+        "plain-queue": drop(f"{MEMBERSHIP}/SqsManagedSseEnabled"),
+        "table": drop("Resources/LedgerTable/Properties/SSESpecification"),
+        "logs": drop("Resources/HandlerLogGroup/Properties/KmsKeyId"),
+        "variables": drop("Globals/Function/KmsKeyArn"),
+        "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
+    },
+    "tables_forget_on_time_and_can_be_restored": {
+        "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),
+        "no-backup": drop("Resources/SuspensionTable/Properties/PointInTimeRecoverySpecification"),
+    },
+    "each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets": {
+        "for-ever": drop("Resources/HandlerLogGroup/Properties/RetentionInDays"),
+        "other-name": put("Resources/HandlerLogGroup/Properties/LogGroupName", {"Fn::Sub": "/aws/lambda/handler"}),
+    },
+    "alarms_and_dashboard_watch_metrics_that_exist": {
+        "metric": put(f"{alarm('CredentialsRefused')}/MetricName", "Suspensions"),
+        "message-type": put(f"{alarm('CredentialsRefused')}/Dimensions/1/Value", "worker"),
+        "dimension-missing": drop(f"{alarm('CredentialsRefused')}/Dimensions/0"),
+        "other-stack": put(f"{alarm('CredentialsRefused')}/Dimensions/0/Value", "mparticle"),
+        "inside-math": put(f"{alarm('SpillRate')}/Metrics/1/MetricStat/Metric/MetricName", "Spilled"),
+        "on-the-dashboard": write(BOARD, '"EventsSpilled"', '"Spilled"'),
+    },
+    "the_dashboard_can_be_drawn": {
+        "no-json": write(BOARD, '"widgets": [', '"widgets": [,'),
+        "no-widgets": write(BOARD, '"widgets"', '"widget"'),
+        "no-region": write(BOARD, '"region": "${AWS::Region}"', '"region": "here"'),
+        "on-top": write(BOARD, '"x": 8, "y": 4', '"x": 0, "y": 4'),
+        "too-wide": write(BOARD, '"x": 16, "y": 4', '"x": 20, "y": 4'),
+    },
+    "the_dashboard_shows_every_alarm": {
+        "one-left-out": write(BOARD, "${EventAgeAlarm.Arn}", "${MembershipAgeAlarm.Arn}"),
+    },
+    "alarms_call_somebody_when_there_is_a_topic": {
+        "silent": drop(f"{alarm('EventAge')}/AlarmActions"),
+        "unexplained": drop(f"{alarm('EventAge')}/AlarmDescription"),
+    },
+    "alarms_on_functions_watch_what_is_released": {
+        "unpublished": drop(f"{alarm('HandlerErrors')}/Dimensions/1"),
+        "average": drop(f"{alarm('HandlerLatency')}/ExtendedStatistic"),
+        "lenient": put(f"{alarm('HandlerLatency')}/Threshold", 2000),
+    },
+    "a_bad_release_is_taken_back": {
+        "always-at-once": drop(f"{HANDLER}/DeploymentPreference"),
+        "unnoticed": drop(f"{HANDLER}/DeploymentPreference/Alarms"),
+        "unnoticed-over-https": drop(f"{HANDLER}/DeploymentPreference/Alarms/Fn::If/1/3"),
+    },
+    "the_endpoint_exists_only_when_asked_for": {
+        "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
+        "unguarded-by-default": put("Parameters/HttpTokenSource/Default", "off"),
+        "always": drop("Resources/HttpApi/Condition"),
+        "crossed": put("Resources/FunctionUrl/Condition", "HasHttpApi"),
+        "another": put("Resources/SecondUrl", {"Type": "AWS::Lambda::Url", "Properties": {}}),
+        "condition": put("Conditions/HasHttpTokenSecret/Fn::And/1/Fn::Equals/1", "off"),
+    },
+    "without_an_endpoint_the_handler_is_told_of_no_tokens": {
+        "always": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE", {"Ref": "HttpTokenSource"}),
+        "off": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE/Fn::If/2/Fn::If/2", "off"),
+    },
+    "the_handler_alone_reads_the_tokens_and_nothing_else": {
+        "any-secret": put(f"{HANDLER_POLICY}/4/Fn::If/1/Resource", "*"),
+        "more": put(f"{HANDLER_POLICY}/4/Fn::If/1/Action", "secretsmanager:PutSecretValue"),
+        "any-parameter": put(f"{HANDLER_POLICY}/5/Fn::If/1/Resource", {"Fn::Sub": "arn:${AWS::Partition}:ssm:*"}),
+        "always": put(f"{HANDLER_POLICY}/4/Fn::If/0", "HasHttpEndpoint"),
+        "never": drop(f"{HANDLER_POLICY}/5"),
+    },
+    "the_secret_lets_nobody_in_until_a_token_is_put_into_it": {
+        "known": put("Resources/HttpTokenSecret/Properties/SecretString", "token"),
+        "made-anew": put("Resources/HttpTokenSecret/Properties/GenerateSecretString/PasswordLength", 65),
+        "none": drop("Resources/HttpTokenSecret"),
+    },
+    "the_http_api_passes_everything_to_the_alias_and_throttles_it": {
+        "unpublished": put("Resources/HttpApiIntegration/Properties/IntegrationUri", {"Ref": "HandlerFunction"}),
+        "other-format": put("Resources/HttpApiIntegration/Properties/PayloadFormatVersion", "1.0"),
+        "impatient": put("Resources/HttpApiIntegration/Properties/TimeoutInMillis", 100),
+        "one-path": put("Resources/HttpApiRoute/Properties/RouteKey", "POST /events"),
+        "not-released": drop(f"{STAGE}/AutoDeploy"),
+        "unthrottled": drop(f"{STAGE}/DefaultRouteSettings/ThrottlingRateLimit"),
+        "slow": put("Parameters/HttpRateLimit/Default", 2000),
+    },
+    "the_access_log_says_nothing_of_who_asked_for_what": {
+        "address": write(f"{STAGE}/AccessLogSettings/Format", "$context.requestTime", "$context.identity.sourceIp"),
+        "path": write(f"{STAGE}/AccessLogSettings/Format", "$context.routeKey", "$context.path"),
+        "none": drop(f"{STAGE}/AccessLogSettings"),
+        "elsewhere": put(f"{STAGE}/AccessLogSettings/DestinationArn", {"Fn::GetAtt": ["HandlerLogGroup", "Arn"]}),
+        "no-json": write(f"{STAGE}/AccessLogSettings/Format", "{", ""),
+        "two-lines": write(f"{STAGE}/AccessLogSettings/Format", ", ", ",\n"),
+    },
+    "a_function_url_is_throttled_by_reserved_concurrency": {
+        "no-rule": drop("Rules/AFunctionUrlIsThrottled"),
+        "for-the-other": put("Rules/AFunctionUrlIsThrottled/RuleCondition/Fn::Equals/1", "http-api"),
+        "nothing-asserted": put("Rules/AFunctionUrlIsThrottled/Assertions", []),
+    },
+    "only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias": {
+        "any-api": drop("Resources/HttpApiPermission/Properties/SourceArn"),
+        "other-account": write("Resources/HttpApiPermission/Properties/SourceArn/Fn::Sub", "${AWS::AccountId}", "*"),
+        "open-function": drop("Resources/FunctionUrlInvokePermission/Properties/InvokedViaFunctionUrl"),
+        "one-permission": drop("Resources/FunctionUrlInvokePermission"),
+        "unpublished": put("Resources/FunctionUrl/Properties/TargetFunctionArn", {"Ref": "HandlerFunction"}),
+    },
+    "the_endpoint_is_watched_whichever_kind_it_is": {
+        "lenient": put(f"{alarm('HttpLatency')}/Threshold", 200),
+        "average": drop(f"{alarm('HttpLatency')}/ExtendedStatistic"),
+        "api-only": put(f"{alarm('HttpErrors')}/MetricName", "5xx"),
+        "all-apis": put(f"{alarm('HttpErrors')}/Dimensions/Fn::If/1", []),
+        "unpublished": drop(f"{alarm('HttpErrors')}/Dimensions/Fn::If/2/1"),
+        "tokens": put(f"{alarm('TokenRefused')}/MetricName", "Refused"),
+    },
+    "no_partition_region_or_account_is_written_down": {
+        "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),
+        "region": put(f"{HANDLER}/Description", "in us-east-1"),
+        "account": put("Resources/FirstMParticlePermission/Properties/Principal", "338661164609"),
+    },
+    "the_regions_are_those_of_the_pods": {
+        "rule": put("Rules/InARegionOfAPod/Assertions/0/Assert/Fn::Contains/0", ["us-east-1", "eu-west-1"]),
+        "pods": drop("Mappings/Pods/eu-central-1"),
+        "condition": drop("Conditions/InARegionOfAPod/Fn::Or/2"),
+        "anywhere": put("Parameters/OutsidePodRegions/Default", "allow"),
+    },
+    "every_look_into_a_mapping_finds_something": {
+        "key": put("Outputs/MParticlePod/Value/Fn::FindInMap/2", "Name"),
+        "row": put("Outputs/MParticlePod/Value/Fn::FindInMap/1", "eu-west-1"),
+        "map": put("Outputs/MParticlePod/Value/Fn::FindInMap/0", "Pod"),
+        "one-region": drop("Mappings/Pods/eu-central-1/Names"),
+    },
+    "every_parameter_is_explained_constrained_and_used": {
+        "unexplained": drop("Parameters/LogLevel/Description"),
+        "unconstrained": drop("Parameters/LogLevel/AllowedValues"),
+        "wrong-default": put("Parameters/LogLevel/Default", "VERBOSE"),
+        "unused": put("Rules/InARegionOfAPod/RuleCondition", {}),
+    },
+    "outputs_say_what_others_need": {
+        "no-alias": put("Outputs/HandlerAliasArn/Value", {"Ref": "HandlerFunction"}),
+        "no-dashboard": drop("Outputs/DashboardUrl"),
+        "an-account-hidden": drop("Outputs/MParticleAccounts/Value/Fn::Join/1/4"),
+    },
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_template_keeps_its_promise_that(name: str) -> None:
+    assert CHECKS[name](TEMPLATE) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "plant"),
+    [
+        pytest.param(name, plant, id=f"{name}-{fault}")
+        for name, faults in FAULTS.items()
+        for fault, plant in faults.items()
+    ],
+)
+def test_a_planted_fault_is_seen(name: str, plant: Fault) -> None:
+    template = copy.deepcopy(TEMPLATE)
+    plant(template)
+
+    assert CHECKS[name](template) != []
+
+
+def test_for_every_check_a_fault_is_planted() -> None:
+    assert list(FAULTS) == list(CHECKS)
+    assert all(FAULTS.values())
+
+
+def test_the_metrics_have_the_dimensions_that_alarms_and_dashboard_ask_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PARTNER_API_URL", raising=False)
+    monkeypatch.setattr(reporting.metrics.provider, "service", "the-stack")  # read from the environment at import
+    app.application.cache_clear()
+
+    with pytest.raises(ConfigurationError):
+        app.handler({}, None)  # type: ignore[arg-type]  # it ends before it looks at the context
+
+    (written,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert [sorted(names) for names in written["_aws"]["CloudWatchMetrics"][0]["Dimensions"]] == [
+        ["message_type", "service"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "accepted"),
+    [
+        pytest.param("https://api.example.com", True, id="https"),
+        pytest.param("https://api.example.com/base/", True, id="path"),
+        pytest.param("http://127.0.0.1:8080", True, id="loopback"),
+        pytest.param("http://host.docker.internal:8080", True, id="docker-host"),
+        pytest.param("http://api.example.com", False, id="plain-http"),
+        pytest.param("http://localhost.example.com", False, id="looks-like-loopback"),
+        pytest.param("http://127.0.0.1@example.com", False, id="loopback-as-user-name"),
+        pytest.param("https://api.example.com?key=1", False, id="query"),
+    ],
+)
+def test_the_partner_is_called_over_https_or_on_this_machine(url: str, accepted: bool) -> None:
+    pattern = TEMPLATE["Parameters"]["PartnerApiUrl"]["AllowedPattern"]
+    assert bool(re.fullmatch(pattern, url)) is accepted

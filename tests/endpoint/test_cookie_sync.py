@@ -1,0 +1,399 @@
+import json
+from dataclasses import replace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync, OptOutSignal
+from mparticle_firehose.endpoint.http_event import HttpAnswer
+from tests.endpoint.cookie_sync_requests import (
+    DECLARATION,
+    KNOWN_ID,
+    NEW_ID,
+    PIXEL_URL,
+    REDIRECT_URL,
+    TARGET,
+    ask,
+    ask_to,
+    encoded,
+    parameters,
+    sdk_query,
+)
+
+WITH_ERRORS = replace(DECLARATION, error_parameter="error")
+ATTRIBUTES = "Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=None"
+NO_STORE = {"Cache-Control": "no-store"}
+
+
+def code(answer: HttpAnswer) -> str:
+    assert answer.status == 400
+    assert (answer.headers["Content-Type"], answer.cookies) == ("application/json;charset=utf-8", ())
+    error = json.loads(answer.body)["error"]
+    assert list(error) == ["code"]
+    return str(error["code"])
+
+
+class TestAVisit:
+    def test_of_a_new_user_makes_an_id_and_tells_it_to_mparticle_and_the_browser(self) -> None:
+        answer = ask(sdk_query())
+
+        assert answer == HttpAnswer(
+            status=302,
+            headers={
+                **NO_STORE,
+                "Location": f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=123456&MPID=77&ID={NEW_ID}&Key=mpKey&env=2"
+                "&source=web",
+            },
+            cookies=(f"acme_id={NEW_ID}; {ATTRIBUTES}",),
+        )
+
+    def test_of_a_known_user_passes_the_id_on_and_keeps_it_alive(self) -> None:
+        answer = ask(sdk_query(), cookies=("other=x", f"acme_id={KNOWN_ID}"))
+
+        assert dict(parameters(answer))["ID"] == KNOWN_ID
+        assert answer.cookies == (f"acme_id={KNOWN_ID}; {ATTRIBUTES}",)
+
+    def test_with_several_cookies_of_the_name_uses_the_first_that_holds_an_id(self) -> None:
+        cookies = ("acme_id=not an id", f"acme_id={KNOWN_ID}", f"acme_id={NEW_ID}")
+
+        assert dict(parameters(ask(sdk_query(), cookies=cookies)))["ID"] == KNOWN_ID
+
+    @pytest.mark.parametrize(
+        "cookie",
+        [
+            "acme_id",
+            "acme_id=",
+            "acme_id=short",
+            f"acme_id={KNOWN_ID}x",
+            f"acme_id={KNOWN_ID}\r\nSet-Cookie: a=b",
+            f"acme_id={KNOWN_ID}\n",
+            "acme_id=%0d%0aSet-Cookie:%20ab",
+            "acme_id=</script><script>xxxxx",
+            "acme_id=ïd-of-a-known-user-001",
+            f'acme_id="{KNOWN_ID}"',
+            f"ACME_ID={KNOWN_ID}",
+            f"xacme_id={KNOWN_ID}",
+            f"x; acme_id={KNOWN_ID}",
+        ],
+    )
+    def test_with_anything_but_an_id_in_the_cookie_is_that_of_a_new_user(self, cookie: str) -> None:
+        # A line break at the end of a header's value is no part of it.
+        expected = KNOWN_ID if cookie.endswith("001\n") else NEW_ID
+
+        assert dict(parameters(ask(sdk_query(), cookies=(cookie,))))["ID"] == expected
+
+    @pytest.mark.parametrize("value", ["x;y", "x y", "x,y", 'x"', "x\\", "x\x7f", "xé", "x" * 257], ids=ascii)
+    def test_passes_nothing_on_that_a_cookie_must_not_hold_however_lax_the_pattern(self, value: str) -> None:
+        lax = replace(DECLARATION, id_pattern=r"x[\s\S]*", new_id=lambda: "x1")
+
+        answer = ask(sdk_query(), declaration=lax, cookies=(f"acme_id={value}",))
+
+        assert dict(parameters(answer))["ID"] == "x1"
+        assert answer.cookies == (f"acme_id=x1; {ATTRIBUTES}",)
+
+    def test_shares_the_cookie_with_the_domain_above_if_there_is_one(self) -> None:
+        answer = ask(sdk_query(), declaration=replace(DECLARATION, cookie_domain="acme.example"))
+
+        assert answer.cookies == (
+            f"acme_id={NEW_ID}; Max-Age=2592000; Domain=acme.example; Path=/; Secure; HttpOnly; SameSite=None",
+        )
+
+    def test_of_each_new_user_makes_another_id(self) -> None:
+        declaration = CookieSync(cookie_name="acme_id")
+        ids = {dict(parameters(ask(sdk_query(), declaration=declaration)))["ID"] for _ in range(100)}
+
+        assert len(ids) == 100
+        assert all(declaration.is_id(each) for each in ids)
+
+
+class TestTheId:
+    @pytest.mark.parametrize(
+        ("query", "expected"),
+        [
+            ("ID=${PARTNER_ID}", [("ID", KNOWN_ID)]),
+            ("ID=%24%7BPARTNER_ID%7D", [("ID", KNOWN_ID)]),
+            ("ID=%24%7bPARTNER_ID%7d", [("ID", KNOWN_ID)]),
+            ("user=acme-${PARTNER_ID}&ID=", [("user", f"acme-{KNOWN_ID}"), ("ID", "")]),
+            ("a=${PARTNER_ID}&b=${PARTNER_ID}", [("a", KNOWN_ID), ("b", KNOWN_ID)]),
+            ("esid=1", [("esid", "1"), ("ID", KNOWN_ID)]),
+            ("ID=&esid=1", [("esid", "1"), ("ID", KNOWN_ID)]),
+            ("ID=somebody&esid=1&ID=else", [("esid", "1"), ("ID", KNOWN_ID)]),
+            ("id=somebody", [("ID", KNOWN_ID)]),
+            ("esid=1&amp;ID=${PARTNER_ID}", [("esid", "1"), ("ID", KNOWN_ID)]),
+            ("", [("ID", KNOWN_ID)]),
+        ],
+    )
+    def test_takes_the_macros_place_or_else_the_parameters(self, query: str, expected: list[tuple[str, str]]) -> None:
+        redirect = f"https://{COOKIE_SYNC_HOST}/v1/sync?{query}"
+
+        assert parameters(ask(f"redirect={encoded(redirect)}", cookies=(f"acme_id={KNOWN_ID}",))) == expected
+
+    def test_comes_last_in_a_redirect_that_was_not_encoded(self) -> None:
+        query = f"redirect={TARGET}&Key=k"
+
+        assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("Key", "k"), ("ID", NEW_ID)]
+
+    @pytest.mark.parametrize("outside", ["foo=%24%7BPARTNER_ID%7D", "${PARTNER_ID}=foo"])
+    @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
+    def test_is_put_nowhere_by_what_came_beside_the_redirect(self, outside: str, name: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=1")
+
+        answer = ask(f"{name}=evil&redirect={redirect}&{outside}&{name}=evil")
+
+        assert parameters(answer) == [("esid", "1"), *parse_qsl(outside), ("ID", NEW_ID)]
+
+    @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
+    def test_has_no_rival_from_beside_the_redirect_wherever_the_macro_stands(self, name: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?user=${{PARTNER_ID}}")
+
+        answer = ask(f"{name}=evil&redirect={redirect}&{name}=evil&a=1")
+
+        assert parameters(answer) == [("user", NEW_ID), ("a", "1")]
+
+    def test_is_encoded_as_a_value_of_a_query(self) -> None:
+        strange = "a&b=c#d%20e+f/../?g"
+        declaration = replace(DECLARATION, id_pattern=r"a.*g", new_id=lambda: strange)
+
+        assert parameters(ask_to(TARGET, declaration=declaration))[-1] == ("ID", strange)
+
+    def test_goes_where_the_configuration_says(self) -> None:
+        declaration = replace(
+            DECLARATION,
+            redirect_parameter="redir",
+            macro="%%UID%%",
+            id_parameter="uid",
+            allowed_hosts=("sync.example",),
+        )
+        own = f"redir={encoded('https://sync.example/?x=%%UID%%')}"
+
+        assert parameters(ask(own, declaration=declaration)) == [("x", NEW_ID)]
+        assert code(ask_to(TARGET, declaration=declaration)) == "redirect_missing"
+
+
+class TestTheRedirect:
+    def test_echoes_what_mparticle_put_beside_it(self) -> None:
+        query = f"{sdk_query()}&domain=shop.example&a=1&a=2&empty=&flag&%C3%BC=%F0%9F%8D%B5&amp;b=c"
+
+        assert parameters(ask(query))[5:] == [
+            ("source", "web"),
+            ("domain", "shop.example"),
+            ("a", "1"),
+            ("a", "2"),
+            ("empty", ""),
+            ("flag", ""),
+            ("ü", "🍵"),
+            ("b", "c"),
+        ]
+
+    def test_keeps_bytes_that_are_no_text(self) -> None:
+        answer = ask(f"redirect={encoded(TARGET)}&raw=%FF%FE%80")
+
+        assert answer.headers["Location"].endswith("&raw=%FF%FE%80")
+
+    def test_keeps_its_own_parameters_whatever_comes_beside_it(self) -> None:
+        query = f"esid=9&mpid=9&ID=9&redirect={encoded(TARGET)}&id=9&source=web"
+
+        # A server that does not tell MPID from mpid would read "77,9".
+        assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("ID", NEW_ID), ("source", "web")]
+
+    def test_goes_to_the_default_if_mparticle_names_none(self) -> None:
+        declaration = replace(DECLARATION, default_redirect=f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=5")
+
+        assert parameters(ask("env=2", declaration=declaration)) == [("esid", "5"), ("env", "2"), ("ID", NEW_ID)]
+
+    def test_is_refused_rather_than_replaced_by_the_default(self) -> None:
+        declaration = replace(DECLARATION, default_redirect=TARGET)
+
+        assert code(ask_to("https://evil.example/", declaration=declaration)) == "redirect_not_allowed"
+
+    def test_is_missed_when_there_is_neither(self) -> None:
+        assert code(ask("mpid=77")) == "redirect_missing"
+
+    def test_has_a_bounded_length(self) -> None:
+        longest = f"{TARGET}&x={'x' * (2_048 - len(TARGET) - 3)}"
+
+        assert ask_to(longest).status == 302
+        assert code(ask_to(f"{longest}x")) == "redirect_not_allowed"
+        assert code(ask(f"redirect={encoded(longest)}&y={'y' * 8_192}")) == "redirect_too_long"
+
+    @pytest.mark.parametrize(
+        "query", ["\r\nX: y", "a=b\tc", "ü=1", "a=\ud800", "a= b", "&".join(f"p{n}=" for n in range(101))], ids=ascii
+    )
+    def test_needs_a_query_as_http_and_reason_have_it(self, query: str) -> None:
+        assert code(ask(f"redirect={encoded(TARGET)}&{query}")) == "query_malformed"
+
+    def test_is_never_quoted_by_a_refusal(self) -> None:
+        answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("acme_id=canary-cookie",))
+
+        assert answer == HttpAnswer(
+            status=400,
+            body='{"error": {"code": "redirect_not_allowed"}}',
+            headers={**NO_STORE, "Content-Type": "application/json;charset=utf-8"},
+        )
+
+
+class TestNoContent:
+    DECLARATION = replace(DECLARATION, answer="no_content", error_parameter="error")
+
+    @pytest.mark.parametrize("query", ["", "mpid=77", "redirect=https%3A%2F%2Fevil.example%2F", sdk_query()])
+    def test_sets_the_cookie_and_sends_nobody_anywhere(self, query: str) -> None:
+        answer = ask(query, declaration=self.DECLARATION, cookies=(f"acme_id={KNOWN_ID}",))
+
+        assert answer == HttpAnswer(status=204, headers=NO_STORE, cookies=(f"acme_id={KNOWN_ID}; {ATTRIBUTES}",))
+
+    def test_sets_no_cookie_for_a_user_who_objects(self) -> None:
+        answer = ask(sdk_query(), declaration=self.DECLARATION, headers={"sec-gpc": "1"})
+
+        assert answer == HttpAnswer(status=204, headers=NO_STORE)
+
+
+type Signal = tuple[dict[str, str], str, tuple[str, ...]]
+
+OPTED_OUT: dict[str, Signal] = {
+    "global privacy control": ({"sec-gpc": "1"}, "", ()),
+    "global privacy control twice": ({"sec-gpc": "0, 1"}, "", ()),
+    "do not track": ({"dnt": "1"}, "", ()),
+    "sale opted out of": ({}, "us_privacy=1YYN", ()),
+    "sale opted out of, in lower case": ({}, "us_privacy=1-y-", ()),
+    "sale opted out of, with the name in capitals": ({}, "US_PRIVACY=1YYN", ()),
+    "sale opted out of, after a space": ({}, "us_privacy=%201NYN", ()),
+    "one of two says so": ({}, "us_privacy=1YNN&us_privacy=1YYN", ()),
+    "one of two says so, in capitals": ({}, "us_privacy=1YNN&US_PRIVACY=1YYN", ()),
+    "opted out at the partner": ({}, "", ("acme_id=opt-out",)),
+    "opted out at the partner, in quotes": ({}, "", ('acme_id="opt-out"',)),
+    "opted out at the partner, in capitals": ({}, "", ("acme_id=OPT-OUT",)),
+    "opted out at the partner, with an old id": ({}, "", (f"acme_id={KNOWN_ID}", "acme_id=opt-out")),
+}
+NO_CONSENT: dict[str, Signal] = {
+    "gdpr without a consent": ({}, "gdpr=1", ()),
+    "gdpr with an empty consent": ({}, "gdpr=1&gdpr_consent=", ()),
+    "gdpr with a macro that nobody replaced": ({}, "gdpr=1&gdpr_consent=$%7BGDPR_CONSENT_1%7D", ()),
+    "gdpr with a consent that nobody read": ({}, "gdpr=1&gdpr_consent=CQDemoAAAA.YAAA", ()),
+    "one of two says gdpr": ({}, "gdpr=0&gdpr=1", ()),
+    "gdpr in capitals": ({}, "GDPR=1", ()),
+    "gdpr in words": ({}, "gdpr=true", ()),
+    "gdpr in other words": ({}, "gdpr=Yes", ()),
+    "gdpr before a space": ({}, "gdpr=1%20", ()),
+    "gdpr before a line break": ({}, "gdpr=1%0D%0A", ()),
+}
+NO_OBJECTION: dict[str, Signal] = {
+    "nothing said": ({}, "", ()),
+    "signals that are off": ({"sec-gpc": "0", "dnt": "0"}, "gdpr=0&us_privacy=1YNN", ()),
+    "signals that are off, in capitals and words": ({}, "GDPR=False&US_PRIVACY=1YNN", ()),
+    "us privacy that does not apply": ({}, "us_privacy=1---", ()),
+    "us privacy that nobody replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
+    "headers that say something else": ({"sec-gpc": "yes", "dnt": "unspecified"}, "gdpr=", ()),
+    "another value of the cookie": ({}, "", ('acme_id="opt-in"', "acme_id=OPT-OUT-NOT")),
+    "another cookie": ({}, "", ("acme=opt-out", f"acme_id={KNOWN_ID}")),
+}
+
+
+def visit(signal: Signal, declaration: CookieSync) -> HttpAnswer:
+    headers, query, cookies = signal
+    return ask(f"{sdk_query()}&{query}", declaration=declaration, headers=headers, cookies=cookies)
+
+
+class TestAUserWhoObjects:
+    @pytest.mark.parametrize("signal", [*OPTED_OUT.values(), *NO_CONSENT.values()], ids=[*OPTED_OUT, *NO_CONSENT])
+    def test_gets_no_id_and_goes_nowhere(self, signal: Signal) -> None:
+        headers, query, cookies = signal
+
+        answer = visit((headers, query, (*cookies, f"acme_id={KNOWN_ID}")), DECLARATION)
+
+        assert answer == HttpAnswer(status=204, headers=NO_STORE)
+
+    @pytest.mark.parametrize(
+        ("signal", "error"),
+        [
+            *((signal, "opted_out") for signal in OPTED_OUT.values()),
+            *((signal, "no_consent") for signal in NO_CONSENT.values()),
+        ],
+        ids=[*OPTED_OUT, *NO_CONSENT],
+    )
+    def test_takes_the_reason_back_and_no_id_if_mparticle_wants_reasons(self, signal: Signal, error: str) -> None:
+        answer = visit(signal, WITH_ERRORS)
+
+        found = parameters(answer)
+        assert found[-1] == ("error", error)
+        assert not {"ID", "id"} & {name for name, _ in found}
+        assert answer.cookies == ()
+        assert all(each not in answer.headers["Location"] for each in (KNOWN_ID, NEW_ID, "PARTNER_ID"))
+
+    @pytest.mark.parametrize(
+        ("signals", "error"),
+        [
+            ("gdpr=1", "no_consent"),
+            ("GDPR=true&gdpr_consent=", "no_consent"),
+            ("us_privacy=1YYN", "opted_out"),
+            ("gdpr=1&us_privacy=1YYN", "opted_out"),
+        ],
+    )
+    def test_is_heard_in_the_redirect_too(self, signals: str, error: str) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?{signals}&ID=${{PARTNER_ID}}")
+        query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"acme_id={KNOWN_ID}",)
+
+        assert ask(query, cookies=cookies) == HttpAnswer(status=204, headers=NO_STORE)
+        assert parameters(ask(query, declaration=WITH_ERRORS, cookies=cookies))[-1] == ("error", error)
+
+    @pytest.mark.parametrize("signal", NO_OBJECTION.values(), ids=NO_OBJECTION)
+    def test_is_not_one_who_says_nothing_of_the_kind(self, signal: Signal) -> None:
+        assert len(visit(signal, WITH_ERRORS).cookies) == 1
+
+    def test_takes_no_macro_back_wherever_it_stands(self) -> None:
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/?user=acme-${{PARTNER_ID}}&esid=1")
+
+        answer = ask(f"redirect={redirect}&x=${{PARTNER_ID}}", declaration=WITH_ERRORS, headers={"dnt": "1"})
+
+        assert parameters(answer) == [("esid", "1"), ("error", "opted_out")]
+
+    def test_is_not_believed_to_agree_because_of_what_somebody_claims(self) -> None:
+        claim = {"sec-gpc": "1"}, "error=&ERROR=none", ()
+
+        assert [value for name, value in parameters(visit(claim, WITH_ERRORS)) if name.lower() == "error"] == [
+            "opted_out"
+        ]
+
+    @pytest.mark.parametrize(
+        ("signal", "ignored"),
+        [
+            (OPTED_OUT["global privacy control"], OptOutSignal.GLOBAL_PRIVACY_CONTROL),
+            (OPTED_OUT["do not track"], OptOutSignal.DO_NOT_TRACK),
+            (OPTED_OUT["sale opted out of"], OptOutSignal.US_PRIVACY),
+            (NO_CONSENT["gdpr without a consent"], OptOutSignal.GDPR),
+        ],
+    )
+    def test_is_heard_through_the_signals_that_the_configuration_names(
+        self, signal: Signal, ignored: OptOutSignal
+    ) -> None:
+        only, all_others = {ignored}, set(OptOutSignal) - {ignored}
+
+        assert visit(signal, replace(DECLARATION, opt_out_signals=frozenset(only))).status == 204
+        assert visit(signal, replace(DECLARATION, opt_out_signals=frozenset(all_others))).status == 302
+
+    def test_is_heard_at_the_partner_always(self) -> None:
+        deaf = replace(DECLARATION, opt_out_signals=frozenset())
+
+        assert visit(OPTED_OUT["opted out at the partner"], deaf).status == 204
+
+    def test_agrees_where_the_partner_reads_so_in_the_consent_string(self) -> None:
+        declaration = replace(DECLARATION, accepts_consent=lambda string: string == "CQagreed")
+
+        assert visit(({}, "gdpr=1&gdpr_consent=CQagreed", ()), declaration).status == 302
+        assert visit(({}, "GDPR=True&GDPR_Consent=%20CQagreed%20", ()), declaration).status == 302
+        assert visit(({}, "gdpr=1&gdpr_consent=CQdenied", ()), declaration).status == 204
+        assert visit(({}, "gdpr=1&gdpr_consent=CQagreed&gdpr_consent=CQdenied", ()), declaration).status == 204
+
+    @pytest.mark.parametrize("name", list(NO_CONSENT)[:3])
+    def test_does_not_agree_by_what_is_no_consent_string_whoever_reads_it(self, name: str) -> None:
+        assert visit(NO_CONSENT[name], replace(DECLARATION, accepts_consent=lambda _: True)).status == 204
+
+
+def test_the_requests_here_are_those_of_mparticles_sdk() -> None:
+    # The expectation of mParticle's own test of createCookieSyncUrl, with our macro's name.
+    pixel = PIXEL_URL.replace("source=web&amp;", "")
+
+    assert sdk_query(pixel, REDIRECT_URL, mpid="testMPID") == (
+        "mpid=testMPID&redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsync%3Fesid%3D123456%26MPID%3DtestMPID"
+        "%26ID%3D%24%7BPARTNER_ID%7D%26Key%3DmpKey%26env%3D2"
+    )
+    assert urlsplit(TARGET).hostname == COOKIE_SYNC_HOST

@@ -1,0 +1,94 @@
+import json
+
+import pytest
+
+from mparticle_firehose.endpoint import is_http_event
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.errors import MalformedRequestError
+from tests.conftest import EVENTS, Json, load_event
+from tests.endpoint.http_events import SHAPES, Shape, function_url_event
+
+BODY = json.dumps({"type": "x", "text": "ü€😀"}, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_shape_is_one_request(shape: Shape) -> None:
+    event = shape("POST", "/events", BODY, {"Content-Type": "application/json", "Authorization": "Token t"})
+
+    assert is_http_event(event)
+    request = HttpRequest.from_event(event)
+
+    assert (request.method, request.path, request.query) == ("POST", "/events", "canary-query=canary-value")
+    assert request.headers["authorization"] == "Token t"
+    assert request.headers["content-type"] == "application/json"
+    assert request.cookies == ("canary-cookie=1", "other=2")
+    assert request.body == BODY
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in EVENTS.glob("*.json")))
+def test_no_message_of_mparticles_is_taken_for_an_http_request(name: str) -> None:
+    assert not is_http_event(load_event(name))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        b"{}",
+        {},
+        {"version": "2.0"},
+        {"version": "2.0", "requestContext": None},
+        {"version": "2.0", "requestContext": {"http": "x"}},
+        {"version": "1.0", "requestContext": {"http": {}}},
+        {"requestContext": {"http": {}}},
+    ],
+    ids=str,
+)
+def test_what_only_resembles_an_http_event_is_none(event: object) -> None:
+    assert not is_http_event(event)
+
+
+def test_a_request_may_lack_everything() -> None:
+    request = HttpRequest.from_event({"version": "2.0", "requestContext": {"http": {}}})
+
+    assert request == HttpRequest(method="", path="/", headers={})
+
+
+def test_bytes_that_are_no_text_come_as_they_were_sent() -> None:
+    request = HttpRequest.from_event(function_url_event("POST", "/", b"\xff\x00\xfe"))
+
+    assert request.body == b"\xff\x00\xfe"
+
+
+def test_a_header_with_a_blank_before_the_colon_is_found() -> None:
+    event: Json = {**function_url_event("GET", "/"), "headers": {"Authorization ": "Token t"}}
+
+    assert HttpRequest.from_event(event).headers == {"authorization": "Token t"}
+
+
+def test_cookies_that_an_emulator_left_in_their_header_are_found() -> None:
+    event: Json = {**function_url_event("GET", "/"), "headers": {"Cookie": "a=b; c=d"}}
+    del event["cookies"]
+
+    assert HttpRequest.from_event(event).cookies == ("a=b", "c=d")
+
+
+@pytest.mark.parametrize("body", ["not base64", "====", "é"])
+def test_a_body_that_is_not_what_the_event_says_is_malformed(body: str) -> None:
+    event = {**function_url_event("POST", "/"), "body": body, "isBase64Encoded": True}
+
+    with pytest.raises(MalformedRequestError, match=r"^body: must be base64"):
+        HttpRequest.from_event(event)
+
+
+def test_an_answer_is_what_lambda_makes_a_response_of() -> None:
+    answer = HttpAnswer(status=204, body="", headers={"A": "b"}, cookies=("c=d",))
+
+    assert answer.to_event() == {
+        "statusCode": 204,
+        "headers": {"A": "b"},
+        "cookies": ["c=d"],
+        "body": "",
+        "isBase64Encoded": False,
+    }

@@ -1,0 +1,512 @@
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import pytest
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.endpoint.admission import MOST_BODY_BYTES
+from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError, UnknownTokenError
+from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.responses import CONSEQUENCES, error_answer
+from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, ROUTES, Door, facts_of
+from mparticle_firehose.errors import (
+    ConfigurationError,
+    DeliveryError,
+    FirehoseError,
+    MalformedRequestError,
+    MessageTooLargeError,
+    RefusedError,
+    RegistrationError,
+    SettingError,
+    UnexpectedError,
+    UnsupportedMessageError,
+)
+from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.protocol import REQUEST_MODELS, AnyRequest
+from mparticle_firehose.services import Services
+from tests.conftest import EVENTS, Json, PartnerDouble, StoreDouble, TelemetryDouble, load_event, serializer
+
+REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
+TOKEN = "canary-token-door"
+JSON_TYPE = {"content-type": "application/json"}
+OURS = {**JSON_TYPE, "authorization": f"Token {TOKEN}"}
+PATHS = {
+    "module_registration_request": "/registration",
+    "event_processing_request": "/events",
+    "audience_subscription_request": "/audiences",
+    "audience_membership_change_request": "/audiences",
+    "dsr_processing_request": "/dsr",
+}
+
+
+def doorkeeper(authorization: str | None) -> None:
+    """Know one token."""
+    if not authorization:
+        raise RefusedRequestError(401, "token_required", {"WWW-Authenticate": "Token"})
+    if authorization != f"Token {TOKEN}":
+        raise UnknownTokenError
+
+
+def closed(authorization: str | None) -> None:
+    raise TokensUnavailableError("the source holds no token")
+
+
+@dataclass
+class Visitor:
+    """Knocks at the door and keeps what it was heard to say."""
+
+    door: Door
+    deadline: Deadline
+    heard: list[AnyRequest] = field(default_factory=list)
+
+    def send(self, path: str, body: object, headers: Mapping[str, str] = OURS, method: str = "POST") -> HttpAnswer:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = HttpRequest(method=method, path=path, headers=headers, body=data)
+        try:
+            return self.door.answer(request, lambda: self.deadline, self.heard.append)
+        except FirehoseError as error:
+            return error_answer(error)
+
+    def status(self, path: str, body: object, headers: Mapping[str, str] = OURS, method: str = "POST") -> int:
+        return self.send(path, body, headers, method).status
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return cast("TelemetryDouble", self.door.services.telemetry).counts
+
+
+def door_for(services: Services, **options: Any) -> Door:
+    return Door(**{"serializer": serializer, "services": services, "authorize": doorkeeper, **options})
+
+
+@pytest.fixture
+def visitor(services: Services, partner: PartnerDouble, deadline: Deadline) -> Visitor:
+    partner.judge = lambda call: Delivered({"id": "aud-7"})
+    return Visitor(door_for(services), deadline)
+
+
+def content(answer: HttpAnswer) -> Json:
+    read: Json = json.loads(answer.body)
+    return read
+
+
+def test_every_type_of_request_has_a_path_and_the_root_takes_all() -> None:
+    assert ROUTES["/"].messages == set(REQUEST_MODELS.values())
+    assert set.union(*(set(ROUTES[path].messages) for path in PATHS.values())) == set(REQUEST_MODELS.values())
+
+
+@pytest.mark.parametrize("at_root", [True, False], ids=["root", "own-path"])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_request_is_answered_at_the_root_and_at_its_own_path(visitor: Visitor, name: str, at_root: bool) -> None:
+    request = load_event(name)
+
+    answer = visitor.send("/" if at_root else PATHS[request["type"]], request)
+
+    assert answer.status == 200
+    assert answer.headers == {"Content-Type": "application/json;charset=utf-8", "Cache-Control": "no-store"}
+    assert serializer.parse_response(answer.body).type.value == request["type"].replace("_request", "_response")
+    assert [heard.type.value for heard in visitor.heard] == [request["type"]]
+
+
+@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if route.messages and path != "/"])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_a_path_takes_its_own_types_only(visitor: Visitor, name: str, path: str) -> None:
+    request = load_event(name)
+    is_own = PATHS[request["type"]] == path
+
+    answer = visitor.send(path, request)
+
+    assert answer.status == (200 if is_own else 400)
+    if not is_own:
+        problem = {"field": "type", "problem": "must be one that this path takes"}
+        assert content(answer) == {"error": {"code": "unsupported_message", "problems": [problem]}}
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_bytes_and_objects_are_read_as_the_same_message(name: str) -> None:
+    assert serializer.parse((EVENTS / f"{name}.json").read_bytes()) == serializer.parse(load_event(name))
+
+
+class TestHealth:
+    def test_it_says_that_all_is_well_to_everybody(self, visitor: Visitor, partner: PartnerDouble) -> None:
+        answer = visitor.send("/health", b"", headers={}, method="GET")
+
+        assert (answer.status, answer.body) == (200, '{"status":"ok"}')
+        assert partner.calls == []
+        assert visitor.counts == {}
+
+    def test_it_does_so_without_any_tokens(self, services: Services, deadline: Deadline) -> None:
+        door = door_for(services, authorize=closed)
+
+        assert Visitor(door, deadline).status("/health", b"", headers={}, method="GET") == 200
+
+
+class TestCookieSync:
+    def test_it_is_passed_on_without_a_token(self, services: Services, deadline: Deadline) -> None:
+        seen: list[HttpRequest] = []
+
+        def sync(request: HttpRequest) -> HttpAnswer:
+            seen.append(request)
+            return HttpAnswer(status=302, headers={"Location": "https://partner.example"})
+
+        visitor = Visitor(door_for(services, authorize=closed, cookie_sync=sync), deadline)
+
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 302
+        assert [request.path for request in seen] == [COOKIE_SYNC_PATH]
+        assert visitor.counts == {"CookieSyncs": 1}
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="POST") == 405
+
+    def test_one_that_is_refused_shows_in_the_metrics(self, services: Services, deadline: Deadline) -> None:
+        def refuse(_: HttpRequest) -> HttpAnswer:
+            raise RefusedRequestError(400, "query_malformed")
+
+        visitor = Visitor(door_for(services, cookie_sync=refuse), deadline)
+
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 400
+        assert visitor.counts == {"Refused": 1}
+
+    def test_a_deployment_that_does_not_want_it_does_not_know_it(self, visitor: Visitor) -> None:
+        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 404
+        assert visitor.counts == {"Refused": 1}
+
+
+class TestTokens:
+    def test_reading_them_takes_nothing_of_the_partners_time(self, services: Services, deadline: Deadline) -> None:
+        seen: list[str] = []
+
+        def read_slowly(_: str | None) -> None:
+            seen.append("tokens")
+
+        def begin() -> Deadline:
+            seen.append("deadline")
+            return deadline
+
+        request = HttpRequest(
+            method="POST", path="/dsr", body=json.dumps(load_event("dsr_processing_request")).encode()
+        )
+        answer = door_for(services, authorize=read_slowly).answer(request, begin, heard=lambda _: None)
+
+        assert (answer.status, seen) == (200, ["tokens", "deadline"])
+
+    @pytest.mark.parametrize(
+        ("authorization", "status", "counted"),
+        [("Token other", 403, {"TokenRefused": 1}), ("", 401, {"Refused": 1}), (None, 401, {"Refused": 1})],
+        ids=["unknown", "empty", "none"],
+    )
+    @pytest.mark.parametrize("name", [name for name in REQUESTS if "registration" not in name])
+    def test_everything_but_the_registration_needs_one(
+        self, visitor: Visitor, name: str, authorization: str | None, status: int, counted: Json
+    ) -> None:
+        headers = JSON_TYPE if authorization is None else {**JSON_TYPE, "authorization": authorization}
+
+        answer = visitor.send("/", load_event(name), headers)
+
+        assert answer.status == status
+        assert visitor.heard == []
+        assert visitor.counts == counted
+
+    def test_who_is_not_let_in_is_told_how(self, visitor: Visitor) -> None:
+        answer = visitor.send("/events", load_event("event_processing_request"), JSON_TYPE)
+
+        assert answer.headers["WWW-Authenticate"] == "Token"
+        assert content(answer) == {"error": {"code": "token_required"}}
+
+    @pytest.mark.parametrize("path", ["/", "/registration"])
+    @pytest.mark.parametrize("headers", [{}, JSON_TYPE, {"authorization": "Token other"}], ids=str)
+    def test_the_registration_needs_none(
+        self, services: Services, deadline: Deadline, path: str, headers: Json
+    ) -> None:
+        visitor = Visitor(door_for(services, authorize=closed), deadline)
+
+        assert visitor.status(path, load_event("module_registration_request"), headers) == 200
+        assert visitor.counts == {}
+
+    @pytest.mark.parametrize("path", ["/events", "/audiences", "/dsr"])
+    def test_elsewhere_the_registration_opens_nothing(self, visitor: Visitor, path: str) -> None:
+        assert visitor.status(path, load_event("module_registration_request"), JSON_TYPE) == 401
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"{",
+            b'{"type":"nothing"}',
+            b'module_registration_request"',
+            b'{"type":"module_registration_request"',
+            json.dumps(load_event("event_processing_request", note="module_registration_request")).encode(),
+            b'{"type":"module_registration_request","note":"' + b"x" * 65_536 + b'"}',
+            '{"type":"module_registration_request"}'.encode("utf-16"),
+            b'{"type":"module_registration_request","x":' + b"[" * 60_000,
+        ],
+        ids=["empty", "broken", "unknown", "mark", "broken-mark", "mark-inside", "large", "utf-16", "deep"],
+    )
+    def test_a_stranger_learns_nothing_about_a_body(self, visitor: Visitor, body: bytes) -> None:
+        answer = visitor.send("/", body, JSON_TYPE)
+
+        assert content(answer) == {"error": {"code": "token_required"}}
+        assert visitor.heard == []
+
+    def test_without_usable_tokens_the_request_is_to_come_again(self, services: Services, deadline: Deadline) -> None:
+        visitor = Visitor(door_for(services, authorize=closed), deadline)
+
+        answer = visitor.send("/", load_event("event_processing_request"))
+
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
+        assert content(answer) == {"error": {"code": "tokens_unavailable"}}
+        assert visitor.counts == {"TokensUnavailable": 1}
+
+    def test_they_can_be_switched_off(self, services: Services, deadline: Deadline) -> None:
+        visitor = Visitor(door_for(services, authorize=None), deadline)
+
+        assert visitor.status("/", load_event("event_processing_request"), JSON_TYPE) == 200
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        "path",
+        [
+            "", "//", "//events", "/events/", "/Events", "/EVENTS", "/events;x=1", "/events%00", "/events\x00",
+            "/events?x", "/%65vents", "/./events", "/../events", "/events/..", "/events/../events", "/events/%2e%2e",
+            "\\events", "/events\n", "/event", "/eventsx", "https://host/events", "/canary-path", "/" + "a" * 100_000,
+            "/production/events",
+        ],
+    )  # fmt: skip
+    def test_every_other_path_is_unknown(self, visitor: Visitor, path: str) -> None:
+        answer = visitor.send(path, load_event("event_processing_request"))
+
+        assert (answer.status, content(answer)) == (404, {"error": {"code": "unknown_path"}})
+        assert visitor.counts == {"Refused": 1}
+
+    @pytest.mark.parametrize(
+        "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST ", "", "pOST"]
+    )
+    @pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if route.messages])
+    def test_messages_are_posted(self, visitor: Visitor, path: str, method: str) -> None:
+        answer = visitor.send(path, load_event("event_processing_request"), method=method)
+
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+
+    @pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE", "OPTIONS"])
+    def test_health_is_asked_for(self, visitor: Visitor, method: str) -> None:
+        answer = visitor.send("/health", b"", headers={}, method=method)
+
+        assert (answer.status, answer.headers["Allow"]) == (405, "GET")
+
+    def test_six_mebibytes_are_read_and_one_byte_more_is_not(self, visitor: Visitor) -> None:
+        body = json.dumps(load_event("event_processing_keep_alive")).encode()
+        most = body + b" " * (MOST_BODY_BYTES - len(body))
+
+        assert visitor.status("/events", most) == 200
+        answer = visitor.send("/events", most + b" ")
+        assert (answer.status, content(answer)) == (413, {"error": {"code": "too_large"}})
+
+    @pytest.mark.parametrize(
+        "content_type",
+        [
+            None, "", "application/json", "Application/JSON", "application/json;charset=utf-8",
+            'application/json ; Charset="UTF-8"', "application/json; charset=utf8; version=2", "application/json;",
+            "application/json; profile=x",
+        ],
+    )  # fmt: skip
+    def test_json_in_utf8_is_taken_however_it_is_said(self, visitor: Visitor, content_type: str | None) -> None:
+        headers = OURS | ({} if content_type is None else {"content-type": content_type})
+        if content_type is None:
+            headers.pop("content-type")
+
+        assert visitor.status("/events", load_event("event_processing_keep_alive"), headers) == 200
+
+    @pytest.mark.parametrize(
+        ("header", "value", "code"),
+        [
+            ("content-type", "text/plain", "unsupported_media_type"),
+            ("content-type", "text/json", "unsupported_media_type"),
+            ("content-type", "application/x-www-form-urlencoded", "unsupported_media_type"),
+            ("content-type", "multipart/form-data; boundary=x", "unsupported_media_type"),
+            ("content-type", "application/json,application/json", "unsupported_media_type"),
+            ("content-type", "application/jsonx", "unsupported_media_type"),
+            ("content-type", "x" * 100_000, "unsupported_media_type"),
+            ("content-type", "application/json; charset=utf-16", "unsupported_charset"),
+            ("content-type", "application/json; charset=iso-8859-1", "unsupported_charset"),
+            ("content-type", "application/json; charset=", "unsupported_charset"),
+            ("content-type", "application/json; charset", "unsupported_charset"),
+            ("content-type", "application/json; charset=utf-8; charset=utf-7", "unsupported_charset"),
+            ("content-encoding", "gzip", "unsupported_content_encoding"),
+            ("content-encoding", "br", "unsupported_content_encoding"),
+            ("content-encoding", "identity, gzip", "unsupported_content_encoding"),
+        ],
+    )  # fmt: skip
+    def test_anything_else_is_not(self, visitor: Visitor, header: str, value: str, code: str) -> None:
+        answer = visitor.send("/events", load_event("event_processing_keep_alive"), {**OURS, header: value})
+
+        assert (answer.status, content(answer)) == (415, {"error": {"code": code}})
+        assert visitor.counts == {"Refused": 1}
+
+    def test_an_identity_coding_is_none(self, visitor: Visitor) -> None:
+        headers = {**OURS, "content-encoding": "Identity"}
+
+        assert visitor.status("/events", load_event("event_processing_keep_alive"), headers) == 200
+
+    def test_the_first_thing_that_is_wrong_decides(self, visitor: Visitor) -> None:
+        """A path, a method, a size and a content type cost nothing to look at; a token does, and a message more."""
+        huge, odd = b"x" * (MOST_BODY_BYTES + 1), {"content-type": "text/plain"}
+
+        statuses = [
+            visitor.status("/nowhere", huge, odd, "PUT"),
+            visitor.status("/events", huge, odd, "PUT"),
+            visitor.status("/events", huge, odd),
+            visitor.status("/events", b"{", odd),
+            visitor.status("/events", b"{", JSON_TYPE),
+            visitor.status("/events", b"{", OURS),
+        ]
+
+        assert statuses == [404, 405, 413, 415, 401, 400]
+
+
+class TestMalformedMessages:
+    @pytest.mark.parametrize(
+        ("body", "code", "problems"),
+        [
+            (b"", "malformed", [("", "must not be empty")]),
+            (b"canary-pii", "malformed", [("", "must be JSON")]),
+            (b"[]", "malformed", [("", "must be a JSON object")]),
+            (b"null", "malformed", [("", "must be a JSON object")]),
+            (b'"canary-pii"', "malformed", [("", "must be a JSON object")]),
+            (b'{"type":"\xff"}', "malformed", [("", "must be UTF-8 text")]),
+            (b"[" * 1_000_000, "malformed", [("", "is nested too deeply")]),
+            (b'{"a":' * 1_000_000, "malformed", [("", "is nested too deeply")]),
+            (b'{"type":NaN}', "malformed", [("", "must be JSON")]),
+            (b'{"type":' + b"9" * 5_000 + b"}", "malformed", [("", "must be JSON")]),
+            (b"{}", "unsupported_message", [("type", "is required")]),
+            (b'{"type":"canary-pii"}', "unsupported_message", None),
+            (b'{"type":["canary-pii"]}', "unsupported_message", None),
+            (
+                b'{"type":"event_processing_response"}',
+                "unsupported_message",
+                [("type", "must be a request's, not a response's")],
+            ),
+            (
+                b'{"type":"event_processing_request","events":"canary-pii"}',
+                "malformed",
+                [("events", "must be a list")],
+            ),
+            (
+                b'{"type":"event_processing_request","events":[{"type":"custom_event","attributes":{"canary-pii":[1]}}]}',
+                "malformed",
+                [("events.0.attributes.*", "must be text")],
+            ),
+            (
+                b'{"type":"event_processing_request","account":{"account_settings":{"491701234567":[1]}}}',
+                "malformed",
+                [("account.account_settings.*", "must be text")],
+            ),
+        ],
+        ids=[
+            "empty", "no-json", "list", "null", "text", "utf-8", "deep-list", "deep-object", "nan", "huge-number",
+            "no-type", "unknown-type", "odd-type", "response", "no-list", "key", "number-as-key",
+        ],
+    )  # fmt: skip
+    def test_they_are_refused_by_field_and_rule(
+        self, visitor: Visitor, body: bytes, code: str, problems: list[tuple[str, str]] | None
+    ) -> None:
+        answer = visitor.send("/", body)
+
+        error = content(answer)["error"]
+        assert (answer.status, error["code"]) == (400, code)
+        assert "canary" not in answer.body
+        if problems is not None:
+            assert [(problem["field"], problem["problem"]) for problem in error["problems"]] == problems
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b'\xef\xbb\xbf{"type":"event_processing_request"}',
+            b'{"type":"dsr_processing_request","type":"event_processing_request"}',
+            b' \r\n{"type":"event_processing_request"}\n and more',
+            b'{"type":"event_processing_request","zz":' + b"[" * 200 + b"]" * 200 + b"}",
+            b'{"type":"event_processing_request","zz":"\\ud800","id":"\\ud800"}',
+        ],
+        ids=["bom", "duplicate-key", "trailing", "nested", "lone-surrogate"],
+    )
+    def test_what_is_merely_odd_is_answered(self, visitor: Visitor, body: bytes) -> None:
+        assert visitor.status("/events", body) == 200
+
+
+class TestWhatBecomesOfErrors:
+    @pytest.mark.parametrize(
+        ("error", "status", "retry_after"),
+        [
+            (MalformedRequestError(("a", "b")), 400, None),
+            (UnsupportedMessageError(("a", "b")), 400, None),
+            (MessageTooLargeError("x"), 413, None),
+            (SettingError("apiKey", "is required"), 422, None),
+            (RefusedError("x"), 422, None),
+            (DeliveryError("x"), 503, "5"),
+            (TokensUnavailableError("x"), 503, "10"),
+            (ConfigurationError("x"), 503, "60"),
+            (RegistrationError("x"), 503, "60"),
+            (UnexpectedError("x"), 500, None),
+            (FirehoseError("x"), 500, None),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_each_has_a_status(self, error: FirehoseError, status: int, retry_after: str | None) -> None:
+        answer = error_answer(error)
+
+        assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
+
+    def test_only_what_is_transient_asks_to_be_repeated(self) -> None:
+        repeated = {429, 502, 503, 504}
+
+        for consequence in CONSEQUENCES.values():
+            assert (consequence.retry_after is not None) == (consequence.status in repeated)
+
+    @pytest.mark.parametrize(
+        ("outcome", "status", "code"),
+        [
+            (Retry("http_503"), 503, "not_delivered"),
+            (Rejected("http_422"), 422, "refused_by_partner"),
+            (Suspend("http_401"), 422, "refused_by_partner"),
+        ],
+        ids=str,
+    )
+    def test_a_subscription_is_repeated_only_if_that_can_help(
+        self, visitor: Visitor, partner: PartnerDouble, outcome: Outcome, status: int, code: str
+    ) -> None:
+        partner.judge, partner.outcomes = None, [outcome]
+
+        answer = visitor.send("/audiences", load_event("audience_subscription_add"))
+
+        assert (answer.status, content(answer)) == (status, {"error": {"code": code}})
+
+    def test_a_subscription_without_the_customers_key_is_not(self, visitor: Visitor) -> None:
+        answer = visitor.send("/audiences", load_event("audience_subscription_add", account={"account_id": 1}))
+
+        assert (answer.status, content(answer)) == (422, {"error": {"code": "unusable_setting"}})
+
+    def test_a_request_that_no_queue_takes_is_repeated(self, visitor: Visitor) -> None:
+        cast("StoreDouble", visitor.door.services.events).fails = True
+
+        answer = visitor.send("/dsr", load_event("dsr_processing_request"))
+
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
+
+    def test_what_is_no_erasure_is_malformed(self, visitor: Visitor) -> None:
+        answer = visitor.send("/dsr", load_event("dsr_processing_request", subject_request_type="access"))
+
+        (problem,) = content(answer)["error"]["problems"]
+        assert (answer.status, problem["field"]) == (400, "subject_request_type")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "facts"),
+    [
+        ("POST", "/events", {"message_type": "unreadable", "method": "POST", "route": "/events"}),
+        ("GET", "/health", {"message_type": "http", "method": "GET", "route": "/health"}),
+        ("GET", "/cookie-sync", {"message_type": "cookie_sync", "method": "GET", "route": "/cookie-sync"}),
+        ("CANARY", "/canary-path", {"message_type": "http", "method": "other", "route": "other"}),
+    ],
+)
+def test_what_is_said_of_a_request_is_nothing_that_its_sender_made_up(method: str, path: str, facts: Json) -> None:
+    assert facts_of(HttpRequest(method=method, path=path)) == facts

@@ -1,0 +1,139 @@
+"""A build that would fail in AWS, start slowly or carry what does not belong there is refused."""
+
+import importlib.util
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from local.build.artefact import OWN, is_current, pinned, verify
+from local.build.build import machine_architecture, packed_build
+from local.isolation import ROOT, LocalCloudError
+
+PACKAGE = "mparticle_firehose"
+ELF_FOR_X86_64 = b"\x7fELF" + b"\0" * 14 + b"\x3e\0"
+
+
+def bytecode_path(source: Path) -> Path:
+    return Path(importlib.util.cache_from_source(str(source)))
+
+
+def bytecode(source: bytes, *, magic: bytes = importlib.util.MAGIC_NUMBER, flags: int = 1) -> bytes:
+    return magic + flags.to_bytes(4, "little") + importlib.util.source_hash(source) + b"code"
+
+
+def put(source: Path, content: bytes) -> None:
+    source.parent.mkdir(parents=True, exist_ok=True)
+    source.write_bytes(content)
+    bytecode_path(source).parent.mkdir(exist_ok=True)
+    bytecode_path(source).write_bytes(bytecode(content))
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> Path:
+    """Return a build as it should be: each pinned distribution with one module, and the project's own code."""
+    folder = tmp_path / "SomeFunction"
+    for distribution in pinned():
+        module = f"{distribution.rpartition('-')[0]}_module.py"
+        put(folder / module, b"pass")
+        metadata = folder / f"{distribution}.dist-info"
+        metadata.mkdir()
+        (metadata / "RECORD").write_text(f"{module},sha256=x,4\n{metadata.name}/RECORD,,\n")
+    for source in (ROOT / "src").rglob("*"):
+        if source.is_file() and source.suffix == ".py":
+            put(folder / source.relative_to(ROOT / "src"), source.read_bytes())
+        elif source.is_file() and source.suffix != ".pyc":
+            shutil.copy(source, folder / source.relative_to(ROOT / "src"))
+    return folder
+
+
+def rebuilt_with(folder: Path, name: str, version: str, *, module: str) -> None:
+    metadata = folder / f"{name}-{version}.dist-info"
+    metadata.mkdir()
+    put(folder / module, b"pass")
+    (metadata / "RECORD").write_text(f"{module},,\n{metadata.name}/RECORD,,\n")
+
+
+def without(folder: Path, distribution: str) -> None:
+    shutil.rmtree(next(folder.glob(f"{distribution}-*.dist-info")))
+    (folder / f"{distribution}_module.py").unlink()
+    bytecode_path(folder / f"{distribution}_module.py").unlink()
+
+
+def test_a_build_with_everything_that_ships_and_nothing_else_passes(function: Path) -> None:
+    sizes = verify(function, architecture="arm64")
+    assert sizes.own == sum(
+        path.stat().st_size for path in function.rglob("*.py") if path.relative_to(function).parts[0] in OWN
+    )
+    assert len(sizes.distributions) == len(pinned())
+
+
+def change_source(folder: Path) -> None:
+    (folder / PACKAGE / "firehose.py").write_bytes(b"import os")
+
+
+FAULTS: list[tuple[Callable[[Path], object], str]] = [
+    (lambda folder: without(folder, "pydantic"), r"lacks pydantic-[\d.]+"),
+    (lambda folder: rebuilt_with(folder, "pytest", "9.2.0", module="pytest.py"), r"holds pytest-9\.2\.0, which"),
+    (lambda folder: rebuilt_with(folder, "boto3", "1.0", module="old.py"), "holds more than one boto3"),
+    (lambda folder: put(folder / "botocore" / "client.py", b"pass"), r"of nothing that ships: botocore/client\.py"),
+    (lambda folder: put(folder / "tests" / "test_app.py", b"pass"), r"of nothing that ships: tests/test_app\.py"),
+    (lambda folder: put(folder / PACKAGE / "test_x.py", b"pass"), rf"holds tests: {PACKAGE}/test_x\.py"),
+    (lambda folder: put(folder / PACKAGE / "tests" / "x.py", b"pass"), rf"holds tests: {PACKAGE}/tests/x\.py"),
+    (lambda folder: (folder / "events.json").write_text("{}"), r"of nothing that ships: events\.json"),
+    (lambda folder: (folder / PACKAGE / "errors.py").unlink(), rf"lacks {PACKAGE}/errors\.py"),
+    (
+        lambda folder: bytecode_path(folder / PACKAGE / "firehose.py").unlink(),
+        rf"is not compiled: {PACKAGE}/firehose\.py",
+    ),
+    (change_source, rf"not of their source by unchecked hash: {PACKAGE}/firehose\.py"),
+    (lambda folder: (folder / PACKAGE / "a.so").write_bytes(ELF_FOR_X86_64), rf"is not for arm64: {PACKAGE}/a\.so"),
+]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    FAULTS,
+    ids=[
+        "without-a-dependency", "development-package", "boto3-twice", "boto3-beside-its-distribution", "tests-beside",
+        "test-module", "tests-inside", "stray-file", "without-own-code", "not-compiled", "stale-bytecode",
+        "other-processor",
+    ],
+)  # fmt: skip
+def test_a_faulty_build_is_refused_by_name(function: Path, spoil: Callable[[Path], object], complaint: str) -> None:
+    spoil(function)
+    with pytest.raises(LocalCloudError, match=complaint):
+        verify(function, architecture="arm64")
+
+
+@pytest.mark.parametrize(
+    ("content", "current"),
+    [
+        pytest.param(bytecode(b"pass"), True, id="unchecked-hash"),
+        pytest.param(bytecode(b"pass", flags=0), False, id="timestamp"),
+        pytest.param(bytecode(b"pass", flags=0b11), False, id="checked-hash"),
+        pytest.param(bytecode(b"other"), False, id="other-source"),
+        pytest.param(bytecode(b"pass", magic=b"\x00\x0b\r\n"), False, id="other-python"),
+        pytest.param(b"", False, id="empty"),
+    ],
+)
+def test_only_bytecode_that_needs_no_look_at_its_source_is_current(content: bytes, current: bool) -> None:
+    assert is_current(content, b"pass") is current
+
+
+@pytest.mark.cloud
+@pytest.mark.parametrize("function", ["HandlerFunction", "WorkerFunction"])
+def test_what_sam_builds_passes_and_names_no_folder_of_this_machine(function: str) -> None:
+    folder = packed_build(machine_architecture())[0].parent / "build" / function
+    verify(folder, architecture=machine_architecture())
+    compiled = bytecode_path(folder / PACKAGE / "firehose.py").read_bytes()
+    assert f"/var/task/{PACKAGE}/app.py".encode() in compiled
+    assert str(ROOT).encode() not in compiled
+
+
+@pytest.mark.cloud
+def test_what_is_uploaded_is_what_was_built() -> None:
+    archive = packed_build(machine_architecture())[0].with_name("HandlerFunction.zip")
+    folder = archive.parent / "build" / "HandlerFunction"
+    assert verify(archive, architecture=machine_architecture()) == verify(folder, architecture=machine_architecture())

@@ -1,0 +1,153 @@
+"""The local cloud that stays: for boto3, the AWS CLI and containers, and gone without a trace when it is told to."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from local.cloud.docker_bridge import DockerBridge
+from local.cloud.http_endpoint import ask, local_url
+from local.cloud.sam_local import seen_from_container, with_endpoint
+from local.cloud.standing_cloud import Running, StandingCloud, exports
+from local.isolation import ROOT, LocalCloudError
+from local.partner.server import FakePartner
+from tests.conftest import EVENTS, leaks
+
+
+@pytest.fixture(scope="module")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCloud]:
+    """Bring a cloud up, beside the one that `make up` may have brought up here."""
+    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up")
+    try:
+        cloud.up()
+        yield cloud
+    finally:
+        cloud.down()
+
+
+@pytest.fixture
+def found(standing: StandingCloud) -> Running:
+    ready = standing.running()
+    assert ready is not None
+    return ready
+
+
+def asked(standing: StandingCloud, *action: str) -> subprocess.CompletedProcess[str]:
+    return command("-m", "local.cloud.standing_cloud", *action, "--place", str(standing.place))
+
+
+def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(  # noqa: S603  this very interpreter, on our own modules
+        [sys.executable, *arguments], cwd=ROOT, env={**os.environ, "PYTHONPATH": "src", **environment}, text=True,
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+@pytest.mark.cloud
+def test_up_twice_is_the_same_cloud(standing: StandingCloud, found: Running) -> None:
+    assert standing.up() == found
+    assert f"export AWS_ENDPOINT_URL={found.endpoint}\n" in asked(standing, "up").stdout
+
+
+@pytest.mark.cloud
+def test_the_printed_lines_make_boto3_use_it(found: Running) -> None:
+    lines = (line.removeprefix("export ").split("=", 1) for line in exports(found).splitlines()[1:])
+    program = "import boto3; print(boto3.client('sqs').list_queues()['QueueUrls'])"
+    listed = command("-c", program, **dict(lines))
+    assert "mparticle-firehose-membership.fifo" in listed.stdout, listed.stderr
+
+
+@pytest.mark.cloud
+def test_the_printed_lines_lead_to_the_https_endpoint(found: Running) -> None:
+    printed = dict(line.removeprefix("export ").split("=", 1) for line in exports(found).splitlines()[1:])
+    headers = {"Content-Type": "application/json", "Authorization": f"Token {printed['HTTP_TOKEN']}"}
+    body = (EVENTS / "event_processing_keep_alive.json").read_bytes()
+
+    assert ask("POST", f"{printed['HTTP_ENDPOINT_URL']}/events", body, headers).status == 200
+
+
+@pytest.mark.cloud
+def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> None:
+    event = EVENTS / "event_processing_request.json"
+    answer = asked(standing, "invoke", str(event))
+    assert json.loads(answer.stdout)["type"] == "event_processing_response"
+    failed = asked(standing, "invoke", str(ROOT / "registration.json"))
+    assert (failed.returncode, "errorType" in failed.stdout) == (1, True)
+
+    logs = asked(standing, "logs").stdout
+
+    assert '"message":"answered"' in logs
+    assert "partner POST /v1/events -> 202" in logs
+    assert not leaks(logs)
+
+
+@pytest.mark.cloud
+def test_containers_are_told_where_everything_is(standing: StandingCloud, found: Running) -> None:
+    place = standing.place
+    settings = json.loads((place / "env.json").read_text())
+    assert set(settings) == {"HandlerFunction", "WorkerFunction"}
+    port = found.endpoint.rpartition(":")[2]
+    for variables in settings.values():
+        assert variables["AWS_ENDPOINT_URL"] == f"http://host.docker.internal:{port}"
+        assert variables["PARTNER_API_URL"].startswith("http://host.docker.internal:")
+        assert not any("127.0.0.1" in value for value in variables.values())
+    assert 'AWS_ENDPOINT_URL: ""' in (place / "template.yaml").read_text()
+    assert str(place / "env.json") in (place / "samconfig.toml").read_text()
+
+
+@pytest.mark.cloud
+def test_down_leaves_nothing_and_twice_is_harmless(standing: StandingCloud, found: Running) -> None:
+    """The last with the cloud: it takes it away."""
+    assert [standing.down(), standing.down()] == [True, False]
+    assert standing.running() is None
+    assert not standing.place.exists()
+    with pytest.raises(ProcessLookupError):
+        os.kill(found.process, 0)
+    refused = asked(standing, "logs")
+    assert (refused.returncode, refused.stderr) == (2, "the local cloud is not up: run `make up` first\n")
+
+
+@pytest.mark.parametrize(
+    ("announced", "served"),
+    [
+        pytest.param("http://1234abcd.execute-api.127.0.0.1:4566", "execute-api/1234abcd", id="http-api"),
+        pytest.param("https://abc123.lambda-url.us-east-1.on.aws", "lambda-url/abc123", id="function-url"),
+    ],
+)
+def test_an_endpoint_is_served_below_a_path_where_no_name_resolves(announced: str, served: str) -> None:
+    assert local_url(announced, "http://127.0.0.1:4566") == f"http://127.0.0.1:4566/_aws/{served}"
+
+
+def test_only_this_machine_looks_different_from_inside_a_container() -> None:
+    assert seen_from_container(
+        {"A": "http://127.0.0.1:1/x", "B": "http://localhost:2", "C": "https://api.example.com", "D": "150"}
+    ) == {
+        "A": "http://host.docker.internal:1/x",
+        "B": "http://host.docker.internal:2",
+        "C": "https://api.example.com",
+        "D": "150",
+    }
+
+
+def test_the_template_for_containers_declares_the_endpoint_and_finds_the_code() -> None:
+    template = "Variables:\n    PARTNER_API_URL: x\nProperties:\n  CodeUri: HandlerFunction\n"
+    assert with_endpoint(template, Path("/built")) == (
+        'Variables:\n    AWS_ENDPOINT_URL: ""\n    PARTNER_API_URL: x\nProperties:\n  CodeUri: /built/HandlerFunction\n'
+    )
+    with pytest.raises(LocalCloudError, match="no PARTNER_API_URL"):
+        with_endpoint("Variables: {}", Path("/built"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
+def test_the_bridge_passes_requests_on_and_ends() -> None:
+    with FakePartner() as partner:
+        port = int(partner.url.rpartition(":")[2])
+        request = f"import urllib3; print(urllib3.request('GET', 'http://127.0.0.2:{port}/nothing').status)"
+        with DockerBridge([port], address="127.0.0.2") as bridge:
+            assert bridge.build()
+            assert command("-c", request).stdout == "404\n"
+        assert "ConnectionRefusedError" in command("-c", request).stderr

@@ -1,0 +1,88 @@
+"""Redriving in a cloud that keeps FIFO order, as moto does not."""
+
+import random
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud.ministack import MiniStack
+from ops.__main__ import main
+from ops.commands import Desk, redrive
+from ops.deployment import DEAD_LETTERS, ORIGINS
+from ops.display import console
+from ops.letters import TOO_MANY_RECEIVES, Selection
+
+pytestmark = pytest.mark.cloud
+
+USERS = 4
+CHANGES = 8
+MOVED = 25
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[MiniStack]:
+    with MiniStack() as running:
+        yield running
+
+
+def put(aws: MiniStack, url: str, body: str, group: str, **attributes: object) -> None:
+    aws.sqs.send_message(
+        QueueUrl=url,
+        MessageBody=body,
+        MessageGroupId=group,
+        MessageDeduplicationId=body,
+        MessageAttributes={
+            name: {"DataType": "String", "StringValue": str(value)} for name, value in attributes.items()
+        },
+    )
+
+
+def taken(aws: MiniStack, url: str) -> dict[str, list[str]]:
+    """Take everything out of a FIFO queue and return the bodies of each group in the order in which they came."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    while messages := aws.sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, MessageSystemAttributeNames=["MessageGroupId"]
+    ).get("Messages"):
+        for message in messages:
+            groups[message["Attributes"]["MessageGroupId"]].append(message["Body"])
+            aws.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return groups
+
+
+def desk_at(aws: MiniStack, dead: str, queue: str) -> Desk:
+    urls = {DEAD_LETTERS["membership"]: dead, ORIGINS["membership"]: queue}
+    return Desk(sqs=aws.sqs, urls=urls, out=console(), side=console(stderr=True), wait_seconds=0)
+
+
+def test_letters_of_several_users_go_back_in_the_order_of_each(
+    aws: MiniStack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue, dead = (
+        aws.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+        for name in ("membership.fifo", "membership-dead.fifo")
+    )
+    plan = [(user, change) for user in range(USERS) for change in range(CHANGES)]
+    random.Random(7).shuffle(plan)  # noqa: S311  a repeatable shuffle, nothing secret
+    for user, change in plan:
+        body = f"canary-{user}-{change}"
+        put(aws, dead, body, f"own-{body}", group_id=f"7.{user}", first_at=1000 + change, reason="http_422")
+    for number in range(MOVED):  # by SQS: in one group, of which it hands out ten at a time
+        put(aws, dead, f"canary-moved-{number}", "7.moved")
+    put(aws, dead, "canary-kept", "own-kept", group_id="7.0", reason="other", account_id="8")
+
+    where = ["--endpoint-url", aws.endpoint, "--membership-dlq-url", dead, "--membership-queue-url", queue]
+    assert main(["redrive", "--queue", "membership", "--account", "8", "--dry-run", *where]) == 0
+    desk = desk_at(aws, dead, queue)
+    assert redrive(desk, Selection(queue="membership", reason="http_422")) == 0
+    assert redrive(desk, Selection(queue="membership", reason=TOO_MANY_RECEIVES)) == 0
+
+    printed = capsys.readouterr()
+    assert f"membership: {USERS * CHANGES} letters sent back." in printed.out
+    assert f"membership: {MOVED} letters sent back." in printed.out
+    assert "canary" not in printed.out + printed.err
+    assert taken(aws, queue) == {
+        **{f"7.{user}": [f"canary-{user}-{change}" for change in range(CHANGES)] for user in range(USERS)},
+        "7.moved": [f"canary-moved-{number}" for number in range(MOVED)],
+    }
+    assert taken(aws, dead) == {"own-kept": ["canary-kept"]}

@@ -1,0 +1,114 @@
+from typing import Any
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
+
+from ops.deployment import DEAD_LETTERS, ORIGINS, Place, UnreachableError, connect, explained, queue_urls
+from tests.deployment.test_template import TEMPLATE
+
+
+class StacksDouble:
+    """Knows one stack."""
+
+    def __init__(self, **outputs: str) -> None:
+        self.outputs = [{"OutputKey": name, "OutputValue": value} for name, value in outputs.items()]
+        self.asked: list[str] = []
+
+    def describe_stacks(self, *, StackName: str) -> Any:  # noqa: N803  boto3's name
+        self.asked.append(StackName)
+        if StackName == "forbidden":
+            raise refused("AccessDenied")
+        if StackName != "known":
+            raise refused("ValidationError")
+        return {"Stacks": [{"Outputs": self.outputs}]}
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "canary-arn"}}, "DescribeStacks")
+
+
+def test_urls_are_the_outputs_of_the_stack() -> None:
+    stacks = StacksDouble(EventQueueUrl="e", EventDeadLetterQueueUrl="d", Other="o")
+
+    assert queue_urls(["EventDeadLetterQueueUrl"], {}, stacks, "known") == {"EventDeadLetterQueueUrl": "d"}
+
+
+def test_a_url_that_is_given_wins_over_the_stack() -> None:
+    stacks = StacksDouble(EventQueueUrl="e", EventDeadLetterQueueUrl="d")
+
+    urls = queue_urls(["EventQueueUrl", "EventDeadLetterQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "known")
+
+    assert urls == {"EventQueueUrl": "mine", "EventDeadLetterQueueUrl": "d"}
+
+
+def test_a_stack_is_not_asked_when_all_urls_are_given() -> None:
+    stacks = StacksDouble()
+
+    assert queue_urls(["EventQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "unknown") == {"EventQueueUrl": "mine"}
+    assert stacks.asked == []
+
+
+@pytest.mark.parametrize(
+    ("stack", "explanation"),
+    [("unknown", "there is no stack 'unknown'"), ("known", "has no output EventQueueUrl")],
+)
+def test_a_stack_that_is_missing_or_another_is_explained(stack: str, explanation: str) -> None:
+    with pytest.raises(UnreachableError, match=explanation):
+        queue_urls(["EventQueueUrl"], {}, StacksDouble(), stack)
+
+
+def test_a_refusal_of_another_kind_is_passed_on() -> None:
+    with pytest.raises(ClientError, match="AccessDenied"):
+        queue_urls(["EventQueueUrl"], {}, StacksDouble(), "forbidden")
+
+
+def test_the_outputs_are_those_of_the_template() -> None:
+    assert {*DEAD_LETTERS.values(), *ORIGINS.values()} <= set(TEMPLATE["Outputs"])
+
+
+@pytest.mark.parametrize(
+    ("error", "explanation"),
+    [
+        (refused("AccessDenied"), "AWS refuses DescribeStacks: AccessDenied"),
+        (NoCredentialsError(), "there are no AWS credentials: sign in, or name a profile with --profile"),
+        (ProfileNotFound(profile="canary"), "there is no such profile in the AWS configuration"),
+        (ReadTimeoutError(endpoint_url="https://canary"), "AWS cannot be used: ReadTimeoutError"),
+    ],
+    ids=["refused", "no-credentials", "no-profile", "other"],
+)
+def test_errors_are_explained_without_their_text(error: BotoCoreError | ClientError, explanation: str) -> None:
+    assert explained(error) == explanation
+
+
+@pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "http://[", "canary"])
+def test_an_endpoint_that_is_no_url_is_explained(aws: None, endpoint: str) -> None:
+    with pytest.raises(UnreachableError, match=r"^the endpoint is no URL: it should look like http://127.0.0.1:4566$"):
+        connect(Place(endpoint_url=endpoint))
+
+
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    endpoint = "http://127.0.0.1:4566"
+    if way == "variable":
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+
+    sqs, _ = connect(Place(endpoint_url=endpoint if way == "option" else None))
+
+    assert sqs.meta.endpoint_url == endpoint
+    assert key_of(sqs) == "local"
+
+
+def test_aws_sees_the_users_own_credentials_and_region(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+    own, _ = connect(Place())
+    other, _ = connect(Place(region="ap-southeast-2"))
+
+    assert key_of(own) != "local"
+    assert (own.meta.region_name, other.meta.region_name) == ("eu-central-1", "ap-southeast-2")
+
+
+def key_of(client: Any) -> str:
+    """Return the access key that a client signs with."""
+    credentials = client._request_signer._credentials  # noqa: SLF001  botocore has no public way to ask
+    return str(credentials.access_key)

@@ -1,0 +1,98 @@
+"""The partner's certificate: loaded trust, verified names."""
+
+import datetime as dt
+import ipaddress
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration.outcomes import Delivered, Outcome, Retry
+from mparticle_firehose.partner_api.client import PartnerClient
+
+CALL = PartnerCall(method="POST", path="/v1/erasures", credential="canary-secret-key", body={})
+
+
+class Accepting(BaseHTTPRequestHandler):
+    """Accepts every call, and closes the connection."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def certificate(folder: Path, address: str) -> Path:
+    """Return a file with a new key and a certificate for it that is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "partner")])
+    now = dt.datetime.now(dt.UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(hours=1))
+        .not_valid_after(now + dt.timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file = folder / f"{address}.pem"
+    file.write_bytes(private + signed.public_bytes(serialization.Encoding.PEM))
+    return file
+
+
+@contextmanager
+def partner_with(file: Path) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    with HTTPServer(("127.0.0.1", 0), Accepting) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def send(client: PartnerClient) -> Outcome:
+    return client.send(CALL, Deadline.after(2.0))
+
+
+def test_certificates_are_loaded_once_and_not_by_each_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with partner_with(trusted) as url:
+        client = PartnerClient(url)
+        client.prepare()
+        trusted.unlink()
+
+        assert isinstance(send(client), Delivered)
+        assert isinstance(send(client), Delivered)
+
+
+def test_a_certificate_of_nobody_we_trust_is_a_retry(tmp_path: Path) -> None:
+    with partner_with(certificate(tmp_path, "127.0.0.1")) as url:
+        assert send(PartnerClient(url)) == Retry("tls")
+
+
+def test_a_certificate_for_another_name_is_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trusted = certificate(tmp_path, "127.0.0.2")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with partner_with(trusted) as url:
+        assert send(PartnerClient(url)) == Retry("tls")

@@ -1,0 +1,219 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import MessageTooLargeError
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
+from mparticle_firehose.queues.membership_queue import MembershipQueue, membership_messages, shard, single_change
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from tests.conftest import Json, Queues, load_event, parsed
+
+SHARDS = 10
+
+
+def audience(number: int, **fields: object) -> Json:
+    return {"audience_id": number, "audience_name": f"Audience {number}", "action": "add", **fields}
+
+
+def profile(mpid: int | str, *audiences: Json, **fields: object) -> Json:
+    return {"mpid": str(mpid), "audiences": list(audiences or [audience(1001)]), **fields}
+
+
+def request(*profiles: Json | None, **overrides: object) -> AudienceMembershipChangeRequest:
+    message = load_event("audience_membership_change_request", user_profiles=list(profiles), **overrides)
+    return parsed(AudienceMembershipChangeRequest, message)  # type: ignore[no-any-return]
+
+
+def bodies(messages: list[QueueMessage]) -> list[Json]:
+    return [json.loads(message.body) for message in messages]
+
+
+def profiles(messages: list[QueueMessage]) -> list[Any]:
+    return [profile for body in bodies(messages) for profile in body["user_profiles"]]
+
+
+def test_a_message_is_the_vendors_own_json_with_a_slice_of_the_profiles() -> None:
+    unknown = {"new_in_4.0": {"nested": [1, None, "ü"]}}
+    message = load_event("audience_membership_change_request", **unknown)
+    message["user_profiles"] = [profile(77007001, audience(1001, **unknown), **unknown)]
+
+    (sent,) = membership_messages(parsed(AudienceMembershipChangeRequest, message), SHARDS)
+
+    assert json.loads(sent.body) == message
+
+
+def test_a_request_of_a_thousand_profiles_makes_one_batch() -> None:
+    messages = membership_messages(request(*(profile(77007000 + n) for n in range(1000))), SHARDS)
+
+    assert len(list(batches(messages))) == 1
+    assert sorted(entry["mpid"] for entry in profiles(messages)) == [str(77007000 + n) for n in range(1000)]
+
+
+def test_a_user_is_always_in_the_same_group_and_keeps_the_order_of_the_request() -> None:
+    sent = request(*(profile(77007000 + n % 7, audience(n)) for n in range(50)))
+
+    messages = membership_messages(sent, SHARDS)
+
+    for user in range(7):
+        mpid = str(77007000 + user)
+        groups = {m.group_id for m in messages if mpid in {p["mpid"] for p in json.loads(m.body)["user_profiles"]}}
+        changes = [p["audiences"][0]["audience_id"] for p in profiles(messages) if p["mpid"] == mpid]
+        assert len(groups) == 1
+        assert changes == sorted(changes)
+
+
+def test_groups_belong_to_one_account() -> None:
+    other = {"account_id": 5555, "account_settings": {}}
+
+    groups = {
+        m.group_id
+        for sent in (request(profile(1)), request(profile(1), account=other))
+        for m in membership_messages(sent, SHARDS)
+    }
+
+    assert {str(group).split(".")[0] for group in groups} == {"4242", "5555"}
+
+
+def test_an_absurd_account_id_makes_no_group_that_sqs_refuses() -> None:
+    (message,) = membership_messages(request(profile(1), account={"account_id": 10**200}), SHARDS)
+
+    assert message.group_id is not None
+    assert len(message.group_id) == 128
+
+
+@pytest.mark.parametrize(
+    ("user", "same_as"),
+    [
+        ({"mpid": "77007001"}, {"mpid": "77007001", "user_identities": [{"type": "email", "value": "x"}]}),
+        (
+            {"user_identities": [{"type": "email", "value": "x"}]},
+            {"user_identities": [{"type": "email", "value": "x"}]},
+        ),
+        (
+            {"device_identities": [{"type": "android_id", "value": "x"}]},
+            {"device_identities": [{"type": "android_id", "value": "x"}]},
+        ),
+        ({}, {}),
+    ],
+    ids=["mpid-counts-before-identities", "first-user-identity", "device-identity", "nobody"],
+)
+def test_a_user_is_told_by_mpid_or_else_by_the_first_identity(user: Json, same_as: Json) -> None:
+    def group(fields: Json) -> int:
+        complete = {
+            name: [{"encoding": "raw", **identity} for identity in value] if isinstance(value, list) else value
+            for name, value in fields.items()
+        }
+        return shard(UserProfile.model_validate(complete), 1000)
+
+    assert group(user) == group(same_as)
+
+
+def test_users_spread_over_the_groups_evenly() -> None:
+    counts = [0] * SHARDS
+    for number in range(10_000):
+        counts[shard(UserProfile(mpid=str(77007000000 + number)), SHARDS)] += 1
+
+    assert min(counts) > 800
+    assert max(counts) < 1200
+
+
+def test_the_same_request_makes_the_same_deduplication_ids() -> None:
+    first, second = (membership_messages(request(*(profile(n) for n in range(30))), SHARDS) for _ in range(2))
+
+    assert [m.deduplication_id for m in first] == [m.deduplication_id for m in second]
+    assert len({m.deduplication_id for m in first}) == len(first)
+
+
+@pytest.mark.parametrize(
+    ("other", "stored_twice"),
+    [
+        ({"timestamp_ms": 1}, False),
+        ({"id": "9a4b7a7e-1111-4111-8111-000000000000"}, True),
+        ({"account": {"account_id": 1, "account_settings": {}}}, True),
+    ],
+    ids=["repeated-later", "another-request", "another-account"],
+)
+def test_what_makes_a_request_another_one(other: Json, *, stored_twice: bool) -> None:
+    (first,) = membership_messages(request(profile(1)), SHARDS)
+    (second,) = membership_messages(request(profile(1), **other), SHARDS)
+
+    assert (first.deduplication_id != second.deduplication_id) is stored_twice
+
+
+def test_other_changes_under_a_used_id_are_kept() -> None:
+    (first,) = membership_messages(request(profile(1, audience(1, action="add"))), SHARDS)
+    (second,) = membership_messages(request(profile(1, audience(1, action="delete"))), SHARDS)
+
+    assert first.deduplication_id != second.deduplication_id
+
+
+def test_without_an_id_the_time_tells_requests_apart() -> None:
+    ids = {
+        membership_messages(request(profile(1), id=None, timestamp_ms=time), SHARDS)[0].deduplication_id
+        for time in (1, 2, 2)
+    }
+
+    assert len(ids) == 2
+
+
+@given(sizes=st.lists(st.integers(0, 900), min_size=1, max_size=30), shards=st.integers(1, 4))
+def test_no_message_is_larger_than_the_limit_and_no_profile_is_lost(sizes: list[int], shards: int) -> None:
+    limit = 2500
+    sent = request(*(profile(number, note="é" * (size // 6)) for number, size in enumerate(sizes)))
+
+    messages = membership_messages(sent, shards, limit)
+
+    assert all(message.size <= limit for message in messages)
+    assert sorted(int(entry["mpid"]) for entry in profiles(messages)) == list(range(len(sizes)))
+
+
+def test_a_profile_that_is_too_large_is_split_by_audiences() -> None:
+    audiences = [audience(number, note="x" * 300) for number in range(20)]
+
+    messages = membership_messages(request(profile(77007001, *audiences, unknown="kept")), SHARDS, 3000)
+
+    assert len(messages) > 1
+    assert all(message.size <= 3000 for message in messages)
+    assert [a for entry in profiles(messages) for a in entry["audiences"]] == audiences
+    assert {(entry["mpid"], entry["unknown"]) for entry in profiles(messages)} == {("77007001", "kept")}
+
+
+def test_a_change_that_fits_no_message_is_refused_by_place_and_nothing_is_stored(
+    queues: Queues, deadline: Deadline
+) -> None:
+    small, large = audience(1), audience(2, note="canary-pii" * (MAX_MESSAGE_BYTES // 10))
+    queue = MembershipQueue(QueueSender(queues.sqs), queues.membership, shards=SHARDS)
+
+    with pytest.raises(MessageTooLargeError, match=r"^user_profiles\.1: audiences\.1: larger than") as caught:
+        queue.enqueue(request(profile(1), profile(2, small, large)), deadline)
+
+    assert "canary" not in str(caught.value)
+    assert queues.messages(queues.membership) == []
+
+
+def test_null_elements_do_not_shift_the_slices() -> None:
+    sent = request(None, profile(1), None, profile(2, audience(7), audience(8)))
+
+    assert sorted(entry["mpid"] for entry in profiles(membership_messages(sent, SHARDS))) == ["1", "2"]
+    assert json.loads(single_change(sent.source, 1, 1))["user_profiles"] == [profile(2, audience(8))]
+
+
+def test_attributes_say_what_and_whose_and_nothing_personal() -> None:
+    (message,) = membership_messages(request(profile(1)), SHARDS)
+
+    assert set(message.attributes) == {"message_type", "account_id", "request_id"}
+    assert "canary" not in repr(message)
+
+
+def test_a_request_is_stored_in_the_queue(queues: Queues, deadline: Deadline) -> None:
+    queue = MembershipQueue(QueueSender(queues.sqs), queues.membership, shards=SHARDS)
+
+    stored = queue.enqueue(request(*(profile(n) for n in range(100))), deadline)
+
+    received = queues.bodies(queues.membership)
+    assert len(received) == stored == SHARDS
+    assert sum(len(body["user_profiles"]) for body in received) == 100

@@ -1,0 +1,142 @@
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.queues.sender import (
+    MAX_BATCH_ENTRIES,
+    MAX_MESSAGE_BYTES,
+    QueueMessage,
+    QueueSender,
+    batches,
+)
+from tests.conftest import Clock, Queues
+
+type Refusal = tuple[str, bool]
+
+
+class SqsDouble:
+    """Takes entries, except those that a script of refusals names by body."""
+
+    def __init__(self, *script: dict[str, Refusal] | Exception) -> None:
+        self.script = list(script)
+        self.sent: list[list[str]] = []
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: Sequence[Any]) -> dict[str, Any]:  # noqa: N803  boto3's names
+        step = self.script.pop(0) if self.script else {}
+        if isinstance(step, Exception):
+            raise step
+        self.sent.append([entry["MessageBody"] for entry in Entries])
+        failed = [
+            {"Id": entry["Id"], "Code": step[entry["MessageBody"]][0], "SenderFault": step[entry["MessageBody"]][1]}
+            for entry in Entries
+            if entry["MessageBody"] in step
+        ]
+        return {"Failed": failed}
+
+
+def sender(sqs: SqsDouble) -> QueueSender:
+    return QueueSender(sqs)  # type: ignore[arg-type]  # the one method that is used
+
+
+def messages(*bodies: str, group: str | None = None) -> list[QueueMessage]:
+    return [QueueMessage(body=body, group_id=group) for body in bodies]
+
+
+def test_what_was_refused_is_sent_again_by_itself(deadline: Deadline) -> None:
+    sqs = SqsDouble({"b": ("InternalError", False)}, {"b": ("ServiceUnavailable", False)})
+
+    sender(sqs).send("queue", messages("a", "b", "c"), deadline)
+
+    assert sqs.sent == [["a", "b", "c"], ["b"], ["b"]]
+
+
+def test_a_batch_is_only_sent_when_the_one_before_it_is_stored(deadline: Deadline) -> None:
+    sqs = SqsDouble({"a": ("InternalError", False)})
+
+    sender(sqs).send("queue", messages("a", "b", group="g"), deadline)
+
+    assert sqs.sent == [["a"], ["a"], ["b"]]
+
+
+def test_when_time_is_up_the_error_says_how_much_was_not_taken() -> None:
+    clock = Clock()
+    sqs = SqsDouble({"a": ("InternalError", False), "b": ("InternalError", False)})
+
+    with pytest.raises(DeliveryError, match="did not take 2 messages in time"):
+        sender(sqs).send("queue", messages("a", "b", "c"), Deadline.after(0, clock))
+
+    assert sqs.sent == [["a", "b", "c"]]
+
+
+def test_what_sqs_will_never_take_is_not_tried_again(deadline: Deadline) -> None:
+    sqs = SqsDouble({"a": ("InvalidMessageContents", True)})
+
+    with pytest.raises(DeliveryError, match="InvalidMessageContents"):
+        sender(sqs).send("queue", messages("a"), deadline)
+
+    assert sqs.sent == [["a"]]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        EndpointConnectionError(endpoint_url="https://sqs"),
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-secret"}}, "SendMessageBatch"),
+    ],
+    ids=["unreachable", "refused"],
+)
+def test_a_queue_that_cannot_be_used_is_a_delivery_error(fault: Exception, deadline: Deadline) -> None:
+    with pytest.raises(DeliveryError, match=type(fault).__name__) as caught:
+        sender(SqsDouble(fault)).send("queue", messages("a"), deadline)
+
+    assert "canary-secret" not in str(caught.value)
+
+
+def test_messages_reach_a_real_queue_with_group_and_attributes(queues: Queues, deadline: Deadline) -> None:
+    message = QueueMessage(body="{}", attributes={"account_id": "1"}, group_id="1.7", deduplication_id="d")
+
+    QueueSender(queues.sqs).send(queues.membership, [message], deadline)
+
+    (received,) = queues.messages(queues.membership)
+    assert received["Body"] == "{}"
+    assert received["MessageAttributes"] == {"account_id": {"StringValue": "1", "DataType": "String"}}
+    assert received["Attributes"]["MessageGroupId"] == "1.7"
+    assert received["Attributes"]["MessageDeduplicationId"] == "d"
+
+
+def test_a_message_of_the_largest_size_is_taken_and_one_byte_more_is_not(queues: Queues, deadline: Deadline) -> None:
+    QueueSender(queues.sqs).send(queues.event, messages("x" * MAX_MESSAGE_BYTES), deadline)
+    with pytest.raises(DeliveryError, match="BatchRequestTooLong"):
+        QueueSender(queues.sqs).send(queues.event, messages("x" * (MAX_MESSAGE_BYTES + 1)), deadline)
+
+    assert len(queues.messages(queues.event)) == 1
+
+
+def test_attributes_count_against_the_size_with_name_type_and_value() -> None:
+    assert QueueMessage(body="12345", attributes={"reason": "http_400"}).size == 5 + len(
+        "reason" + "String" + "http_400"
+    )
+
+
+@given(st.lists(st.tuples(st.sampled_from([None, "g1", "g2", "g3"]), st.integers(1, MAX_MESSAGE_BYTES)), max_size=40))
+def test_batches_hold_everything_in_order_within_the_limits(plan: list[tuple[str | None, int]]) -> None:
+    everything = [QueueMessage(body="x" * size, group_id=group) for group, size in plan]
+
+    packed = list(batches(everything))
+
+    assert [message for batch in packed for message in batch] == everything
+    assert all(1 <= len(batch) <= MAX_BATCH_ENTRIES for batch in packed)
+    assert all(sum(message.size for message in batch) <= MAX_MESSAGE_BYTES for batch in packed)
+    for batch in packed:
+        groups = [message.group_id for message in batch if message.group_id]
+        assert len(groups) == len(set(groups))
+
+
+def test_ten_groups_fit_one_batch() -> None:
+    assert len(list(batches([QueueMessage(body="{}", group_id=str(group)) for group in range(10)]))) == 1

@@ -1,0 +1,62 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mparticle_firehose.errors import MessageTooLargeError
+from mparticle_firehose.queues.splitting import Slicer, encode, present, subset
+
+
+def test_encoded_json_is_ascii_whatever_it_holds() -> None:
+    assert encode({"name": "Zoë \u0001 \ud800"}) == '{"name":"Zo\\u00eb \\u0001 \\ud800"}'
+
+
+def test_present_numbers_elements_as_the_models_do() -> None:
+    assert present({"events": [None, {"a": 1}, None, {"b": 2}]}, "events") == [{"a": 1}, {"b": 2}]
+    assert present({"events": None}, "events") == []
+    assert present({}, "events") == []
+
+
+@given(elements=st.lists(st.text(max_size=30), max_size=40), budget=st.integers(250, 600), has_rest=st.booleans())
+def test_copies_hold_every_element_once_in_order_and_none_is_too_large(
+    elements: list[str], budget: int, *, has_rest: bool
+) -> None:
+    source = {"list": elements, "unknown": {"kept": True}} if has_rest else {"list": elements}
+    slicer = Slicer(source, "list", budget)
+
+    copies = [slicer.copy(run) for run in slicer.runs(map(encode, elements))]
+
+    assert all(len(copy) <= budget for copy in copies)
+    assert [element for copy in copies for element in json.loads(copy)["list"]] == elements
+    assert all({**json.loads(copy), "list": elements} == source for copy in copies)
+
+
+def test_copies_are_as_few_as_can_be() -> None:
+    slicer = Slicer({"list": []}, "list", len('{"list":[1,2,3]}'))
+
+    assert list(slicer.runs("1234567")) == [["1", "2", "3"], ["4", "5", "6"], ["7"]]
+
+
+def test_an_element_that_fits_nowhere_is_refused_by_place() -> None:
+    slicer = Slicer({}, "list", 30)
+
+    with pytest.raises(MessageTooLargeError, match=r"^list\.1: larger than the queue carries$"):
+        list(slicer.runs(["1", "9" * 30]))
+
+
+def test_an_object_that_does_not_even_fit_without_its_list_is_refused() -> None:
+    with pytest.raises(MessageTooLargeError, match="even without its list"):
+        Slicer({"other": "x" * 100}, "list", 50)
+
+
+def test_a_subset_keeps_the_named_elements_and_everything_else() -> None:
+    source = {"id": 1, "events": [None, "a", "b", "c"], "system_notifications": ["n"], "other": [1]}
+
+    kept = subset(source, [("events", 2), ("events", 0)], ("events", "system_notifications"))
+
+    assert kept == {"id": 1, "events": ["c", "a"], "system_notifications": [], "other": [1]}
+
+
+def test_a_subset_invents_no_list() -> None:
+    assert subset({"events": ["a"]}, [("events", 0)], ("events", "system_notifications")) == {"events": ["a"]}

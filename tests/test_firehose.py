@@ -1,0 +1,260 @@
+import json
+from typing import Any
+from uuid import UUID
+
+import pytest
+from snapshot_restore_py import get_after_restore, get_before_snapshot
+
+from mparticle_firehose import firehose as app
+from mparticle_firehose import reporting
+from mparticle_firehose.errors import (
+    ConfigurationError,
+    MalformedRequestError,
+    UnexpectedError,
+    UnsupportedMessageError,
+)
+from mparticle_firehose.protocol import Serializer
+from tests.conftest import EVENTS, Context, Deployment, load_event
+
+REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
+
+
+pytestmark = pytest.mark.usefixtures("log_to_this_test")
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_each_of_our_events_gets_a_valid_answer_in_json_primitives(deployment: Deployment, name: str) -> None:
+    request = load_event(name)
+
+    answer = deployment.invoke(request)
+
+    assert json.loads(json.dumps(answer)) == answer
+    assert Serializer().parse_response(answer).type.value == request["type"].replace("_request", "_response")
+    assert deployment.partner.violations == ()
+
+
+def test_a_request_may_come_as_bytes(deployment: Deployment) -> None:
+    answer = deployment.invoke((EVENTS / "event_processing_request.json").read_bytes())
+
+    assert answer["type"] == "event_processing_response"
+    assert len(deployment.partner.events) == 1
+
+
+def test_memberships_travel_through_the_queue_to_the_partner(deployment: Deployment) -> None:
+    deployment.invoke(load_event("audience_membership_change_request"))
+    assert deployment.partner.requests == ()
+
+    answer = deployment.work(deployment.queues.membership)
+
+    assert answer == {"batchItemFailures": []}
+    assert "7700700000000000031" in deployment.partner.memberships["aud-4242-1001"]
+    assert deployment.partner.violations == ()
+
+
+def test_events_that_the_partner_could_not_take_arrive_later(deployment: Deployment) -> None:
+    deployment.partner.script("/v1/events", [503])
+    deployment.invoke(load_event("event_processing_request"))
+    assert deployment.partner.events == []
+
+    deployment.work(deployment.queues.event)
+
+    assert len(deployment.partner.events) == 1
+
+
+def test_an_erasure_arrives(deployment: Deployment) -> None:
+    deployment.invoke(load_event("dsr_processing_request"))
+
+    deployment.work(deployment.queues.event)
+
+    assert len(deployment.partner.erasures) == 1
+
+
+def test_the_worker_names_what_must_come_again(deployment: Deployment) -> None:
+    deployment.invoke(load_event("dsr_processing_request"))
+    deployment.partner.script("/v1/erasures", [500])
+
+    (failure,) = deployment.work(deployment.queues.event)["batchItemFailures"]
+
+    assert set(failure) == {"itemIdentifier"}
+
+
+def test_refused_credentials_close_the_loop(deployment: Deployment) -> None:
+    deployment.partner.revoke("canary-secret-live-4242")
+    request = load_event("audience_membership_change_request")
+    first = deployment.invoke(request)
+    deployment.work(deployment.queues.membership)
+
+    second = deployment.invoke(request)
+    mended = deployment.invoke({**request, "account": {"account_id": 4242, "account_settings": {"apiKey": "new"}}})
+
+    answers = [answer["suspend_subscription"] for answer in (first, second, mended)]
+    assert answers == [False, True, False]
+
+
+def test_an_invocation_that_is_nearly_over_does_not_wait_for_the_partner(deployment: Deployment) -> None:
+    deployment.partner.script("/v1/events", ["hang"])
+
+    answer = deployment.invoke(load_event("event_processing_request"), milliseconds=100)
+
+    assert answer["type"] == "event_processing_response"
+    assert len(deployment.queues.messages(deployment.queues.event)) == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "error", "message"),
+    [
+        ({}, UnsupportedMessageError, "type"),
+        ({"type": "canary-pii"}, UnsupportedMessageError, "type"),
+        (load_event("event_processing_keep_alive", type="event_processing_response"), UnsupportedMessageError, "type"),
+        (load_event("event_processing_keep_alive", events="canary-pii"), MalformedRequestError, "events"),
+        (
+            load_event("event_processing_keep_alive", events=[{"type": "custom_event", "attributes": ["canary-pii"]}]),
+            MalformedRequestError,
+            r"events\.0\.attributes",
+        ),
+        (b"", MalformedRequestError, ""),
+        (b'{"type": canary-pii', MalformedRequestError, ""),
+        ([], MalformedRequestError, ""),
+        (None, MalformedRequestError, ""),
+    ],
+    ids=["no-type", "unknown-type", "response", "no-list", "deep-field", "empty", "no-json", "list", "null"],
+)
+def test_bad_input_is_refused_by_field_and_rule_and_never_quoted(
+    deployment: Deployment, event: object, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=f"^{message}") as caught:
+        deployment.invoke(event)
+
+    assert "canary" not in str(caught.value)
+    assert "canary" not in json.dumps(deployment.output())
+
+
+def test_an_error_that_nobody_thought_of_does_not_quote_the_request(deployment: Deployment) -> None:
+    deployment.queues.sqs.delete_queue(QueueUrl=deployment.queues.event)
+
+    with pytest.raises(UnexpectedError) as caught:
+        app.worker({"Records": [{"canary-pii": 1}]}, Context())  # type: ignore[arg-type]  # no event of SQS's
+
+    assert str(caught.value).startswith("KeyError in ")
+    assert "canary" not in json.dumps(deployment.output())
+
+
+def test_a_deployment_without_its_settings_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PARTNER_API_URL", raising=False)
+    app.application.cache_clear()
+
+    with pytest.raises(ConfigurationError, match="PARTNER_API_URL"):
+        app.handler(load_event("module_registration_request"), Context())  # type: ignore[arg-type]  # as above
+
+
+def test_each_invocation_leaves_one_log_line_and_its_metrics(deployment: Deployment) -> None:
+    request = load_event("event_processing_request")
+
+    deployment.invoke(request)
+
+    log, metrics = deployment.output()
+    assert {key: log[key] for key in ("level", "message", "message_type", "request_id", "account_id")} == {
+        "level": "INFO",
+        "message": "answered",
+        "message_type": "event_processing_request",
+        "request_id": request["id"],
+        "account_id": "4242",
+    }
+    assert 0 < log["duration_ms"] < 1000
+    assert metrics["message_type"] == "event_processing_request"
+    assert metrics["EventsForwarded"] == [len(request["events"]) + len(request["system_notifications"])]
+
+
+def test_metrics_of_one_invocation_do_not_leak_into_the_next(deployment: Deployment) -> None:
+    deployment.invoke(load_event("event_processing_request"))
+    deployment.output()
+
+    deployment.invoke(load_event("event_processing_keep_alive"))
+
+    (_, metrics) = deployment.output()
+    assert "EventsForwarded" not in metrics
+
+
+def test_unrecognized_values_are_counted_by_kind(deployment: Deployment) -> None:
+    request = load_event("event_processing_request", events=[{"type": "canary-pii-new"}])
+
+    deployment.invoke(request)
+
+    log, metrics = deployment.output()
+    assert log["unrecognized"] == {"event_type": 1}
+    assert metrics["Unrecognized"] == [1.0]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_no_log_line_or_metric_holds_a_secret_or_personal_value(deployment: Deployment, name: str) -> None:
+    request: Any = load_event(name)
+
+    deployment.invoke(request)
+    deployment.work(deployment.queues.membership)
+    deployment.work(deployment.queues.event)
+
+    assert "canary" not in json.dumps(deployment.output())
+
+
+@pytest.mark.shows_canaries
+def test_the_search_for_canaries_would_find_one(deployment: Deployment) -> None:
+    reporting.logger.info("canary-pii")
+
+    assert "canary" in json.dumps(deployment.output())
+
+
+class TestSnapStart:
+    """Lambda calls the registered hooks; the emulators have no restore, so the tests do."""
+
+    def test_both_hooks_are_registered(self) -> None:
+        assert [hook[0] for hook in get_before_snapshot()] == [app.before_snapshot]
+        assert [hook[0] for hook in get_after_restore()] == [app.after_restore]
+
+    def test_what_is_prepared_before_the_snapshot_serves_after_it(self, deployment: Deployment) -> None:
+        app.before_snapshot()
+        prepared = app.application()
+        app.after_restore()
+
+        deployment.invoke(load_event("audience_membership_change_request"))
+        deployment.invoke(load_event("event_processing_request"))
+        deployment.work(deployment.queues.membership)
+
+        assert app.application() is prepared
+        assert len(deployment.partner.events) == 1
+        assert deployment.partner.memberships["aud-4242-1001"]
+
+    def test_preparing_asks_nobody(self, deployment: Deployment) -> None:
+        app.before_snapshot()
+
+        assert deployment.partner.requests == ()
+
+    def test_no_connection_survives_a_restore(self, deployment: Deployment) -> None:
+        deployment.invoke(load_event("event_processing_request"))
+        connected = deployment.partner.connections
+        app.after_restore()
+
+        deployment.invoke(load_event("event_processing_request_web"))
+
+        assert deployment.partner.connections == connected + 1
+
+    def test_no_open_circuit_survives_a_restore(self, deployment: Deployment) -> None:
+        deployment.partner.script("/v1/events", [500] * 5)
+        for number in range(6):
+            deployment.invoke(load_event("event_processing_request", id=str(UUID(int=number))))
+        assert deployment.partner.events == []
+        app.after_restore()
+
+        deployment.invoke(load_event("event_processing_request"))
+
+        assert len(deployment.partner.events) == 1
+
+    def test_no_memory_of_a_suspension_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
+        deployment.partner.revoke("canary-secret-live-4242")
+        deployment.invoke(load_event("event_processing_request"))
+        (suspended,) = dynamodb.scan(TableName="suspensions")["Items"]
+        dynamodb.delete_item(TableName="suspensions", Key={"account": suspended["account"]})
+        app.after_restore()
+
+        answer = deployment.invoke(load_event("audience_membership_change_request"))
+
+        assert answer["suspend_subscription"] is False
