@@ -33,15 +33,12 @@ CONTEXT = Context()
 
 @contextmanager
 def deployed(variables: Mapping[str, str]) -> Iterator[Any]:
-    """Yield the module of the entry points, in an environment with these variables and an application of its own."""
+    """Yield the user's integration as it runs in a deployment with these variables."""
     with _environment({**_ENVIRONMENT, **variables}), _silence():
-        from mparticle_firehose import firehose as app  # noqa: PLC0415  its logger takes hold of the standard output
+        import app  # noqa: PLC0415  its logger takes hold of the standard output
+        from mparticle_firehose.firehose import Firehose  # noqa: PLC0415  as above
 
-        app.application.cache_clear()
-        try:
-            yield app
-        finally:
-            app.application.cache_clear()
+        yield Firehose(app.firehose.integration)
 
 
 @contextmanager

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+from app import firehose
 from bench.inputs import SHARDS
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome
+from mparticle_firehose.integration import Delivered, Outcome, PartnerCall
 from mparticle_firehose.queues.event_queue import EventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.sender import QueueSender
-from mparticle_firehose.services import Services
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Nowhere:
         return None
 
 
-def services(*, encodes: bool, telemetry: Any = None, sqs: Any = None) -> Services:
+def services(*, encodes: bool, telemetry: Any = None, sqs: Any = None) -> Any:
     """Return what the processors work with: it ends at the interfaces of delivery, or just before the network.
 
     Args:
@@ -63,7 +63,9 @@ def services(*, encodes: bool, telemetry: Any = None, sqs: Any = None) -> Servic
     """
     nowhere: Any = Nowhere(encodes)
     sender = QueueSender(nowhere if sqs is None else sqs)
-    return Services(
+    return SimpleNamespace(
+        integration=firehose.integration,
+        event_mode="forward",
         partner=nowhere,
         memberships=MembershipQueue(sender, "membership", shards=SHARDS) if encodes else nowhere,
         events=EventQueue(sender, "event") if encodes else nowhere,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from app import firehose
 from bench.benchmark import Benchmark, Table, Verdict
 from bench.charts import Bars
 from bench.functions import CONTEXT, deployed
@@ -30,11 +31,10 @@ from bench.inputs import encoded, events_of, memberships_of, message
 from bench.loopback import variables
 from bench.nowhere import services
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration import PartnerCall
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import EventProcessingRequest, Serializer
 from mparticle_firehose.services import Services
-from partner.events import events_call
 
 BASELINE = "json"
 LOADS = "json.loads"
@@ -59,7 +59,7 @@ def measure(quick: bool) -> Figures:
     inputs = {name: encoded(message(name)) for name in MESSAGES}
     inputs |= {EVENTS_6_KB: encoded(events_of(6_000)), MEMBERSHIPS_100: encoded(memberships_of(100))}
     with deployed(variables("http://127.0.0.1")) as app:
-        app.application().services = services(encodes=False, telemetry=app.telemetry)
+        vars(app).update(vars(services(encodes=False, telemetry=app.telemetry)))
         return {name: _of_message(payload, app.handler, seconds, rounds) for name, payload in inputs.items()}
 
 
@@ -89,7 +89,8 @@ def _subjects(payload: bytes, handler: Callable[..., object]) -> dict[str, Calla
 
     def mapped() -> PartnerCall | None:
         request = serializer.parse(json.loads(payload))
-        return events_call(request) if isinstance(request, EventProcessingRequest) else None
+        events = firehose.integration.events
+        return events(request) if events and isinstance(request, EventProcessingRequest) else None
 
     carries_events = isinstance(serializer.parse(json.loads(payload)), EventProcessingRequest)
     return {

@@ -10,7 +10,7 @@ from types import FrameType
 from rich.console import Console
 
 from local.cloud.cloud import LocalCloud
-from local.cloud.http_endpoint import HttpAnswer, ask
+from local.cloud.http_endpoint import HttpResponse, ask
 from local.isolation import ROOT, STATE, LocalCloudError
 from local.partner.server import FakePartner
 from local.run.journey import Journey, travel
@@ -64,7 +64,7 @@ def _run(messages: Sequence[Message], out: Console) -> int:
     return 1 if journey.problems or over_http.status != _OK else 0
 
 
-def _registered_over_http(cloud: LocalCloud) -> HttpAnswer:
+def _registered_over_http(cloud: LocalCloud) -> HttpResponse:
     """Register over HTTP as well: the same handler behind another door, which needs no token for this."""
     registration = (ROOT / "events" / "module_registration_request.json").read_bytes()
     headers = {"Content-Type": "application/json"}

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mparticle_firehose.queues.record import FIRST_AT, PLACE, REDRIVEN_AT
+from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT
 from ops.letterbox import HOLD_SECONDS, Letterbox
 from ops.letters import QUEUES, Heap, Letter, heaps
 from ops.masking import contents, kind, masked
@@ -18,7 +18,7 @@ _REASON_WIDTH = 48
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 # The attributes that this product writes. Of any other, nobody knows whether it may be shown.
-_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", PLACE)
+_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", QUEUE_POSITION)
 _MOMENTS = (FIRST_AT, "last_at", REDRIVEN_AT)
 
 

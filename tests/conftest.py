@@ -16,19 +16,19 @@ from mypy_boto3_sqs import SQSClient
 
 from local.cloud.cloud import LocalCloud
 from local.partner.server import FakePartner
-from mparticle_firehose import firehose as app
 from mparticle_firehose import reporting
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome
-from mparticle_firehose.partner_api.retry_policy import POLICY, NetworkFault, Verdict, judge_fault, judge_status
+from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.integration import Delivered, Integration, NetworkFault, Outcome, PartnerCall, Verdict
+from mparticle_firehose.partner_api.retry_policy import DEFAULT, RetryPolicy
 from mparticle_firehose.protocol import (
     Account,
     EventProcessingRequest,
     Serializer,
 )
-from mparticle_firehose.services import Items, Services
+from mparticle_firehose.services import EventMode, Items
+from partner.integration import INTEGRATION
 
 EVENTS = Path(__file__).parent.parent / "events"
 REGION = "us-east-1"
@@ -72,15 +72,15 @@ def parsed(kind: type[Any], message: Mapping[str, Any]) -> Any:
     return request
 
 
-TRANSIENT = [cause for cause, verdict in POLICY.items() if verdict is Verdict.RETRY]
+TRANSIENT = [cause for cause, verdict in DEFAULT.items() if verdict is Verdict.RETRY]
 """Every row of the policy that means: try again."""
 
 
 def judged(cause: int | NetworkFault) -> Outcome:
     """Return what a row of the policy comes to."""
     if isinstance(cause, NetworkFault):
-        return judge_fault(cause)
-    return judge_status(cause, answer={}, retry_after=None)
+        return RetryPolicy().judge_fault(cause)
+    return RetryPolicy().judge_status(cause, answer={}, retry_after=None)
 
 
 class Clock:
@@ -175,6 +175,20 @@ class TelemetryDouble:
         self.warnings.append({"event": event, **facts})
 
 
+@dataclass
+class ServicesDouble:
+    """What a processor works with, each part a double."""
+
+    partner: PartnerDouble = field(default_factory=PartnerDouble)
+    integration: Integration = INTEGRATION
+    memberships: StoreDouble = field(default_factory=StoreDouble)
+    events: StoreDouble = field(default_factory=StoreDouble)
+    dead_letters: StoreDouble = field(default_factory=StoreDouble)
+    suspensions: SuspensionsDouble = field(default_factory=SuspensionsDouble)
+    telemetry: TelemetryDouble = field(default_factory=TelemetryDouble)
+    event_mode: EventMode = "forward"
+
+
 @dataclass(frozen=True)
 class Queues:
     """The four queues of a deployment in moto, and a look into them."""
@@ -219,9 +233,14 @@ class Deployment:
     partner: FakePartner
     queues: Queues
     capture: pytest.CaptureFixture[str]
+    firehose: Firehose = field(default_factory=lambda: Firehose(INTEGRATION))
+
+    def restart(self) -> None:
+        """Start another environment, which reads the environment variables of this moment."""
+        self.firehose = Firehose(INTEGRATION)
 
     def invoke(self, event: object, milliseconds: int = 10_000) -> Json:
-        return app.handler(event, Context(milliseconds))  # type: ignore[arg-type]  # all that the handler reads
+        return self.firehose.handler(event, Context(milliseconds))  # type: ignore[arg-type]  # all that it reads
 
     def work(self, url: str) -> Json:
         """Hand everything on a queue to the worker, as the event source mapping does."""
@@ -234,7 +253,7 @@ class Deployment:
             }
             for message in self.queues.messages(url)
         ]
-        return app.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
+        return self.firehose.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
 
     def output(self) -> list[Json]:
         """Return the log lines and metrics so far."""
@@ -257,15 +276,8 @@ def partner() -> PartnerDouble:
 
 
 @pytest.fixture
-def services(partner: PartnerDouble) -> Services:
-    return Services(
-        partner=partner,
-        memberships=StoreDouble(),
-        events=StoreDouble(),
-        dead_letters=StoreDouble(),
-        suspensions=SuspensionsDouble(),
-        telemetry=TelemetryDouble(),
-    )
+def services(partner: PartnerDouble) -> ServicesDouble:
+    return ServicesDouble(partner)
 
 
 @pytest.fixture
@@ -339,9 +351,7 @@ def deployment(
             "HANDLER_DEADLINE_MS": "1000",
         }.items():
             monkeypatch.setenv(name, value)
-        app.application.cache_clear()
         yield Deployment(partner, queues, capsys)
-        app.application.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
+from typing import ClassVar
+
 import pytest
 
-from mparticle_firehose.config import Settings
+from mparticle_firehose.config import Resources, Settings
 from mparticle_firehose.errors import ConfigurationError
 
 COMPLETE = {
@@ -18,7 +20,6 @@ def test_settings_come_from_the_environment_with_defaults_for_what_is_tunable() 
     settings = Settings.from_env({**COMPLETE, "PATH": "/bin"})
 
     assert settings.partner_api_url == "https://api.example.com"
-    assert settings.suspension_table == "suspensions"
     assert (settings.handler_deadline_ms, settings.membership_shards) == (150, 10)
 
 
@@ -70,3 +71,42 @@ def test_an_unusable_value_is_refused_by_name_and_not_shown(variable: str, value
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:1", "http://host.docker.internal:9"])
 def test_plain_http_is_for_this_machine_only(url: str) -> None:
     assert Settings.from_env({**COMPLETE, "PARTNER_API_URL": url}).partner_api_url == url
+
+
+class TestUnderTheSamCli:
+    """It sets logical names where a deployment has URLs."""
+
+    ENVIRON: ClassVar = {
+        **{name: "MembershipQueue" if name.endswith("_URL") else value for name, value in COMPLETE.items()},
+        "PARTNER_API_URL": "https://api.example.com",
+        "AWS_SAM_LOCAL": "true",
+    }
+
+    def test_settings_can_be_read_without_the_resources(self) -> None:
+        assert Settings.from_env(self.ENVIRON).partner_api_url == "https://api.example.com"
+
+    def test_a_deployment_needs_the_resources_as_well(self) -> None:
+        with pytest.raises(ConfigurationError, match="MEMBERSHIP_QUEUE_URL"):
+            Settings.from_env({**self.ENVIRON, "AWS_SAM_LOCAL": ""})
+
+    def test_missing_resources_are_named_with_the_way_to_get_them(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            Resources.from_env(self.ENVIRON)
+
+        names = ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL", "MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")
+        rule = "Value error, must be the queue's URL, not its name or ARN"
+        problems = "; ".join(f"{name}: {rule}" for name in names)
+        assert str(caught.value) == f"{problems} (`make up` starts a local cloud that has them)"
+
+    def test_a_wrong_setting_is_refused_at_once(self) -> None:
+        with pytest.raises(ConfigurationError, match=r"^HANDLER_DEADLINE_MS: "):
+            Settings.from_env({**self.ENVIRON, "HANDLER_DEADLINE_MS": "0"})
+
+
+@pytest.mark.parametrize(
+    ("variables", "attempts"),
+    [({"MOST_ATTEMPTS": "7"}, 7), ({"MOST_ATTEMPTS": "7", "MAX_ATTEMPTS": "9"}, 9), ({}, 100)],
+    ids=["old name", "both", "neither"],
+)
+def test_a_renamed_variable_works_under_its_old_name(variables: dict[str, str], attempts: int) -> None:
+    assert Settings.from_env({**COMPLETE, **variables}).max_attempts == attempts

@@ -5,7 +5,7 @@ import pytest
 
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync
 from mparticle_firehose.errors import ConfigurationError
-from partner.cookie_sync import COOKIE_SYNC
+from partner.cookie_sync import cookie_sync
 
 HERE = f"https://{COOKIE_SYNC_HOST}"
 
@@ -98,4 +98,4 @@ def test_every_mistake_is_named_at_once() -> None:
 
 
 def test_the_reference_partner_sends_browsers_to_mparticle_only() -> None:
-    assert COOKIE_SYNC.allowed_hosts == ("cookiesync.mparticle.com",)
+    assert cookie_sync().allowed_hosts == ("cookiesync.mparticle.com",)

@@ -1,7 +1,8 @@
 import re
 
 from local.isolation import ROOT
-from mparticle_firehose.partner_api.retry_policy import POLICY, NetworkFault
+from mparticle_firehose.integration import NetworkFault
+from mparticle_firehose.partner_api.retry_policy import DEFAULT
 from tests.deployment.template_reading import load, of_type
 
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
@@ -15,7 +16,7 @@ def test_the_documented_policy_is_the_policy() -> None:
         for name in names.split(", ")
     }
 
-    assert documented == {key: verdict.value for key, verdict in POLICY.items()}
+    assert documented == {key: verdict.value for key, verdict in DEFAULT.items()}
 
 
 def test_every_metric_is_documented() -> None:

@@ -5,7 +5,6 @@ from uuid import UUID
 import pytest
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 
-from mparticle_firehose import firehose as app
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import (
     ConfigurationError,
@@ -133,18 +132,17 @@ def test_an_error_that_nobody_thought_of_does_not_quote_the_request(deployment: 
     deployment.queues.sqs.delete_queue(QueueUrl=deployment.queues.event)
 
     with pytest.raises(UnexpectedError) as caught:
-        app.worker({"Records": [{"canary-pii": 1}]}, Context())  # type: ignore[arg-type]  # no event of SQS's
+        deployment.firehose.worker({"Records": [{"canary-pii": 1}]}, Context())  # type: ignore[arg-type]  # no event of SQS's
 
     assert str(caught.value).startswith("KeyError in ")
     assert "canary" not in json.dumps(deployment.output())
 
 
-def test_a_deployment_without_its_settings_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PARTNER_API_URL", raising=False)
-    app.application.cache_clear()
+def test_a_deployment_without_its_settings_says_which(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EVENT_QUEUE_URL")
 
-    with pytest.raises(ConfigurationError, match="PARTNER_API_URL"):
-        app.handler(load_event("module_registration_request"), Context())  # type: ignore[arg-type]  # as above
+    with pytest.raises(ConfigurationError, match=r"^EVENT_QUEUE_URL: Field required$"):
+        deployment.firehose.handler(load_event("module_registration_request"), Context())  # type: ignore[arg-type]  # as above
 
 
 def test_each_invocation_leaves_one_log_line_and_its_metrics(deployment: Deployment) -> None:
@@ -207,31 +205,33 @@ class TestSnapStart:
     """Lambda calls the registered hooks; the emulators have no restore, so the tests do."""
 
     def test_both_hooks_are_registered(self) -> None:
-        assert [hook[0] for hook in get_before_snapshot()] == [app.before_snapshot]
-        assert [hook[0] for hook in get_after_restore()] == [app.after_restore]
+        import app  # noqa: PLC0415  importing it registers them
+
+        assert len(get_before_snapshot()) == 1
+        assert [hook[0] for hook in get_after_restore()] == [app.firehose.renew]
 
     def test_what_is_prepared_before_the_snapshot_serves_after_it(self, deployment: Deployment) -> None:
-        app.before_snapshot()
-        prepared = app.application()
-        app.after_restore()
+        deployment.firehose.prepare()
+        prepared = deployment.firehose.queue_worker
+        deployment.firehose.renew()
 
         deployment.invoke(load_event("audience_membership_change_request"))
         deployment.invoke(load_event("event_processing_request"))
         deployment.work(deployment.queues.membership)
 
-        assert app.application() is prepared
+        assert deployment.firehose.queue_worker is prepared
         assert len(deployment.partner.events) == 1
         assert deployment.partner.memberships["aud-4242-1001"]
 
     def test_preparing_asks_nobody(self, deployment: Deployment) -> None:
-        app.before_snapshot()
+        deployment.firehose.prepare()
 
         assert deployment.partner.requests == ()
 
     def test_no_connection_survives_a_restore(self, deployment: Deployment) -> None:
         deployment.invoke(load_event("event_processing_request"))
         connected = deployment.partner.connections
-        app.after_restore()
+        deployment.firehose.renew()
 
         deployment.invoke(load_event("event_processing_request_web"))
 
@@ -242,7 +242,7 @@ class TestSnapStart:
         for number in range(6):
             deployment.invoke(load_event("event_processing_request", id=str(UUID(int=number))))
         assert deployment.partner.events == []
-        app.after_restore()
+        deployment.firehose.renew()
 
         deployment.invoke(load_event("event_processing_request"))
 
@@ -253,7 +253,7 @@ class TestSnapStart:
         deployment.invoke(load_event("event_processing_request"))
         (suspended,) = dynamodb.scan(TableName="suspensions")["Items"]
         dynamodb.delete_item(TableName="suspensions", Key={"account": suspended["account"]})
-        app.after_restore()
+        deployment.firehose.renew()
 
         answer = deployment.invoke(load_event("audience_membership_change_request"))
 

@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 
-from mparticle_firehose import firehose as app
 from tests.conftest import EVENTS, Deployment, Json, load_event, serializer
 from tests.endpoint.http_events import SHAPES, SOURCE_IP, Shape, function_url_event
 
@@ -51,7 +50,7 @@ def door(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Door:
     def configure(**environ: str | None) -> None:
         for name, value in environ.items():
             monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, value)
-        app.application.cache_clear()
+        deployment.restart()
 
     secret = boto3.client("secretsmanager").create_secret(Name="mparticle-token", SecretString=TOKEN)["ARN"]
     configure(HTTP_TOKEN_SOURCE=secret, HTTP_DEADLINE_MS="1000")
@@ -146,11 +145,11 @@ class TestTokens:
             return int(door.send("/events", load_event("event_processing_keep_alive"), headers)["statusCode"])
 
         before = [status(TOKEN), status(NEXT_TOKEN)]
-        app.application.cache_clear()  # the pause after an unknown token is over
+        door.deployment.restart()  # the pause after an unknown token is over
         door.put_secret(json.dumps({"current": TOKEN, "next": NEXT_TOKEN}))
         during = [status(TOKEN), status(NEXT_TOKEN)]
         door.put_secret(NEXT_TOKEN)
-        app.after_restore()
+        door.deployment.firehose.renew()
         after = [status(TOKEN), status(NEXT_TOKEN)]
 
         assert (before, during, after) == ([200, 403], [200, 200], [403, 200])
@@ -196,10 +195,10 @@ class TestTokens:
         assert (answer["statusCode"], content(answer)) == (503, {"error": {"code": "misconfigured"}})
 
     def test_none_survives_a_restore(self, door: Door) -> None:
-        app.before_snapshot()
+        door.deployment.firehose.prepare()
         door.send("/events", load_event("event_processing_keep_alive"))
         door.put_secret(NEXT_TOKEN)
-        app.after_restore()
+        door.deployment.firehose.renew()
 
         assert door.send("/events", load_event("event_processing_keep_alive"))["statusCode"] == 403
 

@@ -14,7 +14,7 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
-class HttpAnswer:
+class HttpResponse:
     """What the endpoint answered.
 
     Attributes:
@@ -44,9 +44,9 @@ def local_url(announced: str, emulator: str) -> str:
     return f"{emulator}/_aws/{service}/{identity}"
 
 
-def ask(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS) -> HttpAnswer:
+def ask(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS) -> HttpResponse:
     """Send one request and return the answer, whatever its status; a redirect is not followed."""
     started = time.perf_counter()
     with urllib3.PoolManager(retries=False, timeout=_ANSWER_SECONDS) as pool:
         answer = pool.request(method, url, body=body, headers=dict(headers), redirect=False)
-    return HttpAnswer(answer.status, answer.headers, answer.data, (time.perf_counter() - started) * 1000)
+    return HttpResponse(answer.status, answer.headers, answer.data, (time.perf_counter() - started) * 1000)

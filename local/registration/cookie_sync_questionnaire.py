@@ -13,7 +13,7 @@ from mparticle_firehose.cookie_sync import OPT_OUT, CookieSync, OptOutSignal, Sy
 from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.http_event import HttpRequest
 from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH
-from partner.cookie_sync import COOKIE_SYNC
+from partner.cookie_sync import cookie_sync
 
 PLACEHOLDER = {"every pod": "https://HttpEndpointUrl-of-the-stack"}
 """The output of the stack that holds the URL; each region has a stack of its own."""
@@ -155,7 +155,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--endpoint", type=_endpoint, action="append", metavar="POD=URL", help="the output HttpEndpointUrl of its stack"
     )
-    print(questionnaire(COOKIE_SYNC, dict(parser.parse_args(arguments).endpoint or PLACEHOLDER.items())), end="")
+    print(questionnaire(cookie_sync(), dict(parser.parse_args(arguments).endpoint or PLACEHOLDER.items())), end="")
     return 0
 
 

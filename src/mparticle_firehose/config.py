@@ -1,6 +1,7 @@
-"""Settings of one deployment, read once from the environment and then immutable."""
+"""Settings of one deployment, read once from the environment variables that the template sets."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ _PLAINTEXT_HOSTS = frozenset({"127.0.0.1", "::1", "localhost", "host.docker.inte
 
 
 def _without_plaintext(url: str) -> str:
-    """Refuse a URL that would carry customers' keys and identities unencrypted off this machine."""
+    """Refuse a URL over which customers' keys and identities would leave this machine unencrypted."""
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("must be an absolute URL")
@@ -36,20 +37,72 @@ def _token_source(source: str) -> str:
 VERIFICATION_OFF = "off"
 """What HTTP_TOKEN_SOURCE must say before the endpoint answers requests without a token."""
 
+RENAMED: Mapping[str, str] = MappingProxyType({"MOST_ATTEMPTS": "MAX_ATTEMPTS"})
+"""Variables that had another name in the last release: old name to new name. Both work for one release."""
+
 QueueUrl = Annotated[str, AfterValidator(_absolute)]
 
 
-class Settings(BaseModel):
-    """What a deployment decides. Each field is read from the environment variable that its alias names.
+class _FromEnvironment(BaseModel):
+    """Fields that are read from the environment variables that their aliases name."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @classmethod
+    def problems(cls, environ: Mapping[str, str]) -> list[str]:
+        """Return a problem for every variable that is missing or wrong. A blank variable counts as missing."""
+        try:
+            cls.model_validate(cls._given(environ))
+        except ValidationError as error:
+            return [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
+        return []
+
+    @classmethod
+    def _given(cls, environ: Mapping[str, str]) -> dict[str, str]:
+        renamed = {new: environ[old] for old, new in RENAMED.items() if old in environ}
+        known = {**renamed, **{name: value for name, value in environ.items() if value.strip()}}
+        names = [field.alias for field in cls.model_fields.values() if field.alias]
+        return {name: known[name] for name in names if known.get(name, "").strip()}
+
+
+class Resources(_FromEnvironment):
+    """The queues and tables of a deployment.
 
     Attributes:
-        partner_api_url: base of the partner's API, without a trailing slash.
         membership_queue_url: FIFO queue of audience membership changes.
         event_queue_url: standard queue of events that the partner could not take in the call, and of erasures.
         membership_dlq_url: FIFO queue of membership changes that can never be delivered.
         event_dlq_url: queue of event requests and erasures that can never be delivered.
         suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
         ledger_table: DynamoDB table of attempts and newest changes.
+    """
+
+    membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
+    event_queue_url: QueueUrl = Field(alias="EVENT_QUEUE_URL")
+    membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
+    event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
+    suspension_table: str = Field(alias="SUSPENSION_TABLE")
+    ledger_table: str = Field(alias="LEDGER_TABLE")
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the resources.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing or wrong. Under the SAM CLI, which sets logical
+                names instead of URLs, it says how to get a local cloud.
+        """
+        if problems := cls.problems(environ):
+            hint = " (`make up` starts a local cloud that has them)" if runs_under_sam_cli(environ) else ""
+            raise ConfigurationError("; ".join(problems) + hint)
+        return cls.model_validate(cls._given(environ))
+
+
+class Settings(_FromEnvironment):
+    """What a deployment decides. Each field is read from the environment variable that its alias names.
+
+    Attributes:
+        partner_api_url: base of the partner's API, without a trailing slash.
         handler_deadline_ms: milliseconds from the start of a request to the last moment a partner call may take;
             mParticle expects an answer within 200 ms for 99 % of calls.
         http_deadline_ms: the same for requests over HTTPS; mParticle expects those answers within 100 ms.
@@ -65,19 +118,11 @@ class Settings(BaseModel):
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
             with each further one.
         retry_cap_seconds: seconds that it waits at most before any attempt.
-        most_attempts: how often the delivery of a queued message is tried before it is put aside. Well under the
-            queues' maxReceiveCount of 1,000, which also counts the times when a message stood behind another.
+        max_attempts: how often the delivery of a queued message is tried before it is dead-lettered. Well under the
+            queues' maxReceiveCount of 1,000, which also counts receives in which a message waited behind another.
     """
 
-    model_config = ConfigDict(frozen=True)
-
     partner_api_url: Annotated[str, AfterValidator(_without_plaintext)] = Field(alias="PARTNER_API_URL")
-    membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
-    event_queue_url: QueueUrl = Field(alias="EVENT_QUEUE_URL")
-    membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
-    event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
-    suspension_table: str = Field(alias="SUSPENSION_TABLE")
-    ledger_table: str = Field(alias="LEDGER_TABLE")
     handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=20, le=3_000)
     http_deadline_ms: int = Field(60, alias="HTTP_DEADLINE_MS", ge=20, le=3_000)
     event_mode: Literal["forward", "queue"] = Field("forward", alias="EVENT_MODE")
@@ -87,7 +132,7 @@ class Settings(BaseModel):
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
     retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0, le=3_600)
     retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=0, le=43_200)
-    most_attempts: int = Field(100, alias="MOST_ATTEMPTS", ge=1, le=900)
+    max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
 
     @property
     def token_service(self) -> Literal["ssm", "secretsmanager"] | None:
@@ -98,14 +143,22 @@ class Settings(BaseModel):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings; a blank variable counts as missing.
+        """Read the settings.
+
+        In a deployment the resources are checked as well, so that a mistake shows with the first request of any kind.
+        Under the SAM CLI they are checked when a request needs one.
 
         Raises:
             ConfigurationError: naming every variable that is missing or wrong.
         """
-        names = [field.alias for field in cls.model_fields.values() if field.alias]
-        try:
-            return cls.model_validate({name: environ[name] for name in names if environ.get(name, "").strip()})
-        except ValidationError as error:
-            problems = (f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False))
-            raise ConfigurationError("; ".join(problems)) from None
+        problems = cls.problems(environ)
+        if not runs_under_sam_cli(environ):
+            problems += Resources.problems(environ)
+        if problems:
+            raise ConfigurationError("; ".join(problems))
+        return cls.model_validate(cls._given(environ))
+
+
+def runs_under_sam_cli(environ: Mapping[str, str]) -> bool:
+    """Return whether `sam local` runs the function. The SAM CLI sets the variable in its containers."""
+    return environ.get("AWS_SAM_LOCAL") == "true"

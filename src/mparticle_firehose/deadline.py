@@ -3,9 +3,19 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 Clock = Callable[[], float]
+
+_SPARE_SECONDS = 0.05
+"""Kept of the function's own timeout, to write the response."""
+
+
+class Invocation(Protocol):
+    """What Lambda's context tells of an invocation."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the milliseconds until Lambda ends the invocation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +34,11 @@ class Deadline:
     def after(cls, seconds: float, clock: Clock = time.monotonic) -> Self:
         """Return the moment this many seconds from now."""
         return cls(clock() + seconds, clock)
+
+    @classmethod
+    def of_invocation(cls, invocation: Invocation, spare_seconds: float = _SPARE_SECONDS) -> Self:
+        """Return the moment so many seconds before Lambda ends the invocation."""
+        return cls.after(invocation.get_remaining_time_in_millis() / 1000 - spare_seconds)
 
     def remaining(self) -> float:
         """Return the seconds that are left, never less than zero."""

@@ -1,4 +1,4 @@
-"""What is told of an invocation: one structured log line, and metrics in CloudWatch's embedded format."""
+"""What an invocation writes: one structured log line, and metrics in CloudWatch's embedded metric format."""
 
 import os
 import time
@@ -11,6 +11,8 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
+from mparticle_firehose.protocol import AnyRequest
+from mparticle_firehose.protocol.correlation import correlation
 
 logger = Logger()
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))
@@ -33,7 +35,7 @@ class PowertoolsTelemetry:
         logger.info(event, extra=dict(facts))
 
     def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
-        """Log what works still and needs somebody's eye."""
+        """Log a problem that an operator should look at, although the work goes on."""
         logger.warning(event, extra=dict(facts))
 
 
@@ -42,29 +44,36 @@ telemetry = PowertoolsTelemetry()
 
 @dataclass(slots=True)
 class Report:
-    """What will be said when the invocation is over, if no error ends it.
+    """The log line that is written when the invocation ends, unless an error ends it.
 
     Attributes:
         message: of the log line.
         write: writes the log line, on the level that it deserves.
-        facts: its other fields: what a request is and whose, but nothing of what it says. ``message_type`` is the
-            metrics' dimension too.
+        facts: its other fields: what a request is and whose, but no values of it. ``message_type`` is also the
+            dimension of the metrics.
     """
 
     message: str
     write: Callable[..., None] = logger.info
     facts: dict[str, Any] = field(default_factory=lambda: {"message_type": "unreadable"})
 
+    def describe(self, request: AnyRequest) -> None:
+        """Add what may be said of a request, and count its values that this version does not know."""
+        telemetry.count("Unrecognized", request.unrecognized.total())
+        self.facts.update(correlation(request))
+        if request.unrecognized:
+            self.facts["unrecognized"] = dict(request.unrecognized)
+
 
 @contextmanager
 def reported(message: str) -> Iterator[Report]:
-    """Log and measure one invocation, and let no error out that could quote a request.
+    """Log and measure one invocation. No error leaves it whose text could quote a request.
 
     Args:
         message: of the log line, if all goes well.
 
     Raises:
-        FirehoseError: whatever the invocation raises; what was not foreseen comes out as an UnexpectedError.
+        FirehoseError: what the invocation raises. Any other exception becomes an UnexpectedError.
     """
     report = Report(message)
     started = time.perf_counter()
@@ -73,7 +82,7 @@ def reported(message: str) -> Iterator[Report]:
     except FirehoseError as error:
         _fail(report, f"{type(error).__name__}: {error}")
         raise
-    except Exception as error:  # noqa: BLE001  the outermost edge: nothing that could quote a request may pass it
+    except Exception as error:  # noqa: BLE001  its text could quote a request
         unexpected = UnexpectedError(described(error))
         _fail(report, str(unexpected))
         raise unexpected from None

@@ -1,18 +1,10 @@
-"""What the processors and the worker need of each other's surroundings, so that neither builds its own."""
+"""What the processors and the worker need from their surroundings, as interfaces."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from typing import Literal, Protocol
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import (
-    JsonObject,
-    MembershipChange,
-    MembershipTarget,
-    PartnerCall,
-    UndeliverableChange,
-)
-from mparticle_firehose.integration.outcomes import Outcome
+from mparticle_firehose.integration import Integration, Outcome, PartnerCall
 from mparticle_firehose.protocol import (
     Account,
     AudienceMembershipChangeRequest,
@@ -23,15 +15,15 @@ from mparticle_firehose.protocol import (
 type Items = Collection[tuple[str, int]]
 """Events and notifications of a request: the list's name and the index in it."""
 
-
 type EventMode = Literal["forward", "queue"]
+"""``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker."""
 
 
-class PartnerGateway(Protocol):
-    """Sends one call to the partner."""
+class PartnerApi(Protocol):
+    """Sends calls to the partner."""
 
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        """Return what became of the call, whatever the partner or the network did."""
+        """Send one call and return its outcome. Faults of the partner and the network raise nothing."""
 
 
 class MembershipStore(Protocol):
@@ -51,7 +43,7 @@ class EventStore(Protocol):
 
 
 class DeadLetterStore(Protocol):
-    """Keeps what can never be delivered where a human finds it."""
+    """Keeps what can never be delivered until an operator looks at it."""
 
     def put_events(
         self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
@@ -66,14 +58,14 @@ class SuspensionRegister(Protocol):
         """Return whether the partner refuses this account with these settings."""
 
     def suspend(self, account: Account, reason: str) -> None:
-        """Record that it does."""
+        """Record that the partner refuses it."""
 
     def lift(self, account: Account) -> None:
-        """Record that it does not any more, if it was thought to."""
+        """Delete the record, if there is one."""
 
 
 class Telemetry(Protocol):
-    """Tells what happens: metrics and log lines, never with values of a request."""
+    """Metrics and log lines. They never hold values of a request."""
 
     def count(self, name: str, value: int = 1) -> None:
         """Add to a metric."""
@@ -85,42 +77,44 @@ class Telemetry(Protocol):
         """Log what happened to a piece of work."""
 
     def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
-        """Log what works still and needs somebody's eye."""
+        """Log a problem that an operator should look at, although the work goes on."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Services:
-    """What a processor works with; built once per execution environment.
+class Stores(Protocol):
+    """Where items go that a successful call did not deliver."""
 
-    Attributes:
-        event_mode: ``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker.
-    """
+    @property
+    def events(self) -> EventStore:
+        """For items that may be taken later."""
 
-    partner: PartnerGateway
-    memberships: MembershipStore
-    events: EventStore
-    dead_letters: DeadLetterStore
-    suspensions: SuspensionRegister
-    telemetry: Telemetry
-    event_mode: EventMode = "forward"
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """For items that are refused for good."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Counts them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QueueMappings:
-    """How the partner room turns queued requests into calls.
+class Services(Stores, Protocol):
+    """What a processor works with. A part may be built when it is first read."""
 
-    Attributes:
-        events: the call for an event request, if there is anything to say.
-        erasure: the call for an erasure.
-        membership_changes: the changes of a membership request, in its order.
-        members_call: the call that carries changes of one target.
-        without_attributes: an item of a change without these user attributes.
-        most_changes: how many changes one call may carry.
-    """
+    @property
+    def integration(self) -> Integration:
+        """Everything about the partner."""
 
-    events: Callable[[EventProcessingRequest], PartnerCall | None]
-    erasure: Callable[[DsrProcessingRequest], PartnerCall]
-    membership_changes: Callable[[AudienceMembershipChangeRequest], Sequence[MembershipChange | UndeliverableChange]]
-    members_call: Callable[[MembershipTarget, Sequence[JsonObject]], PartnerCall]
-    without_attributes: Callable[[JsonObject, Collection[str]], JsonObject]
-    most_changes: int
+    @property
+    def partner(self) -> PartnerApi:
+        """Makes the calls."""
+
+    @property
+    def memberships(self) -> MembershipStore:
+        """The queue of membership changes."""
+
+    @property
+    def suspensions(self) -> SuspensionRegister:
+        """The suspended accounts."""
+
+    @property
+    def event_mode(self) -> EventMode:
+        """Whether events are forwarded or queued."""

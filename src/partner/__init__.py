@@ -1,1 +1,1 @@
-"""The room that an integrator edits: what the integration declares, and pure mappings to the partner's calls."""
+"""The integration of one partner, Acme Engage: data and pure functions."""

@@ -3,6 +3,7 @@
 import re
 
 from mparticle_firehose.errors import SettingError
+from mparticle_firehose.integration import Auth, Bearer
 from mparticle_firehose.protocol import Account
 
 API_KEY = "apiKey"
@@ -12,8 +13,8 @@ API_KEY = "apiKey"
 _HEADER_VALUE = re.compile(r"[\x21-\x7e]+")
 
 
-def credential(account: Account) -> str:
-    """Return the customer's key, without the blanks that come along when it is pasted.
+def auth(account: Account) -> Auth:
+    """Return the customer's key as the API wants it, without the spaces around it that pasting leaves.
 
     Raises:
         SettingError: the customer has not set it, or to something that no HTTP header can carry.
@@ -21,4 +22,4 @@ def credential(account: Account) -> str:
     key = account.string_setting(API_KEY, required=True).strip()
     if not _HEADER_VALUE.fullmatch(key):
         raise SettingError(API_KEY, "must be printable ASCII characters without blanks")
-    return key
+    return Bearer(key)

@@ -4,7 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote
 
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError
-from mparticle_firehose.integration.calls import (
+from mparticle_firehose.integration import (
+    Auth,
     Effect,
     JsonObject,
     JsonValue,
@@ -23,13 +24,14 @@ from mparticle_firehose.protocol import (
     UserAttributeAudienceEvent,
     UserProfile,
 )
-from partner.account import credential
-from partner.identities import identities
+
+from .account import auth
+from .identities import identities
 
 PARTNER_AUDIENCE_ID = "partnerAudienceId"
 """The invisible subscription setting that holds the partner's id of the audience."""
 
-MOST_CHANGES_PER_CALL = 500
+MAX_CHANGES_PER_CALL = 500
 
 _ACTIONS: dict[str | None, tuple[str, Effect]] = {
     AudienceAction.ADD: ("add", Effect.JOIN),
@@ -79,9 +81,9 @@ def membership_changes(request: AudienceMembershipChangeRequest) -> list[Members
     Raises:
         SettingError: the customer's key is missing.
     """
-    key = credential(request.account)
+    customer = auth(request.account)
     return [
-        _change(request, user_number, audience_number, key)
+        _change(request, user_number, audience_number, customer)
         for user_number, user in enumerate(request.user_profiles)
         for audience_number, audience in enumerate(user.audiences)
         if audience.action is not None
@@ -100,7 +102,7 @@ def members_call(target: MembershipTarget, items: Sequence[JsonObject]) -> Partn
     return PartnerCall(
         method="POST",
         path=target.path,
-        credential=target.credential,
+        auth=target.auth,
         body={"account_id": target.account_id, "changes": list(items)},
     )
 
@@ -109,7 +111,7 @@ def _create(request: AudienceSubscriptionRequest) -> PartnerCall:
     return PartnerCall(
         method="POST",
         path="/v1/audiences",
-        credential=credential(request.account),
+        auth=auth(request.account),
         body={
             "account_id": request.account.account_id,
             "audience_id": request.audience_id,
@@ -125,7 +127,7 @@ def _update(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
     return PartnerCall(
         method="PATCH",
         path=_path(partner_id),
-        credential=credential(request.account),
+        auth=auth(request.account),
         body={"name": request.audience_name, "settings": settings},
     )
 
@@ -134,7 +136,7 @@ def _delete(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
     return PartnerCall(
         method="DELETE",
         path=_path(partner_id),
-        credential=credential(request.account),
+        auth=auth(request.account),
         done_statuses=frozenset({404}),
     )
 
@@ -144,7 +146,7 @@ def _path(partner_id: str) -> str:
 
 
 def _change(
-    request: AudienceMembershipChangeRequest, user_number: int, audience_number: int, key: str
+    request: AudienceMembershipChangeRequest, user_number: int, audience_number: int, customer: Auth
 ) -> MembershipChange | UndeliverableChange:
     user = request.user_profiles[user_number]
     audience = user.audiences[audience_number]
@@ -162,7 +164,7 @@ def _change(
     return MembershipChange(
         user_number,
         audience_number,
-        MembershipTarget(request.account.account_id, f"{_path(str(partner_id))}/members", key),
+        MembershipTarget(request.account.account_id, f"{_path(str(partner_id))}/members", customer),
         effect,
         {"action": action, "user": member, "attributes": attributes, "timestamp_ms": request.timestamp_ms},
         frozenset(attributes),

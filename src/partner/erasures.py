@@ -1,8 +1,9 @@
 """How an erasure request becomes a call to the partner's API."""
 
-from mparticle_firehose.integration.calls import PartnerCall
+from mparticle_firehose.integration import PartnerCall
 from mparticle_firehose.protocol import DsrProcessingRequest
-from partner.account import credential
+
+from .account import auth
 
 
 def erasure_call(request: DsrProcessingRequest) -> PartnerCall:
@@ -14,7 +15,7 @@ def erasure_call(request: DsrProcessingRequest) -> PartnerCall:
     return PartnerCall(
         method="POST",
         path="/v1/erasures",
-        credential=credential(request.account),
+        auth=auth(request.account),
         body={
             "subject_request_id": request.subject_request_id,
             "regulation": request.regulation,

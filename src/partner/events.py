@@ -10,7 +10,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from mparticle_firehose.integration.calls import JsonObject, JsonValue, PartnerCall
+from mparticle_firehose.integration import JsonObject, JsonValue, PartnerCall
 from mparticle_firehose.protocol import (
     ApplicationStateTransitionEvent,
     AttributionEvent,
@@ -39,8 +39,9 @@ from mparticle_firehose.protocol import (
     UserAttributeChangeEvent,
     UserIdentityChangeEvent,
 )
-from partner.account import credential
-from partner.identities import identities
+
+from .account import auth
+from .identities import identities
 
 type Details = dict[str, JsonValue]
 type Origin = tuple[str, int]
@@ -66,7 +67,7 @@ def events_call(request: EventProcessingRequest) -> PartnerCall | None:
     return PartnerCall(
         method="POST",
         path="/v1/events",
-        credential=credential(request.account),
+        auth=auth(request.account),
         body={
             "account_id": request.account.account_id,
             "request_id": str(request.id) if request.id else None,

@@ -1,7 +1,7 @@
 """What Acme Engage declares to mParticle: who it is, what it wants to know, and what customers must enter.
 
-Edit `REGISTRATION` like a form. It is checked when this module is imported, so that a mistake fails a test or the
-deployment instead of mParticle's import.
+Edit `registration` like a form. What it returns is checked, so that a mistake fails `make test` or the deployment
+instead of mParticle's import.
 """
 
 from mparticle_firehose.protocol import (
@@ -21,10 +21,11 @@ from mparticle_firehose.protocol import (
     UserIdentityType,
     declare,
 )
-from partner.account import API_KEY
-from partner.audiences import PARTNER_AUDIENCE_ID
-from partner.cookie_sync import RECEIVE_COOKIE_SYNC_ID
-from partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS
+
+from .account import API_KEY
+from .audiences import PARTNER_AUDIENCE_ID
+from .cookie_sync import RECEIVE_COOKIE_SYNC_ID
+from .events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS
 
 _API_KEY = TextSetting(
     id=API_KEY,
@@ -48,51 +49,52 @@ def partner_identities(*, cookie_sync_id: bool) -> tuple[PartnerIdentityPermissi
     return (own, PartnerIdentityPermission(type=COOKIE_SYNC_ID)) if cookie_sync_id else (own,)
 
 
-REGISTRATION = declare(
-    ModuleRegistrationResponse(
-        name="Acme Engage",
-        description='<a href="https://www.acme-engage.example">Acme Engage</a> sends the right message to the right '
-        "customer, from the events and audiences that you already have.",
-        version="1.0",
-        permissions=Permissions(
-            user_identities=(
-                UserIdentityPermission(type=UserIdentityType.EMAIL),
-                UserIdentityPermission(type=UserIdentityType.CUSTOMER),
-            ),
-            device_identities=(
-                DeviceIdentityPermission(type=DeviceIdentityType.IOS_ADVERTISING_ID),
-                DeviceIdentityPermission(type=DeviceIdentityType.GOOGLE_ADVERTISING_ID),
-            ),
-            partner_identities=partner_identities(cookie_sync_id=RECEIVE_COOKIE_SYNC_ID),
-            allow_access_mpid=True,
-            allow_device_info=True,
-            allow_user_attributes=True,
-            allow_audience_user_attributes=True,
-            allow_consent_state=True,
-        ),
-        event_processing_registration=EventProcessingRegistration(
-            account_settings=(_API_KEY,),
-            supported_event_types=tuple(EVENT_MAPPINGS),
-            supported_runtime_environments=tuple(RuntimeEnvironmentType),
-            supported_system_notification_types=tuple(NOTIFICATION_MAPPINGS),
-            push_messaging_provider_id="acme_engage",
-        ),
-        audience_processing_registration=AudienceProcessingRegistration(
-            account_settings=(_API_KEY,),
-            audience_subscription_settings=(_PARTNER_AUDIENCE_ID,),
-        ),
-        dsr_processing_registration=DsrProcessingRegistration(
-            account_settings=(_API_KEY,),
-            supported_dsr_types=(DsrType.ERASURE,),
-            domain="acme-engage.example",
-        ),
-    ),
-    handled_events=EVENT_MAPPINGS,
-    handled_notifications=NOTIFICATION_MAPPINGS,
-    returned_settings=(PARTNER_AUDIENCE_ID,),
-)
-
-
 def registration() -> ModuleRegistrationResponse:
-    """Return the declaration as a message of its own: with a new id and the time of now."""
-    return REGISTRATION.renewed()
+    """Return the declaration.
+
+    Raises:
+        RegistrationError: it breaks a rule of mParticle's; the message names the rule.
+    """
+    return declare(
+        ModuleRegistrationResponse(
+            name="Acme Engage",
+            description='<a href="https://www.acme-engage.example">Acme Engage</a> sends the right message to the '
+            "right customer, from the events and audiences that you already have.",
+            version="1.0",
+            permissions=Permissions(
+                user_identities=(
+                    UserIdentityPermission(type=UserIdentityType.EMAIL),
+                    UserIdentityPermission(type=UserIdentityType.CUSTOMER),
+                ),
+                device_identities=(
+                    DeviceIdentityPermission(type=DeviceIdentityType.IOS_ADVERTISING_ID),
+                    DeviceIdentityPermission(type=DeviceIdentityType.GOOGLE_ADVERTISING_ID),
+                ),
+                partner_identities=partner_identities(cookie_sync_id=RECEIVE_COOKIE_SYNC_ID),
+                allow_access_mpid=True,
+                allow_device_info=True,
+                allow_user_attributes=True,
+                allow_audience_user_attributes=True,
+                allow_consent_state=True,
+            ),
+            event_processing_registration=EventProcessingRegistration(
+                account_settings=(_API_KEY,),
+                supported_event_types=tuple(EVENT_MAPPINGS),
+                supported_runtime_environments=tuple(RuntimeEnvironmentType),
+                supported_system_notification_types=tuple(NOTIFICATION_MAPPINGS),
+                push_messaging_provider_id="acme_engage",
+            ),
+            audience_processing_registration=AudienceProcessingRegistration(
+                account_settings=(_API_KEY,),
+                audience_subscription_settings=(_PARTNER_AUDIENCE_ID,),
+            ),
+            dsr_processing_registration=DsrProcessingRegistration(
+                account_settings=(_API_KEY,),
+                supported_dsr_types=(DsrType.ERASURE,),
+                domain="acme-engage.example",
+            ),
+        ),
+        handled_events=EVENT_MAPPINGS,
+        handled_notifications=NOTIFICATION_MAPPINGS,
+        returned_settings=(PARTNER_AUDIENCE_ID,),
+    )

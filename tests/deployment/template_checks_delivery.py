@@ -8,8 +8,8 @@ import re
 
 import annotated_types
 
-from mparticle_firehose.config import Settings
-from mparticle_firehose.worker.worker import CALL_SECONDS
+from mparticle_firehose.config import Resources, Settings
+from mparticle_firehose.worker.batch import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,
     Check,
@@ -77,7 +77,7 @@ def queues_keep_what_they_take_as_long_as_sqs_allows(template: Node) -> list[str
 
 
 def sqs_gives_up_long_after_the_worker_would_have(template: Node) -> list[str]:
-    attempts = template["Parameters"]["MostAttempts"]["MaxValue"]
+    attempts = template["Parameters"]["MaxAttempts"]["MaxValue"]
     return [
         name
         for name, queue in queues(template).items()
@@ -144,7 +144,8 @@ def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]
 
 def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
-    read = {field.alias for field in Settings.model_fields.values() if field.alias} | POWERTOOLS
+    fields = [*Settings.model_fields.values(), *Resources.model_fields.values()]
+    read = {field.alias for field in fields if field.alias} | POWERTOOLS
     own = [name for name, function in functions(template).items() if "Environment" in function]
     return [f"{name} is set or read, but not both" for name in sorted(set(variables) ^ read)] + own
 

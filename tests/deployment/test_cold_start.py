@@ -14,7 +14,7 @@ from tests.conftest import EVENTS, REGION
 _NOBODY = "http://127.0.0.1:9"
 _ANSWER_AND_LIST = """
 import gc, json, sys
-from mparticle_firehose import firehose as app
+import app
 from mparticle_firehose.errors import FirehoseError
 
 class Context:

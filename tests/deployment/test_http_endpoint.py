@@ -13,7 +13,7 @@ from uuid import uuid4
 import pytest
 
 from local.cloud.cloud import LocalCloud
-from local.cloud.http_endpoint import TOKEN, HttpAnswer, ask
+from local.cloud.http_endpoint import TOKEN, HttpResponse, ask
 from local.isolation import ROOT
 from local.partner.server import FakePartner
 from mparticle_firehose.protocol import Serializer
@@ -49,12 +49,12 @@ def unheard(event: str) -> Json:
     return load_event(event, id=str(uuid4()))
 
 
-def response_in(answer: HttpAnswer) -> str:
+def response_in(answer: HttpResponse) -> str:
     assert answer.headers["Content-Type"] == "application/json;charset=utf-8"
     return str(Serializer().parse_response(answer.body).type)
 
 
-def code_in(answer: HttpAnswer) -> str:
+def code_in(answer: HttpResponse) -> str:
     error: Json = json.loads(answer.body)["error"]
     return str(error["code"])
 

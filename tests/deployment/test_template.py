@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from mparticle_firehose import firehose as app
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
+from mparticle_firehose.firehose import Firehose
+from partner.integration import INTEGRATION
 from tests.deployment.template_checks import CHECKS
 from tests.deployment.template_reading import Node, load
 
@@ -93,7 +94,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     },
     "sqs_gives_up_long_after_the_worker_would_have": {
         "few": put(f"{MEMBERSHIP}/RedrivePolicy/maxReceiveCount", 5),
-        "patient": put("Parameters/MostAttempts/MaxValue", 1000),
+        "patient": put("Parameters/MaxAttempts/MaxValue", 1000),
     },
     "messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run": {
         "short": put(f"{MEMBERSHIP}/VisibilityTimeout", 60),
@@ -122,7 +123,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "parameters_accept_what_the_code_accepts": {
         "wider": put("Parameters/HandlerDeadlineMs/MaxValue", 5000),
         "other-default": put("Parameters/MembershipShards/Default", 20),
-        "crossed": put(f"{VARIABLES}/MOST_ATTEMPTS", {"Ref": "MembershipShards"}),
+        "crossed": put(f"{VARIABLES}/MAX_ATTEMPTS", {"Ref": "MembershipShards"}),
     },
     "every_handler_exists": {
         "no-function": put(f"{HANDLER}/Handler", "mparticle_firehose.firehose.handle"),
@@ -350,12 +351,10 @@ def test_for_every_check_a_fault_is_planted() -> None:
 def test_the_metrics_have_the_dimensions_that_alarms_and_dashboard_ask_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.delenv("PARTNER_API_URL", raising=False)
     monkeypatch.setattr(reporting.metrics.provider, "service", "the-stack")  # read from the environment at import
-    app.application.cache_clear()
 
     with pytest.raises(ConfigurationError):
-        app.handler({}, None)  # type: ignore[arg-type]  # it ends before it looks at the context
+        Firehose(INTEGRATION, {}).handler({}, None)  # type: ignore[arg-type]  # it ends before it looks at the context
 
     (written,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
     assert [sorted(names) for names in written["_aws"]["CloudWatchMetrics"][0]["Dimensions"]] == [

@@ -6,8 +6,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync
 from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.errors import RefusedRequestError
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
-from mparticle_firehose.endpoint.responses import error_answer
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
+from mparticle_firehose.endpoint.responses import error_response
 
 NEW_ID = "id-of-a-new-user-00001"
 KNOWN_ID = "id-of-a-known-user-001"
@@ -38,21 +38,21 @@ def ask(
     declaration: CookieSync = DECLARATION,
     headers: Mapping[str, str] | None = None,
     cookies: tuple[str, ...] = (),
-) -> HttpAnswer:
+) -> HttpResponse:
     """Return what a browser is answered."""
     request = HttpRequest(method="GET", path="/cookie-sync", query=query, headers=headers or {}, cookies=cookies)
     try:
         return sync(request, declaration)
     except RefusedRequestError as error:
-        return error_answer(error)
+        return error_response(error)
 
 
-def ask_to(redirect: str, *, declaration: CookieSync = DECLARATION) -> HttpAnswer:
+def ask_to(redirect: str, *, declaration: CookieSync = DECLARATION) -> HttpResponse:
     """Return what a browser is answered that asks to be sent to a URL."""
     return ask(f"redirect={encoded(redirect)}", declaration=declaration)
 
 
-def parameters(answer: HttpAnswer) -> list[tuple[str, str]]:
+def parameters(answer: HttpResponse) -> list[tuple[str, str]]:
     """Return the parameters of the URL that a browser is sent to."""
     assert answer.status == 302
     return parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True, strict_parsing=True)

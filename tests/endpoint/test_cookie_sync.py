@@ -5,7 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync, OptOutSignal
-from mparticle_firehose.endpoint.http_event import HttpAnswer
+from mparticle_firehose.endpoint.http_event import HttpResponse
 from tests.endpoint.cookie_sync_requests import (
     DECLARATION,
     KNOWN_ID,
@@ -25,7 +25,7 @@ ATTRIBUTES = "Max-Age=2592000; Path=/; Secure; HttpOnly; SameSite=None"
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def code(answer: HttpAnswer) -> str:
+def code(answer: HttpResponse) -> str:
     assert answer.status == 400
     assert (answer.headers["Content-Type"], answer.cookies) == ("application/json;charset=utf-8", ())
     error = json.loads(answer.body)["error"]
@@ -37,7 +37,7 @@ class TestAVisit:
     def test_of_a_new_user_makes_an_id_and_tells_it_to_mparticle_and_the_browser(self) -> None:
         answer = ask(sdk_query())
 
-        assert answer == HttpAnswer(
+        assert answer == HttpResponse(
             status=302,
             headers={
                 **NO_STORE,
@@ -225,7 +225,7 @@ class TestTheRedirect:
     def test_is_never_quoted_by_a_refusal(self) -> None:
         answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("acme_id=canary-cookie",))
 
-        assert answer == HttpAnswer(
+        assert answer == HttpResponse(
             status=400,
             body='{"error": {"code": "redirect_not_allowed"}}',
             headers={**NO_STORE, "Content-Type": "application/json;charset=utf-8"},
@@ -239,12 +239,12 @@ class TestNoContent:
     def test_sets_the_cookie_and_sends_nobody_anywhere(self, query: str) -> None:
         answer = ask(query, declaration=self.DECLARATION, cookies=(f"acme_id={KNOWN_ID}",))
 
-        assert answer == HttpAnswer(status=204, headers=NO_STORE, cookies=(f"acme_id={KNOWN_ID}; {ATTRIBUTES}",))
+        assert answer == HttpResponse(status=204, headers=NO_STORE, cookies=(f"acme_id={KNOWN_ID}; {ATTRIBUTES}",))
 
     def test_sets_no_cookie_for_a_user_who_objects(self) -> None:
         answer = ask(sdk_query(), declaration=self.DECLARATION, headers={"sec-gpc": "1"})
 
-        assert answer == HttpAnswer(status=204, headers=NO_STORE)
+        assert answer == HttpResponse(status=204, headers=NO_STORE)
 
 
 type Signal = tuple[dict[str, str], str, tuple[str, ...]]
@@ -288,7 +288,7 @@ NO_OBJECTION: dict[str, Signal] = {
 }
 
 
-def visit(signal: Signal, declaration: CookieSync) -> HttpAnswer:
+def visit(signal: Signal, declaration: CookieSync) -> HttpResponse:
     headers, query, cookies = signal
     return ask(f"{sdk_query()}&{query}", declaration=declaration, headers=headers, cookies=cookies)
 
@@ -300,7 +300,7 @@ class TestAUserWhoObjects:
 
         answer = visit((headers, query, (*cookies, f"acme_id={KNOWN_ID}")), DECLARATION)
 
-        assert answer == HttpAnswer(status=204, headers=NO_STORE)
+        assert answer == HttpResponse(status=204, headers=NO_STORE)
 
     @pytest.mark.parametrize(
         ("signal", "error"),
@@ -332,7 +332,7 @@ class TestAUserWhoObjects:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?{signals}&ID=${{PARTNER_ID}}")
         query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"acme_id={KNOWN_ID}",)
 
-        assert ask(query, cookies=cookies) == HttpAnswer(status=204, headers=NO_STORE)
+        assert ask(query, cookies=cookies) == HttpResponse(status=204, headers=NO_STORE)
         assert parameters(ask(query, declaration=WITH_ERRORS, cookies=cookies))[-1] == ("error", error)
 
     @pytest.mark.parametrize("signal", NO_OBJECTION.values(), ids=NO_OBJECTION)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from urllib3.util import parse_url
 
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST as HOST
-from mparticle_firehose.endpoint.http_event import HttpAnswer
+from mparticle_firehose.endpoint.http_event import HttpResponse
 from tests.endpoint.cookie_sync_requests import KNOWN_ID, TARGET, ask, ask_to, encoded
 
 PRINTABLE = re.compile(r"[\x21-\x7e]*")
@@ -120,7 +120,7 @@ def passes(check: Callable[[str], bool], url: str) -> bool:
         return False
 
 
-def assert_harmless(answer: HttpAnswer) -> None:
+def assert_harmless(answer: HttpResponse) -> None:
     """Read the answer as others would: RFC 3986 by urllib3, urllib, and whoever looks for the end of a header."""
     if answer.status != 302:
         assert "Location" not in answer.headers
@@ -244,7 +244,7 @@ def test_whatever_a_browser_sends_the_answer_is_harmless(
 @given(own=pairs, extras=pairs)
 def test_whatever_mparticle_adds_comes_back(own: list[tuple[str, str]], extras: list[tuple[str, str]]) -> None:
     url = f"https://{HOST}/v1/sync?{urlencode([*own, ('ID', '${PARTNER_ID}')], quote_via=quote)}"
-    reserved = {"id", "redirect", "us_privacy", "gdpr"} | {name.lower() for name, _ in own}
+    reserved = {"id", "redirect"} | {name.lower() for name, _ in own}
     echoed = [(name, value) for name, value in extras if name.lower() not in reserved]
 
     answer = ask(urlencode([*extras, ("redirect", url)]), cookies=(f"acme_id={KNOWN_ID}",))

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from mparticle_firehose.endpoint import is_http_event
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
 from mparticle_firehose.errors import MalformedRequestError
 from tests.conftest import EVENTS, Json, load_event
 from tests.endpoint.http_events import SHAPES, Shape, function_url_event
@@ -83,7 +83,7 @@ def test_a_body_that_is_not_what_the_event_says_is_malformed(body: str) -> None:
 
 
 def test_an_answer_is_what_lambda_makes_a_response_of() -> None:
-    answer = HttpAnswer(status=204, body="", headers={"A": "b"}, cookies=("c=d",))
+    answer = HttpResponse(status=204, body="", headers={"A": "b"}, cookies=("c=d",))
 
     assert answer.to_event() == {
         "statusCode": 204,

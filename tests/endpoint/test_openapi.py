@@ -23,8 +23,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from local.isolation import ROOT
-from mparticle_firehose import firehose as app
-from mparticle_firehose.endpoint.responses import CONSEQUENCES, json_answer
+from mparticle_firehose.endpoint.responses import ERROR_STATUSES, json_response
 from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, ROUTES
 from mparticle_firehose.protocol import EventProcessingResponse
 from tests.conftest import Deployment, Json, serializer
@@ -59,7 +58,7 @@ fuzzed = settings(
 def open_door(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
     """Let everybody in, so that what is made up gets as far as it can."""
     monkeypatch.setenv("HTTP_TOKEN_SOURCE", "off")
-    app.application.cache_clear()
+    deployment.restart()
     yield deployment
     output = deployment.capture.readouterr().out
     assert PLANTED not in output
@@ -106,8 +105,8 @@ def test_each_consequence_of_an_error_is_described() -> None:
     codes = DESCRIPTION["components"]["schemas"]["Error"]["properties"]["error"]["properties"]["code"]["enum"]
     statuses = set(DESCRIPTION["paths"]["/"]["post"]["responses"])
 
-    assert {consequence.code for consequence in CONSEQUENCES.values()} <= set(codes)
-    assert {str(consequence.status) for consequence in CONSEQUENCES.values()} <= statuses
+    assert {consequence.code for consequence in ERROR_STATUSES.values()} <= set(codes)
+    assert {str(consequence.status) for consequence in ERROR_STATUSES.values()} <= statuses
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
@@ -134,7 +133,7 @@ def test_whatever_is_sent_the_answer_is_a_described_one(open_door: Deployment, p
 
 def test_without_a_token_the_answer_is_a_described_one(open_door: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_TOKEN_SOURCE", "/firehose/token")
-    app.application.cache_clear()
+    open_door.restart()
 
     @fuzzed
     @given(case=st.one_of([SCHEMA[path]["POST"].as_strategy() for path in MESSAGES]))
@@ -221,7 +220,7 @@ class TestTheSearchItself:
     def test_a_planted_fault_is_found(self, fault: Json) -> None:
         case = SCHEMA["/events"]["POST"].Case(body={"type": "event_processing_request"}, media_type="application/json")
         request = requests.Request("POST", "https://endpoint.example/events").prepare()
-        good = json_answer(200, serializer.dumps(EventProcessingResponse()).decode()).to_event()
+        good = json_response(200, serializer.dumps(EventProcessingResponse()).decode()).to_event()
         case.validate_response(response_of(good, request), checks=CHECKS)
 
         with pytest.raises(FailureGroup):

@@ -1,16 +1,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.endpoint.admission import MOST_BODY_BYTES
+from mparticle_firehose.endpoint.entry import respond
 from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError, UnknownTokenError
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
-from mparticle_firehose.endpoint.responses import CONSEQUENCES, error_answer
-from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, ROUTES, Door, facts_of
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
+from mparticle_firehose.endpoint.responses import ERROR_STATUSES, error_response
+from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, MAX_BODY_BYTES, ROUTES, Router, facts_of
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -23,13 +24,14 @@ from mparticle_firehose.errors import (
     UnexpectedError,
     UnsupportedMessageError,
 )
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Delivered, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.protocol import REQUEST_MODELS, AnyRequest
 from mparticle_firehose.services import Services
-from tests.conftest import EVENTS, Json, PartnerDouble, StoreDouble, TelemetryDouble, load_event, serializer
+from tests.conftest import EVENTS, Context, Json, PartnerDouble, StoreDouble, TelemetryDouble, load_event, serializer
+from tests.endpoint.http_events import function_url_event
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
-TOKEN = "canary-token-door"
+TOKEN = "canary-token-router"
 JSON_TYPE = {"content-type": "application/json"}
 OURS = {**JSON_TYPE, "authorization": f"Token {TOKEN}"}
 PATHS = {
@@ -41,7 +43,7 @@ PATHS = {
 }
 
 
-def doorkeeper(authorization: str | None) -> None:
+def one_token(authorization: str | None) -> None:
     """Know one token."""
     if not authorization:
         raise RefusedRequestError(401, "token_required", {"WWW-Authenticate": "Token"})
@@ -54,40 +56,42 @@ def closed(authorization: str | None) -> None:
 
 
 @dataclass
-class Visitor:
-    """Knocks at the door and keeps what it was heard to say."""
+class Client:
+    """Sends requests to a router and keeps the messages that were read."""
 
-    door: Door
+    router: Router
     deadline: Deadline
-    heard: list[AnyRequest] = field(default_factory=list)
+    read: list[AnyRequest] = field(default_factory=list)
 
-    def send(self, path: str, body: object, headers: Mapping[str, str] = OURS, method: str = "POST") -> HttpAnswer:
+    def send(self, path: str, body: object, headers: Mapping[str, str] = OURS, method: str = "POST") -> HttpResponse:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = HttpRequest(method=method, path=path, headers=headers, body=data)
         try:
-            return self.door.answer(request, lambda: self.deadline, self.heard.append)
+            message = self.router.read(request)
+            self.read += [message] if message else []
+            return self.router.process(request, message, self.deadline)
         except FirehoseError as error:
-            return error_answer(error)
+            return error_response(error)
 
     def status(self, path: str, body: object, headers: Mapping[str, str] = OURS, method: str = "POST") -> int:
         return self.send(path, body, headers, method).status
 
     @property
     def counts(self) -> dict[str, int]:
-        return cast("TelemetryDouble", self.door.services.telemetry).counts
+        return cast("TelemetryDouble", self.router.services.telemetry).counts
 
 
-def door_for(services: Services, **options: Any) -> Door:
-    return Door(**{"serializer": serializer, "services": services, "authorize": doorkeeper, **options})
+def router_for(services: Services, **options: Any) -> Router:
+    return Router(**{"serializer": serializer, "services": services, "authorize": one_token, **options})
 
 
 @pytest.fixture
-def visitor(services: Services, partner: PartnerDouble, deadline: Deadline) -> Visitor:
+def client(services: Services, partner: PartnerDouble, deadline: Deadline) -> Client:
     partner.judge = lambda call: Delivered({"id": "aud-7"})
-    return Visitor(door_for(services), deadline)
+    return Client(router_for(services), deadline)
 
 
-def content(answer: HttpAnswer) -> Json:
+def content(answer: HttpResponse) -> Json:
     read: Json = json.loads(answer.body)
     return read
 
@@ -99,24 +103,24 @@ def test_every_type_of_request_has_a_path_and_the_root_takes_all() -> None:
 
 @pytest.mark.parametrize("at_root", [True, False], ids=["root", "own-path"])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_each_request_is_answered_at_the_root_and_at_its_own_path(visitor: Visitor, name: str, at_root: bool) -> None:
+def test_each_request_is_answered_at_the_root_and_at_its_own_path(client: Client, name: str, at_root: bool) -> None:
     request = load_event(name)
 
-    answer = visitor.send("/" if at_root else PATHS[request["type"]], request)
+    answer = client.send("/" if at_root else PATHS[request["type"]], request)
 
     assert answer.status == 200
     assert answer.headers == {"Content-Type": "application/json;charset=utf-8", "Cache-Control": "no-store"}
     assert serializer.parse_response(answer.body).type.value == request["type"].replace("_request", "_response")
-    assert [heard.type.value for heard in visitor.heard] == [request["type"]]
+    assert [message.type.value for message in client.read] == [request["type"]]
 
 
 @pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if route.messages and path != "/"])
 @pytest.mark.parametrize("name", REQUESTS)
-def test_a_path_takes_its_own_types_only(visitor: Visitor, name: str, path: str) -> None:
+def test_a_path_takes_its_own_types_only(client: Client, name: str, path: str) -> None:
     request = load_event(name)
     is_own = PATHS[request["type"]] == path
 
-    answer = visitor.send(path, request)
+    answer = client.send(path, request)
 
     assert answer.status == (200 if is_own else 400)
     if not is_own:
@@ -130,46 +134,46 @@ def test_bytes_and_objects_are_read_as_the_same_message(name: str) -> None:
 
 
 class TestHealth:
-    def test_it_says_that_all_is_well_to_everybody(self, visitor: Visitor, partner: PartnerDouble) -> None:
-        answer = visitor.send("/health", b"", headers={}, method="GET")
+    def test_it_says_that_all_is_well_to_everybody(self, client: Client, partner: PartnerDouble) -> None:
+        answer = client.send("/health", b"", headers={}, method="GET")
 
         assert (answer.status, answer.body) == (200, '{"status":"ok"}')
         assert partner.calls == []
-        assert visitor.counts == {}
+        assert client.counts == {}
 
     def test_it_does_so_without_any_tokens(self, services: Services, deadline: Deadline) -> None:
-        door = door_for(services, authorize=closed)
+        router = router_for(services, authorize=closed)
 
-        assert Visitor(door, deadline).status("/health", b"", headers={}, method="GET") == 200
+        assert Client(router, deadline).status("/health", b"", headers={}, method="GET") == 200
 
 
 class TestCookieSync:
     def test_it_is_passed_on_without_a_token(self, services: Services, deadline: Deadline) -> None:
         seen: list[HttpRequest] = []
 
-        def sync(request: HttpRequest) -> HttpAnswer:
+        def sync(request: HttpRequest) -> HttpResponse:
             seen.append(request)
-            return HttpAnswer(status=302, headers={"Location": "https://partner.example"})
+            return HttpResponse(status=302, headers={"Location": "https://partner.example"})
 
-        visitor = Visitor(door_for(services, authorize=closed, cookie_sync=sync), deadline)
+        client = Client(router_for(services, authorize=closed, cookie_sync=sync), deadline)
 
-        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 302
+        assert client.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 302
         assert [request.path for request in seen] == [COOKIE_SYNC_PATH]
-        assert visitor.counts == {"CookieSyncs": 1}
-        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="POST") == 405
+        assert client.counts == {"CookieSyncs": 1}
+        assert client.status(COOKIE_SYNC_PATH, b"", headers={}, method="POST") == 405
 
     def test_one_that_is_refused_shows_in_the_metrics(self, services: Services, deadline: Deadline) -> None:
-        def refuse(_: HttpRequest) -> HttpAnswer:
+        def refuse(_: HttpRequest) -> HttpResponse:
             raise RefusedRequestError(400, "query_malformed")
 
-        visitor = Visitor(door_for(services, cookie_sync=refuse), deadline)
+        client = Client(router_for(services, cookie_sync=refuse), deadline)
 
-        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 400
-        assert visitor.counts == {"Refused": 1}
+        assert client.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 400
+        assert client.counts == {"Refused": 1}
 
-    def test_a_deployment_that_does_not_want_it_does_not_know_it(self, visitor: Visitor) -> None:
-        assert visitor.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 404
-        assert visitor.counts == {"Refused": 1}
+    def test_a_deployment_that_does_not_want_it_does_not_know_it(self, client: Client) -> None:
+        assert client.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 404
+        assert client.counts == {"Refused": 1}
 
 
 class TestTokens:
@@ -179,16 +183,18 @@ class TestTokens:
         def read_slowly(_: str | None) -> None:
             seen.append("tokens")
 
-        def begin() -> Deadline:
-            seen.append("deadline")
-            return deadline
+        class Slow(Context):
+            def get_remaining_time_in_millis(self) -> int:
+                seen.append("deadline")
+                return 10_000
 
-        request = HttpRequest(
-            method="POST", path="/dsr", body=json.dumps(load_event("dsr_processing_request")).encode()
+        application = SimpleNamespace(
+            router=router_for(services, authorize=read_slowly), settings=SimpleNamespace(http_deadline_ms=60)
         )
-        answer = door_for(services, authorize=read_slowly).answer(request, begin, heard=lambda _: None)
+        body = json.dumps(load_event("dsr_processing_request")).encode()
+        answer = respond(function_url_event("POST", "/dsr", body), Slow(), application)
 
-        assert (answer.status, seen) == (200, ["tokens", "deadline"])
+        assert (answer["statusCode"], seen) == (200, ["tokens", "deadline"])
 
     @pytest.mark.parametrize(
         ("authorization", "status", "counted"),
@@ -197,18 +203,18 @@ class TestTokens:
     )
     @pytest.mark.parametrize("name", [name for name in REQUESTS if "registration" not in name])
     def test_everything_but_the_registration_needs_one(
-        self, visitor: Visitor, name: str, authorization: str | None, status: int, counted: Json
+        self, client: Client, name: str, authorization: str | None, status: int, counted: Json
     ) -> None:
         headers = JSON_TYPE if authorization is None else {**JSON_TYPE, "authorization": authorization}
 
-        answer = visitor.send("/", load_event(name), headers)
+        answer = client.send("/", load_event(name), headers)
 
         assert answer.status == status
-        assert visitor.heard == []
-        assert visitor.counts == counted
+        assert client.read == []
+        assert client.counts == counted
 
-    def test_who_is_not_let_in_is_told_how(self, visitor: Visitor) -> None:
-        answer = visitor.send("/events", load_event("event_processing_request"), JSON_TYPE)
+    def test_who_is_not_let_in_is_told_how(self, client: Client) -> None:
+        answer = client.send("/events", load_event("event_processing_request"), JSON_TYPE)
 
         assert answer.headers["WWW-Authenticate"] == "Token"
         assert content(answer) == {"error": {"code": "token_required"}}
@@ -218,14 +224,14 @@ class TestTokens:
     def test_the_registration_needs_none(
         self, services: Services, deadline: Deadline, path: str, headers: Json
     ) -> None:
-        visitor = Visitor(door_for(services, authorize=closed), deadline)
+        client = Client(router_for(services, authorize=closed), deadline)
 
-        assert visitor.status(path, load_event("module_registration_request"), headers) == 200
-        assert visitor.counts == {}
+        assert client.status(path, load_event("module_registration_request"), headers) == 200
+        assert client.counts == {}
 
     @pytest.mark.parametrize("path", ["/events", "/audiences", "/dsr"])
-    def test_elsewhere_the_registration_opens_nothing(self, visitor: Visitor, path: str) -> None:
-        assert visitor.status(path, load_event("module_registration_request"), JSON_TYPE) == 401
+    def test_elsewhere_the_registration_opens_nothing(self, client: Client, path: str) -> None:
+        assert client.status(path, load_event("module_registration_request"), JSON_TYPE) == 401
 
     @pytest.mark.parametrize(
         "body",
@@ -242,25 +248,25 @@ class TestTokens:
         ],
         ids=["empty", "broken", "unknown", "mark", "broken-mark", "mark-inside", "large", "utf-16", "deep"],
     )
-    def test_a_stranger_learns_nothing_about_a_body(self, visitor: Visitor, body: bytes) -> None:
-        answer = visitor.send("/", body, JSON_TYPE)
+    def test_a_stranger_learns_nothing_about_a_body(self, client: Client, body: bytes) -> None:
+        answer = client.send("/", body, JSON_TYPE)
 
         assert content(answer) == {"error": {"code": "token_required"}}
-        assert visitor.heard == []
+        assert client.read == []
 
     def test_without_usable_tokens_the_request_is_to_come_again(self, services: Services, deadline: Deadline) -> None:
-        visitor = Visitor(door_for(services, authorize=closed), deadline)
+        client = Client(router_for(services, authorize=closed), deadline)
 
-        answer = visitor.send("/", load_event("event_processing_request"))
+        answer = client.send("/", load_event("event_processing_request"))
 
         assert (answer.status, answer.headers["Retry-After"]) == (503, "10")
         assert content(answer) == {"error": {"code": "tokens_unavailable"}}
-        assert visitor.counts == {"TokensUnavailable": 1}
+        assert client.counts == {"TokensUnavailable": 1}
 
     def test_they_can_be_switched_off(self, services: Services, deadline: Deadline) -> None:
-        visitor = Visitor(door_for(services, authorize=None), deadline)
+        client = Client(router_for(services, authorize=None), deadline)
 
-        assert visitor.status("/", load_event("event_processing_request"), JSON_TYPE) == 200
+        assert client.status("/", load_event("event_processing_request"), JSON_TYPE) == 200
 
 
 class TestRefusals:
@@ -273,33 +279,33 @@ class TestRefusals:
             "/production/events",
         ],
     )  # fmt: skip
-    def test_every_other_path_is_unknown(self, visitor: Visitor, path: str) -> None:
-        answer = visitor.send(path, load_event("event_processing_request"))
+    def test_every_other_path_is_unknown(self, client: Client, path: str) -> None:
+        answer = client.send(path, load_event("event_processing_request"))
 
         assert (answer.status, content(answer)) == (404, {"error": {"code": "unknown_path"}})
-        assert visitor.counts == {"Refused": 1}
+        assert client.counts == {"Refused": 1}
 
     @pytest.mark.parametrize(
         "method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "POST ", "", "pOST"]
     )
     @pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if route.messages])
-    def test_messages_are_posted(self, visitor: Visitor, path: str, method: str) -> None:
-        answer = visitor.send(path, load_event("event_processing_request"), method=method)
+    def test_messages_are_posted(self, client: Client, path: str, method: str) -> None:
+        answer = client.send(path, load_event("event_processing_request"), method=method)
 
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
 
     @pytest.mark.parametrize("method", ["POST", "HEAD", "PUT", "DELETE", "OPTIONS"])
-    def test_health_is_asked_for(self, visitor: Visitor, method: str) -> None:
-        answer = visitor.send("/health", b"", headers={}, method=method)
+    def test_health_is_asked_for(self, client: Client, method: str) -> None:
+        answer = client.send("/health", b"", headers={}, method=method)
 
         assert (answer.status, answer.headers["Allow"]) == (405, "GET")
 
-    def test_six_mebibytes_are_read_and_one_byte_more_is_not(self, visitor: Visitor) -> None:
+    def test_six_mebibytes_are_read_and_one_byte_more_is_not(self, client: Client) -> None:
         body = json.dumps(load_event("event_processing_keep_alive")).encode()
-        most = body + b" " * (MOST_BODY_BYTES - len(body))
+        most = body + b" " * (MAX_BODY_BYTES - len(body))
 
-        assert visitor.status("/events", most) == 200
-        answer = visitor.send("/events", most + b" ")
+        assert client.status("/events", most) == 200
+        answer = client.send("/events", most + b" ")
         assert (answer.status, content(answer)) == (413, {"error": {"code": "too_large"}})
 
     @pytest.mark.parametrize(
@@ -310,12 +316,12 @@ class TestRefusals:
             "application/json; profile=x",
         ],
     )  # fmt: skip
-    def test_json_in_utf8_is_taken_however_it_is_said(self, visitor: Visitor, content_type: str | None) -> None:
+    def test_json_in_utf8_is_taken_however_it_is_said(self, client: Client, content_type: str | None) -> None:
         headers = OURS | ({} if content_type is None else {"content-type": content_type})
         if content_type is None:
             headers.pop("content-type")
 
-        assert visitor.status("/events", load_event("event_processing_keep_alive"), headers) == 200
+        assert client.status("/events", load_event("event_processing_keep_alive"), headers) == 200
 
     @pytest.mark.parametrize(
         ("header", "value", "code"),
@@ -337,28 +343,28 @@ class TestRefusals:
             ("content-encoding", "identity, gzip", "unsupported_content_encoding"),
         ],
     )  # fmt: skip
-    def test_anything_else_is_not(self, visitor: Visitor, header: str, value: str, code: str) -> None:
-        answer = visitor.send("/events", load_event("event_processing_keep_alive"), {**OURS, header: value})
+    def test_anything_else_is_not(self, client: Client, header: str, value: str, code: str) -> None:
+        answer = client.send("/events", load_event("event_processing_keep_alive"), {**OURS, header: value})
 
         assert (answer.status, content(answer)) == (415, {"error": {"code": code}})
-        assert visitor.counts == {"Refused": 1}
+        assert client.counts == {"Refused": 1}
 
-    def test_an_identity_coding_is_none(self, visitor: Visitor) -> None:
+    def test_an_identity_coding_is_none(self, client: Client) -> None:
         headers = {**OURS, "content-encoding": "Identity"}
 
-        assert visitor.status("/events", load_event("event_processing_keep_alive"), headers) == 200
+        assert client.status("/events", load_event("event_processing_keep_alive"), headers) == 200
 
-    def test_the_first_thing_that_is_wrong_decides(self, visitor: Visitor) -> None:
+    def test_the_first_thing_that_is_wrong_decides(self, client: Client) -> None:
         """A path, a method, a size and a content type cost nothing to look at; a token does, and a message more."""
-        huge, odd = b"x" * (MOST_BODY_BYTES + 1), {"content-type": "text/plain"}
+        huge, odd = b"x" * (MAX_BODY_BYTES + 1), {"content-type": "text/plain"}
 
         statuses = [
-            visitor.status("/nowhere", huge, odd, "PUT"),
-            visitor.status("/events", huge, odd, "PUT"),
-            visitor.status("/events", huge, odd),
-            visitor.status("/events", b"{", odd),
-            visitor.status("/events", b"{", JSON_TYPE),
-            visitor.status("/events", b"{", OURS),
+            client.status("/nowhere", huge, odd, "PUT"),
+            client.status("/events", huge, odd, "PUT"),
+            client.status("/events", huge, odd),
+            client.status("/events", b"{", odd),
+            client.status("/events", b"{", JSON_TYPE),
+            client.status("/events", b"{", OURS),
         ]
 
         assert statuses == [404, 405, 413, 415, 401, 400]
@@ -408,9 +414,9 @@ class TestMalformedMessages:
         ],
     )  # fmt: skip
     def test_they_are_refused_by_field_and_rule(
-        self, visitor: Visitor, body: bytes, code: str, problems: list[tuple[str, str]] | None
+        self, client: Client, body: bytes, code: str, problems: list[tuple[str, str]] | None
     ) -> None:
-        answer = visitor.send("/", body)
+        answer = client.send("/", body)
 
         error = content(answer)["error"]
         assert (answer.status, error["code"]) == (400, code)
@@ -429,8 +435,8 @@ class TestMalformedMessages:
         ],
         ids=["bom", "duplicate-key", "trailing", "nested", "lone-surrogate"],
     )
-    def test_what_is_merely_odd_is_answered(self, visitor: Visitor, body: bytes) -> None:
-        assert visitor.status("/events", body) == 200
+    def test_what_is_merely_odd_is_answered(self, client: Client, body: bytes) -> None:
+        assert client.status("/events", body) == 200
 
 
 class TestWhatBecomesOfErrors:
@@ -452,14 +458,14 @@ class TestWhatBecomesOfErrors:
         ids=lambda value: type(value).__name__,
     )
     def test_each_has_a_status(self, error: FirehoseError, status: int, retry_after: str | None) -> None:
-        answer = error_answer(error)
+        answer = error_response(error)
 
         assert (answer.status, answer.headers.get("Retry-After")) == (status, retry_after)
 
     def test_only_what_is_transient_asks_to_be_repeated(self) -> None:
         repeated = {429, 502, 503, 504}
 
-        for consequence in CONSEQUENCES.values():
+        for consequence in ERROR_STATUSES.values():
             assert (consequence.retry_after is not None) == (consequence.status in repeated)
 
     @pytest.mark.parametrize(
@@ -472,28 +478,28 @@ class TestWhatBecomesOfErrors:
         ids=str,
     )
     def test_a_subscription_is_repeated_only_if_that_can_help(
-        self, visitor: Visitor, partner: PartnerDouble, outcome: Outcome, status: int, code: str
+        self, client: Client, partner: PartnerDouble, outcome: Outcome, status: int, code: str
     ) -> None:
         partner.judge, partner.outcomes = None, [outcome]
 
-        answer = visitor.send("/audiences", load_event("audience_subscription_add"))
+        answer = client.send("/audiences", load_event("audience_subscription_add"))
 
         assert (answer.status, content(answer)) == (status, {"error": {"code": code}})
 
-    def test_a_subscription_without_the_customers_key_is_not(self, visitor: Visitor) -> None:
-        answer = visitor.send("/audiences", load_event("audience_subscription_add", account={"account_id": 1}))
+    def test_a_subscription_without_the_customers_key_is_not(self, client: Client) -> None:
+        answer = client.send("/audiences", load_event("audience_subscription_add", account={"account_id": 1}))
 
         assert (answer.status, content(answer)) == (422, {"error": {"code": "unusable_setting"}})
 
-    def test_a_request_that_no_queue_takes_is_repeated(self, visitor: Visitor) -> None:
-        cast("StoreDouble", visitor.door.services.events).fails = True
+    def test_a_request_that_no_queue_takes_is_repeated(self, client: Client) -> None:
+        cast("StoreDouble", client.router.services.events).fails = True
 
-        answer = visitor.send("/dsr", load_event("dsr_processing_request"))
+        answer = client.send("/dsr", load_event("dsr_processing_request"))
 
         assert (answer.status, answer.headers["Retry-After"]) == (503, "5")
 
-    def test_what_is_no_erasure_is_malformed(self, visitor: Visitor) -> None:
-        answer = visitor.send("/dsr", load_event("dsr_processing_request", subject_request_type="access"))
+    def test_what_is_no_erasure_is_malformed(self, client: Client) -> None:
+        answer = client.send("/dsr", load_event("dsr_processing_request", subject_request_type="access"))
 
         (problem,) = content(answer)["error"]["problems"]
         assert (answer.status, problem["field"]) == (400, "subject_request_type")

@@ -15,9 +15,9 @@ from mparticle_firehose.endpoint.errors import (
 )
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
 from mparticle_firehose.endpoint.tokens import (
-    LONGEST_OUTAGE_SECONDS,
+    MAX_OUTAGE_SECONDS,
+    MIN_TOKEN_LENGTH,
     PAUSE_SECONDS,
-    SHORTEST_TOKEN,
     Tokens,
     tokens_in,
 )
@@ -169,7 +169,7 @@ def test_a_token_is_of_printable_ascii(token: str) -> None:
         ('{"a":' * 100_000, "the source starts like a JSON object and is none"),
         ('{"a": 12345678}', "a value in the source's JSON object is no text"),
         ('{"a": null}', "a value in the source's JSON object is no text"),
-        (OLD[: SHORTEST_TOKEN - 1], "a token in the source is shorter than 8 characters"),
+        (OLD[: MIN_TOKEN_LENGTH - 1], "a token in the source is shorter than 8 characters"),
         (json.dumps({"current": OLD, "next": "none"}), "a token in the source is shorter than 8 characters"),
         (json.dumps({"username": "admin", "token": OLD}), "a token in the source is shorter than 8 characters"),
         (json.dumps([OLD]), NO_TOKEN),
@@ -307,7 +307,7 @@ def test_the_first_request_asks_once_even_with_an_unknown_token(bench: Bench) ->
 def test_the_last_known_tokens_outlive_an_outage_of_an_hour_and_no_more(bench: Bench) -> None:
     bench.admits(OLD)
     bench.source.fails = True
-    bench.clock.now += REFRESH_SECONDS + LONGEST_OUTAGE_SECONDS - 1
+    bench.clock.now += REFRESH_SECONDS + MAX_OUTAGE_SECONDS - 1
     assert bench.admits(OLD)
     assert bench.telemetry.warnings == [
         {"event": "tokens not refreshed", "reason": "the source answers ThrottlingException"}

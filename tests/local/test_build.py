@@ -128,7 +128,7 @@ def test_what_sam_builds_passes_and_names_no_folder_of_this_machine(function: st
     folder = packed_build(machine_architecture())[0].parent / "build" / function
     verify(folder, architecture=machine_architecture())
     compiled = bytecode_path(folder / PACKAGE / "firehose.py").read_bytes()
-    assert f"/var/task/{PACKAGE}/app.py".encode() in compiled
+    assert f"/var/task/{PACKAGE}/firehose.py".encode() in compiled
     assert str(ROOT).encode() not in compiled
 
 

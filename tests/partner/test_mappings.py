@@ -4,7 +4,7 @@ from decimal import Decimal
 import pytest
 
 from mparticle_firehose.errors import SettingError
-from mparticle_firehose.integration.calls import JsonObject, MembershipChange, PartnerCall, UndeliverableChange
+from mparticle_firehose.integration import Bearer, JsonObject, MembershipChange, PartnerCall, UndeliverableChange
 from mparticle_firehose.protocol import (
     Account,
     AudienceMembershipChangeRequest,
@@ -14,7 +14,7 @@ from mparticle_firehose.protocol import (
     EventType,
     SystemNotificationType,
 )
-from partner.account import credential
+from partner.account import auth
 from partner.audiences import members_call, membership_changes, subscription_call
 from partner.erasures import erasure_call
 from partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS, events_call
@@ -77,7 +77,7 @@ class TestEvents:
     def test_our_events_keep_the_partners_contract(self, name: str) -> None:
         call = call_of(load_event(name))
 
-        assert (call.method, call.path, call.credential) == ("POST", "/v1/events", KEY)
+        assert (call.method, call.path, call.auth) == ("POST", "/v1/events", Bearer(KEY))
         assert broken_rules(call) == []
 
     @pytest.mark.parametrize("kind", EventType)
@@ -166,7 +166,7 @@ class TestSubscriptions:
         call = subscription_call(parsed(AudienceSubscriptionRequest, load_event(name)))
 
         assert call
-        assert (call.method, call.path, call.credential) == (method, path, KEY)
+        assert (call.method, call.path, call.auth) == (method, path, Bearer(KEY))
         assert broken_rules(call) == []
 
     def test_an_update_without_the_partners_id_creates_the_audience(self) -> None:
@@ -280,7 +280,7 @@ def test_an_erasure_names_everyone_that_mparticle_names() -> None:
     assert broken_rules(call) == []
     assert call.body
     assert call.body["identities"] == {"email": "canary-pii", "other6": "x", "other2": "o"}
-    assert call.credential == KEY
+    assert call.auth == Bearer(KEY)
 
 
 @pytest.mark.parametrize(
@@ -307,14 +307,14 @@ def test_an_answer_that_does_not_say_which_items_is_not_taken_for_success(failur
 
 class TestCredential:
     def test_blanks_that_come_with_a_pasted_key_are_left_out(self) -> None:
-        assert credential(account_with(f" {KEY}\r\n")) == KEY
+        assert auth(account_with(f" {KEY}\r\n")) == Bearer(KEY)
 
     @pytest.mark.parametrize(
         "key", ["", "  ", "two\nlines", "two words", "canary\u2019key", "key\ud800", "key\x00", "sch\u00f6n"], ids=ascii
     )
     def test_a_key_that_no_header_can_carry_is_the_customers_to_mend(self, key: str) -> None:
         with pytest.raises(SettingError, match="apiKey") as caught:
-            credential(account_with(key))
+            auth(account_with(key))
 
         assert "canary" not in str(caught.value)
 

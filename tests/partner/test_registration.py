@@ -9,9 +9,11 @@ from local.registration.changes import consequence, differences
 from mparticle_firehose.protocol import DsrType, ModuleRegistrationResponse, RuntimeEnvironmentType, Serializer, declare
 from partner.audiences import PARTNER_AUDIENCE_ID
 from partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS
-from partner.registration import REGISTRATION, partner_identities, registration
+from partner.integration import INTEGRATION
+from partner.registration import partner_identities, registration
 
 serializer = Serializer()
+REGISTRATION = registration()
 
 
 def with_cookie_sync_id(*, on: bool) -> ModuleRegistrationResponse:
@@ -28,9 +30,9 @@ def test_the_declaration_survives_the_wire() -> None:
 
 
 def test_each_answer_is_a_message_of_its_own_with_the_same_declaration() -> None:
-    first, second = registration(), registration()
+    first, second = INTEGRATION.declaration(), INTEGRATION.declaration()
 
-    assert first.id not in {second.id, REGISTRATION.id}
+    assert first.id != second.id
     assert first.model_dump(exclude={"id", "timestamp_ms"}) == REGISTRATION.model_dump(exclude={"id", "timestamp_ms"})
 
 

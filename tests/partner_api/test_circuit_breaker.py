@@ -1,12 +1,11 @@
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
 from mparticle_firehose.partner_api.circuit_breaker import CIRCUIT_OPEN, CircuitBreaker
 from tests.conftest import Clock, PartnerDouble
 
-CALL = PartnerCall(method="POST", path="/v1/events", credential="key")
+CALL = PartnerCall(method="POST", path="/v1/events", auth=Bearer("key"))
 DOWN = Retry("read_timeout")
 OPEN = Retry(CIRCUIT_OPEN)
 

@@ -9,8 +9,7 @@ import pytest
 
 from local.partner.server import FakePartner, Step
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
 from mparticle_firehose.partner_api.client import MAX_ANSWER_BYTES, PartnerClient
 from mparticle_firehose.protocol import EventProcessingRequest
 from partner.partial_success import failures_in
@@ -18,7 +17,7 @@ from partner.partial_success import failures_in
 ERASURE = PartnerCall(
     method="POST",
     path="/v1/erasures",
-    credential="canary-secret-key",
+    auth=Bearer("canary-secret-key"),
     body={"identities": {"email": "canary-pii@example.com"}},
 )
 
@@ -78,7 +77,7 @@ def test_the_partners_answer_comes_with_success(fake: FakePartner) -> None:
     call = PartnerCall(
         method="POST",
         path="/v1/audiences",
-        credential="key",
+        auth=Bearer("key"),
         body={"account_id": 4242, "audience_id": 1, "name": "Tea"},
     )
 
@@ -135,7 +134,7 @@ def test_what_the_partner_does_becomes_an_outcome(fake: FakePartner, step: Step,
 
 def test_a_deletion_of_what_is_gone_is_done(fake: FakePartner) -> None:
     fake.script("/v1/audiences", [404])
-    call = PartnerCall(method="DELETE", path="/v1/audiences/gone", credential="key", done_statuses=frozenset({404}))
+    call = PartnerCall(method="DELETE", path="/v1/audiences/gone", auth=Bearer("key"), done_statuses=frozenset({404}))
 
     assert isinstance(send(fake.url, call), Delivered)
 
@@ -183,16 +182,16 @@ def test_a_call_that_was_given_up_is_no_burden_for_the_next(fake: FakePartner) -
 def test_items_that_the_partner_did_not_take_come_with_the_outcome(fake: FakePartner) -> None:
     fake.script("/v1/erasures", [{"status": 207, "body": {"failures": [{"index": 1, "status": 422}]}}])
 
-    outcome = PartnerClient(fake.url, failures_in).send(ERASURE, Deadline.after(2))
+    outcome = PartnerClient(fake.url, failures=failures_in).send(ERASURE, Deadline.after(2))
 
     assert isinstance(outcome, Delivered)
-    assert outcome.failures == {1: 422}
+    assert outcome.failures == {1: Rejected("http_422")}
 
 
 def test_items_that_nobody_can_tell_are_no_success(fake: FakePartner) -> None:
     fake.script("/v1/erasures", [{"status": 207, "body": {"failures": "some"}}])
 
-    assert PartnerClient(fake.url, failures_in).send(ERASURE, Deadline.after(2)) == Retry("malformed_answer")
+    assert PartnerClient(fake.url, failures=failures_in).send(ERASURE, Deadline.after(2)) == Retry("malformed_answer")
 
 
 def test_nothing_is_sent_when_there_is_no_time_left(fake: FakePartner) -> None:

@@ -3,16 +3,10 @@ from email.utils import format_datetime
 
 import pytest
 
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
-from mparticle_firehose.partner_api.retry_policy import (
-    MAX_RETRY_AFTER,
-    POLICY,
-    NetworkFault,
-    Verdict,
-    judge_fault,
-    judge_items,
-    judge_status,
-)
+from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, Rejected, Retry, Suspend, Verdict
+from mparticle_firehose.partner_api.retry_policy import DEFAULT, MAX_RETRY_AFTER, RetryPolicy
+
+POLICY = RetryPolicy()
 
 KINDS: dict[Verdict, type[Outcome]] = {
     Verdict.DELIVERED: Delivered,
@@ -23,11 +17,11 @@ KINDS: dict[Verdict, type[Outcome]] = {
 
 
 def judged(status: int, retry_after: str | None = None) -> Outcome:
-    return judge_status(status, answer={}, retry_after=retry_after)
+    return POLICY.judge_status(status, answer={}, retry_after=retry_after)
 
 
 @pytest.mark.parametrize(
-    ("status", "verdict"), [(key, verdict) for key, verdict in POLICY.items() if not isinstance(key, NetworkFault)]
+    ("status", "verdict"), [(key, verdict) for key, verdict in DEFAULT.items() if not isinstance(key, NetworkFault)]
 )
 def test_each_status_of_the_table_comes_to_what_the_table_says(status: int, verdict: Verdict) -> None:
     assert isinstance(judged(status), KINDS[verdict])
@@ -46,22 +40,22 @@ def test_the_table_is_the_partners_contract(statuses: tuple[int, ...], kind: typ
     assert {type(judged(status)) for status in statuses} == {kind}
 
 
-@pytest.mark.parametrize("status", [status for status in range(100, 1000) if status not in POLICY])
+@pytest.mark.parametrize("status", [status for status in range(100, 1000) if status not in DEFAULT])
 def test_a_status_that_nobody_named_is_tried_again(status: int) -> None:
     assert judged(status) == Retry(f"http_{status}")
 
 
 @pytest.mark.parametrize("fault", NetworkFault)
 def test_every_network_fault_is_tried_again(fault: NetworkFault) -> None:
-    assert judge_fault(fault) == Retry(fault.value)
+    assert POLICY.judge_fault(fault) == Retry(fault.value)
 
 
 def test_a_call_may_count_a_status_as_done() -> None:
-    assert isinstance(judge_status(404, answer={}, retry_after=None, done=frozenset({404})), Delivered)
+    assert isinstance(POLICY.judge_status(404, answer={}, retry_after=None, done=frozenset({404})), Delivered)
 
 
 def test_the_answer_travels_with_success() -> None:
-    assert judge_status(201, answer={"id": "a"}, retry_after=None) == Delivered({"id": "a"})
+    assert POLICY.judge_status(201, answer={"id": "a"}, retry_after=None) == Delivered({"id": "a"})
 
 
 @pytest.mark.parametrize(
@@ -93,11 +87,17 @@ def test_retry_after_is_read_as_a_date() -> None:
 
 
 def test_items_of_a_call_are_judged_as_if_each_had_been_alone() -> None:
-    delivered = Delivered({}, {0: 200, 3: 422, 4: 503, 5: 401, 9: 999})
-
-    assert judge_items(delivered) == {
+    assert POLICY.judge_items({0: 200, 3: 422, 4: 503, 5: 401, 9: 999}) == {
         3: Rejected("http_422"),
         4: Retry("http_503"),
         5: Suspend("http_401"),
         9: Retry("http_999"),
     }
+
+
+def test_an_integrations_exceptions_come_before_the_default() -> None:
+    policy = RetryPolicy({403: Verdict.RETRY, 432: Verdict.REJECTED, NetworkFault.TLS: Verdict.REJECTED})
+
+    assert policy.judge_status(403, answer={}, retry_after="5") == Retry("http_403", 5.0)
+    assert policy.judge_items({0: 432, 1: 401}) == {0: Rejected("http_432"), 1: Suspend("http_401")}
+    assert policy.judge_fault(NetworkFault.TLS) == Rejected("tls")

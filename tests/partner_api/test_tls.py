@@ -16,11 +16,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Retry
+from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Retry
 from mparticle_firehose.partner_api.client import PartnerClient
 
-CALL = PartnerCall(method="POST", path="/v1/erasures", credential="canary-secret-key", body={})
+CALL = PartnerCall(method="POST", path="/v1/erasures", auth=Bearer("canary-secret-key"), body={})
 
 
 class Accepting(BaseHTTPRequestHandler):

@@ -49,15 +49,15 @@ def test_attempts_are_counted_for_each_message(ledger: Ledger) -> None:
 
 
 def test_a_group_is_contested_once_something_of_it_was_put_aside(ledger: Ledger) -> None:
-    ledger.contest("g1")
+    ledger.track_order("g1")
 
-    assert ledger.contested(["g1", "g2", "g1"]) == {"g1"}
+    assert ledger.order_tracked(["g1", "g2", "g1"]) == {"g1"}
 
 
 def test_what_was_put_aside_is_known(ledger: Ledger) -> None:
-    ledger.note_put_aside("l1")
+    ledger.note_dead_lettered("l1")
 
-    assert [ledger.is_put_aside(letter) for letter in ("l1", "l2")] == [True, False]
+    assert [ledger.is_dead_lettered(letter) for letter in ("l1", "l2")] == [True, False]
 
 
 def test_the_newest_change_is_known_for_as_many_as_are_asked(ledger: Ledger) -> None:
@@ -76,7 +76,7 @@ def test_a_later_delivery_takes_the_place_of_the_earlier(ledger: Ledger) -> None
 
 def test_every_entry_expires_after_all_messages_have(ledger: Ledger, dynamodb: DynamoDBClient) -> None:
     ledger.count_attempt("m1")
-    ledger.contest("g1")
+    ledger.track_order("g1")
     ledger.note_delivered({"change#1": "1"})
 
     expiries = {item["expires_at"]["N"] for item in dynamodb.scan(TableName="ledger")["Items"]}
@@ -104,8 +104,8 @@ def test_a_table_that_fails_is_a_delivery_error_without_its_text() -> None:
 
     for use in (
         lambda: broken.count_attempt("m1"),
-        lambda: broken.contest("g1"),
-        lambda: broken.contested(["g1"]),
+        lambda: broken.track_order("g1"),
+        lambda: broken.order_tracked(["g1"]),
         lambda: broken.newest(["change#1"]),
     ):
         with pytest.raises(DeliveryError, match=r"^the ledger cannot be used: ClientError$"):

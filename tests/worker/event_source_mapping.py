@@ -17,16 +17,15 @@ import pytest
 from local.cloud.ministack import MiniStack
 from local.isolation import CREDENTIALS, REGION
 from local.partner.server import FakePartner, ReceivedRequest, Step
-from mparticle_firehose.config import Settings
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.firehose import Application, serializer
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Outcome
+from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.integration import Outcome, PartnerCall
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.services import PartnerGateway, Services
+from mparticle_firehose.services import PartnerApi
 from mparticle_firehose.worker.worker import Worker
-from tests.conftest import Json, TelemetryDouble
+from partner.integration import INTEGRATION
+from tests.conftest import Json, TelemetryDouble, serializer
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -71,7 +70,7 @@ class Doom:
 class MortalGateway:
     """The partner as seen by an environment that may die around each call, and that waits less long than usual."""
 
-    partner: PartnerGateway
+    partner: PartnerApi
     doom: Doom
 
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
@@ -168,7 +167,7 @@ class Deployment:
         receives: how often each message has been received, by its id.
     """
 
-    services: Services
+    services: Firehose
     worker: Worker
 
     def __init__(self, emulator: MiniStack, partner_url: str, doom: Doom | None = None, **settings: str) -> None:
@@ -180,27 +179,30 @@ class Deployment:
         name = f"model-{next(_names)}"
         self.membership_dlq, self.membership = self._queues(f"{name}-membership", ".fifo")
         self.event_dlq, self.event = self._queues(f"{name}-event", "")
-        self.settings = Settings.from_env(
-            {
-                "PARTNER_API_URL": partner_url,
-                "MEMBERSHIP_QUEUE_URL": self.membership,
-                "EVENT_QUEUE_URL": self.event,
-                "MEMBERSHIP_DLQ_URL": self.membership_dlq,
-                "EVENT_DLQ_URL": self.event_dlq,
-                "SUSPENSION_TABLE": _table(emulator, f"{name}-suspensions", "account"),
-                "LEDGER_TABLE": _table(emulator, f"{name}-ledger", "key"),
-                "RETRY_BASE_SECONDS": "0",
-                "RETRY_CAP_SECONDS": "0",
-                **settings,
-            }
-        )
+        self.environ = {
+            "PARTNER_API_URL": partner_url,
+            "MEMBERSHIP_QUEUE_URL": self.membership,
+            "EVENT_QUEUE_URL": self.event,
+            "MEMBERSHIP_DLQ_URL": self.membership_dlq,
+            "EVENT_DLQ_URL": self.event_dlq,
+            "SUSPENSION_TABLE": _table(emulator, f"{name}-suspensions", "account"),
+            "LEDGER_TABLE": _table(emulator, f"{name}-ledger", "key"),
+            "RETRY_BASE_SECONDS": "0",
+            "RETRY_CAP_SECONDS": "0",
+            **settings,
+        }
         self.start()
 
     def start(self) -> None:
         """Replace both functions' environments by new ones, which remember nothing."""
-        self.services = replace(Application(self.settings).services, telemetry=self.telemetry)
-        worker = Application(self.settings).worker
-        self.worker = replace(worker, partner=MortalGateway(worker.partner, self.doom), telemetry=self.telemetry)
+        self.services = self._environment()
+        worker = self._environment().queue_worker
+        self.worker = replace(worker, partner=MortalGateway(worker.partner, self.doom))
+
+    def _environment(self) -> Firehose:
+        firehose = Firehose(INTEGRATION, self.environ)
+        firehose.telemetry = self.telemetry
+        return firehose
 
     def ask(self, message: Mapping[str, object], seconds: float = 5.0) -> dict[str, Any]:
         """Answer one request of mParticle's as the handler does."""

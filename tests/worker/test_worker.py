@@ -8,22 +8,27 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from local.partner.server import FakePartner
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import (
+    Delivered,
+    Integration,
+    NetworkFault,
+    Outcome,
+    PartnerCall,
+    Rejected,
+    Retry,
+    Suspend,
+)
 from mparticle_firehose.partner_api.client import PartnerClient
-from mparticle_firehose.partner_api.retry_policy import NetworkFault
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.membership_queue import membership_messages
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueSender
-from mparticle_firehose.queues.visibility import Backoff
-from mparticle_firehose.services import QueueMappings
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker.worker import CALL_SECONDS, Worker
-from partner.audiences import members_call, membership_changes, without_attributes
-from partner.erasures import erasure_call
-from partner.events import events_call
+from mparticle_firehose.worker.backoff import Backoff
+from mparticle_firehose.worker.batch import CALL_SECONDS
+from mparticle_firehose.worker.worker import Worker
+from partner.integration import INTEGRATION
 from tests.conftest import (
     TRANSIENT,
     Clock,
@@ -44,12 +49,12 @@ SENT_AT_MS = 1_760_000_000_000
 
 
 @dataclass
-class RedeliveryDouble:
+class VisibilityDouble:
     """Keeps what was scheduled."""
 
     waits: dict[str, int] = field(default_factory=dict)
 
-    def schedule(self, waits: Mapping[Record, int]) -> None:
+    def set(self, waits: Mapping[Record, int]) -> None:
         self.waits = {record.message_id: seconds for record, seconds in waits.items()}
 
 
@@ -62,7 +67,7 @@ class Bench:
     queues: Queues
     events: StoreDouble
     suspensions: SuspensionsDouble
-    redelivery: RedeliveryDouble
+    visibility: VisibilityDouble
     telemetry: TelemetryDouble
 
     def deliver(self, *records: Record, deadline: Deadline | None = None) -> list[str]:
@@ -92,16 +97,11 @@ def user(change: Json) -> str:
     return str(change["user"]["mpid"])
 
 
-def mappings(**overrides: Any) -> QueueMappings:
-    standard: dict[str, Any] = {
-        "events": events_call,
-        "erasure": erasure_call,
-        "membership_changes": membership_changes,
-        "members_call": members_call,
-        "without_attributes": without_attributes,
-        "most_changes": 500,
-    }
-    return QueueMappings(**{**standard, **overrides})
+def integration(**overrides: Any) -> Integration:
+    """Return the integration with some of its functions, or its audiences' functions, replaced."""
+    audiences = {name: overrides.pop(name) for name in list(overrides) if hasattr(INTEGRATION.audiences, name)}
+    assert INTEGRATION.audiences
+    return replace(INTEGRATION, audiences=replace(INTEGRATION.audiences, **audiences), **overrides)
 
 
 @pytest.fixture
@@ -109,27 +109,27 @@ def bench(queues: Queues, dynamodb: DynamoDBClient) -> Bench:
     return build(queues, dynamodb)
 
 
-def build(queues: Queues, dynamodb: DynamoDBClient, *, most_attempts: int = 100, **overrides: Any) -> Bench:
+def build(queues: Queues, dynamodb: DynamoDBClient, *, max_attempts: int = 100, **overrides: Any) -> Bench:
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
-    events, redelivery = StoreDouble(), RedeliveryDouble()
+    events, visibility = StoreDouble(), VisibilityDouble()
     dead_letters = DeadLetters(
         QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
     )
     worker = Worker(
         serializer=serializer,
         partner=partner,
-        mappings=mappings(**overrides),
+        integration=integration(**overrides),
         events=events,
         dead_letters=dead_letters,
         suspensions=suspensions,
         ledger=Ledger(dynamodb, "ledger", lambda: NOW),
-        redelivery=redelivery,  # type: ignore[arg-type]  # the one method that is used
+        visibility=visibility,  # type: ignore[arg-type]  # the one method that is used
         backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
-        most_attempts=most_attempts,
+        max_attempts=max_attempts,
         telemetry=telemetry,
         clock=lambda: NOW,
     )
-    return Bench(worker, partner, queues, events, suspensions, redelivery, telemetry)
+    return Bench(worker, partner, queues, events, suspensions, visibility, telemetry)
 
 
 def change(mpid: str, audience: str = "a", action: str = "add", **fields: object) -> Json:
@@ -263,7 +263,7 @@ def test_one_refused_change_goes_to_the_dead_letter_queue_and_all_others_arrive(
     }
 
 
-def test_a_change_without_the_partners_audience_is_put_aside_and_the_rest_delivered(bench: Bench) -> None:
+def test_a_change_without_the_partners_audience_is_dead_lettered_and_the_rest_delivered(bench: Bench) -> None:
     failed = bench.deliver(membership("m1", change("1", audience_subscription_settings={}), change("2")))
 
     ((_, why),) = bench.dead_letters()
@@ -272,7 +272,7 @@ def test_a_change_without_the_partners_audience_is_put_aside_and_the_rest_delive
     assert "partnerAudienceId" in why["reason"]
 
 
-def test_a_message_that_nobody_can_read_is_put_aside_and_does_not_block_its_group(bench: Bench) -> None:
+def test_a_message_that_nobody_can_read_is_dead_lettered_and_does_not_block_its_group(bench: Bench) -> None:
     unreadable = Record(message_id="m1", body='{"canary-pii', group_id="4242.0")
 
     failed = bench.deliver(unreadable, membership("m2", change("2")))
@@ -291,7 +291,7 @@ def test_a_reason_is_written_in_characters_that_sqs_takes(bench: Bench) -> None:
     assert dead["MessageAttributes"]["reason"]["StringValue"] == ("account.account_settings.\\x01\\xfc: must be text")
 
 
-def test_a_message_without_the_customers_key_is_put_aside_with_the_settings_name(bench: Bench) -> None:
+def test_a_message_without_the_customers_key_is_dead_lettered_with_the_settings_name(bench: Bench) -> None:
     failed = bench.deliver(membership("m1", change("1"), account={"account_id": 7}))
 
     ((_, why),) = bench.dead_letters()
@@ -397,7 +397,7 @@ def test_nothing_personal_or_secret_is_said_about_failures(bench: Bench) -> None
     assert "canary" not in said
 
 
-def test_a_request_that_is_never_queued_is_put_aside(bench: Bench) -> None:
+def test_a_request_that_is_never_queued_is_dead_lettered(bench: Bench) -> None:
     failed = bench.deliver(event_record("e1", "module_registration_request"))
 
     ((_, why),) = bench.dead_letters()
@@ -414,26 +414,26 @@ class TestComingAgain:
             failing, membership("m2", change("2", "b"), group="g1"), membership("m3", change("3", "b"), group="g2")
         )
 
-        assert bench.redelivery.waits == {"m1": 16, "m2": 16}
+        assert bench.visibility.waits == {"m1": 16, "m2": 16}
 
     def test_the_partners_retry_after_is_honoured(self, bench: Bench) -> None:
         bench.partner.outcomes = [Retry("http_429", 7.0)]
 
         bench.deliver(membership("m1", change("1")))
 
-        assert bench.redelivery.waits == {"m1": 7}
+        assert bench.visibility.waits == {"m1": 7}
 
     def test_without_time_for_a_call_nothing_is_tried_and_all_comes_again_at_once(self, bench: Bench) -> None:
         failed = bench.deliver(membership("m1", change("1")), event_record("e1"), deadline=Deadline.after(0.5))
 
         assert failed == ["m1", "e1"]
         assert bench.partner.calls == []
-        assert bench.redelivery.waits == {"m1": 0, "e1": 0}
+        assert bench.visibility.waits == {"m1": 0, "e1": 0}
 
-    def test_a_message_that_failed_too_often_is_put_aside_and_its_followers_are_not(
+    def test_a_message_that_failed_too_often_is_dead_lettered_and_its_followers_are_not(
         self, queues: Queues, dynamodb: DynamoDBClient
     ) -> None:
-        bench = build(queues, dynamodb, most_attempts=3)
+        bench = build(queues, dynamodb, max_attempts=3)
         bench.partner.judge = lambda call: Retry("http_503") if "/a/" in call.path else Delivered()
         head, follower = membership("m1", change("1")), membership("m2", change("2", "b"))
 
@@ -442,11 +442,11 @@ class TestComingAgain:
         ((_, why),) = bench.dead_letters()
         assert failed == [["m1", "m2"], ["m1", "m2"], ["m2"]]
         assert (why["reason"], why["attempts"], why["status"]) == ("http_503", "3", "503")
-        assert bench.redelivery.waits == {"m2": 0}
+        assert bench.visibility.waits == {"m2": 0}
         assert bench.deliver(follower) == []
 
     def test_standing_behind_a_failing_message_is_no_attempt(self, queues: Queues, dynamodb: DynamoDBClient) -> None:
-        bench = build(queues, dynamodb, most_attempts=3)
+        bench = build(queues, dynamodb, max_attempts=3)
         head, follower = membership("m1", change("1")), membership("m2", change("1", action="delete"))
         bench.partner.judge = lambda _: Retry("reset")
         for _ in range(2):
@@ -460,13 +460,13 @@ class TestComingAgain:
     def test_a_change_waits_for_new_credentials_without_using_up_its_attempts(
         self, queues: Queues, dynamodb: DynamoDBClient
     ) -> None:
-        bench = build(queues, dynamodb, most_attempts=2)
+        bench = build(queues, dynamodb, max_attempts=2)
         bench.partner.judge = lambda _: Suspend("http_401")
 
         failed = [bench.deliver(membership("m1", change("1"))) for _ in range(5)]
 
         assert failed == [["m1"]] * 5
-        assert bench.redelivery.waits == {"m1": 900}
+        assert bench.visibility.waits == {"m1": 900}
         assert bench.dead_letters() == []
 
     def test_nothing_waits_until_sqs_drops_it(self, bench: Bench) -> None:
@@ -505,7 +505,7 @@ class TestComingAgain:
 
         assert failed == ["m1", "m2"]
         assert bench.partner.calls == []
-        assert bench.redelivery.waits == {"m1": 2, "m2": 2}
+        assert bench.visibility.waits == {"m1": 2, "m2": 2}
 
     def test_what_was_put_aside_is_not_put_aside_again_when_its_message_comes_again(self, bench: Bench) -> None:
         bench.partner.judge = lambda call: Rejected("http_422") if "/a/" in call.path else Retry("http_500")
@@ -542,8 +542,8 @@ class TestTelling:
         bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
 
         assert [(note["event"], note["message_id"], note["reason"]) for note in bench.telemetry.notes] == [
-            ("comes again", "m1", "http_500"),
-            ("comes again", "m2", "behind_another"),
+            ("retried later", "m1", "http_500"),
+            ("retried later", "m2", "behind_another"),
         ]
 
     def test_the_age_at_delivery_and_the_outcomes_are_counted(self, bench: Bench) -> None:
@@ -557,7 +557,7 @@ class TestTelling:
 
 class TestItemFailures:
     def test_of_a_call_that_was_taken_each_item_is_treated_as_the_partner_treated_it(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Delivered({}, {1: 422, 2: 503})]
+        bench.partner.outcomes = [Delivered({}, {1: Rejected("http_422"), 2: Retry("http_503")})]
 
         failed = bench.deliver(
             membership("m1", change("1"), group="g1"),
@@ -571,7 +571,7 @@ class TestItemFailures:
         assert why["reason"] == "http_422"
 
     def test_a_later_change_of_a_user_waits_for_the_item_that_failed(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Delivered({}, {0: 500})]
+        bench.partner.outcomes = [Delivered({}, {0: Retry("http_500")})]
 
         failed = bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
 
@@ -584,7 +584,7 @@ class TestItemFailures:
             system_notifications=[],
             events=[{"type": "session_start"}, {"type": "hologram"}, {"type": "session_end"}],
         )
-        bench.partner.outcomes = [Delivered({}, {0: 503, 1: 400})]
+        bench.partner.outcomes = [Delivered({}, {0: Retry("http_503"), 1: Rejected("http_400")})]
 
         failed = bench.deliver(record)
 
@@ -628,7 +628,7 @@ class TestRedrivenChanges:
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove"]
 
-    def test_a_change_that_is_put_aside_again_keeps_its_first_time(self, bench: Bench) -> None:
+    def test_a_change_that_is_dead_lettered_again_keeps_its_first_time(self, bench: Bench) -> None:
         bench.partner.judge = refuse("1")
 
         bench.deliver(replace(redriven(membership("m1", change("1"))), first_at="1750000000000"))
@@ -636,7 +636,7 @@ class TestRedrivenChanges:
         ((_, why),) = bench.dead_letters()
         assert (why["first_at"], why["redriven_at"]) == ("1750000000000", "1760000050000")
 
-    def test_the_largest_message_still_fits_when_it_is_put_aside(self, bench: Bench) -> None:
+    def test_the_largest_message_still_fits_when_it_is_dead_lettered(self, bench: Bench) -> None:
         room = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION - 900
         largest = load_event("audience_membership_change_request", user_profiles=[change("1", note="x" * room)])
         (message,) = membership_messages(parsed(AudienceMembershipChangeRequest, largest), 1)
@@ -653,7 +653,7 @@ class TestRedrivenChanges:
         bench.partner.outcomes = [Rejected("http_422")]
         bench.deliver(refused)
         ((body, why),) = bench.dead_letters()
-        return redriven(replace(refused, message_id="back", body=json.dumps(body), place=why["place"]))
+        return redriven(replace(refused, message_id="back", body=json.dumps(body), queue_position=why["place"]))
 
     def test_a_newer_attribute_does_not_cost_the_membership(self, bench: Bench) -> None:
         joined = change("1", user_attributes=[attribute("tier", "old"), attribute("size", "M")])
@@ -682,7 +682,7 @@ class TestRedrivenChanges:
         bench.deliver(request)
         ((body, why),) = bench.dead_letters()
 
-        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), place=why["place"])))
+        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), queue_position=why["place"])))
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove", "add"]
 
@@ -692,7 +692,7 @@ class TestRedrivenChanges:
         bench.deliver(request)
         ((body, why),) = bench.dead_letters()
 
-        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), place=why["place"])))
+        bench.deliver(redriven(replace(request, message_id="back", body=json.dumps(body), queue_position=why["place"])))
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove", "remove"]
 

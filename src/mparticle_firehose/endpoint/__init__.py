@@ -1,6 +1,6 @@
-"""The HTTPS door: the same requests and the same processors, behind an adapter, and the cookie sync beside them.
+"""The HTTPS endpoint: the same requests and processors as a direct invocation, and the cookie sync.
 
-A direct invocation needs none of its modules, and they are loaded when the first HTTP request comes.
+Its modules are loaded with the first HTTP request: a direct invocation does not need them.
 """
 
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any, TypeGuard
 
 
 def is_http_event(event: object) -> TypeGuard[Mapping[str, Any]]:
-    """Return whether Lambda hands over an HTTP request, and not one of mParticle's messages by itself."""
+    """Return whether the Lambda event is an HTTP request, and not one of mParticle's messages."""
     if not isinstance(event, Mapping) or event.get("version") != "2.0":
         return False
     context = event.get("requestContext")

@@ -18,7 +18,7 @@ from mparticle_firehose.cookie_sync import (
     redirect_target,
 )
 from mparticle_firehose.endpoint.errors import RefusedRequestError
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
 
 LONGEST_LOCATION = 8_192
 _MOST_PARAMETERS = 100
@@ -41,7 +41,7 @@ class _Return(NamedTuple):
     beside: Parameters
 
 
-def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
+def sync(request: HttpRequest, declaration: CookieSync) -> HttpResponse:
     """Answer a browser that mParticle's pixel has sent.
 
     The partner's id is read from its cookie or made; the cookie is set again, so that its lifetime starts anew. Of a
@@ -58,20 +58,20 @@ def sync(request: HttpRequest, declaration: CookieSync) -> HttpAnswer:
     return _with_id(back, _partner_id(request, declaration), declaration)
 
 
-def _with_id(back: _Return | None, partner_id: str, declaration: CookieSync) -> HttpAnswer:
+def _with_id(back: _Return | None, partner_id: str, declaration: CookieSync) -> HttpResponse:
     cookies = (_set_cookie(partner_id, declaration),)
     if back is None:
-        return HttpAnswer(status=204, headers=_NO_STORE, cookies=cookies)
+        return HttpResponse(status=204, headers=_NO_STORE, cookies=cookies)
     query = _filled(_own(back, declaration), _beside(back, declaration), partner_id, declaration)
-    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)}, cookies=cookies)
+    return HttpResponse(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)}, cookies=cookies)
 
 
-def _without_id(back: _Return | None, error: SyncError, declaration: CookieSync) -> HttpAnswer:
+def _without_id(back: _Return | None, error: SyncError, declaration: CookieSync) -> HttpResponse:
     if back is None or declaration.error_parameter is None:
-        return HttpAnswer(status=204, headers=_NO_STORE)
+        return HttpResponse(status=204, headers=_NO_STORE)
     echoed = [*_own(back, declaration), *_beside(back, declaration)]
     query = [*_emptied(echoed, declaration), (declaration.error_parameter, error)]
-    return HttpAnswer(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)})
+    return HttpResponse(status=302, headers=_NO_STORE | {"Location": _location(back.target, query)})
 
 
 def _parsed(query: str) -> Parameters:

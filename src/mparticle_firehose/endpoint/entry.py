@@ -1,54 +1,63 @@
-"""Puts the door together, and takes an HTTP event through it."""
+"""Builds the router, and takes an HTTP event through it: read, process, respond."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from mparticle_firehose.config import VERIFICATION_OFF, Settings
-from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.endpoint.errors import RefusedRequestError, TurnedAwayError, UnknownTokenError
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
-from mparticle_firehose.endpoint.responses import error_answer
-from mparticle_firehose.endpoint.router import Door, facts_of
+from mparticle_firehose.deadline import Deadline, Invocation
+from mparticle_firehose.endpoint.errors import RefusedRequestError, UnknownTokenError, UnreadRequestError
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
+from mparticle_firehose.endpoint.responses import error_response
+from mparticle_firehose.endpoint.router import Router, facts_of
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
 from mparticle_firehose.endpoint.tokens import Tokens
 from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.protocol import AnyRequest, Serializer
+from mparticle_firehose.integration.offered import offered
+from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.reporting import Report, logger, reported
 from mparticle_firehose.services import Services
 
-type Facts = Callable[[AnyRequest], Mapping[str, Any]]
-type Opened = Callable[[], tuple[Door, Callable[[], Deadline]]]
+
+class Application(Protocol):
+    """What an HTTP event needs. Both are built when they are first read, and may raise a ConfigurationError."""
+
+    @property
+    def settings(self) -> Settings:
+        """The deployment's settings."""
+
+    @property
+    def router(self) -> Router:
+        """Answers the request."""
 
 
-def open_door(settings: Settings, services: Services, serializer: Serializer, token_client: Any) -> Door:
-    """Return the door that a deployment wants.
+def build_router(settings: Settings, services: Services, serializer: Serializer, token_client: Any) -> Router:
+    """Return the router of a deployment.
 
     Args:
         settings: the deployment's.
         services: for the processors.
         serializer: the environment's.
-        token_client: of the settings' ``token_service``, if there is one; it is only asked when a token is needed.
+        token_client: of the settings' ``token_service``, if there is one; it is called when a token is needed.
     """
     read = _reader(settings, token_client)
-    return Door(
+    return Router(
         serializer=serializer,
         services=services,
         authorize=Tokens(read, settings.http_token_refresh_seconds, services.telemetry).verify if read else None,
-        cookie_sync=_cookie_sync() if settings.cookie_sync == "on" else None,
+        cookie_sync=_cookie_sync(services) if settings.cookie_sync == "on" else None,
     )
 
 
-def _cookie_sync() -> Callable[[HttpRequest], HttpAnswer]:
-    from mparticle_firehose.endpoint.cookie_sync import sync  # noqa: PLC0415  who has none needs no declaration
-    from partner.cookie_sync import COOKIE_SYNC  # noqa: PLC0415  checks the declaration
+def _cookie_sync(services: Services) -> Callable[[HttpRequest], HttpResponse]:
+    from mparticle_firehose.endpoint.cookie_sync import sync  # noqa: PLC0415  loaded only where it is switched on
 
-    return partial(sync, declaration=COOKIE_SYNC)
+    return partial(sync, declaration=offered(services.integration.cookie_sync)())
 
 
 def _reader(settings: Settings, client: Any) -> Callable[[], str] | None:
-    """Return what reads the tokens; None if the deployment says that everybody may come in."""
+    """Return what reads the tokens; None if the deployment authorizes every request."""
     match settings.token_service:
         case "ssm":
             return partial(from_parameter, client, str(settings.http_token_source))
@@ -58,38 +67,46 @@ def _reader(settings: Settings, client: Any) -> Callable[[], str] | None:
             return None if settings.http_token_source == VERIFICATION_OFF else from_nowhere
 
 
-def exchange(event: Mapping[str, Any], opened: Opened, facts: Facts) -> dict[str, Any]:
-    """Answer an HTTP event, whatever happens: the status says it.
+def respond(event: Mapping[str, Any], context: Invocation, application: Application) -> dict[str, Any]:
+    """Answer an HTTP event. Errors become a status.
 
     Args:
         event: a payload of format 2.0.
-        opened: returns the door, and what begins the deadline.
-        facts: returns what may be said of a message.
+        context: of the invocation.
+        application: the router and its settings.
     """
     try:
         with reported("answered") as report:
-            answer = _answered(event, opened, facts, report)
+            response = _response(event, context, application, report)
     except FirehoseError as error:
-        answer = error_answer(error)
-    return answer.to_event()
+        response = error_response(error)
+    return response.to_event()
 
 
-def _answered(event: Mapping[str, Any], opened: Opened, facts: Facts, report: Report) -> HttpAnswer:
-    report.facts["status"] = HTTPStatus.INTERNAL_SERVER_ERROR  # as long as nobody knows better
+def _response(event: Mapping[str, Any], context: Invocation, application: Application, report: Report) -> HttpResponse:
+    report.facts["status"] = HTTPStatus.INTERNAL_SERVER_ERROR  # what an unexpected exception is answered with
     try:
-        request = HttpRequest.from_event(event)
-        report.facts.update(facts_of(request))
-        door, begin = opened()
-        answer = door.answer(request, begin, heard=lambda message: report.facts.update(facts(message)))
-    except RefusedRequestError as error:  # a stranger who is turned away has failed nobody
-        answer = error_answer(error)
+        response = _answer(HttpRequest.from_event(event), context, application, report)
+    except RefusedRequestError as error:  # no failure of this function: logged, but not as an error
+        response = error_response(error)
         report.message = "refused"
         report.write = logger.warning if isinstance(error, UnknownTokenError) else logger.info
         report.facts.update(message_type="http", reason=error.code)
     except FirehoseError as error:
-        report.facts["status"] = error_answer(error).status
-        if isinstance(error, TurnedAwayError):
+        report.facts["status"] = error_response(error).status
+        if isinstance(error, UnreadRequestError):
             report.facts["message_type"] = "http"
         raise
-    report.facts["status"] = answer.status
-    return answer
+    report.facts["status"] = response.status
+    return response
+
+
+def _answer(request: HttpRequest, context: Invocation, application: Application, report: Report) -> HttpResponse:
+    report.facts.update(facts_of(request))
+    router, deadline_ms = application.router, application.settings.http_deadline_ms
+    message = router.read(request)
+    if message:
+        report.describe(message)
+    # The deadline starts here: time spent on reading tokens must not be taken from the partner's call.
+    deadline = Deadline.of_invocation(context).within(deadline_ms / 1000)
+    return router.process(request, message, deadline)

@@ -1,4 +1,4 @@
-"""HTTP as Lambda has it: the event of a Function URL or an API Gateway HTTP API, and the answer to it.
+"""HTTP as Lambda has it: the event of a Function URL or an API Gateway HTTP API, and the response to it.
 
 Both send payload format 2.0, which this reads; see "Working with AWS Lambda proxy integrations for HTTP APIs" in AWS's
 documentation. Nothing here knows mParticle.
@@ -55,7 +55,7 @@ class HttpRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpResponse:
     """One HTTP response.
 
     Attributes:
@@ -71,7 +71,7 @@ class HttpAnswer:
     cookies: tuple[str, ...] = ()
 
     def to_event(self) -> dict[str, Any]:
-        """Return what Lambda makes a response of, in payload format 2.0."""
+        """Return the response in payload format 2.0."""
         return {
             "statusCode": self.status,
             "headers": dict(self.headers),

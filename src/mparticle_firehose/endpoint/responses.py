@@ -1,4 +1,4 @@
-"""What goes back over HTTP: the JSON of a response, or what an error comes to."""
+"""HTTP responses: the JSON of a message, or the status and code of an error."""
 
 import json
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 
 from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError
-from mparticle_firehose.endpoint.http_event import HttpAnswer
+from mparticle_firehose.endpoint.http_event import HttpResponse
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -23,20 +23,20 @@ from mparticle_firehose.protocol import field_names
 HEADERS: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/json;charset=utf-8", "Cache-Control": "no-store"}
 )
-"""Of every answer; the content type is that of mParticle's own sample server."""
+"""Of every response; the content type is that of mParticle's own sample server."""
 
-_LONGEST_INDEX = 6
-"""Digits. What is longer is no place in a list but the key of a map, and could be anybody's number."""
+_MAX_INDEX_DIGITS = 6
+"""A longer number in a field's path is not an index but the key of a map, and may be personal."""
 
 
 @dataclass(frozen=True, slots=True)
-class Consequence:
-    """What an error comes to over HTTP.
+class ErrorStatus:
+    """How an error is answered over HTTP.
 
     Attributes:
         status: mParticle repeats 408, 429, 500, 502, 503 and 504, and nothing else.
-        code: the same in a word.
-        retry_after: seconds; only with what is transient.
+        code: the reason in a word.
+        retry_after: seconds; only for transient errors.
     """
 
     status: int
@@ -44,55 +44,55 @@ class Consequence:
     retry_after: int | None = None
 
 
-CONSEQUENCES: Mapping[type[FirehoseError], Consequence] = MappingProxyType(
+ERROR_STATUSES: Mapping[type[FirehoseError], ErrorStatus] = MappingProxyType(
     {
-        MalformedRequestError: Consequence(400, "malformed"),
-        UnsupportedMessageError: Consequence(400, "unsupported_message"),
-        MessageTooLargeError: Consequence(413, "too_large"),
-        SettingError: Consequence(422, "unusable_setting"),
-        RefusedError: Consequence(422, "refused_by_partner"),
-        DeliveryError: Consequence(503, "not_delivered", retry_after=5),
-        TokensUnavailableError: Consequence(503, "tokens_unavailable", retry_after=10),
-        ConfigurationError: Consequence(503, "misconfigured", retry_after=60),
-        FirehoseError: Consequence(500, "unexpected"),
+        MalformedRequestError: ErrorStatus(400, "malformed"),
+        UnsupportedMessageError: ErrorStatus(400, "unsupported_message"),
+        MessageTooLargeError: ErrorStatus(413, "too_large"),
+        SettingError: ErrorStatus(422, "unusable_setting"),
+        RefusedError: ErrorStatus(422, "refused_by_partner"),
+        DeliveryError: ErrorStatus(503, "not_delivered", retry_after=5),
+        TokensUnavailableError: ErrorStatus(503, "tokens_unavailable", retry_after=10),
+        ConfigurationError: ErrorStatus(503, "misconfigured", retry_after=60),
+        FirehoseError: ErrorStatus(500, "unexpected"),
     }
 )
-"""The nearest class of an error decides. A RefusedRequestError says itself what it comes to."""
+"""The nearest class of an error decides. A RefusedRequestError has a status of its own."""
 
 
-def json_answer(status: int, body: str, headers: Mapping[str, str] = HEADERS) -> HttpAnswer:
-    """Return an answer with this JSON text."""
-    return HttpAnswer(status=status, body=body, headers={**HEADERS, **headers})
+def json_response(status: int, body: str, headers: Mapping[str, str] = HEADERS) -> HttpResponse:
+    """Return a response with this JSON text."""
+    return HttpResponse(status=status, body=body, headers={**HEADERS, **headers})
 
 
-def error_answer(error: FirehoseError) -> HttpAnswer:
-    """Return what is said of an error: never a value of the request, and no more than its sender can act on."""
+def error_response(error: FirehoseError) -> HttpResponse:
+    """Return the response to an error. It holds field names and rules, and no values of the request."""
     if isinstance(error, RefusedRequestError):
-        return json_answer(error.status, _body(error.code), error.headers)
-    consequence = _consequence(type(error))
+        return json_response(error.status, _body(error.code), error.headers)
+    answered = _status_of(type(error))
     problems = error.problems if isinstance(error, MalformedRequestError) else ()
-    headers = {"Retry-After": str(consequence.retry_after)} if consequence.retry_after else {}
-    return json_answer(consequence.status, _body(consequence.code, problems), headers)
+    headers = {"Retry-After": str(answered.retry_after)} if answered.retry_after else {}
+    return json_response(answered.status, _body(answered.code, problems), headers)
 
 
-def _consequence(kind: type[FirehoseError]) -> Consequence:
-    return next(CONSEQUENCES[ancestor] for ancestor in kind.__mro__ if ancestor in CONSEQUENCES)
+def _status_of(kind: type[FirehoseError]) -> ErrorStatus:
+    return next(ERROR_STATUSES[ancestor] for ancestor in kind.__mro__ if ancestor in ERROR_STATUSES)
 
 
 def _body(code: str, problems: tuple[tuple[str, str], ...] = ()) -> str:
     error: dict[str, object] = {"code": code}
     if problems:
-        error["problems"] = [{"field": _without_keys(path), "problem": rule} for path, rule in problems]
+        error["problems"] = [{"field": _masked(path), "problem": rule} for path, rule in problems]
     return json.dumps({"error": error})
 
 
-def _without_keys(path: str) -> str:
-    """Return the path of a field with a star for every key of a map, which is the sender's and not the protocol's."""
-    return ".".join(step if _is_ours(step) else "*" for step in path.split(".")) if path else ""
+def _masked(path: str) -> str:
+    """Return the path of a field with a star in place of every key of a map: such keys are the sender's names."""
+    return ".".join(step if _is_protocol_name(step) else "*" for step in path.split(".")) if path else ""
 
 
-def _is_ours(step: str) -> bool:
-    return step in _field_names() or (step.isdecimal() and len(step) <= _LONGEST_INDEX)
+def _is_protocol_name(step: str) -> bool:
+    return step in _field_names() or (step.isdecimal() and len(step) <= _MAX_INDEX_DIGITS)
 
 
 @cache

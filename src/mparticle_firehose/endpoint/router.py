@@ -1,4 +1,4 @@
-"""The HTTPS door: the same requests and the same processors as behind a direct invocation.
+"""The HTTPS endpoint's routes: the same requests and the same processors as a direct invocation.
 
 The adapter is our own. Powertools' event handler routes and validates well, but importing it takes 35 to 65 ms of the
 first HTTP request's 100 ms::
@@ -7,15 +7,15 @@ first HTTP request's 100 ms::
     t = time.perf_counter(); import aws_lambda_powertools.event_handler; print(time.perf_counter() - t)'
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.endpoint.admission import require_readable
 from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError, UnknownTokenError
-from mparticle_firehose.endpoint.http_event import HttpAnswer, HttpRequest
-from mparticle_firehose.endpoint.responses import json_answer
+from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
+from mparticle_firehose.endpoint.responses import json_response
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import (
@@ -34,11 +34,11 @@ from mparticle_firehose.services import Services
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a path is for.
+    """What a path accepts.
 
     Attributes:
-        method: the one that it takes.
-        messages: the types of the requests that it takes, none if it takes no messages.
+        method: the HTTP method.
+        messages: the types of mParticle's requests; empty if the path takes no message.
     """
 
     method: str
@@ -58,48 +58,74 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         COOKIE_SYNC_PATH: Route("GET"),
     }
 )
-"""Paths are compared as they come, letter by letter: nothing is decoded, shortened or completed."""
+"""Paths are compared as they are sent, without decoding or normalizing them."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _REGISTRATION_MARK = b"module_registration_request"
-_MOST_REGISTRATION_BYTES = 64 * 1024
-"""Of a registration request, which is some hundred bytes: all that strangers can make us read."""
+_MAX_REGISTRATION_BYTES = 64 * 1024
+"""A registration request has some hundred bytes. It is the only message that is read without a token."""
+
+MAX_BODY_BYTES = 6 * 1024 * 1024
+"""Lambda's own limit."""
+
+_CHARSETS = frozenset({"utf-8", "utf8"})
+_ENCODINGS = frozenset({"", "identity"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """Answers HTTP requests.
+class Router:
+    """Answers HTTP requests in two steps: `read` authorizes and parses, `process` does the work.
 
     Attributes:
         serializer: reads and writes the messages.
         services: for the processors.
-        authorize: lets pass who may come in, by the value of ``Authorization``; None lets everybody in.
-        cookie_sync: answers ``GET /cookie-sync``, if the deployment wants it.
+        authorize: takes the value of ``Authorization`` and raises if the request is not authorized; None authorizes
+            every request.
+        cookie_sync: answers ``GET /cookie-sync``; None if the deployment does not take part.
     """
 
     serializer: Serializer
     services: Services
     authorize: Callable[[str | None], None] | None
-    cookie_sync: Callable[[HttpRequest], HttpAnswer] | None = None
+    cookie_sync: Callable[[HttpRequest], HttpResponse] | None = None
 
-    def answer(
-        self, request: HttpRequest, begin: Callable[[], Deadline], heard: Callable[[AnyRequest], None]
-    ) -> HttpAnswer:
-        """Answer one request.
+    def read(self, request: HttpRequest) -> AnyRequest | None:
+        """Check path, method and token, and parse the message; None if the path takes no message.
+
+        Raises:
+            UnreadRequestError: the request is refused, or tokens cannot be read.
+            MalformedRequestError: the body is no message.
+        """
+        with self._counted():
+            route = self._route(request)
+            return self._message(request, route) if route.messages else None
+
+    def process(self, request: HttpRequest, message: AnyRequest | None, deadline: Deadline) -> HttpResponse:
+        """Answer a request that has been read.
 
         Args:
             request: as it came.
-            begin: returns the deadline for whatever blocks, from when it is called. That is once the tokens have been
-                read, which is no fault of the partner's.
-            heard: is told of the message as soon as it is read.
+            message: what `read` returned.
+            deadline: for whatever blocks.
 
         Raises:
-            TurnedAwayError: it was not read as a message.
-            FirehoseError: it was, and is not acknowledged.
+            FirehoseError: the message is not acknowledged.
         """
+        with self._counted():
+            if message:
+                return self._processed(message, ROUTES[request.path], deadline)
+            if self.cookie_sync and request.path == COOKIE_SYNC_PATH:
+                response = self.cookie_sync(request)
+                self.services.telemetry.count("CookieSyncs")
+                return response
+            return json_response(200, '{"status":"ok"}')
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        """Count refused requests by their reason."""
         try:
-            return self._answer(request, begin, heard)
+            yield
         except UnknownTokenError:
             self.services.telemetry.count("TokenRefused")
             raise
@@ -110,27 +136,17 @@ class Door:
             self.services.telemetry.count("TokensUnavailable")
             raise
 
-    def _answer(
-        self, request: HttpRequest, begin: Callable[[], Deadline], heard: Callable[[AnyRequest], None]
-    ) -> HttpAnswer:
+    def _route(self, request: HttpRequest) -> Route:
         route = ROUTES.get(request.path)
         if not route or (request.path == COOKIE_SYNC_PATH and not self.cookie_sync):
             raise RefusedRequestError(404, "unknown_path")
         if request.method != route.method:
             raise RefusedRequestError(405, "method_not_allowed", {"Allow": route.method})
-        if route.messages:
-            message = self._message(request, route)
-            heard(message)
-            return self._processed(message, route, begin())
-        if self.cookie_sync and request.path == COOKIE_SYNC_PATH:
-            answer = self.cookie_sync(request)
-            self.services.telemetry.count("CookieSyncs")
-            return answer
-        return json_answer(200, '{"status":"ok"}')
+        return route
 
     def _message(self, request: HttpRequest, route: Route) -> AnyRequest:
-        """Read the message, but nothing of a stranger's except a registration, for which mParticle has no token yet."""
-        require_readable(request)
+        """Parse the message. Without a token only a registration is parsed, for which mParticle has no token yet."""
+        _require_readable(request)
         if ModuleRegistrationRequest in route.messages and (registration := self._registration(request.body)):
             return registration
         if self.authorize:
@@ -138,7 +154,7 @@ class Door:
         return self.serializer.parse(request.body)
 
     def _registration(self, body: bytes) -> ModuleRegistrationRequest | None:
-        if len(body) > _MOST_REGISTRATION_BYTES or _REGISTRATION_MARK not in body:
+        if len(body) > _MAX_REGISTRATION_BYTES or _REGISTRATION_MARK not in body:
             return None
         try:
             message = self.serializer.parse(body)
@@ -146,15 +162,15 @@ class Door:
             return None
         return message if isinstance(message, ModuleRegistrationRequest) else None
 
-    def _processed(self, message: AnyRequest, route: Route, deadline: Deadline) -> HttpAnswer:
+    def _processed(self, message: AnyRequest, route: Route, deadline: Deadline) -> HttpResponse:
         if type(message) not in route.messages:
             raise UnsupportedMessageError(("type", "must be one that this path takes"))
         response = process(message, self.services, deadline)
-        return json_answer(200, self.serializer.dumps(response).decode())
+        return json_response(200, self.serializer.dumps(response).decode())
 
 
 def facts_of(request: HttpRequest) -> dict[str, str]:
-    """Return what may be said of a request before it is read: nothing that its sender made up."""
+    """Return what may be logged of a request before it is read: no text of its sender's."""
     route = ROUTES.get(request.path)
     return {
         "message_type": _message_type(request.path, route),
@@ -167,3 +183,25 @@ def _message_type(path: str, route: Route | None) -> str:
     if route and route.messages:
         return "unreadable"
     return "cookie_sync" if path == COOKIE_SYNC_PATH else "http"
+
+
+def _require_readable(request: HttpRequest) -> None:
+    """Check size, media type, charset and encoding of a body. Headers that are missing mean JSON in UTF-8.
+
+    Raises:
+        RefusedRequestError: the body is too large (413), or of another media type, charset or coding (415).
+    """
+    if len(request.body) > MAX_BODY_BYTES:
+        raise RefusedRequestError(413, "too_large")
+    if request.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
+        raise RefusedRequestError(415, "unsupported_content_encoding", {"Accept-Encoding": "identity"})
+    media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if media_type not in {"", "application/json"}:
+        raise RefusedRequestError(415, "unsupported_media_type", {"Accept": "application/json"})
+    if not _charsets(parameters) <= _CHARSETS:
+        raise RefusedRequestError(415, "unsupported_charset")
+
+
+def _charsets(parameters: list[str]) -> set[str]:
+    named = (parameter.partition("=") for parameter in parameters)
+    return {value.strip().strip('"') for name, _, value in named if name.strip() == "charset"}

@@ -17,10 +17,10 @@ if TYPE_CHECKING:  # stubs that do not ship
 
 
 _GONE = frozenset({"ParameterNotFound", "ResourceNotFoundException", "InvalidRequestException"})
-"""What is answered of a source that was deleted; the last of one that is marked for it.
+"""Errors of a source that was deleted; the last one of a source that is scheduled for deletion.
 
-It is how an operator takes the tokens back. AccessDenied is none of these: a mistake in a policy would cost
-mParticle's requests, and who wants the door closed has the secret for that.
+An operator deletes the source to revoke the tokens. AccessDenied is not among them: a mistake in a policy must not cost
+mParticle's requests.
 """
 
 
@@ -45,7 +45,7 @@ def from_secret(secrets: "SecretsManagerClient", arn: str) -> str:
 
 
 def from_nowhere() -> NoReturn:
-    """Keep the door closed for want of a source.
+    """Authorize no request, because no source is set.
 
     Raises:
         TokensUnavailableError: always.

@@ -1,4 +1,4 @@
-"""Who may come in: mParticle, by the tokens that it was given, as long as their source says so."""
+"""Authorizes mParticle's requests by the tokens that the deployment's source holds."""
 
 import hmac
 import json
@@ -18,41 +18,40 @@ from mparticle_firehose.endpoint.errors import (
 )
 from mparticle_firehose.services import Telemetry
 
-MOST_TOKENS = 2
+MAX_TOKENS = 2
 """The one in use and the one that takes its place."""
 
-LONGEST_OUTAGE_SECONDS = 3_600.0
-"""How long tokens stay in use that should have been read again and could not be."""
+MAX_OUTAGE_SECONDS = 3_600.0
+"""How long tokens stay valid after they should have been read again, if their source cannot be read."""
 
-SHORTEST_TOKEN = 8
-"""Characters. What is shorter could be guessed, or is something else that stands in the secret, as a user's name."""
+MIN_TOKEN_LENGTH = 8
+"""Characters. A shorter text could be guessed, or is another entry of the secret, such as a user name."""
 
 PAUSE_SECONDS = 10
-"""Between two questions to the source while tokens are known, so that a flood of wrong ones is none of questions."""
+"""Between two reads of the source while tokens are known: wrong tokens must not cause a read each."""
 
 _SHORT_PAUSE_SECONDS = 1.0
-"""The same while none are known, and everybody is kept waiting."""
+"""The same while no token is known, when every request is refused."""
 
 _SCHEME = "token"
 _AUTHORIZATION = re.compile(rf"\s*{_SCHEME}\s+(\S+)\s*", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
 _CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation) - frozenset('"[]{},')
-"""Of a token. Quotes, brackets and commas belong to a list or to JSON, which was to be read and is not."""
+"""Of a token. Quotes, brackets and commas show that the secret is a list or JSON in a form that is not supported."""
 
 _LONG_AGO = float("-inf")
 
 
 @dataclass(slots=True)
 class Tokens:
-    """The tokens, read when they are first needed and from then on every ``refresh_seconds``.
+    """The tokens, read from their source when they are first needed, and again after ``refresh_seconds``.
 
     Each execution environment has its own, and handles one request at a time.
 
     Attributes:
-        fetch: reads their source; raises NoTokensError if it says that there are none, and TokensUnavailableError if it
-            says nothing.
-        refresh_seconds: how old they may be.
-        telemetry: to say that they could not be read again.
+        fetch: reads the source; raises NoTokensError if it holds none, and TokensUnavailableError if it cannot be read.
+        refresh_seconds: how old the tokens may be.
+        telemetry: reports that they could not be read again.
         clock: seconds that never go backwards.
     """
 
@@ -64,27 +63,27 @@ class Tokens:
     _problem: str = field(default="", init=False)
     _read_at: float = field(default=_LONG_AGO, init=False)
     _asked_at: float = field(default=_LONG_AGO, init=False)
-    _doubted_at: float = field(default=_LONG_AGO, init=False)
+    _missed_at: float = field(default=_LONG_AGO, init=False)
 
     def verify(self, authorization: str | None) -> None:
-        """Let pass who has one of the tokens.
+        """Authorize a request by its token.
 
-        A token that is not known may be new: the source is asked again, since mParticle does not repeat after 403. It
-        was asked for such a token a moment ago: mParticle is to repeat.
+        An unknown token may be new, and mParticle does not repeat after 403: the source is read again. If it was read
+        for an unknown token a moment ago, mParticle is asked to repeat the request.
 
         Args:
             authorization: the header's value, ``Token <token>`` in any spacing.
 
         Raises:
             RefusedRequestError: 401, the header is missing or says something else.
-            UnknownTokenError: the token is none of ours, says the source, which was asked just now.
-            TokenNotKnownYetError: it is not known, and the source is left alone for a moment.
-            TokensUnavailableError: it is not known, and whether it should be cannot be told.
+            UnknownTokenError: the source, read just now, does not hold the token.
+            TokenNotKnownYetError: the token is unknown, and the source was read too recently.
+            TokensUnavailableError: the token is unknown, and the source cannot be read.
         """
         token = _presented(authorization)
         if due := self._is_due():
-            self._ask()
-        asked = due or (not self._is_known(token) and self._doubt(token))
+            self._read()
+        asked = due or (not self._is_known(token) and self._read_for(token))
         if self._is_known(token):
             return
         if self._problem:
@@ -101,23 +100,23 @@ class Tokens:
         pause = PAUSE_SECONDS if self._tokens else _SHORT_PAUSE_SECONDS
         return self.clock() >= max(self._read_at + self.refresh_seconds, self._asked_at + pause)
 
-    def _doubt(self, token: bytes) -> bool:
-        """Ask because of an unknown token, but not again for a while if that was in vain; return whether it was asked.
+    def _read_for(self, token: bytes) -> bool:
+        """Read the source because of an unknown token, unless it was just done in vain; return whether it was read.
 
-        Without any tokens, being due decides alone.
+        Without any tokens, only `_is_due` decides.
         """
-        if not self._tokens or self.clock() < self._doubted_at + PAUSE_SECONDS:
+        if not self._tokens or self.clock() < self._missed_at + PAUSE_SECONDS:
             return False
-        self._ask()
+        self._read()
         if not self._is_known(token):
-            self._doubted_at = self._asked_at
+            self._missed_at = self._asked_at
         return True
 
-    def _ask(self) -> None:
+    def _read(self) -> None:
         """Read the tokens again.
 
-        What the source says holds at once, even if it has none or none that can be used. If it says nothing, what it
-        said last holds for a while.
+        What the source holds is valid at once, also if it holds no usable token. If it cannot be read, the tokens that
+        were read last stay valid for a while.
         """
         self._asked_at = self.clock()
         try:
@@ -125,13 +124,13 @@ class Tokens:
         except NoTokensError as error:
             self._tokens, self._problem, self._read_at = (), str(error), _LONG_AGO
         except TokensUnavailableError as error:
-            self._do_without(str(error))
+            self._keep_last(str(error))
 
-    def _do_without(self, problem: str) -> None:
+    def _keep_last(self, problem: str) -> None:
         self._problem = problem
         if self._tokens:
             self.telemetry.warn("tokens not refreshed", {"reason": problem})
-        if self._asked_at >= self._read_at + self.refresh_seconds + LONGEST_OUTAGE_SECONDS:
+        if self._asked_at >= self._read_at + self.refresh_seconds + MAX_OUTAGE_SECONDS:
             self._tokens = ()
 
 
@@ -151,12 +150,12 @@ def tokens_in(text: str) -> tuple[bytes, ...]:
         raise NoTokensError("the source holds no token")
     if any(token.lower() == _SCHEME for token in tokens):
         raise NoTokensError(f"the source must hold the token alone, without the word {_SCHEME!r} before it")
-    if len(tokens) > MOST_TOKENS:
-        raise NoTokensError(f"the source holds more than {MOST_TOKENS} tokens")
+    if len(tokens) > MAX_TOKENS:
+        raise NoTokensError(f"the source holds more than {MAX_TOKENS} tokens")
     if not all(_CHARACTERS.issuperset(token) for token in tokens):
         raise NoTokensError("a token in the source holds a character that no token has")
-    if any(len(token) < SHORTEST_TOKEN for token in tokens):
-        raise NoTokensError(f"a token in the source is shorter than {SHORTEST_TOKEN} characters")
+    if any(len(token) < MIN_TOKEN_LENGTH for token in tokens):
+        raise NoTokensError(f"a token in the source is shorter than {MIN_TOKEN_LENGTH} characters")
     return tuple(map(_bytes, tokens))
 
 

@@ -1,12 +1,12 @@
-"""What the partner room hands over to be delivered: values, without a trace of HTTP."""
+"""One call to the partner's API, as a value."""
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Self
 
+from mparticle_firehose.integration.auth import Auth
 from mparticle_firehose.protocol import Request
 from mparticle_firehose.protocol.correlation import work_id
 
@@ -21,18 +21,18 @@ class PartnerCall:
     Attributes:
         method: the HTTP method.
         path: below the partner's base URL, percent-encoded, with its leading slash.
-        credential: the bearer token. Never shown.
+        auth: the customer's credentials. Never shown.
         body: the JSON object to send, if any. Never shown: it holds personal data.
-        items: for each item of the body where it came from: the list in mParticle's request and the index in it, nulls
-            not counted. Needed where the partner may take some items and refuse others.
-        work: what the call is part of, see part_of(). The partner room leaves it alone.
-        attempt: see in_attempt().
-        done_statuses: statuses that mean success for this call beside those of the policy.
+        items: where each item of the body came from: the name of a list in mParticle's request, and the index in it,
+            nulls not counted. Needed if the partner may take some items and refuse others.
+        work: which requests the call belongs to, see part_of(). The framework sets it.
+        attempt: which attempt of a batch it belongs to, see in_attempt(). The framework sets it.
+        done_statuses: statuses that mean success for this call, beside those of the retry policy.
     """
 
     method: str
     path: str
-    credential: str = field(repr=False)
+    auth: Auth = field(repr=False)
     body: JsonObject | None = field(default=None, repr=False)
     items: tuple[tuple[str, int], ...] = ()
     work: str = ""
@@ -40,24 +40,24 @@ class PartnerCall:
     done_statuses: frozenset[int] = frozenset()
 
     def part_of(self, *requests: Request) -> Self:
-        """Return this call as the part that it is of the work on these requests.
+        """Return this call as a part of the work on these requests.
 
-        Calls that are alike in everything else are different calls if they belong to different requests: a user who
-        joins, leaves and joins again makes the same call twice, and it must count twice.
+        Equal calls are different calls if they belong to different requests: a user who joins, leaves and joins again
+        causes the same call twice, and both must take effect.
         """
         return replace(self, work=" ".join(dict.fromkeys(map(work_id, requests))))
 
     def in_attempt(self, attempt: str) -> Self:
-        """Return this call as the part that it is of one attempt to deliver a batch, and not of any later one.
+        """Return this call as a part of one attempt to deliver a batch.
 
-        For calls that share messages with other calls. After a failure the same changes come again in other company: a
-        user who joined and left joins again as part of a new call, and leaving again must then not be taken for a
-        repetition, or the user would stay. Joining and leaving can be repeated, as long as they are repeated in order.
+        Needed for calls that merge several messages. After a failure the same changes come again in another
+        combination. With the same key as before, the partner could take "leave" for a repetition of an earlier call,
+        and the user would stay. Repeating changes is safe as long as their order is kept.
         """
         return replace(self, attempt=attempt)
 
     def encoded_body(self) -> bytes | None:
-        """Return the body as compact JSON, the same bytes for the same call."""
+        """Return the body as compact JSON: the same bytes for the same call."""
         if self.body is None:
             return None
         return json.dumps(self.body, separators=(",", ":"), allow_nan=False).encode()
@@ -66,63 +66,3 @@ class PartnerCall:
         """Return a key that is the same whenever this call is repeated, by whichever worker and however late."""
         identity = "\n".join((self.work, self.attempt, self.method, self.path)).encode()
         return hashlib.sha256(identity + b"\n" + (encoded_body or b"")).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipTarget:
-    """Where membership changes go. Changes with equal targets may share a call.
-
-    Attributes:
-        account_id: mParticle's id of the customer's configuration.
-        path: the partner's members resource of one audience.
-        credential: the bearer token. Never shown.
-    """
-
-    account_id: int
-    path: str
-    credential: str = field(repr=False)
-
-
-class Effect(StrEnum):
-    """What a change does to a membership."""
-
-    JOIN = "join"
-    LEAVE = "leave"
-    UPDATE = "update"
-    """Nothing: it changes attributes only."""
-
-
-@dataclass(frozen=True, slots=True)
-class MembershipChange:
-    """One user's change in one audience.
-
-    Attributes:
-        profile: index of the user's profile in the request.
-        audience: index of the audience in that profile.
-        target: where it goes.
-        effect: what it does to the membership.
-        item: what the partner gets. Never shown.
-        attributes: names of the user attributes that it changes.
-    """
-
-    profile: int
-    audience: int
-    target: MembershipTarget
-    effect: Effect
-    item: JsonObject = field(repr=False)
-    attributes: frozenset[str] = field(default=frozenset(), repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class UndeliverableChange:
-    """A change that can never become a partner call, found by the mapping; the rest of its request still can.
-
-    Attributes:
-        profile: index of the user's profile in the request.
-        audience: index of the audience in that profile.
-        reason: which rule it breaks, without values.
-    """
-
-    profile: int
-    audience: int
-    reason: str

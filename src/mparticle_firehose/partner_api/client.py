@@ -1,4 +1,4 @@
-"""The pooled HTTP client: one partner call in, one outcome out, never an exception for what a partner may do."""
+"""The pooled HTTP client: one partner call in, one outcome out. Faults of the partner raise nothing."""
 
 import json
 import socket
@@ -18,9 +18,8 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome
-from mparticle_firehose.partner_api.retry_policy import NetworkFault, judge_fault, judge_status
+from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, PartnerCall
+from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 
 MAX_ANSWER_BYTES = 1 << 20
 """Answers of a partner's write API are small; a larger one is a fault, not something to fill the memory with."""
@@ -28,7 +27,7 @@ MAX_ANSWER_BYTES = 1 << 20
 _CALLS_AT_A_TIME = 4
 _GRACE_SECONDS = 0.01  # lets a socket's own timeout, which names the fault, come first
 _CHUNK_BYTES = 1 << 16
-_SHORTEST_TIMEOUT = 0.001  # seconds; a socket timeout of zero would mean non-blocking
+_MIN_TIMEOUT = 0.001  # seconds; a socket timeout of zero would mean non-blocking
 
 _FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (  # the first that fits, so subclasses come first
     (exceptions.NameResolutionError, NetworkFault.DNS),
@@ -39,8 +38,7 @@ _FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (  # the first that 
     (exceptions.HTTPError, NetworkFault.MALFORMED_ANSWER),
 )
 
-
-type FailuresIn = Callable[[Mapping[str, object]], Mapping[int, int]]
+_DEFAULT_POLICY = RetryPolicy()
 
 
 class _OversizedAnswerError(Exception):
@@ -50,30 +48,36 @@ class _OversizedAnswerError(Exception):
 class PartnerClient:
     """Sends calls to the partner's API over pooled, verified, kept-alive connections.
 
-    Nothing is repeated here and no redirect is followed: repeating is the queue's business, and a redirect would carry
-    a customer's key to another host.
+    No call is repeated here: the queues do that. No redirect is followed: it would carry a customer's key to another
+    host.
     """
 
-    def __init__(self, base_url: str, failures_in: FailuresIn = lambda _: {}) -> None:
-        """Take the partner's address; nothing is connected yet.
+    def __init__(
+        self,
+        base_url: str,
+        retry_policy: RetryPolicy = _DEFAULT_POLICY,
+        failures: Callable[[Mapping[str, object]], Mapping[int, int]] = lambda _: {},
+    ) -> None:
+        """Take the partner's address. It is connected with the first call.
 
         Args:
             base_url: base of the partner's API, without a trailing slash.
-            failures_in: reads from the answer to a successful call which items the partner did not take; raises
-                ValueError if it cannot tell.
+            retry_policy: says what an answer or a fault means.
+            failures: as `Integration.failures`.
         """
         self._base_url = base_url
         self._base_path = urlsplit(base_url).path
-        self._failures_in = failures_in
+        self._retry_policy = retry_policy
+        self._failures = failures
         self._connections: WeakSet[HTTPConnection] = WeakSet()
         self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
 
     def prepare(self) -> None:
-        """Do what can be done before the first call: loading certificates takes longer than a handshake."""
+        """Build the pool before the first call: loading certificates takes longer than a handshake."""
         _ = self._pool
 
     def hang_up(self) -> None:
-        """End every connection, also one over which a call is going on; the next call connects anew."""
+        """Shut every connection down, also those in use; the next call connects anew."""
         for connection in list(self._connections):
             if connection.sock is not None:
                 with suppress(OSError):  # the other side was faster
@@ -82,19 +86,19 @@ class PartnerClient:
     def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         """Send the call and return what became of it, at the latest when the deadline has passed.
 
-        Socket timeouts do not cover everything that can take long: a name that does not resolve, headers that drip in
-        one byte at a time. So a thread makes the exchange, and when the time is up its connection is ended, and with it
-        the thread's waiting. Should the call take effect after all, repeating it changes nothing.
+        Socket timeouts do not cover everything that can take long, such as name resolution, or headers that arrive one
+        byte at a time. So a thread makes the exchange. When the time is up its connection is shut down, which ends the
+        thread. The call may still take effect at the partner; repeating it is safe.
         """
         if deadline.remaining() <= 0:
-            return judge_fault(NetworkFault.CONNECT_TIMEOUT)
+            return self._retry_policy.judge_fault(NetworkFault.CONNECT_TIMEOUT)
         exchange = self._callers.submit(self._attempt, call, deadline)
         try:
             return exchange.result(deadline.remaining() + _GRACE_SECONDS)
         except TimeoutError:
             exchange.cancel()
             self.hang_up()
-            return judge_fault(NetworkFault.READ_TIMEOUT)
+            return self._retry_policy.judge_fault(NetworkFault.READ_TIMEOUT)
 
     @cached_property
     def _pool(self) -> urllib3.HTTPConnectionPool:
@@ -108,9 +112,9 @@ class PartnerClient:
         try:
             return self._exchange(call, deadline)
         except _OversizedAnswerError:
-            return judge_fault(NetworkFault.OVERSIZED_ANSWER)
+            return self._retry_policy.judge_fault(NetworkFault.OVERSIZED_ANSWER)
         except exceptions.HTTPError as error:
-            return judge_fault(_fault(error))
+            return self._retry_policy.judge_fault(_fault(error))
 
     def _exchange(self, call: PartnerCall, deadline: Deadline) -> Outcome:
         body = call.encoded_body()
@@ -119,7 +123,7 @@ class PartnerClient:
             self._base_path + call.path,
             body=body,
             headers=_headers(call, body),
-            timeout=urllib3.Timeout(total=max(deadline.remaining(), _SHORTEST_TIMEOUT)),
+            timeout=urllib3.Timeout(total=max(deadline.remaining(), _MIN_TIMEOUT)),
             redirect=False,
             preload_content=False,
         )
@@ -129,7 +133,7 @@ class PartnerClient:
             response.close()  # a half-read connection must not go back to the pool
             raise
         response.release_conn()
-        outcome = judge_status(
+        outcome = self._retry_policy.judge_status(
             response.status,
             answer=_json_object(answer),
             retry_after=response.headers.get("Retry-After"),
@@ -141,13 +145,13 @@ class PartnerClient:
         if not isinstance(outcome, Delivered):
             return outcome
         try:
-            return replace(outcome, failures=self._failures_in(outcome.answer))
+            return replace(outcome, failures=self._retry_policy.judge_items(self._failures(outcome.answer)))
         except ValueError:
-            return judge_fault(NetworkFault.MALFORMED_ANSWER)
+            return self._retry_policy.judge_fault(NetworkFault.MALFORMED_ANSWER)
 
 
 def _secured(base_url: str) -> dict[str, ssl.SSLContext]:
-    """Return one TLS context for all connections: each would load the system's certificates anew for one of its own."""
+    """Return one TLS context for all connections, so that the system's certificates are loaded once."""
     if not base_url.startswith("https:"):
         return {}
     context = create_urllib3_context()
@@ -156,9 +160,9 @@ def _secured(base_url: str) -> dict[str, ssl.SSLContext]:
 
 
 def _listed(connection_class: type[Any], connections: "WeakSet[HTTPConnection]") -> type[Any]:
-    """Return the class with one thing added: each connection that is made is put on this list.
+    """Return the class, changed so that each connection is added to this set when it connects.
 
-    The pool hands a connection out only when the head of the answer is in, which may be what never happens.
+    The pool hands a connection out only once the head of the answer has arrived, which may never happen.
     """
 
     class Listed(connection_class):  # type: ignore[misc]  # plain or with TLS, as the pool has it
@@ -176,9 +180,10 @@ def _fault(error: exceptions.HTTPError) -> NetworkFault:
 
 
 def _headers(call: PartnerCall, body: bytes | None) -> Mapping[str, str]:
+    name, value = call.auth.header()
     headers = {
         "Accept": "application/json",
-        "Authorization": f"Bearer {call.credential}",
+        name: value,
         "Correlation-Id": call.work,
         "Idempotency-Key": call.idempotency_key(body),
         "User-Agent": "mparticle-firehose",
@@ -187,7 +192,7 @@ def _headers(call: PartnerCall, body: bytes | None) -> Mapping[str, str]:
 
 
 def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-    """Read the whole answer, however slowly it drips, but no longer than the deadline and no more than the limit."""
+    """Read the whole answer, until the deadline and up to MAX_ANSWER_BYTES."""
     answer = bytearray()
     while chunk := response.read1(_CHUNK_BYTES):
         answer += chunk
@@ -199,7 +204,7 @@ def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
 
 
 def _json_object(answer: bytes) -> Mapping[str, object]:
-    """Return the answer if it is a JSON object; the policy needs no body to judge, so anything else is no object."""
+    """Return the answer if it is a JSON object, else an empty one: the retry policy needs no body."""
     try:
         parsed = json.loads(answer)
     except (ValueError, RecursionError):

@@ -1,43 +1,22 @@
 """The retry policy: what each answer of the partner and each fault of the network means, as one table.
 
-Anything that the table does not name is a Retry: an answer that nobody understands is never taken for success.
+What the table does not name is a Retry: an answer that nobody understands must not count as success.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
+from math import isnan
 from types import MappingProxyType
 
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Delivered, Failure, NetworkFault, Outcome, Rejected, Retry, Suspend, Verdict
 
 MAX_RETRY_AFTER = 900.0
-"""Seconds. A partner may ask for more; a queue that waits longer only looks dead."""
+"""Seconds. A partner may ask for more; a queue that waits longer looks dead."""
 
+type Table = Mapping[int | NetworkFault, Verdict]
 
-class Verdict(StrEnum):
-    """The four outcomes, as the table names them."""
-
-    DELIVERED = "delivered"
-    RETRY = "retry"
-    REJECTED = "rejected"
-    SUSPEND = "suspend"
-
-
-class NetworkFault(StrEnum):
-    """Ways in which a call ends without a usable answer."""
-
-    DNS = "dns"
-    REFUSED = "refused"
-    RESET = "reset"
-    TLS = "tls"
-    CONNECT_TIMEOUT = "connect_timeout"
-    READ_TIMEOUT = "read_timeout"
-    MALFORMED_ANSWER = "malformed_answer"
-    OVERSIZED_ANSWER = "oversized_answer"
-
-
-POLICY: Mapping[int | NetworkFault, Verdict] = MappingProxyType(
+DEFAULT: Table = MappingProxyType(
     {
         200: Verdict.DELIVERED,
         201: Verdict.DELIVERED,
@@ -64,57 +43,69 @@ POLICY: Mapping[int | NetworkFault, Verdict] = MappingProxyType(
 )
 
 
-def judge_fault(fault: NetworkFault) -> Outcome:
-    """Return what a call that ended in this fault comes to."""
-    return _outcome(POLICY.get(fault, Verdict.RETRY), fault.value)
+class RetryPolicy:
+    """The default table with an integration's exceptions."""
 
+    def __init__(self, exceptions: Table = MappingProxyType({})) -> None:
+        """Take what differs from the default table."""
+        self.table: Table = MappingProxyType({**DEFAULT, **exceptions})
 
-def judge_status(
-    status: int, *, answer: Mapping[str, object], retry_after: str | None, done: frozenset[int] = frozenset()
-) -> Outcome:
-    """Return what an answer with this status comes to.
+    def judge_fault(self, fault: NetworkFault) -> Outcome:
+        """Return the outcome of a call that ended in this fault."""
+        return self._outcome(fault, fault.value)
 
-    Args:
-        status: the HTTP status.
-        answer: the JSON object of the answer.
-        retry_after: the ``Retry-After`` header, in seconds or as an HTTP date.
-        done: statuses that mean success for this one call, such as 404 for a deletion.
-    """
-    verdict = Verdict.DELIVERED if status in done else POLICY.get(status, Verdict.RETRY)
-    return _outcome(verdict, f"http_{status}", answer=answer, after=_seconds(retry_after))
+    def judge_status(
+        self, status: int, *, answer: Mapping[str, object], retry_after: str | None, done: frozenset[int] = frozenset()
+    ) -> Outcome:
+        """Return the outcome of an answer with this status.
 
+        Args:
+            status: the HTTP status.
+            answer: the JSON object of the answer.
+            retry_after: the ``Retry-After`` header, in seconds or as an HTTP date.
+            done: statuses that mean success for this one call, such as 404 for a deletion.
+        """
+        if status in done:
+            return Delivered(answer)
+        return self._outcome(status, f"http_{status}", answer=answer, after=_seconds(retry_after))
 
-def judge_items(delivered: Delivered) -> dict[int, Outcome]:
-    """Return what becomes of each item that the partner did not take, although it took the call."""
-    outcomes = {
-        index: judge_status(status, answer={}, retry_after=None) for index, status in delivered.failures.items()
-    }
-    return {index: outcome for index, outcome in outcomes.items() if not isinstance(outcome, Delivered)}
+    def judge_items(self, statuses: Mapping[int, int]) -> dict[int, Failure]:
+        """Return the outcomes of items that the partner did not take, although it took their call.
 
+        Args:
+            statuses: index of an item to the HTTP status that it would have had alone.
+        """
+        outcomes = {index: self._outcome(status, f"http_{status}") for index, status in statuses.items()}
+        return {index: outcome for index, outcome in outcomes.items() if not isinstance(outcome, Delivered)}
 
-def _outcome(
-    verdict: Verdict, reason: str, *, answer: Mapping[str, object] | None = None, after: float | None = None
-) -> Outcome:
-    match verdict:
-        case Verdict.DELIVERED:
-            return Delivered(answer or {})
-        case Verdict.REJECTED:
-            return Rejected(reason)
-        case Verdict.SUSPEND:
-            return Suspend(reason)
-        case Verdict.RETRY:
-            return Retry(reason, after)
+    def _outcome(
+        self,
+        cause: int | NetworkFault,
+        reason: str,
+        *,
+        answer: Mapping[str, object] | None = None,
+        after: float | None = None,
+    ) -> Outcome:
+        match self.table.get(cause, Verdict.RETRY):
+            case Verdict.DELIVERED:
+                return Delivered(answer or {})
+            case Verdict.REJECTED:
+                return Rejected(reason)
+            case Verdict.SUSPEND:
+                return Suspend(reason)
+            case Verdict.RETRY:
+                return Retry(reason, after)
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After header, clamped to what is sensible; None if absent or unreadable."""
+    """Read a Retry-After header, clamped to what is sensible; None if it is absent or unreadable."""
     if not retry_after:
         return None
     try:
         wait = float(retry_after)
     except ValueError:
         wait = _until(retry_after)
-    return min(max(wait, 0.0), MAX_RETRY_AFTER) if wait == wait else None  # noqa: PLR0124  NaN equals nothing
+    return None if isnan(wait) else min(max(wait, 0.0), MAX_RETRY_AFTER)
 
 
 def _until(http_date: str) -> float:

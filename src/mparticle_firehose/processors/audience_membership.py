@@ -1,6 +1,7 @@
-"""Takes membership changes in: stored in order first, then acknowledged. The worker delivers them."""
+"""Queues membership changes in order, then acknowledges them. The worker delivers them."""
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.integration.offered import offered
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, AudienceMembershipChangeResponse
 from mparticle_firehose.services import Services
 
@@ -8,14 +9,16 @@ from mparticle_firehose.services import Services
 def process(
     request: AudienceMembershipChangeRequest, services: Services, deadline: Deadline
 ) -> AudienceMembershipChangeResponse:
-    """Store the changes, or tell mParticle to stop if the partner no longer accepts the account's credentials.
+    """Queue the changes, or suspend the subscription if the partner no longer accepts the account's credentials.
 
     mParticle verifies the integration with requests that carry no profiles; they are answered at once.
 
     Raises:
+        UnsupportedMessageError: the integration takes no audiences.
         MessageTooLargeError: a single change is larger than the queue carries.
         DeliveryError: the queue did not take all of them, so that mParticle must repeat the request.
     """
+    offered(services.integration.audiences)
     if not request.user_profiles:
         return AudienceMembershipChangeResponse()
     if services.suspensions.is_suspended(request.account):

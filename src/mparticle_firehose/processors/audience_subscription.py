@@ -1,30 +1,32 @@
-"""Keeps the partner's audiences in step with the audiences that customers connect."""
+"""Creates, updates and deletes the partner's audiences when customers connect, change and disconnect theirs."""
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError, RefusedError
-from mparticle_firehose.integration.outcomes import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.integration.offered import offered
 from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse
 from mparticle_firehose.services import Services
-from partner.audiences import subscription_call, subscription_settings
 
 
 def process(
     request: AudienceSubscriptionRequest, services: Services, deadline: Deadline
 ) -> AudienceSubscriptionResponse:
-    """Create, update or delete the partner's audience, in the call: its id belongs into the answer.
+    """Make the partner's call within the request: the id of the new audience belongs into the response.
 
     Raises:
+        UnsupportedMessageError: the integration takes no audiences.
         MalformedRequestError: the action is none that the partner knows.
         SettingError: an account or subscription setting is missing.
-        RefusedError: the partner will not do it.
+        RefusedError: the partner refuses the audience or the account's credentials.
         DeliveryError: the partner could not do it now; mParticle repeats the request.
     """
-    call = subscription_call(request)
+    audiences = offered(services.integration.audiences)
+    call = audiences.subscription_call(request)
     if call is None:
         return AudienceSubscriptionResponse()
     match services.partner.send(call.part_of(request), deadline):
         case Delivered(answer):
-            settings = subscription_settings(request, answer)
+            settings = audiences.subscription_settings(request, answer)
             return AudienceSubscriptionResponse(audience_subscription_settings=settings)
         case Suspend(reason):
             services.suspensions.suspend(request.account, reason)

@@ -1,18 +1,21 @@
-"""Takes erasure requests in: stored durably, then acknowledged, because the acknowledgement is the only signal."""
+"""Queues erasure requests, then acknowledges them: mParticle and the customer get no other confirmation."""
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import MalformedRequestError
+from mparticle_firehose.integration.offered import offered
 from mparticle_firehose.protocol import DsrProcessingRequest, DsrProcessingResponse, DsrType
 from mparticle_firehose.services import Services
 
 
 def process(request: DsrProcessingRequest, services: Services, deadline: Deadline) -> DsrProcessingResponse:
-    """Store the erasure.
+    """Queue the erasure.
 
     Raises:
-        MalformedRequestError: it asks for something else than erasure, or does not say what; nothing is erased then.
+        UnsupportedMessageError: the integration takes no erasures.
+        MalformedRequestError: it asks for something else than an erasure, or does not say what; nothing is erased then.
         DeliveryError: the queue did not take it, so that mParticle must repeat the request.
     """
+    offered(services.integration.erasures)
     if request.subject_request_type != DsrType.ERASURE:
         raise MalformedRequestError(("subject_request_type", "must be erasure, the only type that is supported"))
     services.events.enqueue(request, deadline)

@@ -1,25 +1,26 @@
-"""Forwards events and system notifications: one partner call for a whole request, now or by the worker."""
+"""Forwards events and system notifications in one partner call for a whole request, or queues them for the worker."""
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import SettingError
-from mparticle_firehose.integration.calls import PartnerCall
-from mparticle_firehose.integration.outcomes import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
+from mparticle_firehose.integration.offered import offered
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse
 from mparticle_firehose.protocol.correlation import correlation
-from mparticle_firehose.queues.partial_success import settle_items
+from mparticle_firehose.queues.partial_success import store_failed_items
 from mparticle_firehose.services import Services
-from partner.events import events_call
 
 
 def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
-    """Deliver the events within the deadline, or store them; where the deployment wants that, store them at once.
+    """Deliver the events within the deadline, or queue them. With the event mode ``queue``, queue them at once.
 
-    mParticle verifies the integration with requests that carry nothing; they are answered at once. What can never be
-    delivered is put aside at once in both modes, and needs no way through the queue to end there.
+    mParticle verifies the integration with requests that are empty; they are answered without a call. What can never be
+    delivered is dead-lettered at once in both modes.
 
     Raises:
+        UnsupportedMessageError: the integration takes no events.
         DeliveryError: neither the partner nor a queue took them, so that mParticle must repeat the request.
     """
+    events_call = offered(services.integration.events)
     try:
         call = events_call(request)
     except SettingError as error:
@@ -39,7 +40,7 @@ def _settle(
     match outcome:
         case Delivered():
             services.telemetry.count("EventsForwarded", len(call.items) - len(outcome.failures))
-            settle_items(outcome, call, request, services, deadline)
+            store_failed_items(outcome, call, request, services, deadline)
         case Rejected(reason):
             _reject(reason, request, services, deadline)
         case Suspend(reason):
@@ -57,7 +58,7 @@ def _queue(request: EventProcessingRequest, services: Services, deadline: Deadli
 def _reject(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
     services.dead_letters.put_events(request, reason, deadline)
     services.telemetry.count("EventsRejected", len(request.events))
-    services.telemetry.note("put aside", {**correlation(request), "reason": reason})
+    services.telemetry.note("dead-lettered", {**correlation(request), "reason": reason})
 
 
 def _spill(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:

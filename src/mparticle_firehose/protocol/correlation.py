@@ -1,10 +1,11 @@
-"""How a piece of work is traced back to the request of mParticle's that it came with."""
+"""What identifies a request in log lines, queue attributes and idempotency keys."""
 
 from mparticle_firehose.protocol import (
+    AnyRequest,
     AudienceMembershipChangeRequest,
-    AudienceSubscriptionRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
+    ModuleRegistrationRequest,
     Request,
 )
 
@@ -12,11 +13,15 @@ type QueuedRequest = AudienceMembershipChangeRequest | EventProcessingRequest | 
 
 
 def work_id(request: Request) -> str:
-    """Return what tells the work on one request from that on another, also when mParticle sent no usable id."""
+    """Return the id of a request, or its time if mParticle sent no usable id."""
     return str(request.id or request.timestamp_ms)
 
 
-def correlation(request: QueuedRequest | AudienceSubscriptionRequest) -> dict[str, str]:
-    """Return what may be said of a request in a log line or a queue attribute: what it is and whose."""
-    known = {"message_type": str(request.type), "account_id": str(request.account.account_id)}
-    return {**known, "request_id": str(request.id)} if request.id else known
+def correlation(request: AnyRequest) -> dict[str, str]:
+    """Return what a log line or a queue attribute may hold of a request: its type, account and id, and no values."""
+    facts = {"message_type": str(request.type)}
+    if not isinstance(request, ModuleRegistrationRequest):
+        facts["account_id"] = str(request.account.account_id)
+        if not request.id:
+            return facts
+    return {**facts, "request_id": str(request.id)}

@@ -1,4 +1,4 @@
-"""Where a human finds what can never be delivered, with the reason."""
+"""Puts what can never be delivered on the dead-letter queues, with the reason."""
 
 import hashlib
 import time
@@ -9,35 +9,35 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import EventProcessingRequest
 from mparticle_firehose.protocol.correlation import QueuedRequest, correlation
 from mparticle_firehose.queues.event_queue import request_messages
-from mparticle_firehose.queues.record import FIRST_AT, PLACE, REDRIVEN_AT, Record
+from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender
 from mparticle_firehose.services import Items
 
 _HTTP = "http_"
-_LONGEST_REASON = 256  # characters: a reason names rules, it tells no story
+_MAX_REASON_LENGTH = 256  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """Why a queued message is put aside.
+    """Why a queued message is dead-lettered.
 
     Attributes:
-        reason: the policy's name, or the rule that is broken.
+        reason: the retry policy's name, or the rule that is broken.
         attempts: how often its delivery was tried.
         request: what the message holds, if it could be read.
-        place: on the FIFO queue, where it stood in the order of its group.
+        queue_position: on the FIFO queue, its position in the order of its group.
     """
 
     reason: str
     attempts: int
     request: QueuedRequest | None = None
-    place: str = "0.0.0"
+    queue_position: str = "0.0.0"
 
 
 class DeadLetters:
-    """Puts what can never be delivered on the dead-letter queue of the queue it belongs to.
+    """Puts messages on the dead-letter queue that belongs to their queue.
 
-    Every method raises DeliveryError when SQS does not take the message; then it is not to be counted as done.
+    Every method raises DeliveryError when SQS does not take the message. The work must then not count as done.
     """
 
     def __init__(
@@ -60,8 +60,8 @@ class DeadLetters:
     def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
         """Store a queued message, or the part of it that cannot be delivered.
 
-        On the FIFO queue each letter has a group of its own: a group is locked while one of its messages is looked at,
-        so that nobody could browse letters that share one. The group they came from is an attribute.
+        On the FIFO dead-letter queue each letter has a group of its own. SQS locks a group while one of its messages is
+        received, so that letters of one group could not be listed together. The original group is an attribute.
         """
         attributes = {
             **(correlation(cause.request) if cause.request else {}),
@@ -80,7 +80,7 @@ class DeadLetters:
         identity = letter_id(record, body)
         message = QueueMessage(
             body=body,
-            attributes={**attributes, "group_id": record.group_id, PLACE: cause.place},
+            attributes={**attributes, "group_id": record.group_id, QUEUE_POSITION: cause.queue_position},
             group_id=identity,
             deduplication_id=identity,
         )
@@ -91,7 +91,7 @@ class DeadLetters:
 
 
 def letter_id(record: Record, body: str) -> str:
-    """Return what tells one letter from another: the message and the part of it that is put aside."""
+    """Return the letter's identity: a digest of the message id and of the body."""
     return hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
 
 
@@ -99,7 +99,7 @@ def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> 
     """Return the attributes that explain a letter, in characters that SQS takes: a rule may name a customer's field."""
     status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
     return {
-        "reason": reason.encode("unicode_escape").decode("ascii")[:_LONGEST_REASON],
+        "reason": reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH],
         "attempts": str(attempts),
         FIRST_AT: first_at,
         "last_at": last_at,

@@ -7,8 +7,8 @@ from typing import Any, Self
 FIRST_AT = "first_at"
 """The message attribute of a dead letter that says when it was first queued, in milliseconds since the epoch."""
 
-PLACE = "place"
-"""The message attribute of a dead letter that says where it stood in the order of its group."""
+QUEUE_POSITION = "place"
+"""The message attribute of a dead letter that holds its position in the order of its group."""
 
 REDRIVEN_AT = "redriven_at"
 """The message attribute that says when a dead letter was sent back, in milliseconds since the epoch."""
@@ -21,15 +21,15 @@ class Record:
     Attributes:
         message_id: what SQS calls it.
         body: the request's JSON. Never shown.
-        receipt_handle: what SQS wants to hear when its visibility changes.
+        receipt_handle: identifies this receive when its visibility timeout is changed.
         group_id: on a FIFO queue, what is delivered in order.
-        receive_count: how often it was handed out, this time included. It also counts the times in which it merely
-            stood behind a failing message of its group.
+        receive_count: how often it was received, this time included. It also counts receives in which it only waited
+            behind a failing message of its group.
         sent_at_ms: when it was queued, in milliseconds since the epoch.
         sequence_number: on a FIFO queue, grows from message to message of a group.
-        place: where it stood in the order of its group before it was put aside, if it came back from there.
-        first_at: when it was first queued, before it was put aside, if it came back from there.
-        redriven_at: when it came back from the dead-letter queue, if it did; its place in order is lost then.
+        queue_position: if it was redriven, its position in the order of its group before it was dead-lettered.
+        first_at: if it was redriven, when it was first queued.
+        redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
     """
 
     message_id: str
@@ -39,7 +39,7 @@ class Record:
     receive_count: int = 1
     sent_at_ms: int = 0
     sequence_number: int = 0
-    place: str | None = None
+    queue_position: str | None = None
     first_at: str | None = None
     redriven_at: str | None = None
 
@@ -56,12 +56,15 @@ class Record:
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
             sent_at_ms=int(attributes.get("SentTimestamp", 0)),
             sequence_number=int(attributes.get("SequenceNumber", 0)),
-            place=told.get(PLACE, {}).get("stringValue"),
+            queue_position=told.get(QUEUE_POSITION, {}).get("stringValue"),
             first_at=told.get(FIRST_AT, {}).get("stringValue"),
             redriven_at=told.get(REDRIVEN_AT, {}).get("stringValue"),
         )
 
+    def __hash__(self) -> int:
+        return hash(self.message_id)
+
     @property
     def sequence(self) -> str:
-        """What is delivered in order: the message group, or on a standard queue the message by itself."""
+        """Identifies what is delivered in order: the message group, or on a standard queue the message alone."""
         return self.group_id or self.message_id

@@ -1,9 +1,6 @@
-"""When a failed message comes again: SQS waits, so that nothing here sleeps."""
+"""Delays failed messages by their visibility timeout: SQS waits, and no function sleeps."""
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from random import SystemRandom
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,37 +12,12 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
-LONGEST_VISIBILITY_SECONDS = 43_200
-"""SQS's own limit, counted from when the message was received."""
-
-_MAX_DOUBLINGS = 30
-
-_random = SystemRandom()  # drawn from the operating system: a snapshot that is restored twice must not draw alike
+MAX_VISIBILITY_SECONDS = 43_200
+"""The limit of SQS, counted from when the message was received."""
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """Full-jitter exponential backoff.
-
-    Attributes:
-        base: seconds that the first wait has at most.
-        cap: seconds that any wait has at most.
-        jitter: draws a wait between nothing and the seconds given.
-    """
-
-    base: float
-    cap: float
-    jitter: Callable[[float], float] = lambda most: _random.uniform(0, most)
-
-    def seconds(self, receive_count: int, asked: float | None = None) -> int:
-        """Return the whole seconds to wait: what the partner asked for, else a draw that grows with the attempts."""
-        most = min(self.cap, self.base * 2 ** min(max(receive_count - 1, 0), _MAX_DOUBLINGS))
-        wait = self.jitter(most) if asked is None else min(asked, self.cap)
-        return min(math.ceil(wait), LONGEST_VISIBILITY_SECONDS)
-
-
-class Redelivery:
-    """Tells SQS when each failed message of a batch is to come again."""
+class VisibilityTimeouts:
+    """Sets the visibility timeout of each failed message of a batch."""
 
     def __init__(self, sqs: "SQSClient", telemetry: Telemetry, *, membership_url: str, event_url: str) -> None:
         """Take the client and the URLs of both queues."""
@@ -54,14 +26,14 @@ class Redelivery:
         self._membership_url = membership_url
         self._event_url = event_url
 
-    def schedule(self, waits: Mapping[Record, int]) -> None:
+    def set(self, waits: Mapping[Record, int]) -> None:
         """Set each message's visibility to its seconds.
 
-        A change that SQS does not take is logged, counted and harmless: the message comes again when the queue's own
-        visibility timeout ends.
+        A timeout that SQS does not take is logged and counted, and harmless: the message is delivered again when the
+        queue's own visibility timeout ends.
 
         Args:
-            waits: failed messages, all of one queue, with the seconds they wait.
+            waits: failed messages, all of one queue, to the seconds that they wait.
         """
         if not waits:
             return

@@ -1,9 +1,9 @@
-"""What must be remembered of deliveries beyond one invocation: attempts, and which changes are the newest.
+"""What is remembered of deliveries beyond one invocation: attempts, and the versions of the newest changes.
 
-SQS counts how often a message was received, also when it merely stood behind a failing one; how often its own delivery
-was tried only we can count. And a FIFO queue keeps order only for what never leaves it: once a change of a group has
-gone to the dead-letter queue, the group is *contested*, and the newest change of each of its users and audiences is
-written down, so that the old one, should it come back, does not undo it.
+SQS counts how often a message was received, also when it only waited behind a failing one; how often its own delivery
+was tried must be counted here. And a FIFO queue keeps order only for messages that stay in it. Once a change of a group
+has gone to the dead-letter queue, the *order of the group is tracked*: the version of the newest delivered change of
+each of its users and audiences is stored, so that an old change that is redriven does not undo a newer one.
 """
 
 import time
@@ -21,17 +21,17 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 KEPT_SECONDS = 40 * 86_400
-"""Longer than any message lives: ten days in the queue at most, fourteen put aside, and ten more when it came back."""
+"""Longer than any message lives: at most ten days queued, fourteen dead-lettered, and ten more after a redrive."""
 
-_MOST_READS = 100
-_MOST_WRITES = 25
-_MOST_TRIES = 5  # DynamoDB may leave a part of a batch undone when it is busy
+_MAX_READS = 100
+_MAX_WRITES = 25
+_MAX_TRIES = 5  # DynamoDB may leave a part of a batch undone when it is busy
 
 
 class Ledger:
-    """Memory of deliveries that all environments share.
+    """The DynamoDB table of attempts and versions, shared by all execution environments.
 
-    Every method raises DeliveryError when the table cannot be used; then the work it was asked for must come again.
+    Every method raises DeliveryError when the table cannot be used. The messages concerned must then be retried.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, clock: Callable[[], float] = time.time) -> None:
@@ -52,31 +52,31 @@ class Ledger:
             )
         return int(answer["Attributes"]["attempts"]["N"])
 
-    def contest(self, group_id: str) -> None:
-        """Note that a change of this group has left the queue, before it does."""
-        self._write([{**_key(_contested(group_id)), "expires_at": self._expiry()}])
+    def track_order(self, group_id: str) -> None:
+        """Track the order of this group from now on. Call it before a change of the group leaves the queue."""
+        self._write([{**_key(_tracked(group_id)), "expires_at": self._expiry()}])
 
-    def contested(self, group_ids: Iterable[str]) -> set[str]:
-        """Return the groups of which a change has left the queue and might come back."""
-        found = self._read(map(_contested, names := set(group_ids)))
-        return {name for name in names if _contested(name) in found}
+    def order_tracked(self, group_ids: Iterable[str]) -> set[str]:
+        """Return the groups whose order is tracked, because one of their changes may be redriven."""
+        found = self._read(map(_tracked, names := set(group_ids)))
+        return {name for name in names if _tracked(name) in found}
 
-    def is_put_aside(self, letter: str) -> bool:
+    def is_dead_lettered(self, letter: str) -> bool:
         """Return whether this part of a message is on the dead-letter queue already."""
         return bool(self._read([f"letter#{letter}"]))
 
-    def note_put_aside(self, letter: str) -> None:
-        """Note that it is, so that its message, should it come again for another reason, leaves it there."""
+    def note_dead_lettered(self, letter: str) -> None:
+        """Remember that this part of a message is dead-lettered, so that a retry of the message does not repeat it."""
         self._write([{**_key(f"letter#{letter}"), "expires_at": self._expiry()}])
 
     def newest(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return when the newest delivered change of each key was made, for those that are known."""
+        """Return the version of the newest delivered change of each key, for keys that are known."""
         return {key: item["made_at"]["S"] for key, item in self._read(set(keys)).items()}
 
-    def note_delivered(self, changes: Mapping[str, str]) -> None:
-        """Write down when the delivered change of each key was made."""
+    def note_delivered(self, versions: Mapping[str, str]) -> None:
+        """Store the version of the delivered change of each key."""
         self._write(
-            {**_key(key), "made_at": {"S": made_at}, "expires_at": self._expiry()} for key, made_at in changes.items()
+            {**_key(key), "made_at": {"S": version}, "expires_at": self._expiry()} for key, version in versions.items()
         )
 
     def _expiry(self) -> "AttributeValueTypeDef":
@@ -85,9 +85,9 @@ class Ledger:
     def _read(self, keys: Iterable[str]) -> "dict[str, dict[str, AttributeValueTypeDef]]":
         """Read entries by key, strongly consistent; what does not exist is left out."""
         found: dict[str, dict[str, AttributeValueTypeDef]] = {}
-        for some in batched(keys, _MOST_READS, strict=False):
+        for some in batched(keys, _MAX_READS, strict=False):
             left: Any = [_key(key) for key in some]
-            for _ in range(_MOST_TRIES):
+            for _ in range(_MAX_TRIES):
                 with _as_delivery_error():
                     answer = self._dynamodb.batch_get_item(
                         RequestItems={self._table: {"Keys": left, "ConsistentRead": True}}
@@ -102,9 +102,9 @@ class Ledger:
         return found
 
     def _write(self, items: "Iterable[dict[str, AttributeValueTypeDef]]") -> None:
-        for some in batched(items, _MOST_WRITES, strict=False):
+        for some in batched(items, _MAX_WRITES, strict=False):
             left: Any = [{"PutRequest": {"Item": item}} for item in some]
-            for _ in range(_MOST_TRIES):
+            for _ in range(_MAX_TRIES):
                 with _as_delivery_error():
                     answer = self._dynamodb.batch_write_item(RequestItems={self._table: left})
                 left = answer["UnprocessedItems"].get(self._table)
@@ -114,8 +114,8 @@ class Ledger:
                 raise DeliveryError("the ledger is overloaded")
 
 
-def _contested(group_id: str) -> str:
-    return f"contested#{group_id}"
+def _tracked(group_id: str) -> str:
+    return f"contested#{group_id}"  # the name that entries of earlier releases have
 
 
 def _key(key: str) -> "dict[str, AttributeValueTypeDef]":

@@ -1,21 +1,22 @@
-"""Which messages of a batch must come again, and when."""
+"""Which messages of a batch must be delivered again, and when."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from mparticle_firehose.protocol.correlation import QueuedRequest
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.visibility import Backoff
+from mparticle_firehose.worker.backoff import Backoff
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a message must come again.
+    """Why a message must be delivered again.
 
     Attributes:
-        reason: the policy's name, or ours.
-        after: seconds to wait, if it is not for the backoff to say.
-        tried: whether its own delivery was tried. Having no turn is no attempt.
-        counts: whether the attempt counts towards giving up; waiting for a customer's new credentials does not.
+        reason: the retry policy's name, or ours.
+        after: seconds to wait; None leaves it to the backoff.
+        tried: whether its own delivery was tried. Waiting behind another message is no attempt.
+        counts: whether the attempt counts towards giving up. Waiting for a customer's new credentials does not.
     """
 
     reason: str
@@ -24,51 +25,51 @@ class Failure:
     counts: bool = True
 
 
-class Standing:
-    """The messages of one batch, known by their place in it.
+class BatchState:
+    """The messages of one batch and what became of them.
 
-    On a FIFO queue a message that fails holds back the later ones of its group: they come again with it, however well
-    their own delivery went. On a standard queue each message stands for itself.
+    A message that fails on a FIFO queue holds back the later ones of its group: they are delivered again with it, also
+    if their own delivery succeeded. On a standard queue the messages are independent.
 
     Attributes:
-        failures: the messages that must come again for their own sake.
+        records: the batch, in the order in which SQS handed it over.
+        requests: what the messages hold, for those that could be read.
+        failures: the messages that failed themselves.
     """
 
     def __init__(self, records: Sequence[Record]) -> None:
         """Take the batch, in the order in which SQS handed it over."""
-        self._records = records
+        self.records = records
+        self.requests: dict[Record, QueuedRequest] = {}
+        self.failures: dict[Record, Failure] = {}
+        self._index = {record: index for index, record in enumerate(records)}
         self._failed_from: dict[str, int] = {}
-        self._put_aside: set[int] = set()
-        self.failures: dict[int, Failure] = {}
+        self._dropped: set[Record] = set()
 
-    def fail(self, numbers: Iterable[int], failure: Failure) -> None:
-        """Let messages come again."""
-        for number in numbers:
-            self.failures.setdefault(number, failure)
-            group = self._records[number].sequence
-            self._failed_from[group] = min(number, self._failed_from.get(group, number))
+    def fail(self, records: Iterable[Record], failure: Failure) -> None:
+        """Mark messages to be delivered again. The first failure of a message stays."""
+        for record in records:
+            self.failures.setdefault(record, failure)
+            index = self._index[record]
+            self._failed_from[record.sequence] = min(index, self._failed_from.get(record.sequence, index))
 
-    def give_up(self, number: int) -> None:
-        """Let a failed message not come again after all: the dead-letter queue has it."""
-        self._put_aside.add(number)
-        del self.failures[number]
+    def drop(self, record: Record) -> None:
+        """Drop a failed message: it is in the dead-letter queue."""
+        self._dropped.add(record)
+        del self.failures[record]
 
-    def is_held(self, number: int) -> bool:
+    def is_held(self, record: Record) -> bool:
         """Return whether a message, or an earlier one of its group, has failed."""
-        return number >= self._failed_from.get(self._records[number].sequence, len(self._records))
+        return self._index[record] >= self._failed_from.get(record.sequence, len(self.records))
 
-    def unfinished(self) -> list[int]:
-        """Return what must come again."""
-        return [
-            number for number in range(len(self._records)) if self.is_held(number) and number not in self._put_aside
-        ]
+    def unfinished(self) -> list[Record]:
+        """Return the messages that must be delivered again."""
+        return [record for record in self.records if self.is_held(record) and record not in self._dropped]
 
     def waits(self, backoff: Backoff) -> dict[Record, int]:
-        """Return the seconds after which each of them comes again: a group waits as one, as long as any of it must."""
+        """Return the seconds that each of them waits. A group waits as long as its longest wait."""
         longest: dict[str, int] = {}
-        for number, failure in self.failures.items():
-            record = self._records[number]
+        for record, failure in self.failures.items():
             wait = backoff.seconds(record.receive_count, failure.after)
             longest[record.sequence] = max(wait, longest.get(record.sequence, 0))
-        unfinished = [self._records[number] for number in self.unfinished()]
-        return {record: longest.get(record.sequence, 0) for record in unfinished}
+        return {record: longest.get(record.sequence, 0) for record in self.unfinished()}

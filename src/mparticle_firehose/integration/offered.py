@@ -1,0 +1,15 @@
+"""Refuses requests that need a part of the integration that does not exist."""
+
+from mparticle_firehose.errors import UnsupportedMessageError
+
+
+def offered[T](part: T | None) -> T:
+    """Return the part of the integration that a request needs.
+
+    Raises:
+        UnsupportedMessageError: the integration does not have it. mParticle does not send such requests, since the
+            registration declares what is offered.
+    """
+    if part is None:
+        raise UnsupportedMessageError(("type", "is not offered by this integration"))
+    return part
