@@ -19,6 +19,7 @@
 PYTHON ?= python3.13
 ARCHITECTURE ?= arm64
 EVENT ?=
+PARTNER ?=
 ENDPOINTS ?=
 BENCH ?=
 
@@ -42,7 +43,7 @@ help:
 	@sed -n '/^# make/s/^# //p' $(MAKEFILE_LIST)
 
 run: setup
-	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)')
+	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)') $(if $(PARTNER),--partner '$(PARTNER)')
 
 test: setup static registration-check
 	$(BIN)/pytest
@@ -70,7 +71,7 @@ build: setup
 	@$(BIN)/python -m local.build.build --architecture $(ARCHITECTURE)
 
 up: setup
-	@$(BIN)/python -m local.cloud.standing_cloud up
+	@$(BIN)/python -m local.cloud.standing_cloud up $(if $(PARTNER),--partner '$(PARTNER)')
 
 invoke logs down: .venv/.installed
 	@$(BIN)/python -m local.cloud.standing_cloud $@ $(if $(EVENT),'$(EVENT)')

@@ -12,10 +12,11 @@ from rich.console import Console
 from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import HttpResponse, ask
 from local.isolation import ROOT, STATE, LocalCloudError
-from local.partner.server import FakePartner
-from local.run.journey import Journey, travel
+from local.partner.server import PartnerServer
+from local.rooms import Room
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import console, show
+from local.run.sending import Run, send_all
 
 _ENDED_BY_SIGNAL = 128
 _OK = 200
@@ -28,7 +29,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     out, problems = console(), Console(stderr=True, highlight=False)
     try:
-        return _run(_messages(), out)
+        return _run(*_options(), out)
     except LocalCloudError as error:
         problems.print(f"\nThe local cloud could not do it: {error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -37,36 +38,38 @@ def main() -> int:
         return _ENDED_BY_SIGNAL + signal.SIGINT
 
 
-def _messages() -> Sequence[Message]:
+def _options() -> tuple[Room, Sequence[Message]]:
     parser = argparse.ArgumentParser(prog="make run", description="Send messages through the product, locally.")
     parser.add_argument("--event", metavar="FILE", help="send this one message; - reads it from standard input")
-    source = parser.parse_args().event
-    messages = [message_from(source)] if source else messages_in(ROOT / "events")
+    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
+    options = parser.parse_args()
+    room = Room.of(options.partner)
+    messages = [message_from(options.event)] if options.event else messages_in(room.events)
     if not messages:
-        raise LocalCloudError("there is no message in events/")
-    return messages
+        raise LocalCloudError(f"there is no message in {room.events.relative_to(ROOT)}/")
+    return room, messages
 
 
-def _run(messages: Sequence[Message], out: Console) -> int:
+def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     started = time.monotonic()
-    with out.status("Starting the local cloud ..."), FakePartner() as partner:
+    with out.status("Starting the local cloud ..."), PartnerServer(room.fake_api()) as partner:
         report = _step_printer(out)
-        with LocalCloud(partner.url, report=report) as cloud:
+        with LocalCloud(partner.url, room=room, report=report) as cloud:
             sending = time.monotonic()
-            journey = travel(cloud, partner, messages)
+            run = send_all(cloud, partner, messages, room.integration())
             report(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
             over_http = _registered_over_http(cloud)
             report(f"Sent a registration to the HTTPS endpoint ({over_http.milliseconds:.0f} ms)")
             _keep_logs(cloud)
-    _finish(journey, out, time.monotonic() - started)
+    _finish(run, out, time.monotonic() - started)
     if over_http.status != _OK:
         out.print(f"The HTTPS endpoint answered {over_http.status} to a registration.", style="red")
-    return 1 if journey.problems or over_http.status != _OK else 0
+    return 1 if run.problems or over_http.status != _OK else 0
 
 
 def _registered_over_http(cloud: LocalCloud) -> HttpResponse:
-    """Register over HTTP as well: the same handler behind another door, which needs no token for this."""
-    registration = (ROOT / "events" / "module_registration_request.json").read_bytes()
+    """Register over HTTPS as well: the endpoint answers a registration without a token."""
+    registration = b'{"type": "module_registration_request"}'
     headers = {"Content-Type": "application/json"}
     return ask("POST", f"{cloud.http_endpoint}/registration", registration, headers)
 
@@ -79,8 +82,8 @@ def _step_printer(out: Console) -> Callable[[str], None]:
     return lambda step: out.print(f"[green]✓[/green] {step}")
 
 
-def _finish(journey: Journey, out: Console, seconds: float) -> None:
-    show(journey, out)
+def _finish(run: Run, out: Console, seconds: float) -> None:
+    show(run, out)
     logs = (STATE / "log").relative_to(ROOT)
     out.print(f"It took {seconds:.0f} s, and all of it is stopped again. What the functions logged is in {logs}/.")
 

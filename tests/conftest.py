@@ -15,7 +15,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_sqs import SQSClient
 
 from local.cloud.cloud import LocalCloud
-from local.partner.server import FakePartner
+from local.rooms import Room
 from mparticle_firehose import reporting
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
@@ -28,9 +28,11 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 from mparticle_firehose.services import EventMode, Items
-from partner.integration import INTEGRATION
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
-EVENTS = Path(__file__).parent.parent / "events"
+SAMPLE = Room.of("tests/sample")
+EVENTS = SAMPLE.events
 REGION = "us-east-1"
 
 type Json = dict[str, Any]
@@ -60,8 +62,13 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def load_event(name: str, **overrides: object) -> Json:
-    """Return one of our sample requests with some of its top-level fields replaced."""
-    message: Json = json.loads((EVENTS / f"{name}.json").read_text())
+    """Return one of the sample requests with some of its top-level fields replaced."""
+    return load_from(EVENTS, name, **overrides)
+
+
+def load_from(folder: Path, name: str, **overrides: object) -> Json:
+    """Return a request in a folder with some of its top-level fields replaced."""
+    message: Json = json.loads((folder / f"{name}.json").read_text())
     return {**message, **copy.deepcopy(overrides)}
 
 
@@ -230,7 +237,7 @@ class Context:
 class Deployment:
     """Both functions on moto's queues, with the fake partner behind them."""
 
-    partner: FakePartner
+    partner: SamplePartner
     queues: Queues
     capture: pytest.CaptureFixture[str]
     firehose: Firehose = field(default_factory=lambda: Firehose(INTEGRATION))
@@ -339,7 +346,7 @@ def deployment(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Deployment]:
-    with FakePartner() as partner:
+    with SamplePartner() as partner:
         for name, value in {
             "PARTNER_API_URL": partner.url,
             "MEMBERSHIP_QUEUE_URL": queues.membership,
@@ -355,14 +362,14 @@ def deployment(
 
 
 @pytest.fixture(scope="session")
-def fake_partner() -> Iterator[FakePartner]:
+def fake_partner() -> Iterator[SamplePartner]:
     """Serve the partner's API for all tests on the local cloud."""
-    with FakePartner() as running:
+    with SamplePartner() as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def cloud(fake_partner: FakePartner) -> Iterator[LocalCloud]:
+def cloud(fake_partner: SamplePartner) -> Iterator[LocalCloud]:
     """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
-    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}) as deployed:
+    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}, room=SAMPLE) as deployed:
         yield deployed

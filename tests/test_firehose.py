@@ -46,12 +46,12 @@ def test_memberships_travel_through_the_queue_to_the_partner(deployment: Deploym
     answer = deployment.work(deployment.queues.membership)
 
     assert answer == {"batchItemFailures": []}
-    assert "7700700000000000031" in deployment.partner.memberships["aud-4242-1001"]
+    assert "7700700000000000031" in deployment.partner.memberships["seg-4242-1001"]
     assert deployment.partner.violations == ()
 
 
 def test_events_that_the_partner_could_not_take_arrive_later(deployment: Deployment) -> None:
-    deployment.partner.script("/v1/events", [503])
+    deployment.partner.script("/track", [503])
     deployment.invoke(load_event("event_processing_request"))
     assert deployment.partner.events == []
 
@@ -70,7 +70,7 @@ def test_an_erasure_arrives(deployment: Deployment) -> None:
 
 def test_the_worker_names_what_must_come_again(deployment: Deployment) -> None:
     deployment.invoke(load_event("dsr_processing_request"))
-    deployment.partner.script("/v1/erasures", [500])
+    deployment.partner.script("/forget", [500])
 
     (failure,) = deployment.work(deployment.queues.event)["batchItemFailures"]
 
@@ -84,14 +84,14 @@ def test_refused_credentials_close_the_loop(deployment: Deployment) -> None:
     deployment.work(deployment.queues.membership)
 
     second = deployment.invoke(request)
-    mended = deployment.invoke({**request, "account": {"account_id": 4242, "account_settings": {"apiKey": "new"}}})
+    mended = deployment.invoke({**request, "account": {"account_id": 4242, "account_settings": {"token": "new"}}})
 
     answers = [answer["suspend_subscription"] for answer in (first, second, mended)]
     assert answers == [False, True, False]
 
 
 def test_an_invocation_that_is_nearly_over_does_not_wait_for_the_partner(deployment: Deployment) -> None:
-    deployment.partner.script("/v1/events", ["hang"])
+    deployment.partner.script("/track", ["hang"])
 
     answer = deployment.invoke(load_event("event_processing_request"), milliseconds=100)
 
@@ -221,7 +221,7 @@ class TestSnapStart:
 
         assert deployment.firehose.queue_worker is prepared
         assert len(deployment.partner.events) == 1
-        assert deployment.partner.memberships["aud-4242-1001"]
+        assert deployment.partner.memberships["seg-4242-1001"]
 
     def test_preparing_asks_nobody(self, deployment: Deployment) -> None:
         deployment.firehose.prepare()
@@ -238,7 +238,7 @@ class TestSnapStart:
         assert deployment.partner.connections == connected + 1
 
     def test_no_open_circuit_survives_a_restore(self, deployment: Deployment) -> None:
-        deployment.partner.script("/v1/events", [500] * 5)
+        deployment.partner.script("/track", [500] * 5)
         for number in range(6):
             deployment.invoke(load_event("event_processing_request", id=str(UUID(int=number))))
         assert deployment.partner.events == []

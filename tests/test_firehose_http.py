@@ -103,7 +103,7 @@ def test_in_queue_mode_the_worker_delivers_what_either_door_took(door: Door, ove
 def test_a_partner_that_hangs_costs_no_more_than_the_deadline(door: Door, mode: str) -> None:
     door.configure(EVENT_MODE=mode, HTTP_DEADLINE_MS="60")
     door.send("/events", load_event("event_processing_keep_alive"))
-    door.deployment.partner.script("/v1/events", ["hang"])
+    door.deployment.partner.script("/track", ["hang"])
     started = time.perf_counter()
 
     answer = door.send("/events", load_event("event_processing_request"))
@@ -116,7 +116,7 @@ def test_a_partner_that_hangs_costs_no_more_than_the_deadline(door: Door, mode: 
 def test_each_door_has_a_deadline_of_its_own(door: Door) -> None:
     door.configure(HANDLER_DEADLINE_MS="3000", HTTP_DEADLINE_MS="20")
     door.send("/events", load_event("event_processing_keep_alive"))
-    door.deployment.partner.script("/v1/events", [{"delay": 0.5}, {"delay": 0.5}])
+    door.deployment.partner.script("/track", [{"delay": 0.5}, {"delay": 0.5}])
 
     door.send("/events", load_event("event_processing_request"))
     assert len(door.deployment.queues.messages(door.deployment.queues.event)) == 1

@@ -15,6 +15,8 @@ OWN = frozenset({"app.py", "mparticle_firehose", "partner"})
 MOST_UNPACKED_BYTES = 250 * 1024 * 1024
 """What Lambda accepts, layers included."""
 
+OWN_PARTNER = ROOT / "src" / "partner"
+
 _PYC_HEADER_BYTES = 16
 _UNCHECKED_HASH = 0b01  # PEP 552: by hash, and never compared with the source at run time
 _OWN_TESTS = re.compile(r"(mparticle_firehose|partner)/(.*/)?(tests?/.*|test_[^/]*|conftest\.py)")
@@ -55,12 +57,13 @@ def files_in(artefact: Path) -> Files:
         return {PurePosixPath(name): archive.read(name) for name in archive.namelist() if not name.endswith("/")}
 
 
-def verify(artefact: Path, *, architecture: str) -> Sizes:
+def verify(artefact: Path, *, architecture: str, partner: Path = OWN_PARTNER) -> Sizes:
     """Check a built function.
 
     Args:
         artefact: its folder or zip.
         architecture: arm64 or x86_64.
+        partner: the integration that must be in it.
 
     Returns:
         The sizes of what is in it.
@@ -71,7 +74,7 @@ def verify(artefact: Path, *, architecture: str) -> Sizes:
     files = files_in(artefact)
     problems = [
         *_distribution_problems(files),
-        *_content_problems(files),
+        *_content_problems(files, partner),
         *_bytecode_problems(files),
         *_processor_problems(files, architecture),
     ]
@@ -115,18 +118,21 @@ def _distribution_problems(files: Files) -> Iterator[str]:
         yield f"holds more than one {', '.join(sorted(twice))}"
 
 
-def _content_problems(files: Files) -> Iterator[str]:
+def _content_problems(files: Files, partner: Path) -> Iterator[str]:
     """Everything must be the project's package, as it is in src/, or be listed by a dependency."""
     listed = {path for owned in _owned(files).values() for path in owned}
-    expected = {
-        PurePosixPath(path.relative_to(ROOT / "src").as_posix())
-        for path in (ROOT / "src").rglob("*")
-        if path.is_file() and path.suffix != ".pyc"
-    }
+    source = ROOT / "src"
+    expected = {path for path in _sources(source) if path.parts[0] != "partner"}
+    expected |= {PurePosixPath("partner", path) for path in _sources(partner)}
     actual = {path for path in files if path.suffix != ".pyc"}
     yield from _naming("holds files of nothing that ships:", actual - listed - expected)
     yield from _naming("lacks", expected - actual)
     yield from _naming("holds tests:", {path for path in actual if _OWN_TESTS.fullmatch(str(path))})
+
+
+def _sources(folder: Path) -> set[PurePosixPath]:
+    found = (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {PurePosixPath(path.relative_to(folder).as_posix()) for path in found}
 
 
 def _bytecode_problems(files: Files) -> Iterator[str]:

@@ -6,6 +6,7 @@
 import argparse
 import fcntl
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -16,10 +17,11 @@ import tomllib
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from local.build.artefact import Sizes, verify
 from local.isolation import ROOT, STATE, LocalCloudError, build_environment, run_quietly, tool
+from local.rooms import Room
 
 _INPUTS = (
     "template.yaml",
@@ -32,6 +34,7 @@ _INPUTS = (
 _BIGGEST = 4
 _DOWNLOADS = ROOT / ".aws-sam" / "deps"  # whatever the build folder is
 _TASK_ROOT = "/var/task"
+_STAMP = "inputs.sha256"
 
 
 def machine_architecture() -> str:
@@ -79,35 +82,70 @@ def _finish(folder: Path, architecture: str) -> dict[str, Sizes]:
     return {function: verify(folder / function, architecture=architecture) for function in _functions(folder)}
 
 
-def packed_build(architecture: str) -> tuple[Path, bool]:
+def packed_build(architecture: str, room: Room | None = None) -> tuple[Path, bool]:
     """Return the template of a build for the local cloud, and whether it had to be made anew.
 
     The folders are zipped here, once, where `sam deploy` would zip them each time. A build of the same inputs is
     used again.
+
+    Args:
+        architecture: arm64 or x86_64.
+        room: whose integration is in it; None for the user's own. Another one replaces the user's in a copy.
     """
     place = STATE / "lambda" / architecture
-    stamp, template = place / "inputs.sha256", place / "template.yaml"
     with only_builder(place):
         inputs = _digest(architecture)
-        if stamp.exists() and stamp.read_text() == inputs:
-            return template, False
-        stamp.unlink(missing_ok=True)
-        build(place / "build", environment="local", architecture=architecture)
-        template.write_text(_pack(place))
-        stamp.write_text(inputs)
-    return template, True
+        is_new = not _is_current(place, inputs)
+        if is_new:
+            build(place / "build", environment="local", architecture=architecture)
+            _pack(place, place / "build.toml")
+            (place / _STAMP).write_text(inputs)
+        if room is None or room.is_own:
+            return place / "template.yaml", is_new
+        return _variant(place, inputs, room)
 
 
-def _pack(place: Path) -> str:
-    """Zip each build once, also when several functions share it, and return the template that names the zips."""
+def _is_current(place: Path, inputs: str) -> bool:
+    """Return whether a build was made of these inputs; if not, it no longer counts as finished."""
+    stamp = place / _STAMP
+    if stamp.exists() and stamp.read_text() == inputs:
+        return True
+    stamp.unlink(missing_ok=True)
+    return False
+
+
+def _variant(base: Path, inputs: str, room: Room) -> tuple[Path, bool]:
+    """Return the template of a copy of a build that holds another room's integration."""
+    place = base / "variants" / "-".join(room.partner.parent.parts[-2:])
+    inputs = f"{inputs} {_content_digest(room.partner)}"
+    if _is_current(place, inputs):
+        return place / "template.yaml", False
+    shutil.rmtree(place, ignore_errors=True)
+    shutil.copytree(base / "build", place / "build", copy_function=os.link)
+    for function in _functions(place / "build"):
+        _replace_partner(place / "build" / function, room.partner)
+        verify(place / "build" / function, architecture=base.name, partner=room.partner)
+    _pack(place, base / "build.toml")
+    (place / _STAMP).write_text(inputs)
+    return place / "template.yaml", True
+
+
+def _replace_partner(function: Path, partner: Path) -> None:
+    target = function / "partner"
+    shutil.rmtree(target)
+    shutil.copytree(partner, target, ignore=shutil.ignore_patterns("__pycache__"))
+    _compile(target, target.name)
+
+
+def _pack(place: Path, definitions: Path) -> None:
+    """Zip each build once, also when several functions share it, and write the template that names the zips."""
     template = (place / "build" / "template.yaml").read_text()
-    definitions = tomllib.loads((place / "build.toml").read_text())["function_build_definitions"]
-    for definition in definitions.values():
+    for definition in tomllib.loads(definitions.read_text())["function_build_definitions"].values():
         shared = definition["functions"][0]
         _zip(place / "build" / shared, place / f"{shared}.zip")
         for function in definition["functions"]:
             template = re.sub(rf"(?m)^(\s+CodeUri: ){function}$", rf"\g<1>{shared}.zip", template)
-    return template
+    (place / "template.yaml").write_text(template)
 
 
 def _zip(folder: Path, target: Path) -> None:
@@ -127,10 +165,17 @@ def only_builder(place: Path) -> Iterator[None]:
 
 def _digest(architecture: str) -> str:
     """Hash all that the build depends on, names and contents."""
-    sources = sorted(path for path in (ROOT / "src").rglob("*") if path.is_file() and path.suffix != ".pyc")
-    digest = hashlib.sha256(f"{architecture} {sys.version}".encode())
-    for path in [*(ROOT / name for name in _INPUTS), *sources]:
-        digest.update(str(path.relative_to(ROOT)).encode() + b"\0")
+    digest = hashlib.sha256(f"{architecture} {sys.version} {_content_digest(ROOT / 'src')}".encode())
+    for name in _INPUTS:
+        digest.update(f"{name} {hashlib.sha256((ROOT / name).read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
+def _content_digest(folder: Path) -> str:
+    """Hash the files of a folder, names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+        digest.update(str(path.relative_to(folder)).encode() + b"\0")
         digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 
@@ -139,14 +184,14 @@ def _functions(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.is_dir())
 
 
-def _compile(function: Path) -> None:
+def _compile(folder: Path, below: str = "") -> None:
     """Add .pyc files, which halve a cold start; checked by no timestamp, since deploying changes those.
 
     They name the place where Lambda puts the code, and not this machine's.
     """
     command = [
         sys.executable, "-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash",
-        "-s", str(function), "-p", _TASK_ROOT, str(function),
+        "-s", str(folder), "-p", str(PurePosixPath(_TASK_ROOT, below)), str(folder),
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 

@@ -13,6 +13,7 @@ from local.cloud.deployment import Deployment
 from local.cloud.http_endpoint import TOKEN, local_url
 from local.cloud.ministack import MiniStack
 from local.isolation import LocalCloudError, Startable
+from local.rooms import Room
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -47,6 +48,7 @@ class LocalCloud(Startable):
     Args:
         partner_api_url: where the functions call the partner; plain http on this machine is fine.
         parameters: other parameters of the template.
+        room: whose integration is deployed; None for the user's own.
         report: told about each finished step of the start, in words.
     """
 
@@ -55,6 +57,7 @@ class LocalCloud(Startable):
         partner_api_url: str,
         *,
         parameters: Mapping[str, str] = MappingProxyType({}),
+        room: Room | None = None,
         report: Report = lambda _: None,
     ) -> None:
         self.aws = MiniStack()
@@ -66,6 +69,7 @@ class LocalCloud(Startable):
             "PartnerApiUrl": partner_api_url,
         }
         self._report = report
+        self._room = room or Room.of()
 
     @override
     def stop(self) -> None:
@@ -129,7 +133,7 @@ class LocalCloud(Startable):
     def start(self) -> None:
         started = time.monotonic()
         self.aws.launch()
-        template, is_new = packed_build(self._architecture)
+        template, is_new = packed_build(self._architecture, self._room)
         took = f"{time.monotonic() - started:.1f} s" if is_new else "unchanged"
         self._report(f"Built both functions for {self._architecture} with sam build ({took})")
         self.aws.wait()

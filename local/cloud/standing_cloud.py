@@ -33,7 +33,8 @@ from local.isolation import (
     isolated_session,
     tail,
 )
-from local.partner.server import FakePartner, ReceivedRequest
+from local.partner.server import PartnerServer, ReceivedRequest
+from local.rooms import Room
 from local.run.messages import message_from
 
 _PLACE = STATE / "up"
@@ -71,10 +72,12 @@ class StandingCloud:
 
     Args:
         place: the folder. It has what `sam local` needs and the logs, and goes when the cloud goes.
+        partner: folder of the example to deploy; empty for the user's own integration.
     """
 
-    def __init__(self, place: Path = _PLACE) -> None:
+    def __init__(self, place: Path = _PLACE, partner: str = "") -> None:
         self.place = place
+        self._partner = partner
         self.partner_log = place / "partner.log"
         self._log = place / "up.log"
         self._lock = place / "lock"
@@ -125,8 +128,9 @@ class StandingCloud:
             signal.signal(stop, _leave)
         with ExitStack() as kept:
             self._hold(kept.enter_context(self._lock.open("a+")))
-            partner = kept.enter_context(FakePartner())
-            cloud = kept.enter_context(LocalCloud(partner.url, report=lambda step: print(step, flush=True)))
+            room = Room.of(self._partner)
+            partner = kept.enter_context(PartnerServer(room.fake_api()))
+            cloud = kept.enter_context(LocalCloud(partner.url, room=room, report=lambda step: print(step, flush=True)))
             bridge = kept.enter_context(DockerBridge([_port(partner.url), _port(cloud.aws.endpoint)]))
             write_settings(self.place, variables=_variables(cloud), endpoint=cloud.aws.endpoint)
             self._announce(Running(os.getpid(), cloud.aws.endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
@@ -137,7 +141,8 @@ class StandingCloud:
         self._ready.unlink(missing_ok=True)
         with self._log.open("wb") as log:
             self._keeper = subprocess.Popen(
-                [sys.executable, "-m", "local.cloud.standing_cloud", "keep", "--place", self.place], cwd=ROOT,
+                [sys.executable, "-m", "local.cloud.standing_cloud", "keep", "--place", self.place,
+                 "--partner", self._partner], cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": "src"}, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
@@ -165,7 +170,7 @@ class StandingCloud:
         draft.write_text(json.dumps(asdict(ready)))
         draft.rename(self._ready)
 
-    def _watch(self, partner: FakePartner, bridge: DockerBridge) -> None:
+    def _watch(self, partner: PartnerServer, bridge: DockerBridge) -> None:
         """Write a line for each request that the partner gets, without any of its content, and reach for Docker."""
         shown = 0
         with self.partner_log.open("w") as log:
@@ -248,11 +253,12 @@ def main() -> int:
     parser.add_argument("action", choices=["up", "invoke", "logs", "down", "keep"])
     parser.add_argument("event", nargs="?", default="", help="the message to invoke with; - reads standard input")
     parser.add_argument("--place", type=Path, default=_PLACE, help="the folder of the cloud")
+    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
     asked = parser.parse_args()
     if asked.action in {"invoke", "logs"}:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` has seen enough
     try:
-        return _do(StandingCloud(asked.place.absolute()), asked.action, asked.event)
+        return _do(StandingCloud(asked.place.absolute(), asked.partner), asked.action, asked.event)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 2

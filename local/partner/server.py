@@ -1,4 +1,4 @@
-"""A partner on this machine: checks every call against the contract, keeps what it is told, and fails on demand.
+"""Hosts a partner's fake API on this machine: checks every call, keeps what it receives, and fails on demand.
 
 Use it as a context manager in a test, or on its own: ``python -m local.partner.server --port 8080``.
 """
@@ -15,43 +15,15 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal, Self, TypedDict, override
+from typing import Any, Self, override
 
-from tests.partner.contract import Json, routes_for
-from tests.partner.state import Answer, Books
+from local.partner.contract import Contract, Operation, Refusal
+from local.partner.fake_api import FakeApi
+from local.partner.faults import SUCCESSES, Behaviour, Step, behaviour_of
+from local.rooms import Room
 
-LONGEST_BODY_BYTES = 8 * 1024 * 1024
-_SUCCESSES = range(200, 300)
-_RECORDED_HEADERS = ("Authorization", "Correlation-Id", "Idempotency-Key", "Content-Type", "User-Agent")
-
-
-class Behaviour(TypedDict, total=False):
-    """How one request is treated. Whatever is left out stays as usual.
-
-    Attributes:
-        status: answered status. A success applies the call as usual first; anything else applies nothing.
-        body: answered JSON.
-        retry_after: value of the Retry-After header: seconds, or an HTTP date as text.
-        delay: seconds to wait before the call is looked at.
-        lost: what becomes of the connection instead of an answer.
-        applied: whether the call takes effect although its answer is lost.
-    """
-
-    status: int
-    body: object
-    retry_after: float | str
-    delay: float
-    lost: Literal["hang", "reset"]
-    applied: bool
-
-
-type Step = int | Literal["hang", "reset", "apply_then_reset"] | Behaviour
-
-_NAMED_STEPS: dict[str, Behaviour] = {
-    "hang": {"lost": "hang"},
-    "reset": {"lost": "reset"},
-    "apply_then_reset": {"lost": "reset", "applied": True},
-}
+MAX_BODY_BYTES = 8 * 1024 * 1024
+_RECORDED_HEADERS = ("Correlation-Id", "Idempotency-Key", "Content-Type", "User-Agent")
 
 
 @dataclass
@@ -59,9 +31,9 @@ class ReceivedRequest:
     """One request as it came in.
 
     Attributes:
-        headers: those that matter to the contract, by their usual spelling. Never shown: they hold the key.
+        headers: those that the contract is about, by their usual spelling. Never shown: they hold the credential.
         body: the parsed JSON, or None. Never shown: it holds personal data.
-        status: what was answered; None while unanswered, and for ever when the connection was lost instead.
+        status: what was answered; None while unanswered, or when the connection was lost instead.
     """
 
     method: str
@@ -72,31 +44,36 @@ class ReceivedRequest:
 
 
 @dataclass(frozen=True)
-class _Reply:
+class Reply:
+    """What is answered to one request."""
+
     status: int
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-class FakePartner:
-    """The reference partner's API on a port of this machine.
+class PartnerServer:
+    """A fake API on a port of this machine.
 
-    A path without a script behaves well. Every key is valid until it is revoked. A request that breaks the contract is
-    refused with the rule it breaks, which `violations` keeps.
+    A path without a script behaves well. Every credential is valid until it is revoked. A request that breaks the
+    contract is refused with the rule that it breaks, which `violations` keeps. A call with an Idempotency-Key that has
+    taken effect already is answered as before and changes nothing.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, api: FakeApi, port: int = 0) -> None:
+        """Take the API to host, and the port; 0 picks a free one."""
+        self.api: Any = api
+        self.contract = Contract(api.document)
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._books = Books()
         self._requests: list[ReceivedRequest] = []
         self._violations: list[str] = []
         self._scripts: dict[str, deque[Behaviour]] = {}
         self._revoked: set[str] = set()
-        self._done: dict[str, tuple[tuple[str, str, object], Answer]] = {}
+        self._done: dict[str, tuple[tuple[str, str, object], tuple[int, object]]] = {}
         self._repeats = 0
         self._server = _Server(self, port)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="fake-partner")
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="partner-server")
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -106,7 +83,7 @@ class FakePartner:
         self.close()
 
     def close(self) -> None:
-        """Release what hangs, drop every connection and free the port."""
+        """Release requests that hang, drop every connection and free the port."""
         self._closing.set()
         self._server.shutdown()
         self._server.drop_connections()
@@ -126,12 +103,12 @@ class FakePartner:
         the steps are used up the path behaves well again.
         """
         with self._lock:
-            self._scripts[path.rstrip("/")] = deque(_behaviour(step) for step in steps)
+            self._scripts[path.rstrip("/")] = deque(behaviour_of(step) for step in steps)
 
-    def revoke(self, api_key: str) -> None:
-        """Answer 401 to every later request with this key."""
+    def revoke(self, credential: str) -> None:
+        """Answer 401 to every later request with this credential."""
         with self._lock:
-            self._revoked.add(api_key)
+            self._revoked.add(credential)
 
     @property
     def requests(self) -> tuple[ReceivedRequest, ...]:
@@ -152,35 +129,21 @@ class FakePartner:
 
     @property
     def repeats(self) -> int:
-        """How many calls were repeats of one that had taken effect, and so changed nothing."""
+        """How many calls repeated one that had taken effect, and so changed nothing."""
         with self._lock:
             return self._repeats
 
-    @property
-    def memberships(self) -> dict[str, dict[str, Json]]:
-        """The members of each audience: the user's mpid, else the first identity, to the user's attributes."""
+    def state(self, name: str) -> Any:
+        """Return a copy of one of the API's own attributes."""
         with self._lock:
-            return copy.deepcopy(self._books.memberships)
+            return copy.deepcopy(getattr(self.api, name))
 
-    @property
-    def audiences(self) -> dict[str, Json]:
-        """The audiences that exist because a call created or changed them, with what was last said of them."""
+    def summary(self) -> Mapping[str, Mapping[str, object]]:
+        """Return what the partner knows, without personal data."""
         with self._lock:
-            return copy.deepcopy(self._books.audiences)
+            return copy.deepcopy(self.api.summary())
 
-    @property
-    def events(self) -> list[Json]:
-        """The body of each event call that took effect."""
-        with self._lock:
-            return copy.deepcopy(self._books.events)
-
-    @property
-    def erasures(self) -> list[Json]:
-        """The body of each erasure that took effect."""
-        with self._lock:
-            return copy.deepcopy(self._books.erasures)
-
-    def respond(self, request: ReceivedRequest) -> _Reply | None:
+    def respond(self, request: ReceivedRequest) -> Reply | None:
         """Treat one request as its script says; None means that the connection is to be lost."""
         behaviour = self._admit(request)
         hangs = behaviour.get("lost") == "hang"
@@ -191,11 +154,11 @@ class FakePartner:
             request.status = reply.status if reply else None
         return reply
 
-    def refuse(self, request: ReceivedRequest, status: int, rule: str) -> _Reply:
+    def refuse(self, request: ReceivedRequest, refusal: Refusal) -> Reply:
         """Record a broken rule and answer with it."""
         with self._lock:
-            self._violations.append(f"{request.method} {request.path}: {rule}")
-        return _Reply(status, {"error": rule})
+            self._violations.append(f"{request.method} {request.path}: {refusal.rule}")
+        return Reply(refusal.status, {"error": refusal.rule})
 
     def _admit(self, request: ReceivedRequest) -> Behaviour:
         with self._lock:
@@ -206,73 +169,64 @@ class FakePartner:
             path = max(below, key=len, default=None)
             return self._scripts[path].popleft() if path is not None else {}
 
-    def _decide(self, request: ReceivedRequest, behaviour: Behaviour) -> _Reply | None:
-        refusal = self._refusal(request)
+    def _decide(self, request: ReceivedRequest, behaviour: Behaviour) -> Reply | None:
+        found = self.contract.find(request.method, request.path)
+        refusal = self.refuse(request, found) if isinstance(found, Refusal) else self._refusal(request, *found)
         status = behaviour.get("status")
         lost = "lost" in behaviour
-        if status is not None and status not in _SUCCESSES:
-            return _scripted(_Reply(status, {"error": "scripted"}), behaviour)
+        if status is not None and status not in SUCCESSES:
+            return _scripted(Reply(status, {"error": "scripted"}), behaviour)
         if lost and not behaviour.get("applied"):
             return None
-        reply = refusal or _scripted(self._carry_out(request), behaviour)
+        reply = refusal or _scripted(self._carry_out(request, found), behaviour)
         return None if lost else reply
 
-    def _refusal(self, request: ReceivedRequest) -> _Reply | None:
-        offered = routes_for(request.path)
-        scheme, _, api_key = request.headers.get("Authorization", "").partition(" ")
-        if not offered:
-            return self.refuse(request, 404, "path: unknown")
-        if request.method not in offered:
-            return self.refuse(request, 405, "method: not offered for this path")
-        if scheme != "Bearer" or not api_key.strip():
-            return self.refuse(request, 401, "Authorization: must be a bearer token")
-        if api_key in self._revoked:
-            return _Reply(401, {"error": "this key is not valid any more"})
-        if not request.headers.get("Idempotency-Key"):
-            return self.refuse(request, 400, "Idempotency-Key: is required on every write")
-        rule = next(offered[request.method][0].rules(request.body), None)
-        return self.refuse(request, 422, rule) if rule else None
+    def _refusal(self, request: ReceivedRequest, operation: Operation, parameters: Mapping[str, str]) -> Reply | None:
+        security = self.contract.security
+        credential = security.credential(request.headers)
+        if credential is None:
+            return self.refuse(request, Refusal(401, security.rule))
+        if credential in self._revoked:
+            return Reply(401, {"error": "this credential is not valid any more"})
+        problem = next(self.contract.problems(operation, request.headers, request.body), None)
+        if problem is None:
+            problem = next(iter(self.api.violations(operation.name, parameters, request.body)), None)
+        return self.refuse(request, Refusal(422, problem)) if problem else None
 
-    def _carry_out(self, request: ReceivedRequest) -> _Reply:
-        """Apply a valid call, or repeat the answer when its key has been seen; only what took effect is remembered."""
-        key = request.headers["Idempotency-Key"]
+    def _carry_out(self, request: ReceivedRequest, found: Any) -> Reply:
+        """Apply a valid call, or repeat the answer if its Idempotency-Key has taken effect already."""
+        operation, parameters = found
+        key = request.headers.get("Idempotency-Key", "")
         call = (request.method, request.path, request.body)
         earlier = self._done.get(key)
         if earlier and earlier[0] != call:
-            return self.refuse(request, 422, "Idempotency-Key: belongs to a different call")
+            return self.refuse(request, Refusal(422, "Idempotency-Key: belongs to a different call"))
         if earlier:
             self._repeats += 1
-            return _Reply(*earlier[1])
-        route, audience = routes_for(request.path)[request.method]
-        answer = self._books.apply(route.name, audience, request.body if isinstance(request.body, dict) else {})
-        if answer[0] in _SUCCESSES:
+            return Reply(*earlier[1])
+        answer = self.api.apply(operation.name, parameters, copy.deepcopy(request.body))
+        if key and answer[0] in SUCCESSES:
             self._done[key] = (call, answer)
-        return _Reply(*answer)
+        return Reply(*answer)
 
 
-def _behaviour(step: Step) -> Behaviour:
-    if isinstance(step, str):
-        return _NAMED_STEPS[step]
-    return {"status": step} if isinstance(step, int) else step
-
-
-def _scripted(usual: _Reply, behaviour: Behaviour) -> _Reply:
+def _scripted(usual: Reply, behaviour: Behaviour) -> Reply:
     """Put the scripted parts over the usual answer; a refusal of a well-behaved call stays."""
-    if usual.status not in _SUCCESSES and "status" in behaviour and behaviour["status"] in _SUCCESSES:
+    if usual.status not in SUCCESSES and "status" in behaviour and behaviour["status"] in SUCCESSES:
         return usual
     headers = {"Retry-After": str(behaviour["retry_after"])} if "retry_after" in behaviour else {}
     status = behaviour.get("status", usual.status)
     # A plain 200 in a script means "as usual": the usual success keeps its own status.
     if status == 200 and "body" not in behaviour:  # noqa: PLR2004 - an HTTP status
         status = usual.status
-    return _Reply(status, behaviour.get("body", usual.body), headers)
+    return Reply(status, behaviour.get("body", usual.body), headers)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = False  # joined on close, so that no thread outlives its test
     request_queue_size = 256
 
-    def __init__(self, partner: FakePartner, port: int) -> None:
+    def __init__(self, partner: PartnerServer, port: int) -> None:
         self.partner = partner
         self.accepted = 0
         self._connections: set[socket.socket] = set()
@@ -322,13 +276,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         partner = self.server.partner
-        names = (name for name in _RECORDED_HEADERS if name in self.headers)
+        recorded = (*_RECORDED_HEADERS, partner.contract.security.header)
+        names = (name for name in recorded if name in self.headers)
         request = ReceivedRequest(self.command, self.path, {name: self.headers[name] for name in names}, None)
         try:
             request.body = self._read_body()
         except ValueError as error:
             self.close_connection = True
-            self._send(partner.refuse(request, 400, f"body: {error}"))
+            self._send(partner.refuse(request, Refusal(400, f"body: {error}")))
             return
         reply = partner.respond(request)
         self._send(reply) if reply else self._lose_connection()
@@ -337,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> object:
         length = int(self.headers.get("Content-Length") or 0)
-        if "Transfer-Encoding" in self.headers or length > LONGEST_BODY_BYTES:
+        if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
             raise ValueError("must have a Content-Length of at most 8 MiB")
         raw = self.rfile.read(length)
         if raw and self.headers.get_content_type() != "application/json":
@@ -347,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
         except ValueError:
             raise ValueError("must be JSON") from None
 
-    def _send(self, reply: _Reply) -> None:
+    def _send(self, reply: Reply) -> None:
         content = b"" if reply.body is None else json.dumps(reply.body).encode()
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
@@ -358,21 +313,23 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _lose_connection(self) -> None:
-        """End with a reset instead of an orderly close: nobody may take it for an answer."""
+        """End with a reset instead of an orderly close, which could be taken for an answer."""
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
     @override
     def log_message(self, format: str, *args: object) -> None:
-        """Keep quiet: what came in is in `requests`."""
+        """Log nothing: `requests` keeps what came in."""
 
 
 def main() -> None:
     """Serve until interrupted and print a line for each request, without any of its content."""
-    parser = argparse.ArgumentParser(prog="python -m local.partner.server", description="The reference partner's API.")
+    parser = argparse.ArgumentParser(prog="python -m local.partner.server", description="Serve a partner's fake API.")
+    parser.add_argument("--partner", default="", metavar="FOLDER", help="of an example; default: your own")
     parser.add_argument("--port", type=int, default=8080, help="0 picks a free one")
-    with FakePartner(parser.parse_args().port) as partner:
+    options = parser.parse_args()
+    with PartnerServer(Room.of(options.partner).fake_api(), options.port) as partner:
         print(f"The partner listens on {partner.url}", flush=True)
         try:
             _print_requests(partner)
@@ -380,7 +337,7 @@ def main() -> None:
             print()
 
 
-def _print_requests(partner: FakePartner) -> None:
+def _print_requests(partner: PartnerServer) -> None:
     shown = 0
     while True:
         for request in partner.requests[shown:]:

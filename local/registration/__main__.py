@@ -1,7 +1,8 @@
 """What mParticle gets to know of this integration, without AWS.
 
-``python -m local.registration`` prints it; ``check`` compares it with the committed one and fails when the difference
-would break live customers; ``accept`` makes it the committed one.
+``python -m local.registration`` prints it. ``accept`` writes it to registration.json, which you do when customers go
+live. From then on ``check`` compares the two and fails if the difference would break live customers. Until then, with
+``{}`` in registration.json, there is nothing to compare with.
 """
 
 import argparse
@@ -10,55 +11,55 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from local.isolation import ROOT
 from local.registration.changes import VOLATILE, Difference, consequence, differences
+from local.rooms import Room
 from mparticle_firehose.protocol import Serializer
-from partner.registration import registration
-
-COMMITTED = ROOT / "registration.json"
 
 type Json = dict[str, object]
 
 
-def declared() -> Json:
+def declared(room: Room) -> Json:
     """Return the registration as mParticle receives it."""
-    return Serializer().dump(registration())
+    return Serializer().dump(room.integration().declaration())
 
 
-def check(committed: Path, now: Mapping[str, object]) -> int:
-    """Compare the committed registration with the declared one, say what differs, and return the exit status.
+def check(accepted: Path, now: Mapping[str, object]) -> int:
+    """Compare the accepted registration with the declared one, print what differs, and return the exit status.
 
     Args:
-        committed: the file that `accept` wrote.
+        accepted: the file that `accept` wrote.
         now: what the code declares.
 
     Returns:
-        0 when nothing differs or only what leaves live customers as they are; otherwise 1.
+        1 if a difference would break live customers or the file cannot be read; otherwise 0.
     """
     try:
-        before = json.loads(committed.read_text())
+        before = json.loads(accepted.read_text())
     except (OSError, ValueError) as error:
-        return _refuse(f"{committed.name} cannot be read ({error}); `make registration-accept` writes it anew.")
+        return _refuse(f"{accepted.name} cannot be read ({error}); `make registration-accept` writes it anew.")
     if not isinstance(before, dict):
-        return _refuse(f"{committed.name} is not a registration; `make registration-accept` writes it anew.")
+        return _refuse(f"{accepted.name} is not a registration; `make registration-accept` writes it anew.")
+    if not before:
+        print("No registration is accepted yet. Once customers are live, run: make registration-accept")
+        return 0
     found = differences(before, now)
     harmless = [difference for difference in found if consequence(difference) is None]
     breaking = [difference for difference in found if consequence(difference) is not None]
-    _list(f"Differs from {committed.name}, and leaves live customers as they are:", harmless)
-    _list(f"Differs from {committed.name}, and BREAKS LIVE CUSTOMERS:", breaking)
+    _list(f"Differs from {accepted.name}, and leaves live customers as they are:", harmless)
+    _list(f"Differs from {accepted.name}, and BREAKS LIVE CUSTOMERS:", breaking)
     if breaking:
         return _refuse("If that is agreed with mParticle and the customers, accept it: make registration-accept")
-    print(f"The registration is {'compatible with' if harmless else 'that of'} {committed.name}.")
+    print(f"The registration is {'compatible with' if harmless else 'that of'} {accepted.name}.")
     if harmless:
         print("Record it once mParticle has it, so that later changes are compared with it: make registration-accept")
     return 0
 
 
-def accept(committed: Path, now: Mapping[str, object]) -> None:
-    """Make the declared registration the committed one, without what is new each time it is asked for."""
+def accept(accepted: Path, now: Mapping[str, object]) -> None:
+    """Write the declared registration, without the fields that differ each time."""
     kept = {name: value for name, value in now.items() if name not in VOLATILE}
-    committed.write_text(_text(kept) + "\n")
-    print(f"Wrote {committed.name}: commit it, so that the reviewers see what changes.")
+    accepted.write_text(_text(kept) + "\n")
+    print(f"Wrote {accepted.name}: commit it, so that the reviewers see what changes.")
 
 
 def _list(heading: str, found: Sequence[Difference]) -> None:
@@ -82,13 +83,14 @@ def main() -> int:
     """Print, check or accept, and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local.registration", description="The registration for mParticle.")
     parser.add_argument("action", nargs="?", choices=["print", "check", "accept"], default="print")
+    room = Room.of()
     match parser.parse_args().action:
         case "check":
-            return check(COMMITTED, declared())
+            return check(room.registration, declared(room))
         case "accept":
-            accept(COMMITTED, declared())
+            accept(room.registration, declared(room))
         case _:
-            print(_text(declared()))
+            print(_text(declared(room)))
     return 0
 
 

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import quote, urlencode, urlsplit
 
+from local.rooms import Room
 from mparticle_firehose.cookie_sync import OPT_OUT, CookieSync, OptOutSignal, SyncError
 from mparticle_firehose.endpoint.cookie_sync import sync
 from mparticle_firehose.endpoint.http_event import HttpRequest
 from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH
-from partner.cookie_sync import cookie_sync
 
 PLACEHOLDER = {"every pod": "https://HttpEndpointUrl-of-the-stack"}
 """The output of the stack that holds the URL; each region has a stack of its own."""
@@ -155,6 +155,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--endpoint", type=_endpoint, action="append", metavar="POD=URL", help="the output HttpEndpointUrl of its stack"
     )
+    cookie_sync = Room.of().integration().cookie_sync
+    if cookie_sync is None:
+        parser.error("this integration takes no part in the cookie sync")
     print(questionnaire(cookie_sync(), dict(parser.parse_args(arguments).endpoint or PLACEHOLDER.items())), end="")
     return 0
 

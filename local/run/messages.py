@@ -1,4 +1,4 @@
-"""The messages to send, as files, in an order in which mParticle could have sent them."""
+"""The requests to send, as files, in an order in which mParticle could have sent them."""
 
 import json
 import sys
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 from local.isolation import LocalCloudError
-from partner.audiences import PARTNER_AUDIENCE_ID
 
 _ORDER = (
     ("module_registration_request", None),
@@ -25,8 +24,8 @@ class Message:
     """One request of mParticle's.
 
     Attributes:
-        name: of its file, for people.
-        payload: its bytes, sent exactly as they are.
+        name: of its file.
+        payload: its bytes, sent as they are.
         content: the JSON object in them.
     """
 
@@ -39,7 +38,7 @@ class Message:
         """Read one message.
 
         Raises:
-            LocalCloudError: it is no JSON object, so that there is nothing Lambda could pass on.
+            LocalCloudError: it is not a JSON object, which is all that Lambda passes on.
         """
         try:
             content = json.loads(payload)
@@ -59,41 +58,9 @@ class Message:
         """Whether it ends a subscription."""
         return (self.kind, self.content.get("action")) == _ORDER[-1]
 
-    def partner_call(self) -> tuple[str, str] | None:
-        """Return method and start of the path of the call the partner must get, or None if it need not get any."""
-        match self.kind:
-            case "event_processing_request" if self.content.get("events"):
-                return "POST", "/v1/events"
-            case "audience_membership_change_request" if self._changes_memberships():
-                return "POST", "/v1/audiences/"
-            case "audience_subscription_request":
-                return self._subscription_call()
-            case "dsr_processing_request":
-                return "POST", "/v1/erasures"
-        return None
-
-    def _subscription_call(self) -> tuple[str, str] | None:
-        """Without the partner's id, which only the answer to the first request holds, there is nothing to change."""
-        settings = self.content.get("audience_subscription_settings")
-        is_known = isinstance(settings, dict) and bool(settings.get(PARTNER_AUDIENCE_ID))
-        match self.content.get("action"):
-            case "update" if is_known:
-                return "PATCH", "/v1/audiences/"
-            case "remove":
-                return ("DELETE", "/v1/audiences/") if is_known else None
-            case "add" | "update":
-                return "POST", "/v1/audiences"
-        return None
-
-    def _changes_memberships(self) -> bool:
-        profiles = self.content.get("user_profiles")
-        return isinstance(profiles, list) and any(
-            isinstance(profile, dict) and profile.get("audiences") for profile in profiles
-        )
-
 
 def messages_in(folder: Path) -> list[Message]:
-    """Read every JSON file of a folder, sorted into the order of a customer's life with the integration."""
+    """Read every JSON file of a folder, from the registration to the end of a subscription."""
     messages = [Message.read(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.json"))]
     return sorted(messages, key=_position)
 
@@ -113,7 +80,7 @@ def message_from(source: str) -> Message:
 
 
 def _position(message: Message) -> int:
-    """Place a message by its type and action; what is not listed comes before the end of the subscription."""
+    """Return the position of a message by its type and action. Other types come before the end of the subscription."""
     key = (message.kind, message.content.get("action"))
     exact = (index for index, place in enumerate(_ORDER) if place in {key, (message.kind, None)})
     return next(exact, len(_ORDER) - 2)

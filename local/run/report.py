@@ -10,7 +10,7 @@ from rich.table import Table
 
 from local.cloud.cloud import Answer
 from local.partner.server import ReceivedRequest
-from local.run.journey import Journey, Passage
+from local.run.sending import Result, Run
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
@@ -20,7 +20,6 @@ from mparticle_firehose.protocol import (
 )
 
 _SERIALIZER = Serializer()
-_LISTS = {"events": "event", "changes": "change"}
 _WIDTH_WITHOUT_TERMINAL = 160
 _ANSWER_WIDTH = 28
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -32,38 +31,38 @@ def console() -> Console:
     return terminal if terminal.is_terminal else Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
 
 
-def show(journey: Journey, out: Console) -> None:
-    """Print the table, what the partner holds, what was set aside, and the verdict."""
-    out.print(_table(journey.passages))
-    _show_memberships(journey, out)
-    letters = ", ".join(f"{name} {count}" for name, count in journey.dead_letters.items())
-    out.print(f"Dead letters: {letters}", style="red" if journey.dead_letters.total() else None)
+def show(run: Run, out: Console) -> None:
+    """Print the table, what the partner knows, the dead letters, and the verdict."""
+    out.print(_table(run.results))
+    _show_summary(run, out)
+    letters = ", ".join(f"{name} {count}" for name, count in run.dead_letters.items())
+    out.print(f"Dead letters: {letters}", style="red" if run.dead_letters.total() else None)
     out.print()
-    if journey.problems:
+    if run.problems:
         out.print("Not everything arrived:", style="bold red")
-        for problem in journey.problems:
+        for problem in run.problems:
             out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
     else:
-        number = len(journey.passages)
+        number = len(run.results)
         out.print("The message arrived." if number == 1 else f"All {number} messages arrived.", style="bold green")
 
 
-def _table(passages: Iterable[Passage]) -> Table:
+def _table(results: Iterable[Result]) -> Table:
     table = Table("Message", box=box.SIMPLE_HEAD)
     table.add_column("Answer", max_width=_ANSWER_WIDTH)
     table.add_column("ms", justify="right")
     table.add_column("Queued")
     table.add_column("The partner received")
-    for number, passage in enumerate(passages):
+    for number, result in enumerate(results):
         # The emulator unpacks the function for its first call, which says nothing about AWS.
-        took = "(start)" if number == 0 else f"{passage.answer.milliseconds:.0f}"
+        took = "(start)" if number == 0 else f"{result.answer.milliseconds:.0f}"
         table.add_row(
-            passage.message.name,
-            _answer_text(passage.answer),
+            result.message.name,
+            _answer_text(result.answer),
             took,
-            "\n".join(f"{count}{_TIMES} {name}" for name, count in passage.queued.items()) or "-",
-            "\n".join(_calls(passage.calls)) or "-",
-            style="red" if passage.problems else None,
+            "\n".join(f"{count}{_TIMES} {name}" for name, count in result.queued.items()) or "-",
+            "\n".join(_calls(result.calls)) or "-",
+            style="red" if result.problems else None,
         )
     return table
 
@@ -104,7 +103,7 @@ def _calls(calls: Iterable[ReceivedRequest]) -> Iterable[str]:
         counts[key] += 1
         contents.setdefault(key, Counter()).update(_content(call))
     for key, count in counts.items():
-        inside = ", ".join(f"{number} {_plural(name, number)}" for name, number in contents[key].items())
+        inside = ", ".join(f"{number} {name}" for name, number in contents[key].items())
         yield escape(f"{count}{_TIMES} {key[0]}{f' ({inside})' if inside else ''}{key[1]}")
 
 
@@ -113,16 +112,14 @@ def _is_done(call: ReceivedRequest) -> bool:
 
 
 def _content(call: ReceivedRequest) -> dict[str, int]:
+    """Count the entries of each list in a body, by the list's name."""
     body = call.body if isinstance(call.body, dict) else {}
-    return {singular: len(body[name]) for name, singular in _LISTS.items() if isinstance(body.get(name), list)}
+    return {name: len(value) for name, value in body.items() if isinstance(value, list)}
 
 
-def _plural(word: str, number: int) -> str:
-    return word if number == 1 else f"{word}s"
-
-
-def _show_memberships(journey: Journey, out: Console) -> None:
-    if journey.memberships:
-        ended = any(passage.message.removes_audience for passage in journey.passages)
-        members = ", ".join(f"{audience} {len(members)}" for audience, members in journey.memberships.items())
-        out.print(f"Members at the partner{', before a subscription ended' if ended else ''}: {escape(members)}")
+def _show_summary(run: Run, out: Console) -> None:
+    """Print what the partner knows, before a subscription that ended took its audience away."""
+    ended = any(result.message.removes_audience for result in run.results)
+    for name, facts in run.summary.items():
+        told = ", ".join(f"{fact} {value}" for fact, value in facts.items())
+        out.print(f"At the partner{', before a subscription ended' if ended else ''}: {escape(name)} ({escape(told)})")

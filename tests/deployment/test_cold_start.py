@@ -8,14 +8,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from local.partner.server import FakePartner
 from tests.conftest import EVENTS, REGION
+from tests.sample.server import SamplePartner
 
 _NOBODY = "http://127.0.0.1:9"
 _ANSWER_AND_LIST = """
 import gc, json, sys
-import app
+from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.startup import start
+from tests.sample.partner.integration import INTEGRATION
 from mparticle_firehose.errors import FirehoseError
+
+firehose = start(Firehose(INTEGRATION))
 
 class Context:
     aws_request_id = function_name = "first"
@@ -24,7 +28,7 @@ class Context:
 
 before = sorted(sys.modules)
 try:
-    app.handler(json.load(open(sys.argv[1])), Context())
+    firehose.handler(json.load(open(sys.argv[1])), Context())
 except FirehoseError:
     pass
 print(json.dumps({"loaded": before, "answered": sorted(sys.modules), "collects": gc.isenabled()}))
@@ -32,15 +36,15 @@ print(json.dumps({"loaded": before, "answered": sorted(sys.modules), "collects":
 
 
 @pytest.fixture
-def partner() -> Iterator[FakePartner]:
-    with FakePartner() as running:
+def partner() -> Iterator[SamplePartner]:
+    with SamplePartner() as running:
         yield running
 
 
-def first_answer(partner: FakePartner, name: str, **variables: str) -> dict[str, list[str]]:
+def first_answer(partner: SamplePartner, name: str, **variables: str) -> dict[str, list[str]]:
     """Return which modules a new process has loaded before and after it answers one of our sample requests."""
     environment = {
-        "PYTHONPATH": "src",
+        "PYTHONPATH": "src:.",
         "PATH": os.environ["PATH"],
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -72,7 +76,7 @@ def first_answer(partner: FakePartner, name: str, **variables: str) -> dict[str,
         "audience_subscription_add",
     ],
 )
-def test_what_needs_neither_aws_nor_https_does_not_load_them(partner: FakePartner, name: str) -> None:
+def test_what_needs_neither_aws_nor_https_does_not_load_them(partner: SamplePartner, name: str) -> None:
     loaded = first_answer(partner, name)["answered"]
 
     assert "boto3" not in loaded
@@ -80,22 +84,22 @@ def test_what_needs_neither_aws_nor_https_does_not_load_them(partner: FakePartne
 
 
 @pytest.mark.parametrize("name", ["audience_membership_change_request", "dsr_processing_request"])
-def test_the_sdk_is_loaded_for_what_is_queued(partner: FakePartner, name: str) -> None:
+def test_the_sdk_is_loaded_for_what_is_queued(partner: SamplePartner, name: str) -> None:
     modules = first_answer(partner, name)
 
     assert "boto3" not in modules["loaded"]
     assert "boto3" in modules["answered"]
 
 
-def test_with_provisioned_concurrency_everything_is_loaded_before_the_first_request(partner: FakePartner) -> None:
+def test_with_provisioned_concurrency_everything_is_loaded_before_the_first_request(partner: SamplePartner) -> None:
     modules = first_answer(
         partner, "audience_membership_change_request", AWS_LAMBDA_INITIALIZATION_TYPE="provisioned-concurrency"
     )
 
-    expected = {"boto3", "partner.registration", "mparticle_firehose.endpoint.router"}
+    expected = {"boto3", "mparticle_firehose.endpoint.router"}
     assert expected <= set(modules["loaded"])
     assert partner.requests == ()
 
 
-def test_garbage_is_collected_once_everything_is_loaded(partner: FakePartner) -> None:
+def test_garbage_is_collected_once_everything_is_loaded(partner: SamplePartner) -> None:
     assert first_answer(partner, "event_processing_keep_alive")["collects"]

@@ -18,16 +18,19 @@ from local.cloud.deployment import Deployment, environments
 from local.cloud.http_endpoint import TOKEN, ask, local_url
 from local.cloud.ministack import MiniStack
 from local.isolation import ROOT
-from local.partner.server import FakePartner
+from local.run.expected import expected_routes
 from local.run.messages import Message, messages_in
 from mparticle_firehose.protocol import Serializer
+from tests.conftest import SAMPLE
 from tests.deployment.template_reading import load
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud
 
 TEMPLATE = load()
 ENVIRONMENTS = environments()
-MESSAGES = messages_in(ROOT / "events")
+MESSAGES = messages_in(SAMPLE.events)
 ONE_FOR_EACH_FUNCTION = [message for message in MESSAGES if message.kind == "audience_membership_change_request"]
 ACCOUNT = "000000000000"
 DOCUMENTED_ACCOUNTS = ["338661164609", "457804467337"]
@@ -95,17 +98,17 @@ class Life:
     deployment: Deployment
     created: Standing
     updated: Standing
-    former_partner: FakePartner
-    partner: FakePartner
+    former_partner: SamplePartner
+    partner: SamplePartner
 
 
 @pytest.fixture(scope="module")
 def lives() -> Iterator[dict[str, Life]]:
     """Deploy every environment side by side, each into a region and for a partner of its own."""
-    template = packed_build(machine_architecture())[0].parent / "build" / "template.yaml"
+    template = packed_build(machine_architecture(), SAMPLE)[0].parent / "build" / "template.yaml"
     with MiniStack() as aws, ExitStack() as partners, ThreadPoolExecutor() as threads:
         ready = [
-            (Deployment(aws, name), partners.enter_context(FakePartner()), partners.enter_context(FakePartner()))
+            (Deployment(aws, name), partners.enter_context(SamplePartner()), partners.enter_context(SamplePartner()))
             for name in ENVIRONMENTS
         ]
         lived = threads.map(lambda parts: live(template, *parts), ready)
@@ -118,7 +121,7 @@ def life(request: pytest.FixtureRequest, lives: dict[str, Life]) -> Life:
     return chosen
 
 
-def live(template: Path, deployment: Deployment, first: FakePartner, second: FakePartner) -> Life:
+def live(template: Path, deployment: Deployment, first: SamplePartner, second: SamplePartner) -> Life:
     here = {**UNKNOWN_TO_THE_EMULATOR, "Architecture": machine_architecture()}
     deployment.deploy(template, PartnerApiUrl=first.url, **here)
     created = Standing.of(deployment)
@@ -353,7 +356,7 @@ def test_what_sam_uploaded_is_the_artefact_with_its_bytecode(life: Life, tmp_pat
     for number, key in enumerate(archives):
         archive = tmp_path / f"{number}.zip"
         s3.download_file(bucket, key, str(archive))
-        assert verify(archive, architecture=machine_architecture()).compiled > 0
+        assert verify(archive, architecture=machine_architecture(), partner=SAMPLE.partner).compiled > 0
 
 
 def test_mparticle_drives_the_alias_and_everything_arrives_where_the_update_said(life: Life) -> None:
@@ -364,11 +367,9 @@ def test_mparticle_drives_the_alias_and_everything_arrives_where_the_update_said
     assert waits_until_empty(life.deployment, "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
     calls = life.partner.requests
     arrived = {(call.method, call.path) for call in calls if call.status in {200, 201, 202, 204}}
-    expected = [call for message in messages if (call := message.partner_call())]
-    missing = [
-        call for call in expected if not any(call[0] == method and path.startswith(call[1]) for method, path in arrived)
-    ]
-    assert missing == []
+    expected = {route for message in messages for route in expected_routes(INTEGRATION, message.content)}
+    missing = expected - arrived
+    assert missing == set()
     assert (life.former_partner.requests, life.partner.violations) == ((), ())
 
 

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 
 from local.cloud.cloud import LocalCloud
-from local.partner.server import FakePartner, Step
+from local.partner.faults import Step
 from tests.conftest import Json, load_event
+from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud
 
@@ -33,14 +34,14 @@ def membership_request(account_id: int, request_id: UUID) -> Json:
             {
                 "audience_id": audience,
                 "audience_name": f"Audience {audience}",
-                "audience_subscription_settings": {"partnerAudienceId": f"aud-{account_id}-{audience}"},
+                "audience_subscription_settings": {"segmentId": f"seg-{account_id}-{audience}"},
                 "action": dice.choice(list(ACTIONS)),
                 "user_attributes": attributes,
             }
             for audience in chosen
         ]
         profiles.append({"mpid": str(7700700000 + dice.randrange(USERS)), "audiences": audiences})
-    account = {"account_id": account_id, "account_settings": {"apiKey": "canary-secret-e2e"}}
+    account = {"account_id": account_id, "account_settings": {"token": "canary-secret-e2e"}}
     return load_event("audience_membership_change_request", id=str(request_id), account=account, user_profiles=profiles)
 
 
@@ -49,22 +50,22 @@ def asked(request: Json) -> History:
     history: History = defaultdict(list)
     for profile in request["user_profiles"]:
         for audience in profile["audiences"]:
-            target = audience["audience_subscription_settings"]["partnerAudienceId"]
+            target = audience["audience_subscription_settings"]["segmentId"]
             number = audience["user_attributes"][0]["value"]
             history[profile["mpid"], target].append((ACTIONS[audience["action"]], number))
     return history
 
 
-def received(partner: FakePartner, account_id: int) -> History:
+def received(partner: SamplePartner, account_id: int) -> History:
     """Return what the partner was told, in the order of its arrival."""
     history: History = defaultdict(list)
     for request in partner.requests:
-        if not request.path.startswith(f"/v1/audiences/aud-{account_id}-"):
+        if not request.path.startswith(f"/segments/seg-{account_id}-"):
             continue
         assert isinstance(request.body, dict)
         for change in request.body["changes"]:
             step = (change["action"], change["attributes"]["number"])
-            history[change["user"]["mpid"], request.path.split("/")[3]].append(step)
+            history[change["user"]["mpid"], request.path.split("/")[2]].append(step)
     return history
 
 
@@ -78,7 +79,7 @@ def members_after(history: History) -> dict[str, set[str]]:
     return members
 
 
-def members_at(partner: FakePartner, account_id: int) -> dict[str, set[str]]:
+def members_at(partner: SamplePartner, account_id: int) -> dict[str, set[str]]:
     kept = {target: set(users) for target, users in partner.memberships.items() if f"-{account_id}-" in target}
     return {target: users for target, users in kept.items() if users}
 
@@ -93,7 +94,7 @@ def deliver(cloud: LocalCloud, *requests: Json) -> None:
 
 
 def test_a_large_request_delivered_three_times_leaves_the_memberships_of_one(
-    cloud: LocalCloud, fake_partner: FakePartner
+    cloud: LocalCloud, fake_partner: SamplePartner
 ) -> None:
     request = membership_request(9001, UUID(int=9001))
 
@@ -104,7 +105,7 @@ def test_a_large_request_delivered_three_times_leaves_the_memberships_of_one(
     assert fake_partner.violations == ()
 
 
-def test_the_same_changes_under_another_id_are_delivered_again(cloud: LocalCloud, fake_partner: FakePartner) -> None:
+def test_the_same_changes_under_another_id_are_delivered_again(cloud: LocalCloud, fake_partner: SamplePartner) -> None:
     """The control: without deduplication the test above would see every change twice."""
     request = membership_request(9002, UUID(int=9002))
 
@@ -114,17 +115,17 @@ def test_the_same_changes_under_another_id_are_delivered_again(cloud: LocalCloud
     assert members_at(fake_partner, 9002) == members_after(asked(request))
 
 
-def test_order_holds_when_the_partner_fails_in_between(cloud: LocalCloud, fake_partner: FakePartner) -> None:
+def test_order_holds_when_the_partner_fails_in_between(cloud: LocalCloud, fake_partner: SamplePartner) -> None:
     request = membership_request(9004, UUID(int=9004))
     for audience in 3, 14, 25:
         steps: list[Step] = [500, "reset", "apply_then_reset", {"status": 429, "retry_after": 1}]
-        fake_partner.script(f"/v1/audiences/aud-9004-{audience}", steps)
+        fake_partner.script(f"/segments/seg-9004-{audience}", steps)
 
     deliver(cloud, request)
 
     assert members_at(fake_partner, 9004) == members_after(asked(request))
     assert fake_partner.violations == ()
-    statuses = {call.status for call in fake_partner.requests if "/aud-9004-" in call.path}
+    statuses = {call.status for call in fake_partner.requests if "/seg-9004-" in call.path}
     assert {202, 429, 500, None} <= statuses
 
 

@@ -15,9 +15,9 @@ import pytest
 from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import TOKEN, HttpResponse, ask
 from local.isolation import ROOT
-from local.partner.server import FakePartner
 from mparticle_firehose.protocol import Serializer
 from tests.conftest import EVENTS, Json, leaks, load_event
+from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud
 
@@ -61,7 +61,7 @@ def code_in(answer: HttpResponse) -> str:
 
 @pytest.mark.parametrize(("path", "event"), PATHS)
 def test_each_kind_of_request_is_answered_and_delivered_as_by_a_direct_invocation(
-    cloud: LocalCloud, fake_partner: FakePartner, url: str, path: str, event: str
+    cloud: LocalCloud, fake_partner: SamplePartner, url: str, path: str, event: str
 ) -> None:
     message = unheard(event)
     before = len(fake_partner.requests)
@@ -91,7 +91,7 @@ def test_a_registration_needs_no_token(url: str) -> None:
     ],
 )
 def test_only_who_has_the_token_is_let_in(
-    cloud: LocalCloud, fake_partner: FakePartner, url: str, authorization: str | None, status: int
+    cloud: LocalCloud, fake_partner: SamplePartner, url: str, authorization: str | None, status: int
 ) -> None:
     before = len(fake_partner.requests)
     headers = {**JSON, "Authorization": authorization} if authorization else JSON

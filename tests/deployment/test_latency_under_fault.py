@@ -15,9 +15,10 @@ from uuid import UUID
 import pytest
 
 from local.cloud.ministack import MiniStack
-from local.partner.server import FakePartner, Step
+from local.partner.faults import Step
 from mparticle_firehose.firehose import Firehose
 from tests.conftest import Json, StoreDouble, load_event
+from tests.sample.server import SamplePartner
 from tests.worker.event_source_mapping import Deployment, Doom, aws_of
 
 pytestmark = pytest.mark.cloud
@@ -69,15 +70,15 @@ def aws(emulator: MiniStack) -> Iterator[None]:
 
 
 @contextmanager
-def failing_partner(fault: str, calls: int) -> Iterator[tuple[str, FakePartner | None]]:
+def failing_partner(fault: str, calls: int) -> Iterator[tuple[str, SamplePartner | None]]:
     """Yield the URL of a partner that fails every call, and the partner, if there is one."""
     if fault == REFUSES:
         with socket.socket() as closed:  # bound, but nobody listens
             closed.bind(("127.0.0.1", 0))
             yield f"http://127.0.0.1:{closed.getsockname()[1]}", None
         return
-    with FakePartner() as partner:
-        partner.script("/v1/events", [FAULTS[fault]] * calls)
+    with SamplePartner() as partner:
+        partner.script("/track", [FAULTS[fault]] * calls)
         yield partner.url, partner
 
 
@@ -87,10 +88,10 @@ def without_breaker(firehose: Firehose) -> Firehose:
     return firehose
 
 
-def found(deployment: Deployment, partner: FakePartner | None) -> tuple[dict[str, Json], set[str]]:
+def found(deployment: Deployment, partner: SamplePartner | None) -> tuple[dict[str, Json], set[str]]:
     """Return the requests that the queue holds, as they are there, and the ids of those that the partner has."""
     queued = [json.loads(message["Body"]) for message in deployment.take(deployment.event)]
-    taken = [str(body["request_id"]) for body in partner.events] if partner else []
+    taken = [str(body["request"]) for body in partner.events] if partner else []
     return {request["id"]: request for request in queued}, set(taken)
 
 
@@ -98,7 +99,7 @@ def lost(sent: dict[str, Json], queued: dict[str, Json], taken: set[str]) -> lis
     return [number for number, request in sent.items() if number not in taken and queued.get(number) != request]
 
 
-def check(traffic: Traffic, deployment: Deployment, partner: FakePartner | None) -> None:
+def check(traffic: Traffic, deployment: Deployment, partner: SamplePartner | None) -> None:
     queued, taken = found(deployment, partner)
     assert lost(traffic.sent, queued, taken) == []
     assert set(queued) <= set(traffic.sent)

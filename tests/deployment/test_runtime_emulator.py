@@ -14,28 +14,28 @@ import yaml
 from local.build.build import machine_architecture, packed_build
 from local.cloud.ministack import MiniStack
 from local.cloud.runtime import Footprint, LambdaRuntime, is_error
-from local.isolation import ROOT
-from local.partner.server import FakePartner
+from local.registration.__main__ import declared as declared_by
 from local.run.messages import Message, messages_in
 from mparticle_firehose.protocol import Serializer
-from tests.conftest import Json, leaks, load_event
+from tests.conftest import SAMPLE, Json, leaks, load_event
+from tests.sample.server import SamplePartner
 
 pytestmark = [
     pytest.mark.cloud,
     pytest.mark.skipif(sys.platform != "linux", reason="AWS ships its runtime client and emulator for Linux"),
 ]
 
-MESSAGES = messages_in(ROOT / "events")
+MESSAGES = messages_in(SAMPLE.events)
 MEBIBYTE = 1024 * 1024
 
 ROUNDS = int(os.environ.get("ROUNDS", "200"))
 """How often each event is sent to a warm environment; `ROUNDS=1000 pytest -k grows` is the long measurement."""
 
-FIFO_BODY = json.dumps(load_event("audience_membership_change_request")).replace("aud-4242-", "aud-4243-")
+FIFO_BODY = json.dumps(load_event("audience_membership_change_request")).replace("seg-4242-", "seg-4243-")
 """For audiences that no message in events/ ends."""
 EVENT_BODY = json.dumps(load_event("event_processing_request"))
 ERASURE_BODY = json.dumps(load_event("dsr_processing_request"))
-KEPT_AUDIENCE = {"partnerAudienceId": "aud-4242-1001"}
+KEPT_AUDIENCE = {"segmentId": "seg-4242-1001"}
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Stage:
     """What both functions talk to: queues and tables with nothing that empties them, and a partner."""
 
     aws: MiniStack
-    partner: FakePartner
+    partner: SamplePartner
     variables: dict[str, str]
 
     def received(self, queue: str) -> Json:
@@ -91,7 +91,7 @@ def record(queue: str, message: Any) -> Json:
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    with MiniStack() as aws, FakePartner() as partner:
+    with MiniStack() as aws, SamplePartner() as partner:
         yield Stage(aws, partner, {**resources(aws), **settings(), "PARTNER_API_URL": partner.url})
 
 
@@ -132,7 +132,7 @@ def create_queue(aws: MiniStack, name: str) -> str:
 
 def environment_of(function: str, stage: Stage) -> LambdaRuntime:
     """Return an execution environment of a built function, as the built template describes it."""
-    build = packed_build(machine_architecture())[0].parent / "build"
+    build = packed_build(machine_architecture(), SAMPLE)[0].parent / "build"
     template = yaml.safe_load((build / "template.yaml").read_text())
     properties = template["Resources"][function]["Properties"]
     return LambdaRuntime(
@@ -201,12 +201,12 @@ def test_every_message_gets_its_answer_and_is_logged_as_json(handler: LambdaRunt
     assert measured["Received"] == [1.0]
 
 
-def test_the_registration_under_the_runtime_is_the_committed_one(handler: LambdaRuntime) -> None:
+def test_the_registration_under_the_runtime_is_the_integrations(handler: LambdaRuntime) -> None:
     answer = invoke(handler, load_event("module_registration_request"))
 
-    committed = json.loads((ROOT / "registration.json").read_text())
+    declared = declared_by(SAMPLE)
     assert {name: answer[name] for name in ("name", "permissions")} == {
-        name: committed[name] for name in ("name", "permissions")
+        name: declared[name] for name in ("name", "permissions")
     }
 
 
@@ -223,7 +223,7 @@ def test_what_the_handler_queues_is_what_the_worker_delivers(
 
     assert [invoke(worker, batch) for batch in batches] == [{"batchItemFailures": []}] * 2
     calls = stage.partner.requests[before:]
-    assert {call.path.rpartition("/")[2] for call in calls} == {"members", "erasures"}
+    assert {call.path.rpartition("/")[2] for call in calls} == {"changes", "forget"}
     assert {call.status for call in calls} == {202}
     assert stage.partner.violations == ()
 
@@ -254,8 +254,8 @@ def test_a_batch_from_either_queue_is_delivered_and_logged_as_json(
 @pytest.mark.parametrize(
     ("queue", "path", "body", "failing"),
     [
-        pytest.param("MEMBERSHIP_QUEUE_URL", "/v1/audiences", FIFO_BODY, [0, 1], id="fifo-holds-back-the-rest"),
-        pytest.param("EVENT_QUEUE_URL", "/v1/erasures", ERASURE_BODY, [0], id="standard-goes-on"),
+        pytest.param("MEMBERSHIP_QUEUE_URL", "/segments", FIFO_BODY, [0, 1], id="fifo-holds-back-the-rest"),
+        pytest.param("EVENT_QUEUE_URL", "/forget", ERASURE_BODY, [0], id="standard-goes-on"),
     ],
 )
 def test_what_the_partner_cannot_take_comes_again(

@@ -10,9 +10,9 @@ import pytest
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
-from partner.integration import INTEGRATION
 from tests.deployment.template_checks import CHECKS
 from tests.deployment.template_reading import Node, load
+from tests.sample.partner.integration import INTEGRATION
 
 TEMPLATE = load()
 

@@ -87,7 +87,7 @@ def router_for(services: Services, **options: Any) -> Router:
 
 @pytest.fixture
 def client(services: Services, partner: PartnerDouble, deadline: Deadline) -> Client:
-    partner.judge = lambda call: Delivered({"id": "aud-7"})
+    partner.judge = lambda call: Delivered({"segment": "seg-7"})
     return Client(router_for(services), deadline)
 
 
@@ -446,7 +446,7 @@ class TestWhatBecomesOfErrors:
             (MalformedRequestError(("a", "b")), 400, None),
             (UnsupportedMessageError(("a", "b")), 400, None),
             (MessageTooLargeError("x"), 413, None),
-            (SettingError("apiKey", "is required"), 422, None),
+            (SettingError("token", "is required"), 422, None),
             (RefusedError("x"), 422, None),
             (DeliveryError("x"), 503, "5"),
             (TokensUnavailableError("x"), 503, "10"),

@@ -17,14 +17,16 @@ from rich.console import Console
 from local.cloud.cloud import LocalCloud
 from local.cloud.ministack import MiniStack
 from local.isolation import ROOT, LocalCloudError, cloud_environment, isolated_session, run_quietly
-from local.partner.server import FakePartner
-from local.run.journey import travel
 from local.run.messages import messages_in
 from local.run.report import show
+from local.run.sending import send_all
+from tests.conftest import SAMPLE
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud
 
-VALUES = ("value", "apiKey", "user_attributes", "attributes")
+VALUES = ("value", "token", "user_attributes", "attributes")
 
 
 def private_values(node: object, *, inside: bool = False) -> Iterator[str]:
@@ -40,14 +42,14 @@ def private_values(node: object, *, inside: bool = False) -> Iterator[str]:
 
 
 def test_every_sample_message_arrives_and_nothing_private_is_shown_or_logged(
-    cloud: LocalCloud, fake_partner: FakePartner
+    cloud: LocalCloud, fake_partner: SamplePartner
 ) -> None:
-    messages = messages_in(ROOT / "events")
-    journey = travel(cloud, fake_partner, messages)
-    assert journey.problems == ()
+    messages = messages_in(SAMPLE.events)
+    run = send_all(cloud, fake_partner, messages, INTEGRATION)
+    assert run.problems == ()
 
     printed = io.StringIO()
-    show(journey, Console(file=printed, width=200))
+    show(run, Console(file=printed, width=200))
     visible = "\n".join([printed.getvalue(), *cloud.function_logs("handler"), *cloud.function_logs("worker")])
     private = {value for message in messages for value in private_values(message.content)}
     assert private
@@ -57,11 +59,11 @@ def test_every_sample_message_arrives_and_nothing_private_is_shown_or_logged(
 
 
 def test_events_that_a_slow_partner_cannot_take_in_time_go_through_the_queue(
-    cloud: LocalCloud, fake_partner: FakePartner
+    cloud: LocalCloud, fake_partner: SamplePartner
 ) -> None:
-    fake_partner.script("/v1/events", [{"delay": 2}])
+    fake_partner.script("/track", [{"delay": 2}])
     before = len(fake_partner.events)
-    message = next(message for message in messages_in(ROOT / "events") if message.name == "event_processing_request")
+    message = next(message for message in messages_in(SAMPLE.events) if message.name == "event_processing_request")
     fresh = {**message.content, "id": "0f2f6f0e-5f2b-4b0e-9a39-6d3c0a2f8e01"}
     answer = cloud.invoke(json.dumps(fresh).encode())
     assert (answer.failed, cloud.settle()) == (False, True)

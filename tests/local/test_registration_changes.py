@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from local.registration.__main__ import COMMITTED, accept, check, declared
+from local.registration.__main__ import accept, check, declared
 from local.registration.changes import consequence, differences
+from local.rooms import Room
 from tests.conftest import Json
 
 type Change = Callable[[Json], object]
 
+SAMPLE = Room.of("tests/sample")
 EVENTS = "event_processing_registration"
 API_KEY = f"{EVENTS}.account_settings[apiKey]"
 
@@ -203,9 +205,22 @@ def test_an_age_that_leaves_events_out_is_breaking(old: object, new: object) -> 
     assert breaking(changed(put(old, *path)), changed(put(new, *path))) == [".".join(path)]
 
 
-def test_the_committed_registration_is_what_the_code_declares(capsys: pytest.CaptureFixture[str]) -> None:
-    assert check(COMMITTED, declared()) == 0
-    assert "registration.json" in capsys.readouterr().out
+def test_the_sample_declares_what_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    accepted = tmp_path / "registration.json"
+    accept(accepted, declared(SAMPLE))
+
+    assert check(accepted, declared(SAMPLE)) == 0
+    assert "is that of registration.json" in capsys.readouterr().out
+
+
+def test_before_one_is_accepted_there_is_nothing_to_compare_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    accepted = tmp_path / "registration.json"
+    accepted.write_text("{}")
+
+    assert check(accepted, changed(drop(EVENTS))) == 0
+    assert "No registration is accepted yet" in capsys.readouterr().out
 
 
 def test_a_breaking_change_fails_with_what_why_and_how_to_accept_it(

@@ -14,14 +14,14 @@ from local.cloud.http_endpoint import ask, local_url
 from local.cloud.sam_local import seen_from_container, with_endpoint
 from local.cloud.standing_cloud import Running, StandingCloud, exports
 from local.isolation import ROOT, LocalCloudError
-from local.partner.server import FakePartner
 from tests.conftest import EVENTS, leaks
+from tests.sample.server import SamplePartner
 
 
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCloud]:
     """Bring a cloud up, beside the one that `make up` may have brought up here."""
-    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up")
+    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up", "tests/sample")
     try:
         cloud.up()
         yield cloud
@@ -81,7 +81,7 @@ def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> No
     logs = asked(standing, "logs").stdout
 
     assert '"message":"answered"' in logs
-    assert "partner POST /v1/events -> 202" in logs
+    assert "partner POST /track -> 202" in logs
     assert not leaks(logs)
 
 
@@ -144,7 +144,7 @@ def test_the_template_for_containers_declares_the_endpoint_and_finds_the_code() 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
 def test_the_bridge_passes_requests_on_and_ends() -> None:
-    with FakePartner() as partner:
+    with SamplePartner() as partner:
         port = int(partner.url.rpartition(":")[2])
         request = f"import urllib3; print(urllib3.request('GET', 'http://127.0.0.2:{port}/nothing').status)"
         with DockerBridge([port], address="127.0.0.2") as bridge:

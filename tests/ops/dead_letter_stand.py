@@ -16,7 +16,7 @@ from ops.letters import QueueName
 from tests.conftest import Clock, Json, Queues, load_event
 
 NOW = 1_800_000_000_000
-CANARIES = ("canary", "jane", "sencha", "Teapots", "7700700000000000031", "apiKey", "loyalty_tier", "aud-4242")
+CANARIES = ("canary", "jane", "sencha", "Teapots", "7700700000000000031", "segmentId", "loyalty_tier", "seg-4242")
 """Parts of what the sample requests hold: identities, names and values of attributes, settings, ids of users."""
 
 TYPES: dict[QueueName, str] = {"membership": "audience_membership_change_request", "event": "event_processing_request"}

@@ -1,8 +1,11 @@
 import json
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
+from local.partner.contract import Contract, Refusal
+from local.rooms import Room
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import Bearer, JsonObject, MembershipChange, PartnerCall, UndeliverableChange
 from mparticle_firehose.protocol import (
@@ -19,17 +22,26 @@ from partner.audiences import members_call, membership_changes, subscription_cal
 from partner.erasures import erasure_call
 from partner.events import EVENT_MAPPINGS, NOTIFICATION_MAPPINGS, events_call
 from partner.partial_success import failures_in
-from tests.conftest import Json, load_event, parsed
-from tests.partner.contract import routes_for
+from tests.conftest import Json, load_from, parsed
+from tests.partner.fake_api import FakeApi
 
 KEY = "canary-secret-live-4242"
 
 
+load_event = partial(load_from, Room.of().events)
+CONTRACT = Contract(FakeApi.document)
+HEADERS = {"Idempotency-Key": "any"}
+
+
 def broken_rules(call: PartnerCall) -> list[str]:
-    """Return what the partner's contract has against a call."""
-    route, _ = routes_for(call.path)[call.method]
+    """Return what the partner's API has against a call."""
+    found = CONTRACT.find(call.method, call.path)
+    assert not isinstance(found, Refusal)
+    operation, parameters = found
     encoded = call.encoded_body()
-    return list(route.rules(json.loads(encoded) if encoded else None))
+    body = json.loads(encoded) if encoded else None
+    broken = list(CONTRACT.problems(operation, HEADERS, body))
+    return broken or list(FakeApi().violations(operation.name, parameters, body or {}))
 
 
 def call_of(message: Json) -> PartnerCall:

@@ -1,10 +1,10 @@
 """What the reference partner declares."""
 
 import json
+from pathlib import Path
 
 import pytest
 
-from local.registration.__main__ import COMMITTED
 from local.registration.changes import consequence, differences
 from mparticle_firehose.protocol import DsrType, ModuleRegistrationResponse, RuntimeEnvironmentType, Serializer, declare
 from partner.audiences import PARTNER_AUDIENCE_ID
@@ -13,6 +13,7 @@ from partner.integration import INTEGRATION
 from partner.registration import partner_identities, registration
 
 serializer = Serializer()
+SNAPSHOT = Path(__file__).parent / "snapshots" / "registration.json"
 REGISTRATION = registration()
 
 
@@ -93,7 +94,7 @@ def test_the_id_of_the_cookie_sync_is_asked_for_beside_the_partners_own_if_it_is
 
 
 def test_asking_for_the_id_of_the_cookie_sync_leaves_live_customers_as_they_are() -> None:
-    found = differences(json.loads(COMMITTED.read_text()), serializer.dump(with_cookie_sync_id(on=True)))
+    found = differences(json.loads(SNAPSHOT.read_text()), serializer.dump(with_cookie_sync_id(on=True)))
 
     assert [(each.path, consequence(each)) for each in found] == [
         ("permissions.partner_identities[$cookie_sync_id]", None)

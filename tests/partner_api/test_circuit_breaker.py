@@ -5,7 +5,7 @@ from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCa
 from mparticle_firehose.partner_api.circuit_breaker import CIRCUIT_OPEN, CircuitBreaker
 from tests.conftest import Clock, PartnerDouble
 
-CALL = PartnerCall(method="POST", path="/v1/events", auth=Bearer("key"))
+CALL = PartnerCall(method="POST", path="/track", auth=Bearer("key"))
 DOWN = Retry("read_timeout")
 OPEN = Retry(CIRCUIT_OPEN)
 

@@ -7,24 +7,25 @@ from uuid import UUID
 
 import pytest
 
-from local.partner.server import FakePartner, Step
+from local.partner.faults import Step
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Delivered, Header, Outcome, PartnerCall, Rejected, Retry, Suspend
 from mparticle_firehose.partner_api.client import MAX_ANSWER_BYTES, PartnerClient
 from mparticle_firehose.protocol import EventProcessingRequest
-from partner.partial_success import failures_in
+from tests.sample.partner.integration import failures
+from tests.sample.server import SamplePartner
 
 ERASURE = PartnerCall(
     method="POST",
-    path="/v1/erasures",
-    auth=Bearer("canary-secret-key"),
+    path="/forget",
+    auth=Header("X-Sample-Token", "canary-secret-key"),
     body={"identities": {"email": "canary-pii@example.com"}},
 )
 
 
 @pytest.fixture
-def fake() -> Iterator[FakePartner]:
-    with FakePartner() as partner:
+def fake() -> Iterator[SamplePartner]:
+    with SamplePartner() as partner:
         yield partner
 
 
@@ -54,17 +55,17 @@ def raw_server(*answer: bytes, pause: float = 0.0) -> Iterator[str]:
         thread.join()
 
 
-def test_a_call_carries_key_idempotency_key_and_json(fake: FakePartner) -> None:
+def test_a_call_carries_key_idempotency_key_and_json(fake: SamplePartner) -> None:
     assert isinstance(send(fake.url), Delivered)
 
     (received,) = fake.requests
-    assert (received.method, received.path, received.status) == ("POST", "/v1/erasures", 202)
-    assert received.headers["Authorization"] == "Bearer canary-secret-key"
+    assert (received.method, received.path, received.status) == ("POST", "/forget", 202)
+    assert received.headers["X-Sample-Token"] == "canary-secret-key"
     assert received.headers["Content-Type"] == "application/json"
     assert received.body == ERASURE.body
 
 
-def test_a_call_names_the_requests_that_it_is_part_of(fake: FakePartner) -> None:
+def test_a_call_names_the_requests_that_it_is_part_of(fake: SamplePartner) -> None:
     requests = [EventProcessingRequest(id=UUID(int=number)) for number in (1, 1, 2)]
 
     send(fake.url, ERASURE.part_of(*requests))
@@ -73,19 +74,19 @@ def test_a_call_names_the_requests_that_it_is_part_of(fake: FakePartner) -> None
     assert received.headers["Correlation-Id"] == f"{UUID(int=1)} {UUID(int=2)}"
 
 
-def test_the_partners_answer_comes_with_success(fake: FakePartner) -> None:
+def test_the_partners_answer_comes_with_success(fake: SamplePartner) -> None:
     call = PartnerCall(
         method="POST",
-        path="/v1/audiences",
-        auth=Bearer("key"),
-        body={"account_id": 4242, "audience_id": 1, "name": "Tea"},
+        path="/segments",
+        auth=Header("X-Sample-Token", "key"),
+        body={"account": 4242, "audience": 1},
     )
 
-    assert send(fake.url, call) == Delivered({"id": "aud-4242-1"})
+    assert send(fake.url, call) == Delivered({"segment": "seg-4242-1"})
 
 
-def test_a_repeated_call_has_the_same_idempotency_key_and_takes_effect_once(fake: FakePartner) -> None:
-    fake.script("/v1/erasures", ["apply_then_reset"])
+def test_a_repeated_call_has_the_same_idempotency_key_and_takes_effect_once(fake: SamplePartner) -> None:
+    fake.script("/forget", ["apply_then_reset"])
 
     outcomes = [send(fake.url), send(fake.url)]
 
@@ -125,22 +126,24 @@ def test_without_an_id_the_time_tells_work_apart() -> None:
     ],
     ids=str,
 )
-def test_what_the_partner_does_becomes_an_outcome(fake: FakePartner, step: Step, outcome: Outcome) -> None:
-    fake.script("/v1/erasures", [step])
+def test_what_the_partner_does_becomes_an_outcome(fake: SamplePartner, step: Step, outcome: Outcome) -> None:
+    fake.script("/forget", [step])
 
     assert send(fake.url) == outcome
     assert len(fake.requests) == 1
 
 
-def test_a_deletion_of_what_is_gone_is_done(fake: FakePartner) -> None:
-    fake.script("/v1/audiences", [404])
-    call = PartnerCall(method="DELETE", path="/v1/audiences/gone", auth=Bearer("key"), done_statuses=frozenset({404}))
+def test_a_deletion_of_what_is_gone_is_done(fake: SamplePartner) -> None:
+    fake.script("/segments", [404])
+    call = PartnerCall(
+        method="DELETE", path="/segments/gone", auth=Header("X-Sample-Token", "key"), done_statuses=frozenset({404})
+    )
 
     assert isinstance(send(fake.url, call), Delivered)
 
 
-def test_a_partner_that_hangs_costs_no_more_than_the_deadline(fake: FakePartner) -> None:
-    fake.script("/v1/erasures", ["hang"])
+def test_a_partner_that_hangs_costs_no_more_than_the_deadline(fake: SamplePartner) -> None:
+    fake.script("/forget", ["hang"])
     started = time.monotonic()
 
     outcome = send(fake.url, seconds=0.1)
@@ -168,8 +171,8 @@ def test_an_answer_that_drips_costs_no_more_than_the_deadline(drops: list[bytes]
     assert elapsed < 0.5
 
 
-def test_a_call_that_was_given_up_is_no_burden_for_the_next(fake: FakePartner) -> None:
-    fake.script("/v1/erasures", [{"delay": 0.3}] * 6)
+def test_a_call_that_was_given_up_is_no_burden_for_the_next(fake: SamplePartner) -> None:
+    fake.script("/forget", [{"delay": 0.3}] * 6)
     client = PartnerClient(fake.url)
 
     slow = [client.send(ERASURE, Deadline.after(0.05)) for _ in range(6)]
@@ -179,22 +182,22 @@ def test_a_call_that_was_given_up_is_no_burden_for_the_next(fake: FakePartner) -
     assert isinstance(client.send(ERASURE, Deadline.after(2)), Delivered)
 
 
-def test_items_that_the_partner_did_not_take_come_with_the_outcome(fake: FakePartner) -> None:
-    fake.script("/v1/erasures", [{"status": 207, "body": {"failures": [{"index": 1, "status": 422}]}}])
+def test_items_that_the_partner_did_not_take_come_with_the_outcome(fake: SamplePartner) -> None:
+    fake.script("/forget", [{"status": 207, "body": {"not_taken": [[1, 422]]}}])
 
-    outcome = PartnerClient(fake.url, failures=failures_in).send(ERASURE, Deadline.after(2))
+    outcome = PartnerClient(fake.url, failures=failures).send(ERASURE, Deadline.after(2))
 
     assert isinstance(outcome, Delivered)
     assert outcome.failures == {1: Rejected("http_422")}
 
 
-def test_items_that_nobody_can_tell_are_no_success(fake: FakePartner) -> None:
-    fake.script("/v1/erasures", [{"status": 207, "body": {"failures": "some"}}])
+def test_items_that_nobody_can_tell_are_no_success(fake: SamplePartner) -> None:
+    fake.script("/forget", [{"status": 207, "body": {"not_taken": "some"}}])
 
-    assert PartnerClient(fake.url, failures=failures_in).send(ERASURE, Deadline.after(2)) == Retry("malformed_answer")
+    assert PartnerClient(fake.url, failures=failures).send(ERASURE, Deadline.after(2)) == Retry("malformed_answer")
 
 
-def test_nothing_is_sent_when_there_is_no_time_left(fake: FakePartner) -> None:
+def test_nothing_is_sent_when_there_is_no_time_left(fake: SamplePartner) -> None:
     assert isinstance(send(fake.url, seconds=0), Retry)
     assert fake.requests == ()
 
@@ -241,7 +244,7 @@ def test_a_success_needs_no_readable_body(body: bytes) -> None:
         assert send(url) == Delivered({})
 
 
-def test_connections_are_reused(fake: FakePartner) -> None:
+def test_connections_are_reused(fake: SamplePartner) -> None:
     client = PartnerClient(fake.url)
 
     for _ in range(5):
@@ -250,10 +253,10 @@ def test_connections_are_reused(fake: FakePartner) -> None:
     assert fake.connections == 1
 
 
-def test_a_base_url_may_have_a_path(fake: FakePartner) -> None:
+def test_a_base_url_may_have_a_path(fake: SamplePartner) -> None:
     send(f"{fake.url}/tenant")
 
-    assert [request.path for request in fake.requests] == ["/tenant/v1/erasures"]
+    assert [request.path for request in fake.requests] == ["/tenant/forget"]
 
 
 def test_answers_that_drip_for_ever_do_not_keep_later_calls_waiting() -> None:

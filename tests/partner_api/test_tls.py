@@ -19,7 +19,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Retry
 from mparticle_firehose.partner_api.client import PartnerClient
 
-CALL = PartnerCall(method="POST", path="/v1/erasures", auth=Bearer("canary-secret-key"), body={})
+CALL = PartnerCall(method="POST", path="/forget", auth=Bearer("canary-secret-key"), body={})
 
 
 class Accepting(BaseHTTPRequestHandler):

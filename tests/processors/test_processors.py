@@ -59,7 +59,7 @@ class TestEvents:
     ) -> None:
         processed(load_event("event_processing_request"), services, deadline)
 
-        assert [(call.method, call.path) for call in partner.calls] == [("POST", "/v1/events")]
+        assert [(call.method, call.path) for call in partner.calls] == [("POST", "/track")]
         assert partner.deadlines == [deadline]
 
     @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ class TestEvents:
     ) -> None:
         processed(load_event("event_processing_request", account={"account_id": 1}), services, deadline)
 
-        assert services.dead_letters.reasons == ["account setting 'apiKey' is required"]
+        assert services.dead_letters.reasons == ["account setting 'token' is required"]
         assert partner.calls == []
 
     @pytest.mark.parametrize(("outcome", "store"), [(Retry("reset"), "events"), (Rejected("http_400"), "dead_letters")])
@@ -204,7 +204,7 @@ class TestEventsInQueueMode:
     ) -> None:
         processed(load_event("event_processing_request", account={"account_id": 1}), services, deadline)
 
-        assert services.dead_letters.reasons == ["account setting 'apiKey' is required"]
+        assert services.dead_letters.reasons == ["account setting 'token' is required"]
         assert stored(services.events) == []
 
     def test_events_that_are_not_stored_are_not_acknowledged(
@@ -218,30 +218,30 @@ class TestEventsInQueueMode:
     def test_an_audience_is_created_in_the_call_all_the_same(
         self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
     ) -> None:
-        partner.outcomes = [Delivered({"id": "aud-7"})]
+        partner.outcomes = [Delivered({"segment": "seg-7"})]
 
         response = processed(load_event("audience_subscription_add"), services, deadline)
 
-        assert serializer.dump(response)["audience_subscription_settings"] == {"partnerAudienceId": "aud-7"}
+        assert serializer.dump(response)["audience_subscription_settings"] == {"segmentId": "seg-7"}
 
 
 class TestAudienceSubscription:
     def test_a_connected_audience_is_created_and_its_id_returned(
         self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
     ) -> None:
-        partner.outcomes = [Delivered({"id": "aud-7"})]
+        partner.outcomes = [Delivered({"segment": "seg-7"})]
 
         response = processed(load_event("audience_subscription_add"), services, deadline)
 
-        assert serializer.dump(response)["audience_subscription_settings"] == {"partnerAudienceId": "aud-7"}
+        assert serializer.dump(response)["audience_subscription_settings"] == {"segmentId": "seg-7"}
 
     def test_a_changed_audience_keeps_its_id(
         self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
     ) -> None:
         response = processed(load_event("audience_subscription_update"), services, deadline)
 
-        assert partner.calls[0].method == "PATCH"
-        assert serializer.dump(response)["audience_subscription_settings"] == {"partnerAudienceId": "aud-4242-1001"}
+        assert partner.calls[0].method == "PUT"
+        assert serializer.dump(response)["audience_subscription_settings"] == {"segmentId": "seg-4242-1001"}
 
     def test_an_audience_that_the_partner_never_had_is_removed_without_a_call(
         self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline

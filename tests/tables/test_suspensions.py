@@ -6,8 +6,8 @@ from mparticle_firehose.protocol import Account
 from mparticle_firehose.tables.suspensions import SUSPENDED_SECONDS, Suspensions, suspension_key
 from tests.conftest import Clock
 
-ACCOUNT = Account(account_id=4242, account_settings={"apiKey": "canary-secret-old"})
-MENDED = Account(account_id=4242, account_settings={"apiKey": "canary-secret-new"})
+ACCOUNT = Account(account_id=4242, account_settings={"token": "canary-secret-old"})
+MENDED = Account(account_id=4242, account_settings={"token": "canary-secret-new"})
 
 
 class BrokenTable:

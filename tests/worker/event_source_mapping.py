@@ -16,7 +16,8 @@ import pytest
 
 from local.cloud.ministack import MiniStack
 from local.isolation import CREDENTIALS, REGION
-from local.partner.server import FakePartner, ReceivedRequest, Step
+from local.partner.faults import Step
+from local.partner.server import ReceivedRequest
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.integration import Outcome, PartnerCall
@@ -24,8 +25,9 @@ from mparticle_firehose.processors import process
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import PartnerApi
 from mparticle_firehose.worker.worker import Worker
-from partner.integration import INTEGRATION
 from tests.conftest import Json, TelemetryDouble, serializer
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -80,7 +82,7 @@ class MortalGateway:
         return outcome
 
 
-class SelectivePartner(FakePartner):
+class SelectivePartner(SamplePartner):
     """A partner that can also take a call but not each of its items, and then does not know those it did not take."""
 
     def __init__(self) -> None:
@@ -119,7 +121,7 @@ class SelectivePartner(FakePartner):
             replace(request, headers=headers, body={**request.body, items: request.body[items][1:]})
         )
         taken = reply is not None and reply.status in range(200, 300)
-        return replace(reply, status=207, body={"failures": [{"index": 0, "status": status}]}) if taken else reply
+        return replace(reply, status=207, body={"not_taken": [[0, status]]}) if taken else reply
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class World:
     def _request(self, name: str, account: int, **fields: object) -> Json:
         number = next(self.numbers)
         key = f"canary-secret-{account}-{self.keys[account]}"
-        whose = {"account_id": account, "account_settings": {"apiKey": key}}
+        whose = {"account_id": account, "account_settings": {"token": key}}
         return load_event(name, id=str(UUID(int=number)), timestamp_ms=number, account=whose, **fields)
 
     def _profile(self, account: int, user: str, actions: Mapping[int, str]) -> Json:
@@ -100,7 +100,7 @@ class World:
             {
                 "audience_id": audience,
                 "audience_name": f"Audience {audience}",
-                "audience_subscription_settings": {"partnerAudienceId": f"aud-{account}-{audience}"},
+                "audience_subscription_settings": {"segmentId": f"seg-{account}-{audience}"},
                 "action": action,
                 "user_attributes": [
                     {"key": "number", "value": str(number), "action": "upsert"},
@@ -180,8 +180,8 @@ class World:
         for change in self.changes:
             superseded = change.number in self.redriven and newest.get(change.key, 0) > change.number
             assert change.number in arrived | waiting or superseded, change
-        told = {body["request_id"] for body in self.partner.events}
-        told |= {body["subject_request_id"] for body in self.partner.erasures}
+        told = {body["request"] for body in self.partner.events}
+        told |= {body["request"] for body in self.partner.erasures}
         told |= {letter.content.get("id", "") for letter in self.letters}
         assert {str(UUID(int=number)) for number in self.events} <= told
 
@@ -212,7 +212,7 @@ class World:
 
     def _told(self) -> list[tuple[int, int | None]]:
         """Return the number of each change that the partner was told, with what it answered."""
-        requests = [request for request in self.partner.requests if request.path.endswith("/members")]
+        requests = [request for request in self.partner.requests if request.path.endswith("/changes")]
         bodies: list[tuple[Any, int | None]] = [(request.body, request.status) for request in requests]
         return [(number_in(told["attributes"]), status) for body, status in bodies for told in body["changes"]]
 
@@ -235,7 +235,7 @@ def changes_in(request: Json) -> list[Change]:
 
 
 def partner_id(audience: Json) -> str:
-    return str(audience["audience_subscription_settings"]["partnerAudienceId"])
+    return str(audience["audience_subscription_settings"]["segmentId"])
 
 
 def user_in(profile: Json) -> str:

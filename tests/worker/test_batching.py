@@ -7,8 +7,8 @@ from mparticle_firehose.integration import Bearer, Effect, MembershipChange, Mem
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.worker.batching import PendingChange, merged_calls
 
-A = MembershipTarget(1, "/audiences/a/members", Bearer("key"))
-B = MembershipTarget(1, "/audiences/b/members", Bearer("key"))
+A = MembershipTarget(1, "/segments/a/changes", Bearer("key"))
+B = MembershipTarget(1, "/segments/b/changes", Bearer("key"))
 
 
 def pending(user: str, target: MembershipTarget = A, number: int = 0) -> PendingChange:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 from local.cloud.ministack import MiniStack
-from local.partner.server import Step
+from local.partner.faults import Step
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
@@ -29,7 +29,7 @@ ACCOUNTS = (4242, 4243)
 AUDIENCES = (1, 2, 3)
 USERS = ("1", "2", "3", "4", "email:canary-pii@example.com")
 
-MEMBERS = "/v1/audiences/aud-4242-1/members"
+MEMBERS = "/segments/seg-4242-1/changes"
 """The partner's resource of the audience that the scenarios are about."""
 
 
@@ -168,7 +168,7 @@ def test_without_groups_the_model_finds_changes_out_of_order(world: World) -> No
     a_change_fails_and_a_later_one_of_the_user_follows(world)
     world.settle()
 
-    with pytest.raises(AssertionError, match="aud-4242-1"):
+    with pytest.raises(AssertionError, match="seg-4242-1"):
         world.check()
 
 
@@ -179,7 +179,7 @@ def test_without_the_guard_the_model_finds_old_changes_that_undo_newer_ones(worl
     a_refused_change_comes_back_after_a_newer_one(world)
     world.settle()
 
-    with pytest.raises(AssertionError, match="aud-4242-1"):
+    with pytest.raises(AssertionError, match="seg-4242-1"):
         world.check()
 
 
@@ -189,7 +189,7 @@ def test_a_partner_that_forgets_a_change_is_found(world: World) -> None:
     world.change_memberships(4242, ("1", {1: "add"}))
     world.work()
 
-    with pytest.raises(AssertionError, match="aud-4242-1"):
+    with pytest.raises(AssertionError, match="seg-4242-1"):
         world.check()
 
 
@@ -215,14 +215,14 @@ def test_a_long_outage_costs_the_messages_behind_it_nothing_but_time(one_group: 
         world.deployment.poll(world.deployment.membership)
     world.collect_letters()
 
-    healthy = {change.number for change in world.changes if change.key[0] == "aud-4242-2"}
+    healthy = {change.number for change in world.changes if change.key[0] == "seg-4242-2"}
     reasons = [(letter.attributes["reason"], letter.attributes["attempts"]) for letter in world.letters]
     assert reasons == [("http_503", str(ATTEMPTS))] * HEADS
     world.settle()
     assert max(receives.values()) > rounds
     assert len(world.letters) == HEADS
     assert healthy <= world.delivered
-    assert set(world.partner.memberships["aud-4242-2"]) == {"2", "3", "4"}
+    assert set(world.partner.memberships["seg-4242-2"]) == {"2", "3", "4"}
     world.check()
 
 
@@ -239,13 +239,13 @@ def test_a_message_that_nobody_can_read_delays_its_group_by_nothing(one_group: W
 
     (letter,) = world.letters
     assert (letter.body, letter.attributes["attempts"]) == (UNREADABLE, "1")
-    assert set(world.partner.memberships["aud-4242-1"]) == {"2"}
+    assert set(world.partner.memberships["seg-4242-1"]) == {"2"}
     assert world.deployment.take(world.deployment.membership) == []
 
 
 def test_a_change_that_is_always_refused_delays_its_group_by_one_attempt(one_group: World) -> None:
     world = one_group
-    world.partner.script("/v1/audiences/aud-4242-2/members", [422] * 5)
+    world.partner.script("/segments/seg-4242-2/changes", [422] * 5)
     world.change_memberships(4242, ("1", {1: "add"}))
     world.change_memberships(4242, ("1", {2: "add"}))
     world.change_memberships(4242, ("1", {1: "delete"}), ("2", {1: "add"}))
@@ -254,7 +254,7 @@ def test_a_change_that_is_always_refused_delays_its_group_by_one_attempt(one_gro
 
     (letter,) = world.letters
     assert (letter.attributes["reason"], letter.attributes["attempts"]) == ("http_422", "1")
-    assert {key: set(members) for key, members in world.partner.memberships.items()} == {"aud-4242-1": {"2"}}
+    assert {key: set(members) for key, members in world.partner.memberships.items()} == {"seg-4242-1": {"2"}}
     assert world.deployment.take(world.deployment.membership) == []
     world.check()
 
@@ -321,14 +321,14 @@ class Faults(RuleBasedStateMachine):
 
     @rule(account=accounts, audience=audiences, steps=steps)
     def the_partner_fails_changes(self, account: int, audience: int, steps: list[Step]) -> None:
-        self.partner.script(f"/v1/audiences/aud-{account}-{audience}", steps)
+        self.partner.script(f"/segments/seg-{account}-{audience}", steps)
 
-    @rule(path=st.sampled_from(["/v1/events", "/v1/erasures"]), steps=steps)
+    @rule(path=st.sampled_from(["/track", "/forget"]), steps=steps)
     def the_partner_fails_others(self, path: str, steps: list[Step]) -> None:
         self.partner.script(path, steps)
 
     @rule(
-        path=st.one_of(st.just("/v1/events"), st.builds("/v1/audiences/aud-{}-{}/members".format, accounts, audiences)),
+        path=st.one_of(st.just("/track"), st.builds("/segments/seg-{}-{}/changes".format, accounts, audiences)),
         statuses=st.lists(st.sampled_from([422, 503]), min_size=1, max_size=3),
     )
     def the_partner_takes_calls_in_part(self, path: str, statuses: list[int]) -> None:

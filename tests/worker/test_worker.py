@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
-from local.partner.server import FakePartner
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import (
     Delivered,
@@ -28,7 +27,6 @@ from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import CALL_SECONDS
 from mparticle_firehose.worker.worker import Worker
-from partner.integration import INTEGRATION
 from tests.conftest import (
     TRANSIENT,
     Clock,
@@ -43,6 +41,8 @@ from tests.conftest import (
     parsed,
     serializer,
 )
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
 NOW = 1_760_000_100.0
 SENT_AT_MS = 1_760_000_000_000
@@ -75,7 +75,7 @@ class Bench:
 
     def sent(self) -> list[tuple[str, list[str]]]:
         """Return the audience and the users of each call."""
-        return [(call.path.split("/")[3], [user(change) for change in changes(call)]) for call in self.partner.calls]
+        return [(call.path.split("/")[2], [user(change) for change in changes(call)]) for call in self.partner.calls]
 
     def dead_letters(self) -> list[tuple[Json, dict[str, str]]]:
         """Take the body and the attributes of every dead letter."""
@@ -133,7 +133,7 @@ def build(queues: Queues, dynamodb: DynamoDBClient, *, max_attempts: int = 100, 
 
 
 def change(mpid: str, audience: str = "a", action: str = "add", **fields: object) -> Json:
-    settings = {"partnerAudienceId": audience}
+    settings = {"segmentId": audience}
     return {
         "mpid": mpid,
         "audiences": [{"audience_id": 1, "action": action, "audience_subscription_settings": settings, **fields}],
@@ -203,15 +203,15 @@ def test_the_same_changes_of_another_request_are_another_call(bench: Bench) -> N
 
 def test_a_change_is_no_mere_repetition_when_what_it_undoes_is_done_again(bench: Bench) -> None:
     """The user left in a call of its own; joining again, in other company, must be followed by leaving again."""
-    join, leave = membership("m1", change("1", "aud-1-1")), membership("m2", change("1", "aud-1-1", "delete"))
-    other = membership("m3", change("2", "aud-1-1"), group="g2")
-    with FakePartner() as fake:
+    join, leave = membership("m1", change("1", "seg-1-1")), membership("m2", change("1", "seg-1-1", "delete"))
+    other = membership("m3", change("2", "seg-1-1"), group="g2")
+    with SamplePartner() as fake:
         bench.partner.judge = lambda call: PartnerClient(fake.url).send(call, Deadline.after(5))
 
         bench.deliver(join, leave, other)
         bench.deliver(replace(join, receive_count=2), replace(leave, receive_count=2))
 
-        assert fake.memberships["aud-1-1"].keys() == {"2"}
+        assert fake.memberships["seg-1-1"].keys() == {"2"}
 
 
 def test_a_failing_message_holds_back_its_own_group_only(bench: Bench) -> None:
@@ -269,7 +269,7 @@ def test_a_change_without_the_partners_audience_is_dead_lettered_and_the_rest_de
     ((_, why),) = bench.dead_letters()
     assert failed == []
     assert bench.sent() == [("a", ["2"])]
-    assert "partnerAudienceId" in why["reason"]
+    assert "segmentId" in why["reason"]
 
 
 def test_a_message_that_nobody_can_read_is_dead_lettered_and_does_not_block_its_group(bench: Bench) -> None:
@@ -296,7 +296,7 @@ def test_a_message_without_the_customers_key_is_dead_lettered_with_the_settings_
 
     ((_, why),) = bench.dead_letters()
     assert failed == []
-    assert (why["reason"], why["account_id"]) == ("account setting 'apiKey' is required", "7")
+    assert (why["reason"], why["account_id"]) == ("account setting 'token' is required", "7")
 
 
 def test_refused_credentials_suspend_the_account_and_nothing_is_lost(bench: Bench) -> None:
@@ -314,8 +314,8 @@ def test_events_and_erasures_are_delivered_one_call_each(bench: Bench) -> None:
 
     assert failed == []
     assert [(call.method, call.path) for call in bench.partner.calls] == [
-        ("POST", "/v1/events"),
-        ("POST", "/v1/erasures"),
+        ("POST", "/track"),
+        ("POST", "/forget"),
     ]
 
 
@@ -349,7 +349,7 @@ def test_an_error_in_the_partner_room_costs_its_own_message_an_attempt(
     failed = bench.deliver(event_record("e1"), event_record("e2", "dsr_processing_request"))
 
     assert failed == ["e1"]
-    assert [call.path for call in bench.partner.calls] == ["/v1/erasures"]
+    assert [call.path for call in bench.partner.calls] == ["/forget"]
     assert "test_worker.py" in str(bench.telemetry.notes)
     assert "canary" not in str(bench.telemetry.notes)
 

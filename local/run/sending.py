@@ -1,24 +1,25 @@
-"""Sends messages through the deployed product one after the other, and watches what becomes of each."""
+"""Sends requests through the deployed product one after the other, and checks what becomes of each."""
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from local.cloud.cloud import Answer
-from local.partner.server import FakePartner, ReceivedRequest
+from local.partner.server import PartnerServer, ReceivedRequest
+from local.run.expected import Route, expected_routes
 from local.run.messages import Message
 from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.integration import Integration
 from mparticle_firehose.protocol import Serializer
-from tests.partner.contract import Json
 
 _SERIALIZER = Serializer()
 _DONE = frozenset({200, 201, 202, 204})
 
 
 @dataclass(frozen=True)
-class Passage:
+class Result:
     """What became of one message.
 
     Attributes:
@@ -37,24 +38,24 @@ class Passage:
 
 
 @dataclass(frozen=True)
-class Journey:
+class Run:
     """What became of all messages.
 
     Attributes:
-        passages: one for each message.
-        memberships: the partner's audiences and members before the last subscription ended.
+        results: one for each message.
+        summary: what the partner knew before the last subscription ended, in counts and ids.
         dead_letters: messages in each dead-letter queue, by the queue's name.
         problems: everything that went wrong, named; empty when all arrived.
     """
 
-    passages: tuple[Passage, ...]
-    memberships: dict[str, dict[str, Json]]
+    results: tuple[Result, ...]
+    summary: Mapping[str, Mapping[str, object]]
     dead_letters: Counter[str]
     problems: tuple[str, ...]
 
 
 class Deployment(Protocol):
-    """What a journey needs of the product, wherever it is deployed; see `local.cloud.cloud.LocalCloud`."""
+    """What a run needs of the product, wherever it is deployed; see `local.cloud.cloud.LocalCloud`."""
 
     def invoke(self, payload: bytes) -> Answer:
         """Invoke the handler as mParticle does."""
@@ -75,17 +76,17 @@ class Deployment(Protocol):
         """Count the messages taken from each queue so far."""
 
 
-def travel(cloud: Deployment, partner: FakePartner, messages: Sequence[Message]) -> Journey:
-    """Send each message, wait until its traces have settled, and judge the outcome."""
-    passages: list[Passage] = []
-    memberships: dict[str, dict[str, Json]] = {}
+def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Message], integration: Integration) -> Run:
+    """Send each message, wait until it has been processed, and check the outcome."""
+    results: list[Result] = []
+    summary: Mapping[str, Mapping[str, object]] = {}
     for message in messages:
-        passages.append(_pass(cloud, partner, message))
+        results.append(_send(cloud, partner, message, expected_routes(integration, message.content)))
         if not message.removes_audience:
-            memberships = partner.memberships
+            summary = partner.summary()
     dead_letters = cloud.dead_letters()
     problems = (
-        *(f"{passage.message.name}: {problem}" for passage in passages for problem in passage.problems),
+        *(f"{result.message.name}: {problem}" for result in results for problem in result.problems),
         *(f"the partner's contract was broken by {violation}" for violation in partner.violations),
         *(f"the queue {name} holds {count}" for name, count in dead_letters.items() if count),
         *(
@@ -93,20 +94,20 @@ def travel(cloud: Deployment, partner: FakePartner, messages: Sequence[Message])
             for reason in (cloud.dead_letter_reasons() if dead_letters.total() else ())
         ),
     )
-    return Journey(tuple(passages), memberships, dead_letters, problems)
+    return Run(tuple(results), summary, dead_letters, problems)
 
 
-def _pass(cloud: Deployment, partner: FakePartner, message: Message) -> Passage:
+def _send(cloud: Deployment, partner: PartnerServer, message: Message, expected: set[Route]) -> Result:
     calls_before, processed_before = len(partner.requests), cloud.processed_messages()
     answer = cloud.invoke(message.payload)
     settled = cloud.settle()
     calls = partner.requests[calls_before:]
     queued = cloud.processed_messages() - processed_before
-    problems = [*_answer_problems(message, answer), *_delivery_problems(message, calls)]
+    problems = [*_answer_problems(message, answer), *_delivery_problems(expected, calls)]
     if not settled:
         left = ", ".join(f"{count} in {name}" for name, count in cloud.backlog().items() if count)
         problems.append(f"the queues did not drain in time ({left})")
-    return Passage(message, answer, calls, queued, tuple(problems))
+    return Result(message, answer, calls, queued, tuple(problems))
 
 
 def _answer_problems(message: Message, answer: Answer) -> list[str]:
@@ -130,10 +131,6 @@ def error_text(answer: Answer) -> str:
     return str(content.get("errorMessage") or content.get("errorType") or "without a message")
 
 
-def _delivery_problems(message: Message, calls: Sequence[ReceivedRequest]) -> list[str]:
-    expected = message.partner_call()
-    if expected is None:
-        return []
-    method, path = expected
-    arrived = any(call.method == method and call.path.startswith(path) and call.status in _DONE for call in calls)
-    return [] if arrived else [f"the partner accepted no {method} {path}"]
+def _delivery_problems(expected: set[Route], calls: Sequence[ReceivedRequest]) -> list[str]:
+    arrived = {(call.method, call.path) for call in calls if call.status in _DONE}
+    return [f"the partner accepted no {method} {path}" for method, path in sorted(expected - arrived)]

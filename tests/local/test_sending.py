@@ -4,6 +4,7 @@ import io
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,15 +13,17 @@ from rich.console import Console
 
 from local.cloud.cloud import Answer
 from local.isolation import LocalCloudError
-from local.partner.server import FakePartner
-from local.run.journey import travel
+from local.run.expected import expected_routes
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show
+from local.run.sending import Run, send_all
+from tests.sample.partner.integration import INTEGRATION
+from tests.sample.server import SamplePartner
 
 CANARIES = ("canary-key", "canary@example.com", "canary-attribute")
 EVENTS: dict[str, object] = {
     "type": "event_processing_request",
-    "account": {"account_id": 7, "account_settings": {"apiKey": "canary-key"}},
+    "account": {"account_id": 7, "account_settings": {"token": "canary-key"}},
     "user_identities": [{"type": "email", "encoding": "raw", "value": "canary@example.com"}],
     "events": [{"type": "custom_event", "attributes": {"colour": "canary-attribute"}}],
 }
@@ -30,20 +33,26 @@ EVENTS_ANSWER: dict[str, object] = {
     "timestamp_ms": 1,
 }
 EVENTS_CALL: dict[str, object] = {
-    "account_id": 7,
-    "request_id": "r-1",
-    "user": {"identities": {"email": "canary@example.com"}},
-    "events": [{"id": "e", "type": "custom_event", "timestamp_ms": 1, "attributes": {"colour": "canary-attribute"}}],
+    "account": 7,
+    "request": "r-1",
+    "user": {"identities": {"email": "canary@example.com"}, "attributes": {"colour": "canary-attribute"}},
+    "events": [{"kind": "custom_event", "at": 1}],
 }
+ACCOUNT = EVENTS["account"]
 
 
 def message(content: dict[str, object], name: str = "sample") -> Message:
     return Message.read(name, json.dumps(content).encode())
 
 
-def subscription(action: str, partner_id: str | None = "aud-7-9") -> dict[str, object]:
-    settings = {"partnerAudienceId": partner_id} if partner_id else {}
-    return {"type": "audience_subscription_request", "action": action, "audience_subscription_settings": settings}
+def subscription(action: str, partner_id: str | None = "seg-7-9") -> dict[str, object]:
+    settings = {"segmentId": partner_id} if partner_id else {}
+    return {
+        "type": "audience_subscription_request",
+        "account": ACCOUNT,
+        "action": action,
+        "audience_subscription_settings": settings,
+    }
 
 
 class DeploymentDouble:
@@ -76,14 +85,18 @@ class DeploymentDouble:
 
 
 @pytest.fixture
-def partner() -> Iterator[FakePartner]:
-    with FakePartner() as running:
+def partner() -> Iterator[SamplePartner]:
+    with SamplePartner() as running:
         yield running
 
 
-def events_call(partner: FakePartner, body: object = EVENTS_CALL) -> Callable[[], object]:
-    headers = {"Authorization": "Bearer canary-key", "Idempotency-Key": "k"}
-    return lambda: urllib3.request("POST", f"{partner.url}/v1/events", json=body, headers=headers, retries=False).status
+def sent(deployment: DeploymentDouble, partner: SamplePartner, messages: list[Message]) -> Run:
+    return send_all(deployment, partner, messages, INTEGRATION)
+
+
+def events_call(partner: SamplePartner, body: object = EVENTS_CALL) -> Callable[[], object]:
+    headers = {"X-Sample-Token": "canary-key", "Idempotency-Key": "k"}
+    return lambda: urllib3.request("POST", f"{partner.url}/track", json=body, headers=headers, retries=False).status
 
 
 def test_messages_come_in_the_order_of_a_customers_life(tmp_path: Path) -> None:
@@ -102,30 +115,45 @@ def test_messages_come_in_the_order_of_a_customers_life(tmp_path: Path) -> None:
     assert "".join(entry.name for entry in messages_in(tmp_path)) == "hgfedbca"
 
 
+MEMBERSHIP: dict[str, object] = {
+    "type": "audience_membership_change_request",
+    "account": ACCOUNT,
+    "user_profiles": [
+        {"mpid": "1", "audiences": [{"action": "add", "audience_subscription_settings": {"segmentId": segment}}]}
+        for segment in ("seg-7-9", "seg-7-8")
+    ],
+}
+
+
 @pytest.mark.parametrize(
-    ("content", "call"),
+    ("content", "calls"),
     [
-        pytest.param(EVENTS, ("POST", "/v1/events"), id="events"),
-        pytest.param({**EVENTS, "events": []}, None, id="keep-alive"),
-        pytest.param(subscription("add", None), ("POST", "/v1/audiences"), id="add"),
-        pytest.param(subscription("update"), ("PATCH", "/v1/audiences/"), id="update"),
-        pytest.param(subscription("update", None), ("POST", "/v1/audiences"), id="update-of-unknown"),
-        pytest.param(subscription("remove"), ("DELETE", "/v1/audiences/"), id="remove"),
-        pytest.param(subscription("remove", None), None, id="remove-of-unknown"),
+        pytest.param(EVENTS, {("POST", "/track")}, id="events"),
+        pytest.param({**EVENTS, "events": []}, set(), id="keep-alive"),
+        pytest.param({**EVENTS, "account": {}}, set(), id="without-the-customers-token"),
+        pytest.param(subscription("add", None), {("POST", "/segments")}, id="add"),
+        pytest.param(subscription("update"), {("PUT", "/segments/seg-7-9")}, id="update"),
+        pytest.param(subscription("remove"), {("DELETE", "/segments/seg-7-9")}, id="remove"),
+        pytest.param(subscription("remove", None), set(), id="remove-of-unknown"),
         pytest.param(
-            {"type": "audience_membership_change_request", "user_profiles": [{"audiences": [{}]}]},
-            ("POST", "/v1/audiences/"),
-            id="membership",
+            MEMBERSHIP, {("POST", "/segments/seg-7-9/changes"), ("POST", "/segments/seg-7-8/changes")}, id="membership"
         ),
-        pytest.param({"type": "audience_membership_change_request"}, None, id="membership-keep-alive"),
-        pytest.param({"type": "dsr_processing_request"}, ("POST", "/v1/erasures"), id="erasure"),
-        pytest.param({"type": "module_registration_request"}, None, id="registration"),
+        pytest.param({**MEMBERSHIP, "user_profiles": []}, set(), id="membership-keep-alive"),
+        pytest.param({"type": "dsr_processing_request", "account": ACCOUNT}, {("POST", "/forget")}, id="erasure"),
+        pytest.param({"type": "module_registration_request"}, set(), id="registration"),
+        pytest.param({"type": "something_new"}, set(), id="unknown"),
     ],
 )
-def test_each_message_says_which_call_the_partner_must_get(
-    content: dict[str, object], call: tuple[str, str] | None
+def test_the_calls_that_the_partner_must_get_are_the_integrations_own(
+    content: dict[str, object], calls: set[tuple[str, str]]
 ) -> None:
-    assert message(content).partner_call() == call
+    assert expected_routes(INTEGRATION, content) == calls
+
+
+def test_what_an_integration_does_not_offer_causes_no_calls() -> None:
+    without = replace(INTEGRATION, events=None, audiences=None, erasures=None)
+
+    assert [expected_routes(without, content) for content in (EVENTS, MEMBERSHIP, subscription("add"))] == [set()] * 3
 
 
 @pytest.mark.parametrize(
@@ -143,28 +171,26 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         message_from(str(tmp_path / "absent.json"))
 
 
-def test_a_message_that_arrives_has_no_problems(partner: FakePartner) -> None:
-    journey = travel(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
-    assert journey.problems == ()
+def test_a_message_that_arrives_has_no_problems(partner: SamplePartner) -> None:
+    run = sent(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
+    assert run.problems == ()
 
 
-def test_an_acknowledged_message_that_the_partner_never_got_is_a_problem(partner: FakePartner) -> None:
-    journey = travel(DeploymentDouble(EVENTS_ANSWER), partner, [message(EVENTS)])
-    assert journey.problems == ("sample: the partner accepted no POST /v1/events",)
+def test_an_acknowledged_message_that_the_partner_never_got_is_a_problem(partner: SamplePartner) -> None:
+    run = sent(DeploymentDouble(EVENTS_ANSWER), partner, [message(EVENTS)])
+    assert run.problems == ("sample: the partner accepted no POST /track",)
 
 
-def test_a_call_that_the_partner_refused_does_not_count(partner: FakePartner) -> None:
-    partner.script("/v1/events", [503])
-    journey = travel(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
-    assert journey.problems == ("sample: the partner accepted no POST /v1/events",)
+def test_a_call_that_the_partner_refused_does_not_count(partner: SamplePartner) -> None:
+    partner.script("/track", [503])
+    run = sent(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
+    assert run.problems == ("sample: the partner accepted no POST /track",)
 
 
-def test_a_broken_contract_is_a_problem(partner: FakePartner) -> None:
+def test_a_broken_contract_is_a_problem(partner: SamplePartner) -> None:
     calls = events_call(partner, {**EVENTS_CALL, "extra": 1})
-    journey = travel(DeploymentDouble(EVENTS_ANSWER, calls=calls), partner, [message({**EVENTS, "events": []})])
-    assert journey.problems == (
-        "the partner's contract was broken by POST /v1/events: extra: is not part of the contract",
-    )
+    run = sent(DeploymentDouble(EVENTS_ANSWER, calls=calls), partner, [message({**EVENTS, "events": []})])
+    assert run.problems == ("the partner's contract was broken by POST /track: extra: is not part of the API",)
 
 
 @pytest.mark.parametrize(
@@ -181,16 +207,16 @@ def test_a_broken_contract_is_a_problem(partner: FakePartner) -> None:
         pytest.param("done", False, "the answer is not valid: must be a JSON object", id="text"),
     ],
 )  # fmt: skip
-def test_a_wrong_answer_is_a_problem(partner: FakePartner, answer: object, failed: bool, problem: str) -> None:
+def test_a_wrong_answer_is_a_problem(partner: SamplePartner, answer: object, failed: bool, problem: str) -> None:
     deployment = DeploymentDouble(answer, calls=events_call(partner), failed=failed)
-    assert travel(deployment, partner, [message(EVENTS)]).problems == (f"sample: {problem}",)
+    assert sent(deployment, partner, [message(EVENTS)]).problems == (f"sample: {problem}",)
 
 
-def test_messages_left_in_a_queue_and_dead_letters_are_problems(partner: FakePartner) -> None:
+def test_messages_left_in_a_queue_and_dead_letters_are_problems(partner: SamplePartner) -> None:
     deployment = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner))
     deployment.waiting["event"] = 2
     deployment.dead["event-dead-letter"] = 1
-    assert travel(deployment, partner, [message(EVENTS)]).problems == (
+    assert sent(deployment, partner, [message(EVENTS)]).problems == (
         "sample: the queues did not drain in time (2 in event)",
         "the queue event-dead-letter holds 1",
         "a dead letter's reason: http_422",
@@ -208,11 +234,11 @@ def test_messages_left_in_a_queue_and_dead_letters_are_problems(partner: FakePar
     ],
 )
 def test_the_report_shows_counts_and_never_a_key_an_identity_or_an_attribute(
-    partner: FakePartner, answer: object, failed: bool, verdict: str
+    partner: SamplePartner, answer: object, failed: bool, verdict: str
 ) -> None:
     deployment = DeploymentDouble(answer, calls=events_call(partner), failed=failed)
     printed = io.StringIO()
-    show(travel(deployment, partner, [message(EVENTS)]), Console(file=printed, width=160))
-    assert "1\N{MULTIPLICATION SIGN} POST /v1/events (1 event)" in printed.getvalue()
+    show(sent(deployment, partner, [message(EVENTS)]), Console(file=printed, width=160))
+    assert "1\N{MULTIPLICATION SIGN} POST /track (1 events)" in printed.getvalue()
     assert verdict in printed.getvalue()
     assert [canary for canary in CANARIES if canary in printed.getvalue()] == []

@@ -1,0 +1,21 @@
+"""What a partner's fake API consists of: an OpenAPI document, and the few lines of state that a document cannot say."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+
+class FakeApi(Protocol):
+    """A partner's API as its integration's tests know it. The server calls it under a lock."""
+
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The OpenAPI 3.1 document: paths with operation ids, request schemas, and one security scheme."""
+
+    def violations(self, operation: str, parameters: Mapping[str, str], body: Any) -> Iterable[str]:
+        """Name each rule that a body breaks and that its schema cannot express, as ``field: rule``, without values."""
+
+    def apply(self, operation: str, parameters: Mapping[str, str], body: Any) -> tuple[int, object]:
+        """Carry out a valid call, and return the status and the JSON of the answer; None for no body."""
+
+    def summary(self) -> Mapping[str, Mapping[str, object]]:
+        """Return what the partner knows, in counts and ids without personal data."""

@@ -1,0 +1,99 @@
+"""Rooms: everything that belongs to one partner, by convention in these folders.
+
+=============  ======================  =======================  =====================  ==============================
+room           integration             fake API                 requests               accepted registration
+=============  ======================  =======================  =====================  ==============================
+your own       src/partner             tests/partner/fake_api   events                 registration.json
+an example     examples/X/partner      examples/X/fake_api      examples/X/events      examples/X/registration.json
+=============  ======================  =======================  =====================  ==============================
+
+A room's code is imported from its folder under a name of its own: no tool of the framework imports `partner`.
+"""
+
+import importlib
+import importlib.util
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Self
+
+from local.isolation import ROOT, LocalCloudError
+from local.partner.fake_api import FakeApi
+from mparticle_firehose.integration import Integration
+
+
+@dataclass(frozen=True)
+class Room:
+    """One partner's folders.
+
+    Attributes:
+        partner: the integration's package.
+        fake_api_folder: the fake API's package.
+        events: mParticle's requests, one JSON file each.
+        registration: the registration that live customers rely on.
+    """
+
+    partner: Path
+    fake_api_folder: Path
+    events: Path
+    registration: Path
+
+    @classmethod
+    def of(cls, folder: str = "") -> Self:
+        """Return the room in a folder, relative to the project; empty means the user's own.
+
+        Raises:
+            LocalCloudError: there is no room in that folder.
+        """
+        if not folder:
+            return cls(
+                ROOT / "src" / "partner",
+                ROOT / "tests" / "partner" / "fake_api",
+                ROOT / "events",
+                ROOT / "registration.json",
+            )
+        place = (ROOT / folder).resolve()
+        if not (place / "partner" / "integration.py").exists():
+            raise LocalCloudError(f"{folder} holds no integration: {folder}/partner/integration.py is missing")
+        return cls(place / "partner", place / "fake_api", place / "events", place / "registration.json")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is the user's own."""
+        return self.partner == ROOT / "src" / "partner"
+
+    def integration(self) -> Integration:
+        """Import the integration.
+
+        Raises:
+            LocalCloudError: integration.py does not define INTEGRATION.
+        """
+        module = _imported(self.partner, "integration")
+        integration = getattr(module, "INTEGRATION", None)
+        if not isinstance(integration, Integration):
+            raise LocalCloudError(f"{self.partner / 'integration.py'} does not define INTEGRATION")
+        return integration
+
+    def fake_api(self) -> FakeApi:
+        """Import the fake API and return a new one, which knows nothing yet.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        api: FakeApi = _imported(self.fake_api_folder).FakeApi()
+        return api
+
+
+def _imported(folder: Path, module: str = "") -> ModuleType:
+    """Import a package from its folder, or a module of it, under a name that nothing else has."""
+    name = "_".join(("room", *folder.parts[-3:])).replace("-", "_")
+    if name not in sys.modules:
+        init = folder / "__init__.py"
+        spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
+        if spec is None or spec.loader is None or not init.exists():
+            raise LocalCloudError(f"{folder} is not a package: __init__.py is missing")
+        package = importlib.util.module_from_spec(spec)
+        sys.modules[name] = package
+        spec.loader.exec_module(package)
+    return importlib.import_module(f"{name}.{module}") if module else sys.modules[name]

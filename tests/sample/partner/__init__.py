@@ -1,0 +1,1 @@
+"""The integration of the invented partner."""
