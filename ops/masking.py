@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
-from pydantic import BaseModel
-
-from mparticle_firehose import protocol
+from mparticle_firehose.protocol import enums, field_names
 
 _LONGEST_LIST = 10
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -18,21 +16,13 @@ type _Check = Callable[[object], bool]
 
 def _vocabulary() -> frozenset[str]:
     """Every word that the protocol itself knows, such as custom_event or delete: a customer can choose, not invent."""
-    enums = [member for member in vars(protocol).values() if isinstance(member, type) and issubclass(member, StrEnum)]
-    return frozenset(str(word) for enum in enums for word in enum)
-
-
-def _field_names() -> frozenset[str]:
-    """Every field name of mParticle's. Other names are a customer's: of attributes, settings, consent purposes."""
-    models = [
-        member for member in vars(protocol).values() if isinstance(member, type) and issubclass(member, BaseModel)
-    ]
-    fields = ((name, field) for model in models for name, field in model.model_fields.items())
-    return frozenset(field.alias or name for name, field in fields)
+    members = [member for member in vars(enums).values() if isinstance(member, type) and issubclass(member, StrEnum)]
+    return frozenset(str(word) for enum in members for word in enum)
 
 
 _VOCABULARY = _vocabulary()
-_FIELD_NAMES = _field_names()
+_FIELD_NAMES = field_names()
+"""Names that are the protocol's. Other names are a customer's: of attributes, settings, consent purposes."""
 
 
 def _is_number(value: object) -> bool:

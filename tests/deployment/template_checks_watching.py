@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from mparticle_firehose.protocol import MessageType
+from mparticle_firehose.protocol.enums import MessageType
 from tests.deployment.template_reading import ALIAS, Check, Node, functions, of_type, problems, references, sources
 
 NAMESPACE = "MParticleFirehose"

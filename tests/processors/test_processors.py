@@ -7,7 +7,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError, FirehoseError, MalformedRequestError, RefusedError
 from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, Rejected, Retry, Suspend
 from mparticle_firehose.processors import PROCESSORS, process
-from mparticle_firehose.protocol import REQUEST_MODELS, RESPONSE_MODELS, Response
+from mparticle_firehose.protocol.messages import REQUEST_MODELS, RESPONSE_MODELS, Response
 from tests.conftest import (
     TRANSIENT,
     Json,

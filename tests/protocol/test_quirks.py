@@ -18,12 +18,12 @@ from mparticle_firehose.protocol import (
     ProductActionType,
     RuntimeEnvironmentType,
     Serializer,
-    UnknownEvent,
-    UnknownNotification,
-    UnknownRuntimeEnvironment,
     UserAttributeAction,
     UserIdentityType,
 )
+from mparticle_firehose.protocol.consent import UnknownNotification
+from mparticle_firehose.protocol.events import UnknownEvent
+from mparticle_firehose.protocol.runtime_environments import UnknownRuntimeEnvironment
 
 type Json = dict[str, Any]
 

@@ -8,14 +8,9 @@ from typing import Any
 import pytest
 
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
-from mparticle_firehose.protocol import (
-    REQUEST_MODELS,
-    RESPONSE_MODELS,
-    DsrProcessingRequest,
-    EventProcessingRequest,
-    MessageType,
-    Serializer,
-)
+from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, Serializer
+from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.protocol.messages import REQUEST_MODELS, RESPONSE_MODELS
 from tests.conftest import EVENTS, load_event
 
 serializer = Serializer()

@@ -14,7 +14,6 @@ from mparticle_firehose.protocol import (
     AudienceProcessingRegistration,
     AudienceSubscriptionResponse,
     BooleanSetting,
-    BulkConfiguration,
     DsrProcessingResponse,
     EventProcessingRegistration,
     EventProcessingRequest,
@@ -32,6 +31,7 @@ from mparticle_firehose.protocol import (
     Serializer,
     TextSetting,
 )
+from mparticle_firehose.protocol.registration import BulkConfiguration
 from tests.conftest import EVENTS, load_event
 
 serializer = Serializer()

@@ -1,12 +1,9 @@
-"""What commerce events are about. Nothing in these objects is required."""
-
-from typing import Annotated
+"""The products, promotions and impressions of commerce events. Any field may be missing."""
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.wire.fields import Int, OptionalDecimal, OptionalText, TextMap
+from mparticle_firehose.protocol.wire.fields import Int, ListOf, OptionalDecimal, OptionalText, TextMap
 from mparticle_firehose.protocol.wire.model import Model
-from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
 
 
 class Product(Model):
@@ -34,15 +31,8 @@ class Promotion(Model):
     position: OptionalText = None
 
 
-Products = Annotated[tuple[Annotated[Product, SkipNull()], ...], NullIs(())]
-Promotions = Annotated[tuple[Annotated[Promotion, SkipNull()], ...], NullIs(())]
-
-
 class Impression(Model):
-    """Products that were shown together in a list."""
+    """The products that were shown in one list."""
 
     impression_list_name: OptionalText = None
-    products: Products = ()
-
-
-Impressions = Annotated[tuple[Annotated[Impression, SkipNull()], ...], NullIs(())]
+    products: ListOf[Product] = ()

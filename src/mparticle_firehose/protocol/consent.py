@@ -1,37 +1,30 @@
-"""What a user consented to, and the notifications of a change."""
+"""Users' consent decisions, and the notifications that one changed."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from mparticle_firehose.protocol.enums import SystemNotificationType
-from mparticle_firehose.protocol.wire.fields import Bool, OptionalInt, OptionalText, UnknownType
-from mparticle_firehose.protocol.wire.model import ByType, Model
-from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
+from mparticle_firehose.protocol.wire.fields import Bool, MapOf, OptionalInt, OptionalText, UnknownType
+from mparticle_firehose.protocol.wire.legacy import renamed_field
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import ByType, NullIs
 
 DATA_SALE_OPT_OUT = "data_sale_opt_out"
-"""The one purpose that CCPA consent has in practice."""
+"""The only purpose that mParticle uses for CCPA consent."""
 
 
 class Consent(Model):
-    """One consent decision. Its ``location`` is free text, and its time is in milliseconds."""
+    """One consent decision. ``location`` is free text."""
+
+    _timestamp = model_validator(mode="before")(renamed_field("timestamp", "timestamp_unixtime_ms"))
+    """Releases until 2.1.1 sent ``timestamp``."""
 
     consented: Bool = False
     document: OptionalText = None
     timestamp_unixtime_ms: OptionalInt = None
     location: OptionalText = None
     hardware_id: OptionalText = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_legacy(cls, data: object) -> object:
-        """Reads what releases until 2.1.1 called ``timestamp``, where the present name says nothing."""
-        if not (isinstance(data, dict) and "timestamp" in data):
-            return data
-        renamed = {name: value for name, value in data.items() if name != "timestamp"}
-        if renamed.get("timestamp_unixtime_ms") is None:
-            renamed["timestamp_unixtime_ms"] = data["timestamp"]
-        return renamed
 
 
 class GDPRConsent(Consent):
@@ -43,18 +36,14 @@ class CCPAConsent(Consent):
 
 
 class ConsentState(Model):
-    """All consent decisions, by purpose. Purposes without a decision are left out."""
+    """The consent decisions by purpose. Purposes without a decision are left out."""
 
-    gdpr_consent_state: Annotated[dict[str, Annotated[GDPRConsent, SkipNull()]], NullIs(dict)] = Field(
-        default_factory=dict
-    )
-    ccpa_consent_state: Annotated[dict[str, Annotated[CCPAConsent, SkipNull()]], NullIs(dict)] = Field(
-        default_factory=dict
-    )
+    gdpr_consent_state: MapOf[GDPRConsent] = Field(default_factory=dict)
+    ccpa_consent_state: MapOf[CCPAConsent] = Field(default_factory=dict)
 
 
 class GDPRConsentStateNotification(Model):
-    """A GDPR decision changed; either side may be missing."""
+    """A GDPR decision changed; the old or the new one may be missing."""
 
     type: Literal[SystemNotificationType.GDPR_CONSENT_STATE] = SystemNotificationType.GDPR_CONSENT_STATE
     purpose: OptionalText = None
@@ -63,7 +52,7 @@ class GDPRConsentStateNotification(Model):
 
 
 class CCPAConsentStateNotification(Model):
-    """A CCPA decision changed; either side may be missing."""
+    """A CCPA decision changed; the old or the new one may be missing."""
 
     type: Literal[SystemNotificationType.CCPA_CONSENT_STATE] = SystemNotificationType.CCPA_CONSENT_STATE
     purpose: OptionalText = DATA_SALE_OPT_OUT
@@ -72,7 +61,7 @@ class CCPAConsentStateNotification(Model):
 
 
 class UnknownNotification(Model):
-    """A notification of a type that this version does not know; all it says is in ``model_extra``."""
+    """A notification of a type that this version does not know. Its fields are in ``model_extra``."""
 
     type: UnknownType = None
 

@@ -1,20 +1,15 @@
-"""The wire vocabulary: every enumeration of the protocol, and how a field reads one.
+"""The enumerations of the protocol.
 
-A value that is none of its enumeration stays in the field as the received text, so that a new value of mParticle's
-never costs a message. Case and surrounding spaces do not matter when reading; Java insists on lower case.
+A field keeps a value that its enumeration lacks as the received text, so that a value which mParticle adds later does
+not cost the message. Values are read in upper or lower case and with spaces around; the Java SDK accepts lower case
+only.
 """
 
-from collections.abc import Mapping
 from enum import StrEnum
-
-from pydantic_core import CoreSchema, core_schema
-
-from mparticle_firehose.protocol.wire.coercion import text_of
-from mparticle_firehose.protocol.wire.unions import RULE, count
 
 
 class MessageType(StrEnum):
-    """The ``type`` of a message: five requests from mParticle and the responses to them."""
+    """The ``type`` of a message."""
 
     MODULE_REGISTRATION_REQUEST = "module_registration_request"
     MODULE_REGISTRATION_RESPONSE = "module_registration_response"
@@ -29,7 +24,7 @@ class MessageType(StrEnum):
 
 
 class EventType(StrEnum):
-    """The ``type`` of an event, and what a registration lists as supported."""
+    """The ``type`` of an event; a registration lists those that it supports."""
 
     SESSION_START = "session_start"
     SESSION_END = "session_end"
@@ -57,7 +52,7 @@ class SystemNotificationType(StrEnum):
 
 
 class RuntimeEnvironmentType(StrEnum):
-    """The ``type`` of a runtime environment; ``mobileweb`` is the web in general."""
+    """The ``type`` of a runtime environment; ``mobileweb`` is any browser."""
 
     UNKNOWN = "unknown"
     ANDROID = "android"
@@ -72,7 +67,7 @@ class RuntimeEnvironmentType(StrEnum):
 
 
 class UserIdentityType(StrEnum):
-    """What identifies a user. ``customer`` is the Events API's ``customer_id``, ``other2`` its ``other_id_2``."""
+    """The type of a user identity. The Events API calls ``customer`` ``customer_id``, and ``other2`` ``other_id_2``."""
 
     OTHER = "other"
     CUSTOMER = "customer"
@@ -97,7 +92,7 @@ class UserIdentityType(StrEnum):
 
 
 class DeviceIdentityType(StrEnum):
-    """What identifies a device; push tokens are device identities too."""
+    """The type of a device identity; push tokens are device identities too."""
 
     ANDROID_ID = "android_id"
     GOOGLE_ADVERTISING_ID = "google_advertising_id"
@@ -113,7 +108,7 @@ class DeviceIdentityType(StrEnum):
 
 
 class IdentityEncoding(StrEnum):
-    """How an identity's value is encoded: as it is, or the hash of the trimmed, lower-cased value."""
+    """How an identity's value is encoded: unchanged, or as the hash of the trimmed value in lower case."""
 
     RAW = "raw"
     MD5 = "md5"
@@ -150,7 +145,7 @@ class PushSubscriptionAction(StrEnum):
 
 
 class ApplicationState(StrEnum):
-    """The state an application went to."""
+    """The state that an application changed to."""
 
     INSTALL = "install"
     UPGRADE = "upgrade"
@@ -161,7 +156,7 @@ class ApplicationState(StrEnum):
 
 
 class ProductActionType(StrEnum):
-    """What happened to products. Note ``wishlist`` when adding and ``wish_list`` when removing."""
+    """An action on products. Note the spellings ``add_to_wishlist`` and ``remove_from_wish_list``."""
 
     ADD_TO_WISHLIST = "add_to_wishlist"
     REMOVE_FROM_WISH_LIST = "remove_from_wish_list"
@@ -176,7 +171,7 @@ class ProductActionType(StrEnum):
 
 
 class PromotionActionType(StrEnum):
-    """What happened to promotions."""
+    """An action on promotions."""
 
     UNKNOWN = "unknown"
     VIEW = "view"
@@ -193,7 +188,7 @@ class AttAuthorizationStatus(StrEnum):
 
 
 class AudienceSubscriptionAction(StrEnum):
-    """What happened to an audience's connection. Leaving is ``remove`` here and ``delete`` in memberships."""
+    """A change of an audience's connection. Its end is ``remove`` here, that of a membership is ``delete``."""
 
     ADD = "add"
     UPDATE = "update"
@@ -201,7 +196,7 @@ class AudienceSubscriptionAction(StrEnum):
 
 
 class AudienceAction(StrEnum):
-    """What happened to a user's membership; ``attribute_update`` leaves the membership as it is."""
+    """A change of a user's membership. ``attribute_update`` changes attributes and not the membership."""
 
     ADD = "add"
     DELETE = "delete"
@@ -209,20 +204,20 @@ class AudienceAction(StrEnum):
 
 
 class UserAttributeAction(StrEnum):
-    """What happened to a user attribute that is shared with an audience."""
+    """A change of a user attribute that is shared with an audience."""
 
     UPSERT = "upsert"
     DELETE = "delete"
 
 
 class DsrType(StrEnum):
-    """The data subject requests that mParticle forwards."""
+    """The type of a data subject request; mParticle forwards erasures only."""
 
     ERASURE = "erasure"
 
 
 class DsrIdentityType(StrEnum):
-    """The OpenDSR names of identities, which differ from Firehose's elsewhere."""
+    """The type of an identity in a data subject request. OpenDSR's names differ from those in other messages."""
 
     CONTROLLER_CUSTOMER_ID = "controller_customer_id"
     EMAIL = "email"
@@ -238,7 +233,7 @@ class DsrIdentityType(StrEnum):
 
 
 class Regulation(StrEnum):
-    """The law that a data subject request appeals to."""
+    """The law that a data subject request is based on."""
 
     UNKNOWN = "unknown"
     CCPA = "ccpa"
@@ -261,60 +256,13 @@ class AuthenticationType(StrEnum):
 
 
 class GrantType(StrEnum):
-    """The OAuth2 grants that mParticle performs."""
+    """The OAuth2 grants that mParticle supports."""
 
     AUTHORIZATION_CODE = "authorization_code"
 
 
 class AccessTokenType(StrEnum):
-    """Where mParticle puts the OAuth2 access token."""
+    """How mParticle sends the OAuth2 access token."""
 
     BEARER = "bearer"
     CUSTOM_HEADER = "custom_header"
-
-
-class Known:
-    """Annotated metadata: a member of the enumeration, or the received text if it is none.
-
-    Text that is no member is counted, as ``kind``. Blank reads as None.
-
-    Args:
-        enumeration: the known values; its name in snake case is the ``kind``.
-        aliases: other spellings to accept when reading.
-        required: blank is an error instead of None.
-    """
-
-    __slots__ = ("_kind", "_members", "_native", "_required")
-
-    def __init__(
-        self, enumeration: type[StrEnum], aliases: Mapping[str, StrEnum] | None = None, *, required: bool = False
-    ) -> None:
-        self._kind = snake_case(enumeration.__name__)
-        self._native = core_schema.enum_schema(enumeration, list(enumeration), sub_type="str")
-        self._members = {str(member): member for member in enumeration} | dict(aliases or {})
-        self._required = required
-
-    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
-        return core_schema.union_schema(
-            [self._native, core_schema.with_info_plain_validator_function(self._read)],
-            mode="left_to_right",
-            custom_error_type=RULE,
-            custom_error_message="must be text",
-        )
-
-    def _read(self, value: object, info: core_schema.ValidationInfo) -> str | None:
-        text = "" if value is None else text_of(value)
-        word = text.strip().lower()
-        if member := self._members.get(word):
-            return member
-        if not word and self._required:
-            raise ValueError
-        if not word:
-            return None
-        count(info.context, self._kind)
-        return text
-
-
-def snake_case(name: str) -> str:
-    """The snake case of a class name: ``UserIdentityType`` becomes ``user_identity_type``."""
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")

@@ -1,16 +1,15 @@
-"""The sixteen events, and what stands in for one that this version does not know."""
+"""The events of sixteen types, and those of a type that this version does not know."""
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.commerce import Impressions, Products, Promotions
+from mparticle_firehose.protocol.commerce import Impression, Product, Promotion
 from mparticle_firehose.protocol.enums import (
     ApplicationState,
     CustomEventType,
     EventType,
-    Known,
     PrivacySetting,
     ProductActionType,
     PromotionActionType,
@@ -20,23 +19,26 @@ from mparticle_firehose.protocol.identities import UserIdentities
 from mparticle_firehose.protocol.wire.fields import (
     Bool,
     Double,
+    EnumOrText,
     Int,
+    ListOf,
     OptionalDecimal,
     OptionalId,
     OptionalInt,
     OptionalJsonText,
+    OptionalOpenEnum,
     OptionalText,
     TextList,
     TextMap,
     UnknownType,
 )
 from mparticle_firehose.protocol.wire.json_reader import embedded_object
-from mparticle_firehose.protocol.wire.model import ByType, Model
-from mparticle_firehose.protocol.wire.unions import DefaultOnError, NullIs
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import ByType, DefaultOnError, NullIs
 
 
 class Location(Model):
-    """A place in degrees, accurate to so many metres. Zero cannot be told from unknown."""
+    """A place in degrees, and its accuracy in metres. An unknown value is 0."""
 
     latitude: Double = 0.0
     longitude: Double = 0.0
@@ -44,10 +46,10 @@ class Location(Model):
 
 
 class Event(Model):
-    """What all events share.
+    """The fields of every event.
 
-    ``id`` is what makes a repeated delivery recognisable; where it is None, ``source_id`` may serve. ``timestamp_ms``
-    is when it happened, up to the registered ``max_data_age_hours`` ago. ``session_id`` may be 0 or negative.
+    A repeated event has the same ``id``; if that is None, ``source_id`` may identify it. ``timestamp_ms`` is when the
+    event happened, at most the registered ``max_data_age_hours`` ago. ``session_id`` may be 0 or negative.
     """
 
     type: UnknownType = None
@@ -59,9 +61,9 @@ class Event(Model):
 
 
 class UnknownEvent(Event):
-    """An event of a type that this version does not know; what is particular to it is in ``model_extra``.
+    """An event of a type that this version does not know. The fields of its type are in ``model_extra``.
 
-    Common fields that do not have the common shape are as if they were missing.
+    A common field that cannot be read is treated as missing.
     """
 
     id: Annotated[OptionalId, DefaultOnError(None)] = None
@@ -85,11 +87,11 @@ class SessionEndEvent(Event):
 
 
 class CustomEvent(Event):
-    """An event that the customer named."""
+    """An event that the customer defined and named."""
 
     type: Literal[EventType.CUSTOM_EVENT] = EventType.CUSTOM_EVENT
     name: OptionalText = None
-    custom_event_type: Annotated[CustomEventType | str | None, Known(CustomEventType)] = None
+    custom_event_type: OptionalOpenEnum[CustomEventType] = None
     attributes: TextMap = Field(default_factory=dict)
     custom_flags: TextMap = Field(default_factory=dict)
 
@@ -118,12 +120,12 @@ class PrivacySettingChangeEvent(Event):
     """The user allowed or forbade the collection of data."""
 
     type: Literal[EventType.PRIVACY_SETTING_CHANGE] = EventType.PRIVACY_SETTING_CHANGE
-    setting: Annotated[PrivacySetting | str | None, Known(PrivacySetting)] = None
+    setting: OptionalOpenEnum[PrivacySetting] = None
     is_enabled: Bool = False
 
 
 class UserAttributeChangeEvent(Event):
-    """User attributes were set or removed; either side may be empty. A null value is a tag."""
+    """User attributes were set or removed; ``added`` or ``removed`` may be empty. A null value is a tag."""
 
     type: Literal[EventType.USER_ATTRIBUTE_CHANGE] = EventType.USER_ATTRIBUTE_CHANGE
     added: TextMap = Field(default_factory=dict)
@@ -131,7 +133,7 @@ class UserAttributeChangeEvent(Event):
 
 
 class UserIdentityChangeEvent(Event):
-    """User identities were added or removed; either side may be empty."""
+    """User identities were added or removed; ``added`` or ``removed`` may be empty."""
 
     type: Literal[EventType.USER_IDENTITY_CHANGE] = EventType.USER_IDENTITY_CHANGE
     added: UserIdentities = ()
@@ -142,15 +144,15 @@ class PushSubscriptionEvent(Event):
     """A push token became usable or unusable."""
 
     type: Literal[EventType.PUSH_SUBSCRIPTION] = EventType.PUSH_SUBSCRIPTION
-    action: Annotated[PushSubscriptionAction | str | None, Known(PushSubscriptionAction)] = None
+    action: OptionalOpenEnum[PushSubscriptionAction] = None
     token: OptionalText = None
 
 
 class ApplicationStateTransitionEvent(Event):
-    """The application went to another state. ``launch_parameters`` is text that holds JSON, or should."""
+    """The application changed its state. ``launch_parameters`` is text that should hold JSON."""
 
     type: Literal[EventType.APPLICATION_STATE_TRANSITION] = EventType.APPLICATION_STATE_TRANSITION
-    application_state: Annotated[ApplicationState | str | None, Known(ApplicationState)] = None
+    application_state: OptionalOpenEnum[ApplicationState] = None
     launch_referral: OptionalText = None
     referral_application: OptionalText = None
     launch_parameters: OptionalJsonText = None
@@ -158,41 +160,38 @@ class ApplicationStateTransitionEvent(Event):
 
     @property
     def launch_parameters_object(self) -> Mapping[str, object]:
-        """The object that ``launch_parameters`` holds, empty if it holds none."""
+        """The JSON object in ``launch_parameters``; empty if there is none."""
         return embedded_object(self.launch_parameters)
 
 
-class PushMessageReceiptEvent(Event):
-    """A push message arrived. ``payload`` is text that holds JSON, or should; objects inside may be text again."""
+class _PushMessageEvent(Event):
+    payload: OptionalJsonText = None
+
+    @property
+    def payload_object(self) -> Mapping[str, object]:
+        """The JSON object in ``payload``, with the objects that it holds as text; empty if there is none."""
+        return embedded_object(self.payload)
+
+
+class PushMessageReceiptEvent(_PushMessageEvent):
+    """A push message arrived. ``payload`` is text that should hold JSON."""
 
     type: Literal[EventType.PUSH_MESSAGE_RECEIPT] = EventType.PUSH_MESSAGE_RECEIPT
-    payload: OptionalJsonText = None
-
-    @property
-    def payload_object(self) -> Mapping[str, object]:
-        """The object that ``payload`` holds, empty if it holds none."""
-        return embedded_object(self.payload)
 
 
-class PushMessageOpenEvent(Event):
-    """A push message was opened. Its ``payload`` is as a receipt's."""
+class PushMessageOpenEvent(_PushMessageEvent):
+    """A push message was opened. ``payload`` is text that should hold JSON."""
 
     type: Literal[EventType.PUSH_MESSAGE_OPEN] = EventType.PUSH_MESSAGE_OPEN
-    payload: OptionalJsonText = None
-
-    @property
-    def payload_object(self) -> Mapping[str, object]:
-        """The object that ``payload`` holds, empty if it holds none."""
-        return embedded_object(self.payload)
 
 
 class ProductActionEvent(Event):
-    """Something happened to products, such as a purchase."""
+    """An action on products, such as a purchase."""
 
     type: Literal[EventType.PRODUCT_ACTION] = EventType.PRODUCT_ACTION
     action: Annotated[
         ProductActionType | str | None,
-        Known(ProductActionType, {"remove_from_wishlist": ProductActionType.REMOVE_FROM_WISH_LIST}),
+        EnumOrText({"remove_from_wishlist": ProductActionType.REMOVE_FROM_WISH_LIST}),
     ] = None
     transaction_id: OptionalText = None
     affiliation: OptionalText = None
@@ -201,7 +200,7 @@ class ProductActionEvent(Event):
     shipping_amount: OptionalDecimal = None
     currency_code: OptionalText = None
     coupon_code: OptionalText = None
-    products: Products = ()
+    products: ListOf[Product] = ()
     attributes: TextMap = Field(default_factory=dict)
     custom_flags: TextMap = Field(default_factory=dict)
 
@@ -210,9 +209,9 @@ class PromotionActionEvent(Event):
     """Promotions were viewed or clicked."""
 
     type: Literal[EventType.PROMOTION_ACTION] = EventType.PROMOTION_ACTION
-    action: Annotated[PromotionActionType | str | None, Known(PromotionActionType)] = None
+    action: OptionalOpenEnum[PromotionActionType] = None
     attributes: TextMap = Field(default_factory=dict)
-    promotions: Promotions = ()
+    promotions: ListOf[Promotion] = ()
     custom_flags: TextMap = Field(default_factory=dict)
 
 
@@ -221,7 +220,7 @@ class ImpressionEvent(Event):
 
     type: Literal[EventType.IMPRESSION] = EventType.IMPRESSION
     attributes: TextMap = Field(default_factory=dict)
-    impressions: Impressions = ()
+    impressions: ListOf[Impression] = ()
     custom_flags: TextMap = Field(default_factory=dict)
 
 
@@ -236,7 +235,7 @@ class AttributionEvent(Event):
     attributes: TextMap = Field(default_factory=dict)
 
 
-KnownEvent = (
+AnyEvent = (
     SessionStartEvent
     | SessionEndEvent
     | CustomEvent
@@ -253,8 +252,8 @@ KnownEvent = (
     | PromotionActionEvent
     | ImpressionEvent
     | AttributionEvent
+    | UnknownEvent
 )
-AnyEvent = KnownEvent | UnknownEvent
 
 EVENT_MODELS: dict[EventType, type[Event]] = {
     EventType.SESSION_START: SessionStartEvent,

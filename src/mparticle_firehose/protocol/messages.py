@@ -1,19 +1,16 @@
 """The ten messages: five requests from mParticle and the responses to them."""
 
 import time
-from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Literal, Self
 from uuid import UUID, uuid4
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from mparticle_firehose.protocol.account import SentAccount, no_account
-from mparticle_firehose.protocol.audiences import UserProfiles
+from mparticle_firehose.protocol.audiences import UserProfile
 from mparticle_firehose.protocol.consent import ConsentState, SystemNotifications
 from mparticle_firehose.protocol.dsr import DsrExtensions, DsrIdentities
-from mparticle_firehose.protocol.enums import AudienceSubscriptionAction, DsrType, Known, MessageType, Regulation
+from mparticle_firehose.protocol.enums import AudienceSubscriptionAction, DsrType, MessageType, Regulation
 from mparticle_firehose.protocol.events import Events
 from mparticle_firehose.protocol.identities import PartnerIdentities, UserIdentities
 from mparticle_firehose.protocol.registration import (
@@ -25,39 +22,30 @@ from mparticle_firehose.protocol.registration import (
 from mparticle_firehose.protocol.runtime_environments import ReceivedRuntimeEnvironment
 from mparticle_firehose.protocol.wire.fields import (
     Bool,
+    EnumOrText,
     Flag,
     Int,
     JsonTextMap,
+    ListOf,
     OptionalId,
     OptionalInt,
+    OptionalOpenEnum,
     OptionalText,
     TextListMap,
     TextMap,
 )
 from mparticle_firehose.protocol.wire.instants import OptionalInstant
-from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.model import Model, ReceivedModel
 
 PROTOCOL_VERSION = "3.2.0"
-"""The release of mParticle's Java SDK whose dialect this package speaks, and asks for when registering."""
+"""The release of mParticle's Java SDK that defines the protocol. A registration asks for this version."""
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+class Request(ReceivedModel):
+    """The fields of every request.
 
-
-@dataclass(frozen=True, slots=True)
-class _Origin:
-    """Where a request came from. Two requests are equal whatever their origin."""
-
-    source: Mapping[str, object] = field(default_factory=dict, compare=False)
-    unrecognized: Counter[str] = field(default_factory=Counter, compare=False)
-
-
-class Request(Model):
-    """What all requests share.
-
-    ``id`` is None where it is missing, blank or no GUID, and ``timestamp_ms`` is 0 where it is missing, so that reading
-    the same message twice gives the same request (the Java SDK invents both).
+    ``id`` is None if it is missing or not a GUID, and ``timestamp_ms`` is 0 if it is missing, so that the same message
+    always reads as the same request. The Java SDK makes up new values for both.
     """
 
     type: MessageType
@@ -65,37 +53,13 @@ class Request(Model):
     timestamp_ms: Int = 0
     firehose_version: OptionalText = None
 
-    _origin: _Origin = PrivateAttr(default_factory=_Origin)
 
-    @classmethod
-    def from_source(cls, source: Mapping[str, object]) -> Self:
-        """Reads a request from its JSON object and remembers where it came from.
-
-        Raises:
-            ValidationError: a known field has a shape that cannot be read.
-        """
-        unrecognized: Counter[str] = Counter()
-        request = cls.model_validate(source, context=unrecognized)
-        request._origin = _Origin(source, unrecognized)  # noqa: SLF001 - its own class
-        return request
-
-    @property
-    def source(self) -> Mapping[str, object]:
-        """The JSON object that the request was parsed from; empty for one made otherwise."""
-        return self._origin.source
-
-    @property
-    def unrecognized(self) -> Counter[str]:
-        """How many values of which kind this version could not make sense of; never the values.
-
-        A kind is the name of an enumeration in snake case, such as ``event_type`` or ``user_identity_type``, or one of
-        ``incomplete_identity``, ``malformed_id`` and ``malformed_time``.
-        """
-        return self._origin.unrecognized
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 class Response(Model):
-    """What all responses share: an id and a time of their own, and the version of the protocol."""
+    """The fields of every response."""
 
     type: MessageType
     id: UUID = Field(default_factory=uuid4)
@@ -103,18 +67,18 @@ class Response(Model):
     firehose_version: OptionalText = PROTOCOL_VERSION
 
     def renewed(self) -> Self:
-        """The same response with an id of its own and the time of now."""
+        """The same response with a new id and the current time."""
         return self.model_copy(update={"id": uuid4(), "timestamp_ms": _now_ms()})
 
 
 class ModuleRegistrationRequest(Request):
-    """mParticle asks what the integration is; sent once, when it is onboarded or changed."""
+    """mParticle asks for the registration, when the integration is introduced or changed."""
 
     type: Literal[MessageType.MODULE_REGISTRATION_REQUEST] = MessageType.MODULE_REGISTRATION_REQUEST
 
 
 class ModuleRegistrationResponse(Response):
-    """What the integration is. The presence of each registration declares what it processes."""
+    """The registration. The integration processes events, audiences and erasures if it has a registration for them."""
 
     type: Literal[MessageType.MODULE_REGISTRATION_RESPONSE] = MessageType.MODULE_REGISTRATION_RESPONSE
     sdk_version: OptionalText = PROTOCOL_VERSION
@@ -128,7 +92,7 @@ class ModuleRegistrationResponse(Response):
 
 
 class PlatformFields(Model):
-    """Where in the customer's mParticle organisation the events come from."""
+    """The place in the customer's mParticle organisation that the events come from."""
 
     mp_account_id: Int = 0
     mp_account_name: OptionalText = None
@@ -143,10 +107,11 @@ class PlatformFields(Model):
 
 
 class EventProcessingRequest(Request):
-    """Events of one user, in the order in which they were collected, which need not be their order in time.
+    """Events of one user, in the order in which they were collected; their times may be in another order.
 
-    A batch without events is mParticle's keep-alive, but may carry notifications and attributes. ``mpid`` is a signed
-    64-bit number in decimal. A null user attribute is a tag; reserved keys begin with ``$`` in unreliable case.
+    mParticle's keep-alive has no events, but a request without events may also carry notifications and attributes.
+    ``mpid`` is a signed 64-bit number in decimal. A null user attribute is a tag. The names of reserved attributes
+    start with ``$`` and come in upper or lower case.
     """
 
     type: Literal[MessageType.EVENT_PROCESSING_REQUEST] = MessageType.EVENT_PROCESSING_REQUEST
@@ -167,13 +132,13 @@ class EventProcessingRequest(Request):
     platform_fields: PlatformFields | None = None
 
     def reserved_attribute(self, name: str) -> str | None:
-        """The value of a reserved user attribute such as ``$FirstName``, however mParticle wrote its name."""
+        """The value of a reserved user attribute such as ``$FirstName``, in upper or lower case."""
         matches = (value for key, value in self.user_attributes.items() if key.lower() == name.lower())
         return next(matches, None)
 
 
 class EventProcessingResponse(Response):
-    """The events were taken. mParticle documents ``suspend_subscription`` for audiences only."""
+    """The events were accepted. mParticle documents ``suspend_subscription`` for audiences only."""
 
     type: Literal[MessageType.EVENT_PROCESSING_RESPONSE] = MessageType.EVENT_PROCESSING_RESPONSE
     suspend_subscription: Flag = False
@@ -190,15 +155,14 @@ class AudienceSubscriptionRequest(Request):
     audience_subscription_settings: TextMap = Field(default_factory=dict)
     previous_audience_subscription_settings: TextMap = Field(default_factory=dict)
     action: Annotated[
-        AudienceSubscriptionAction | str | None,
-        Known(AudienceSubscriptionAction, {"delete": AudienceSubscriptionAction.REMOVE}),
+        AudienceSubscriptionAction | str | None, EnumOrText({"delete": AudienceSubscriptionAction.REMOVE})
     ] = None
 
 
 class AudienceSubscriptionResponse(Response):
-    """Settings to keep with the audience; they come back in every membership change.
+    """Settings that mParticle keeps with the audience and sends in every membership change.
 
-    They must be declared in the registration. Numbers and booleans become text; empty ones are not sent.
+    They must be declared in the registration. Numbers and booleans become text. Empty settings are not sent.
     """
 
     type: Literal[MessageType.AUDIENCE_SUBSCRIPTION_RESPONSE] = MessageType.AUDIENCE_SUBSCRIPTION_RESPONSE
@@ -206,40 +170,40 @@ class AudienceSubscriptionResponse(Response):
 
 
 class AudienceMembershipChangeRequest(Request):
-    """Users joined or left audiences. Without profiles it is mParticle's keep-alive."""
+    """Users joined or left audiences. mParticle's keep-alive has no profiles."""
 
     type: Literal[MessageType.AUDIENCE_MEMBERSHIP_CHANGE_REQUEST] = MessageType.AUDIENCE_MEMBERSHIP_CHANGE_REQUEST
     account: SentAccount = Field(default_factory=no_account)
-    user_profiles: UserProfiles = ()
+    user_profiles: ListOf[UserProfile] = ()
 
 
 class AudienceMembershipChangeResponse(Response):
-    """The changes were taken; suspending stops all further ones until the customer presses Resume."""
+    """The changes were accepted. ``suspend_subscription`` stops all further ones until the customer presses Resume."""
 
     type: Literal[MessageType.AUDIENCE_MEMBERSHIP_CHANGE_RESPONSE] = MessageType.AUDIENCE_MEMBERSHIP_CHANGE_RESPONSE
     suspend_subscription: Bool = False
 
 
 class DsrProcessingRequest(Request):
-    """A data subject wants their data erased.
+    """A data subject asks for the erasure of their data.
 
-    ``submitted_time`` is when they asked, to the microsecond. ``subject_request_id`` is usually a GUID, but that is not
-    promised. mParticle's own samples carry no account.
+    ``submitted_time`` is the time of their request, to the microsecond. ``subject_request_id`` is usually a GUID, which
+    mParticle does not guarantee. The account may be missing: it is in mParticle's own samples.
     """
 
     type: Literal[MessageType.DSR_PROCESSING_REQUEST] = MessageType.DSR_PROCESSING_REQUEST
     account: SentAccount = Field(default_factory=no_account)
     subject_request_id: OptionalText = None
-    subject_request_type: Annotated[DsrType | str | None, Known(DsrType)] = None
+    subject_request_type: OptionalOpenEnum[DsrType] = None
     submitted_time: OptionalInstant = None
     subject_identities: DsrIdentities = Field(default_factory=dict)
     api_version: OptionalText = None
-    regulation: Annotated[Regulation | str | None, Known(Regulation)] = None
+    regulation: OptionalOpenEnum[Regulation] = None
     extensions: DsrExtensions | None = None
 
 
 class DsrProcessingResponse(Response):
-    """The request is taken down durably: this is the only acknowledgement there is."""
+    """The request was stored durably. mParticle gets no other acknowledgement of an erasure."""
 
     type: Literal[MessageType.DSR_PROCESSING_RESPONSE] = MessageType.DSR_PROCESSING_RESPONSE
 

@@ -1,4 +1,4 @@
-"""What an integration declares about itself: permissions, settings and what it processes."""
+"""What an integration declares to mParticle: permissions, settings and the messages that it processes."""
 
 from typing import Annotated, Literal
 
@@ -10,7 +10,6 @@ from mparticle_firehose.protocol.enums import (
     EventType,
     GrantType,
     IdentityEncoding,
-    Known,
     RuntimeEnvironmentType,
     SettingType,
     SystemNotificationType,
@@ -18,50 +17,53 @@ from mparticle_firehose.protocol.enums import (
 )
 from mparticle_firehose.protocol.wire.fields import (
     Bool,
+    EnumList,
     Flag,
     Int,
+    ListOf,
     OptionalDouble,
     OptionalInt,
+    OptionalOpenEnum,
     OptionalText,
     UnknownType,
 )
-from mparticle_firehose.protocol.wire.model import ByType, Model
-from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import ByType, NullIs
 
 
 class IdentityPermission(Model):
-    """An identity to receive, in which encoding.
+    """A type of identity to receive, and its encoding.
 
-    Users or data reach the integration only if they have at least one of the ``required`` identities.
+    mParticle sends only data and users that have at least one of the ``required`` identities.
     """
 
     type: OptionalText = None
-    encoding: Annotated[IdentityEncoding | str | None, Known(IdentityEncoding)] = IdentityEncoding.RAW
+    encoding: OptionalOpenEnum[IdentityEncoding] = IdentityEncoding.RAW
     required: Bool = False
 
 
 class UserIdentityPermission(IdentityPermission):
-    """A kind of user identity to receive."""
+    """A type of user identity to receive."""
 
-    type: Annotated[UserIdentityType | str | None, Known(UserIdentityType)] = None
+    type: OptionalOpenEnum[UserIdentityType] = None
 
 
 class DeviceIdentityPermission(IdentityPermission):
-    """A kind of device identity to receive."""
+    """A type of device identity to receive."""
 
-    type: Annotated[DeviceIdentityType | str | None, Known(DeviceIdentityType)] = None
+    type: OptionalOpenEnum[DeviceIdentityType] = None
 
 
 class PartnerIdentityPermission(IdentityPermission):
-    """The integration's own identity; adding the permission registers it, and its name is final."""
+    """The integration's own type of identity. The permission registers its name, which cannot be changed later."""
 
 
 class Permissions(Model):
-    """What mParticle may send; without its permission a field is simply absent."""
+    """What mParticle sends. A field without its permission is left out of the requests."""
 
-    device_identities: Annotated[tuple[Annotated[DeviceIdentityPermission, SkipNull()], ...], NullIs(())] = ()
-    user_identities: Annotated[tuple[Annotated[UserIdentityPermission, SkipNull()], ...], NullIs(())] = ()
-    partner_identities: Annotated[tuple[Annotated[PartnerIdentityPermission, SkipNull()], ...], NullIs(())] = ()
+    device_identities: ListOf[DeviceIdentityPermission] = ()
+    user_identities: ListOf[UserIdentityPermission] = ()
+    partner_identities: ListOf[PartnerIdentityPermission] = ()
     allow_access_location: Flag = False
     allow_access_ip_address: Flag = False
     allow_access_http_user_agent: Flag = False
@@ -76,7 +78,7 @@ class Permissions(Model):
 
 
 class Setting(Model):
-    """What all kinds of settings share; a setting that is not ``visible`` is the integration's own to fill."""
+    """The fields of every setting. One that is not ``visible`` is set by the integration, not by the customer."""
 
     type: UnknownType = None
     id: OptionalText = None
@@ -86,7 +88,7 @@ class Setting(Model):
 
 
 class TextSetting(Setting):
-    """A text that the customer enters; ``confidential`` masks it in the UI."""
+    """A text that the customer enters. mParticle's UI masks a ``confidential`` one."""
 
     type: Literal[SettingType.TEXT] = SettingType.TEXT
     default_value: OptionalText = None
@@ -115,7 +117,7 @@ class FloatSetting(Setting):
 
 
 class BooleanSetting(Setting):
-    """A box that the customer ticks; ``checked`` is how it starts, independently of ``default_value``."""
+    """A box that the customer ticks. ``checked`` is its initial state, whatever ``default_value`` is."""
 
     type: Literal[SettingType.BOOLEAN] = SettingType.BOOLEAN
     default_value: Bool = False
@@ -123,7 +125,7 @@ class BooleanSetting(Setting):
 
 
 class UnknownSetting(Setting):
-    """A setting of a kind that this version does not know."""
+    """A setting of a type that this version does not know."""
 
 
 AnySetting = TextSetting | IntegerSetting | FloatSetting | BooleanSetting | UnknownSetting
@@ -141,31 +143,31 @@ Settings = Annotated[
 
 
 class OAuth2Scope(Model):
-    """A scope to ask for."""
+    """A scope to request."""
 
     name: OptionalText = None
     description: OptionalText = None
 
 
 class OAuth2Authentication(Model):
-    """The consent flow that mParticle performs with the partner; ``default_expires_in`` is in seconds."""
+    """The OAuth2 flow between mParticle and the partner. ``default_expires_in`` is in seconds."""
 
     type: Literal[AuthenticationType.OAUTH2] = AuthenticationType.OAUTH2
     authorization_url: OptionalText = None
     refresh_url: OptionalText = None
     token_url: OptionalText = None
-    grant_type: Annotated[GrantType | str | None, Known(GrantType)] = None
+    grant_type: OptionalOpenEnum[GrantType] = None
     default_expires_in: OptionalInt = None
     client_id: OptionalText = None
-    access_token_type: Annotated[AccessTokenType | str | None, Known(AccessTokenType)] = None
+    access_token_type: OptionalOpenEnum[AccessTokenType] = None
     custom_header_name: OptionalText = None
     param_client_id_name: OptionalText = None
     param_secret_name: OptionalText = None
-    scopes: Annotated[tuple[Annotated[OAuth2Scope, SkipNull()], ...], NullIs(())] = ()
+    scopes: ListOf[OAuth2Scope] = ()
 
 
 class UnknownAuthentication(Model):
-    """An authentication of a kind that this version does not know."""
+    """An authentication of a type that this version does not know."""
 
     type: UnknownType = None
 
@@ -181,37 +183,30 @@ _Authentication = Annotated[
 
 
 class EventProcessingRegistration(Model):
-    """That the integration takes events, and which ones.
+    """The integration processes events, of these types and environments.
 
-    ``max_data_age_hours`` of -1 takes events however old they are; 0 does not.
+    With ``max_data_age_hours`` of -1 mParticle sends events of any age; 0 does not mean that.
     """
 
     account_settings: Settings = ()
     event_connection_settings: Settings = ()
-    supported_event_types: Annotated[
-        tuple[Annotated[EventType | str | None, Known(EventType)], ...],
-        NullIs(()),
-    ] = ()
-    supported_runtime_environments: Annotated[
-        tuple[Annotated[RuntimeEnvironmentType | str | None, Known(RuntimeEnvironmentType)], ...], NullIs(())
-    ] = ()
-    supported_system_notification_types: Annotated[
-        tuple[Annotated[SystemNotificationType | str | None, Known(SystemNotificationType)], ...], NullIs(())
-    ] = ()
+    supported_event_types: EnumList[EventType] = ()
+    supported_runtime_environments: EnumList[RuntimeEnvironmentType] = ()
+    supported_system_notification_types: EnumList[SystemNotificationType] = ()
     max_data_age_hours: Int = 24
     push_messaging_provider_id: OptionalText = None
     authentication: _Authentication | None = None
 
 
 class BulkConfiguration(Model):
-    """When to forward audience changes in bulk: after so many messages or minutes. mParticle does not document it."""
+    """When audience changes are sent in bulk: after so many messages or minutes. mParticle does not document it."""
 
     bulk_forward_wait_for_messages: OptionalInt = None
     bulk_forward_wait_in_minutes: OptionalInt = None
 
 
 class AudienceProcessingRegistration(Model):
-    """That the integration takes audiences. The settings per audience may hold invisible ones of its own."""
+    """The integration processes audiences. Invisible settings of an audience are set by the integration."""
 
     account_settings: Settings = ()
     authentication: _Authentication | None = None
@@ -220,8 +215,8 @@ class AudienceProcessingRegistration(Model):
 
 
 class DsrProcessingRegistration(Model):
-    """That the integration honours data subject requests; ``domain`` is for callbacks."""
+    """The integration processes data subject requests. ``domain`` is for callbacks."""
 
     account_settings: Settings = ()
-    supported_dsr_types: Annotated[tuple[Annotated[DsrType | str | None, Known(DsrType)], ...], NullIs(())] = ()
+    supported_dsr_types: EnumList[DsrType] = ()
     domain: OptionalText = None

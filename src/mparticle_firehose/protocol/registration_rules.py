@@ -1,6 +1,7 @@
-"""The strict side: what an integration declares about itself is checked before mParticle sees it.
+"""The rules for a registration, which are checked before it is sent to mParticle.
 
-mParticle's Java SDK checks almost none of this; its documentation and its reviewers do, or it fails in production.
+mParticle's Java SDK checks few of them. The others come from its documentation and reviews, or an integration that
+breaks them fails in production.
 """
 
 from collections import Counter
@@ -12,7 +13,6 @@ from mparticle_firehose.protocol.messages import ModuleRegistrationResponse
 from mparticle_firehose.protocol.registration import (
     AnyAuthentication,
     AnySetting,
-    BooleanSetting,
     FloatSetting,
     IdentityPermission,
     IntegerSetting,
@@ -22,16 +22,16 @@ from mparticle_firehose.protocol.registration import (
 from mparticle_firehose.protocol.wire.model import Model
 
 DESCRIPTION_LIMIT = 230
-"""A description must be shorter than so many characters, markup included."""
+"""Characters with markup. A description must be shorter."""
 COOKIE_SYNC_ID = "$cookie_sync_id"
-"""A partner identity beside the integration's own, for those who also sync cookies.
+"""The type of the partner identity that a cookie sync gives to mParticle.
 
-Whether mParticle counts it against the limit of one is not documented; here it does not count.
+mParticle does not document whether it counts towards the limit of one partner identity; here it does not.
 """
 UNLIMITED_DATA_AGE = -1
 
-type Broken = Iterator[str]
-type Rule = Callable[[ModuleRegistrationResponse], Broken]
+type Problems = Iterator[str]
+type Rule = Callable[[ModuleRegistrationResponse], Problems]
 
 _NEEDS_EVENTS = (
     "allow_access_location",
@@ -52,26 +52,26 @@ def declare(
     """Returns the registration if it breaks no rule.
 
     Args:
-        registration: what the integration declares.
-        handled_events: the types of events that it has code for.
-        handled_notifications: the types of system notifications that it has code for.
-        returned_settings: ids of the settings that it returns when an audience is connected.
+        registration: the integration's registration.
+        handled_events: the types of events that the integration has code for.
+        handled_notifications: the types of system notifications that the integration has code for.
+        returned_settings: ids of the settings that the integration returns when an audience is connected.
 
     Raises:
-        RegistrationError: naming every rule that is broken.
+        RegistrationError: it breaks rules; the message names all of them.
     """
-    broken = [
+    problems = [
         *(problem for rule in _RULES for problem in rule(registration)),
         *_unhandled(registration, handled_events, handled_notifications),
         *_unreturnable(registration, returned_settings),
     ]
-    if broken:
-        raise RegistrationError("; ".join(broken))
+    if problems:
+        raise RegistrationError("; ".join(problems))
     return registration
 
 
-def _nothing_unknown(registration: ModuleRegistrationResponse) -> Broken:
-    """A value or field that this version does not know is a typing error in a declaration."""
+def _unknown_names(registration: ModuleRegistrationResponse) -> Problems:
+    """A value or a field that this version does not know is a mistake in a registration."""
     unrecognized: Counter[str] = Counter()
     ModuleRegistrationResponse.model_validate(_plain(registration), context=unrecognized)
     for kind in unrecognized:
@@ -97,7 +97,7 @@ def _models(value: object) -> Iterator[Model]:
         yield from _models(part)
 
 
-def _named(registration: ModuleRegistrationResponse) -> Broken:
+def _descriptions(registration: ModuleRegistrationResponse) -> Problems:
     yield from _blank("registration", name=registration.name, version=registration.version)
     if len(registration.description or "") >= DESCRIPTION_LIMIT:
         yield f"description: must be shorter than {DESCRIPTION_LIMIT} characters, markup included"
@@ -109,7 +109,7 @@ def _named(registration: ModuleRegistrationResponse) -> Broken:
         yield "registration: must process events, audiences or data subject requests"
 
 
-def _identities(registration: ModuleRegistrationResponse) -> Broken:
+def _identities(registration: ModuleRegistrationResponse) -> Problems:
     permissions = registration.permissions or Permissions()
     groups: dict[str, tuple[IdentityPermission, ...]] = {
         "user_identities": permissions.user_identities,
@@ -126,7 +126,7 @@ def _identities(registration: ModuleRegistrationResponse) -> Broken:
         yield "partner_identities: must be at most one"
 
 
-def _permissions(registration: ModuleRegistrationResponse) -> Broken:
+def _permissions(registration: ModuleRegistrationResponse) -> Problems:
     permissions = registration.permissions or Permissions()
     if not registration.event_processing_registration:
         yield from (
@@ -136,7 +136,7 @@ def _permissions(registration: ModuleRegistrationResponse) -> Broken:
         yield "allow_audience_user_attributes: needs an audience_processing_registration"
 
 
-def _events(registration: ModuleRegistrationResponse) -> Broken:
+def _events(registration: ModuleRegistrationResponse) -> Problems:
     events = registration.event_processing_registration
     if events is None:
         return
@@ -156,14 +156,14 @@ def _events(registration: ModuleRegistrationResponse) -> Broken:
         yield "push_messaging_provider_id: is required with push_message_receipt"
 
 
-def _event_needs(permissions: Permissions, types: Collection[str | None]) -> Broken:
+def _event_needs(permissions: Permissions, types: Collection[str | None]) -> Problems:
     if EventType.USER_ATTRIBUTE_CHANGE in types and not permissions.allow_user_attributes:
         yield "user_attribute_change: needs the permission allow_user_attributes"
     if EventType.USER_IDENTITY_CHANGE in types and not permissions.user_identities:
         yield "user_identity_change: needs a permission for user_identities"
 
 
-def _dsr(registration: ModuleRegistrationResponse) -> Broken:
+def _dsr(registration: ModuleRegistrationResponse) -> Problems:
     dsr = registration.dsr_processing_registration
     if dsr is None:
         return
@@ -172,7 +172,7 @@ def _dsr(registration: ModuleRegistrationResponse) -> Broken:
     yield from _distinct("supported_dsr_types", dsr.supported_dsr_types)
 
 
-def _settings(registration: ModuleRegistrationResponse) -> Broken:
+def _settings(registration: ModuleRegistrationResponse) -> Problems:
     for place, settings in _setting_lists(registration):
         yield from _distinct(place, [setting.id for setting in settings])
         for setting in settings:
@@ -182,7 +182,7 @@ def _settings(registration: ModuleRegistrationResponse) -> Broken:
 
 def _setting_lists(registration: ModuleRegistrationResponse) -> Iterator[tuple[str, tuple[AnySetting, ...]]]:
     if events := registration.event_processing_registration:
-        # At run time both kinds arrive in one map.
+        # Requests carry both in one map.
         yield "event settings", (*events.account_settings, *events.event_connection_settings)
     if audiences := registration.audience_processing_registration:
         yield "audience account_settings", audiences.account_settings
@@ -191,32 +191,30 @@ def _setting_lists(registration: ModuleRegistrationResponse) -> Iterator[tuple[s
         yield "dsr account_settings", dsr.account_settings
 
 
-def _setting(place: str, setting: AnySetting) -> Broken:
+def _setting(place: str, setting: AnySetting) -> Problems:
     if not setting.visible and getattr(setting, "required", False):
         yield f"{place}: must not be required of a customer who cannot see it"
-    if isinstance(setting, BooleanSetting | IntegerSetting | FloatSetting):
+    if isinstance(setting, IntegerSetting | FloatSetting):
         yield from _bounds(place, setting)
 
 
-def _bounds(place: str, setting: BooleanSetting | IntegerSetting | FloatSetting) -> Broken:
-    if isinstance(setting, BooleanSetting):
-        return
-    least = float("-inf") if setting.min_value is None else setting.min_value
-    most = float("inf") if setting.max_value is None else setting.max_value
-    if not least <= most:
+def _bounds(place: str, setting: IntegerSetting | FloatSetting) -> Problems:
+    minimum = float("-inf") if setting.min_value is None else setting.min_value
+    maximum = float("inf") if setting.max_value is None else setting.max_value
+    if not minimum <= maximum:
         yield f"{place}: min_value must not be above max_value"
-    elif setting.default_value is not None and not least <= setting.default_value <= most:
+    elif setting.default_value is not None and not minimum <= setting.default_value <= maximum:
         yield f"{place}: default_value must lie between min_value and max_value"
 
 
-def _authentications(registration: ModuleRegistrationResponse) -> Broken:
+def _authentications(registration: ModuleRegistrationResponse) -> Problems:
     if events := registration.event_processing_registration:
         yield from _authentication("event authentication", events.authentication)
     if audiences := registration.audience_processing_registration:
         yield from _authentication("audience authentication", audiences.authentication)
 
 
-def _authentication(place: str, authentication: AnyAuthentication | None) -> Broken:
+def _authentication(place: str, authentication: AnyAuthentication | None) -> Problems:
     if not isinstance(authentication, OAuth2Authentication):
         return
     yield from _blank(
@@ -235,7 +233,7 @@ def _unhandled(
     registration: ModuleRegistrationResponse,
     events: Collection[EventType],
     notifications: Collection[SystemNotificationType],
-) -> Broken:
+) -> Problems:
     declared = registration.event_processing_registration
     if declared is None:
         return
@@ -244,7 +242,7 @@ def _unhandled(
             yield f"{kind}: is declared but nothing handles it"
 
 
-def _unreturnable(registration: ModuleRegistrationResponse, returned: Iterable[str]) -> Broken:
+def _unreturnable(registration: ModuleRegistrationResponse, returned: Iterable[str]) -> Problems:
     audiences = registration.audience_processing_registration
     declared = audiences.audience_subscription_settings if audiences else ()
     invisible = {setting.id for setting in declared if not setting.visible}
@@ -253,17 +251,17 @@ def _unreturnable(registration: ModuleRegistrationResponse, returned: Iterable[s
             yield f"{setting_id}: is returned, so it must be an invisible audience_subscription_setting"
 
 
-def _blank(place: str, **texts: str | None) -> Broken:
+def _blank(place: str, **texts: str | None) -> Problems:
     yield from (f"{place}: {field} must not be blank" for field, text in texts.items() if not (text or "").strip())
 
 
-def _distinct(place: str, values: Iterable[str | None]) -> Broken:
+def _distinct(place: str, values: Iterable[str | None]) -> Problems:
     yield from (f"{place}: {value} must not come twice" for value, times in Counter(values).items() if times > 1)
 
 
 _RULES: tuple[Rule, ...] = (
-    _nothing_unknown,
-    _named,
+    _unknown_names,
+    _descriptions,
     _identities,
     _permissions,
     _events,

@@ -1,22 +1,31 @@
-"""The device and application that events come from: ten types in eight shapes.
+"""The device and the application that events come from: eight models for ten types.
 
-Which field belongs to which shape is the SDK's choice; a field of another platform is kept as an extra. Zero in a
-screen size usually means unknown.
+The models have the fields that the Java SDK gives them; a field of another platform is kept in ``model_extra``. A
+screen size of 0 usually means unknown.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mparticle_firehose.protocol.enums import AttAuthorizationStatus, Known, RuntimeEnvironmentType
+from mparticle_firehose.protocol.enums import AttAuthorizationStatus, RuntimeEnvironmentType
 from mparticle_firehose.protocol.identities import DeviceIdentities
-from mparticle_firehose.protocol.wire.fields import Flag, Int, OptionalBool, OptionalText, TextMap, UnknownType
-from mparticle_firehose.protocol.wire.model import ByType, Model
-from mparticle_firehose.protocol.wire.unions import NullIs, SkipNull
+from mparticle_firehose.protocol.wire.fields import (
+    Flag,
+    Int,
+    MapOf,
+    OptionalBool,
+    OptionalOpenEnum,
+    OptionalText,
+    TextMap,
+    UnknownType,
+)
+from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.unions import ByType
 
 
 class RuntimeEnvironment(Model):
-    """What all runtime environments share. ``is_debug`` is sent only when true."""
+    """The fields of every runtime environment. ``is_debug`` is sent only when true."""
 
     type: UnknownType = None
     is_debug: Flag = False
@@ -27,7 +36,7 @@ class RuntimeEnvironment(Model):
 
 
 class UnknownRuntimeEnvironment(RuntimeEnvironment):
-    """An environment of a type that this version does not know; what is particular to it is in ``model_extra``."""
+    """An environment of a type that this version does not know. The fields of its type are in ``model_extra``."""
 
 
 class _Device(RuntimeEnvironment):
@@ -39,7 +48,7 @@ class _Device(RuntimeEnvironment):
     locale_language: OptionalText = None
     locale_country: OptionalText = None
     timezone_offset: Int = 0
-    """Hours from UTC; a fraction is cut off, as the Java SDK does."""
+    """Hours from UTC, without a fraction, as in the Java SDK."""
 
 
 class _NativeDevice(_Device):
@@ -73,7 +82,7 @@ class _Capabilities(Model):
 
 
 class _AppTrackingTransparency(Model):
-    att_authorization_status: Annotated[AttAuthorizationStatus | str | None, Known(AttAuthorizationStatus)] = None
+    att_authorization_status: OptionalOpenEnum[AttAuthorizationStatus] = None
     att_timestamp_unixtime_ms: Int = 0
 
 
@@ -94,9 +103,7 @@ class IosRuntimeEnvironment(_AppTrackingTransparency, _Network, _Screen, _Native
     is_tablet: OptionalBool = None
     radio_access_technology: OptionalText = None
     is_sandboxed: OptionalBool = None
-    apple_search_ads_attribution: Annotated[dict[str, Annotated[TextMap, SkipNull()]], NullIs(dict)] = Field(
-        default_factory=dict
-    )
+    apple_search_ads_attribution: MapOf[TextMap] = Field(default_factory=dict)
 
 
 class TvosRuntimeEnvironment(_AppTrackingTransparency, _Screen, _NativeDevice):
@@ -107,7 +114,7 @@ class TvosRuntimeEnvironment(_AppTrackingTransparency, _Screen, _NativeDevice):
 
 
 class MobileWebRuntimeEnvironment(_Network, _Screen, _Device):
-    """A browser, on any device. Its device fields have a prefix, and two of its yes-or-no fields are text."""
+    """A browser, on any device. ``limit_ad_tracking`` and ``is_dst`` are text that holds a boolean."""
 
     type: Literal[RuntimeEnvironmentType.MOBILEWEB] = RuntimeEnvironmentType.MOBILEWEB
     device_manufacturer: OptionalText = None
@@ -145,7 +152,7 @@ class RokuRuntimeEnvironment(_NativeDevice):
 class GenericRuntimeEnvironment(_Capabilities, _Screen, _NativeDevice):
     """A smart TV, an Alexa device or a device that mParticle does not know.
 
-    The received ``type`` stays; the Java SDK rewrites all three to ``unknown``.
+    ``type`` is kept as received; the Java SDK changes all three to ``unknown``.
     """
 
     type: Literal[RuntimeEnvironmentType.UNKNOWN, RuntimeEnvironmentType.SMARTTV, RuntimeEnvironmentType.ALEXA] = (

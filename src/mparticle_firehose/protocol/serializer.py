@@ -1,4 +1,4 @@
-"""The one way in and out: messages from JSON, and JSON from messages."""
+"""Reads messages from JSON and writes them as JSON."""
 
 import json
 import re
@@ -8,7 +8,6 @@ from typing import cast
 from uuid import uuid4
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
 from mparticle_firehose.protocol.enums import MessageType
@@ -22,28 +21,17 @@ from mparticle_firehose.protocol.messages import (
 )
 from mparticle_firehose.protocol.wire.json_reader import json_object
 from mparticle_firehose.protocol.wire.json_writer import write
-from mparticle_firehose.protocol.wire.unions import LABEL, NOISE, RULE
+from mparticle_firehose.protocol.wire.problems import problems
 
-_RULES = {
-    "missing": "is required",
-    "model_type": "must be an object",
-    "dict_type": "must be an object",
-    "tuple_type": "must be a list",
-    "uuid_type": "must be a GUID",
-    "uuid_parsing": "must be a GUID",
-    "invalid_key": "must be text",
-    "string_type": "must be text",
-}
-_LARGEST_EXPONENT = 308
-"""Of a double: what is larger no JSON reader but ours would understand as a number."""
-_MOST_PROBLEMS = 20
-"""That an error names one by one: it ends in a log line."""
+_MAX_EXPONENT = 308
+"""Of a double. Most JSON readers cannot read a larger number."""
 
 
 class Serializer:
-    """Reads and writes messages. A message's validator is built when the first of its kind is read."""
+    """Reads and writes messages. A model's validator is built when the first message of its type is read."""
 
     def __init__(self) -> None:
+        # JSON text has all digits of a decimal: it is written as marked text, whose quotes are removed afterwards.
         self._decimal = f"decimal-{uuid4().hex}:"
         self._quoted_decimal = re.compile(f'"{self._decimal}([^"]*)"')
 
@@ -57,11 +45,11 @@ class Serializer:
         """Reads one of the five requests.
 
         Args:
-            data: JSON as bytes or text, or the object that Lambda made of it.
+            data: JSON as bytes or text, or the dict that Lambda makes of it.
 
         Raises:
-            MalformedRequestError: the data is no JSON object, or a known field cannot be read. It names fields and
-                rules, never values.
+            MalformedRequestError: the data is not a JSON object, or a field cannot be read. It names fields and rules,
+                never values.
             UnsupportedMessageError: the ``type`` is missing, unknown or a response's.
         """
         source = json_object(data)
@@ -70,19 +58,17 @@ class Serializer:
             raise UnsupportedMessageError(("type", _why_unsupported(wire_type)))
         try:
             return REQUEST_MODELS[MessageType(wire_type)].from_source(source)
-        except ValidationError as error:
-            raise MalformedRequestError(*_problems(error)) from None
-        except RecursionError:
-            raise MalformedRequestError(("", "is nested too deeply")) from None
+        except (ValidationError, RecursionError) as error:
+            raise MalformedRequestError(*problems(error)) from None
 
     def parse_response(self, data: object) -> AnyResponse:
         """Reads one of the five responses, which must have an id and a time.
 
         Args:
-            data: JSON as bytes or text, or an object.
+            data: JSON as bytes or text, or a dict.
 
         Raises:
-            MalformedRequestError: the data is no JSON object, or a known field is missing or cannot be read.
+            MalformedRequestError: the data is not a JSON object, or a field is missing or cannot be read.
             UnsupportedMessageError: the ``type`` is missing, unknown or a request's.
         """
         source = json_object(data)
@@ -93,21 +79,19 @@ class Serializer:
             raise MalformedRequestError(*missing)
         try:
             return RESPONSE_MODELS[MessageType(wire_type)].model_validate(source)
-        except ValidationError as error:
-            raise MalformedRequestError(*_problems(error)) from None
-        except RecursionError:
-            raise MalformedRequestError(("", "is nested too deeply")) from None
+        except (ValidationError, RecursionError) as error:
+            raise MalformedRequestError(*problems(error)) from None
 
     def dump(self, message: Request | Response) -> dict[str, object]:
-        """Writes a message as JSON primitives, for Lambda to serialise: decimals become integers and floats."""
+        """Writes a message as the JSON primitives that Lambda serialises; decimals become integers and floats."""
         return cast("dict[str, object]", write(message, _number))
 
     def dumps(self, message: Request | Response) -> bytes:
-        """Writes a message as UTF-8 JSON text, with decimals as they are."""
+        """Writes a message as UTF-8 JSON text; decimals keep all their digits."""
         text = json.dumps(write(message, self._marked), ensure_ascii=False, separators=(",", ":"))
         if self._decimal in text:
             text = self._quoted_decimal.sub(r"\1", text)
-        # A lone surrogate is no UTF-8; its Python escape happens to be its JSON escape.
+        # A lone surrogate cannot be encoded as UTF-8. Its escape in Python is the same as in JSON.
         return text.encode("utf-8", errors="backslashreplace")
 
     def _marked(self, value: Decimal) -> str:
@@ -115,7 +99,7 @@ class Serializer:
 
 
 def _number(value: Decimal) -> int | float | str:
-    if value == value.to_integral_value() and value.adjusted() <= _LARGEST_EXPONENT:
+    if value == value.to_integral_value() and value.adjusted() <= _MAX_EXPONENT:
         return int(value)
     return number if isfinite(number := float(value)) else str(value)
 
@@ -126,19 +110,3 @@ def _why_unsupported(wire_type: object) -> str:
     if isinstance(wire_type, str) and wire_type in RESPONSE_MODELS:
         return "must be a request's, not a response's"
     return "must be one of " + ", ".join(REQUEST_MODELS)
-
-
-def _problems(error: ValidationError) -> list[tuple[str, str]]:
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
-    problems = [(_path(problem), _rule(problem)) for problem in errors if problem["type"] != NOISE]
-    if more := problems[_MOST_PROBLEMS:]:
-        return [*problems[:_MOST_PROBLEMS], ("", f"and {len(more)} more")]
-    return problems
-
-
-def _rule(problem: ErrorDetails) -> str:
-    return problem["msg"] if problem["type"] == RULE else _RULES.get(problem["type"], "cannot be read")
-
-
-def _path(problem: ErrorDetails) -> str:
-    return ".".join(str(step) for step in problem["loc"] if not str(step).startswith(LABEL))

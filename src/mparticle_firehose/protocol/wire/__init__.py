@@ -1,1 +1,1 @@
-"""The pydantic machinery: how JSON becomes the protocol's models, and how they become JSON again."""
+"""The pydantic machinery: reads JSON into the protocol's models, and writes models as JSON."""

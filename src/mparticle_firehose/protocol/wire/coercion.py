@@ -1,6 +1,6 @@
-"""From a JSON scalar that is not what a field wants to what the Java SDK makes of it.
+"""Conversions of JSON scalars and settings to the types of fields, by the rules of mParticle's Java SDK.
 
-Each function raises ``ValueError`` for what Java refuses as well.
+Each function raises ``ValueError`` for a value that the Java SDK rejects too.
 """
 
 import base64
@@ -10,16 +10,21 @@ import re
 from uuid import UUID
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
+_INT32 = range(-(2**31), 2**31)
+_MAX_INT32_LENGTH = 64
+"""Characters. A longer text is padded with zeros or out of range, and Python does not convert thousands of digits."""
+_DECIMAL_FLOAT = re.compile(r"([+-]?(?:NaN|Infinity|(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))[fFdD]?")
+_HEX_FLOAT = re.compile(r"([+-]?0[xX](?:[0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+)[fFdD]?")
 _BASE64_UUID_LENGTH = 24
 
 
 def is_blank(value: object) -> bool:
-    """Whether Java reads this as nothing where a number or boolean is expected."""
+    """Whether Java reads this as null where it expects a number or a boolean."""
     return value is None or (isinstance(value, str) and value.strip() in {"", "null"})
 
 
 def text_of(value: object) -> str:
-    """The text of a JSON scalar, with a number's own literal where it is known.
+    """The text of a JSON scalar; a number from JSON text keeps the digits that it was written with.
 
     Raises:
         ValueError: it is an object, a list or null.
@@ -32,14 +37,14 @@ def text_of(value: object) -> str:
 
 
 def json_text(value: object) -> str:
-    """The text of any JSON value; an object or a list becomes its JSON text."""
+    """The text of any JSON value but null; an object or a list becomes its JSON text."""
     if isinstance(value, dict | list):
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     return text_of(value)
 
 
 def nonblank_text(value: object) -> str:
-    """The text of a JSON scalar that must say something."""
+    """The text of a JSON scalar, which must not be blank."""
     text = text_of(value)
     if not text.strip():
         raise ValueError
@@ -56,14 +61,14 @@ def whole_number(value: object) -> int:
 
 
 def double(value: object) -> float:
-    """The floating-point number in a text; ``NaN`` and ``Infinity`` are such."""
+    """The floating-point number in a text; ``NaN`` and ``Infinity`` are accepted."""
     if isinstance(value, str) and "_" not in value:
         return float(value)
     raise ValueError
 
 
 def boolean(value: object) -> bool:
-    """True or false in a text of any case; a number is true unless it is 0."""
+    """The boolean in a text, in upper or lower case; an integer is true unless it is 0."""
     if isinstance(value, str) and (word := value.strip().lower()) in {"true", "false"}:
         return word == "true"
     if isinstance(value, int):
@@ -72,8 +77,31 @@ def boolean(value: object) -> bool:
 
 
 def uuid(value: object) -> UUID | None:
-    """The GUID in a text, spelt out or as 24 characters of base64; None for a blank text."""
+    """The GUID in a text, in its usual form or as 24 characters of base64; None for a blank text."""
     text = text_of(value).strip()
     if len(text) == _BASE64_UUID_LENGTH:
         return UUID(bytes=base64.b64decode(text, validate=True))
     return UUID(text) if text else None
+
+
+def java_int(text: str) -> int:
+    """The 32-bit integer in a text, as Java's ``Integer.parseInt`` reads it: a sign and ASCII digits, no spaces."""
+    if len(text) <= _MAX_INT32_LENGTH and _WHOLE_NUMBER.fullmatch(text) and (number := int(text)) in _INT32:
+        return number
+    raise ValueError
+
+
+def java_float(text: str) -> float:
+    """The number in a text, as Java's ``Float.parseFloat`` reads it: ``" 1.5 "``, ``1.5f`` and ``0x1.8p1`` too."""
+    if decimal := _DECIMAL_FLOAT.fullmatch(text.strip()):
+        return float(decimal[1])
+    if hexadecimal := _HEX_FLOAT.fullmatch(text.strip()):
+        return _float_from_hex(hexadecimal[1])
+    raise ValueError
+
+
+def _float_from_hex(text: str) -> float:
+    try:
+        return float.fromhex(text)
+    except OverflowError:
+        return float("-inf" if text.startswith("-") else "inf")

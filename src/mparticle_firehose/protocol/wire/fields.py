@@ -1,23 +1,27 @@
-"""Field types that read what mParticle's Java SDK reads, at native speed when nothing is odd.
+"""The types of the models' fields. They accept what mParticle's Java SDK accepts.
 
-Each type tries the strict native validator first; a Python function runs only for what that one refuses (nulls, blanks,
-numbers in strings, ...) and raises ``ValueError`` for what Java refuses as well.
+Each type tries pydantic's own strict validator first, which is fast. A Python function runs only for a value that this
+rejects (null, blank, a number in a string, ...) and raises ``ValueError`` for what the Java SDK rejects too.
 
-The types follow the Java SDK's, because its rules for nulls and for writing do:
+The names follow the Java types, which decide how null is read and what is written:
 
-======================  =======================  ======================  =====================================
-type                    null or blank reads as   is written              example
-======================  =======================  ======================  =====================================
-`Int` `Double` `Bool`   0, 0.0, False            always                  ``timestamp_ms``, ``is_crash``
-`Flag`                  False                    when true               ``is_debug``
-`Optional...`           None                     unless None             ``session_id``
-`OptionalText`          None, blank stays        unless None or ``""``   ``name``
-======================  =======================  ======================  =====================================
+=======================  =======================  ======================  =====================================
+type                     null or blank reads as   is written              example
+=======================  =======================  ======================  =====================================
+`Int` `Double` `Bool`    0, 0.0, False            always                  ``timestamp_ms``, ``is_crash``
+`Flag`                   False                    when true               ``is_debug``
+`Optional...`            None                     unless None             ``session_id``
+`OptionalText`           None, blank stays        unless None or ``""``   ``name``
+`OptionalOpenEnum`       None                     unless None             ``custom_event_type``
+`ListOf` `MapOf` ...     empty (null only)        unless empty            ``products``
+=======================  =======================  ======================  =====================================
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Annotated
+from enum import StrEnum
+from types import NoneType
+from typing import Annotated, TypeVar, get_args
 from uuid import UUID
 
 from pydantic_core import core_schema
@@ -33,25 +37,86 @@ from mparticle_firehose.protocol.wire.coercion import (
     uuid,
     whole_number,
 )
-from mparticle_firehose.protocol.wire.unions import DefaultOnError, NullIs, Schema, SkipNull, count, tolerant
+from mparticle_firehose.protocol.wire.unions import (
+    BROKEN_RULE,
+    DefaultOnError,
+    NullIs,
+    Schema,
+    SkipNull,
+    count_unrecognized,
+    with_fallback,
+)
 
 MALFORMED_ID = "malformed_id"
 
 
 class NonDefault:
-    """Annotated metadata: the field is not written if it is its default itself.
+    """Metadata: do not write the field if its value is its default.
 
-    Every other field is written unless it is None or empty, so zero and false are.
+    Every other field is written unless it is None or empty; zero and false are written.
     """
 
     __slots__ = ()
+
+
+class EnumOrText:
+    """Metadata: read a member of the enumeration, or keep the received text, which is counted as unrecognised.
+
+    The enumeration is the first of the annotated types. Upper and lower case and spaces around do not matter. Blank
+    reads as None if the annotated type allows that, and is an error otherwise.
+
+    Args:
+        aliases: other spellings to accept.
+    """
+
+    __slots__ = ("_aliases",)
+
+    def __init__(self, aliases: Mapping[str, StrEnum] | None = None) -> None:
+        self._aliases = dict(aliases or {})
+
+    def __get_pydantic_core_schema__(self, source: object, handler: object) -> CoreSchema:
+        enumeration, *others = get_args(source)
+        members = {str(member): member for member in enumeration} | self._aliases
+        read = _read_enum(snake_case(enumeration.__name__), members, is_optional=NoneType in others)
+        return core_schema.union_schema(
+            [
+                core_schema.enum_schema(enumeration, list(enumeration), sub_type="str"),
+                core_schema.with_info_plain_validator_function(read),
+            ],
+            mode="left_to_right",
+            custom_error_type=BROKEN_RULE,
+            custom_error_message="must be text",
+        )
+
+
+def _read_enum(
+    kind: str, members: Mapping[str, StrEnum], *, is_optional: bool
+) -> Callable[[object, core_schema.ValidationInfo], str | None]:
+    def read(value: object, info: core_schema.ValidationInfo) -> str | None:
+        text = "" if value is None else text_of(value)
+        word = text.strip().lower()
+        if member := members.get(word):
+            return member
+        if word:
+            count_unrecognized(info.context, kind)
+            return text
+        if is_optional:
+            return None
+        raise ValueError
+
+    return read
+
+
+def snake_case(name: str) -> str:
+    """The snake case of a class name: ``UserIdentityType`` becomes ``user_identity_type``."""
+    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
 
 
 def _or_blank[T](read: Callable[[object], T], blank: T | None) -> Callable[[object], T | None]:
     return lambda value: blank if is_blank(value) else read(value)
 
 
-def _no_decimal(value: object) -> None:
+def _none_if_blank(value: object) -> None:
     if not is_blank(value):
         raise ValueError
 
@@ -60,17 +125,20 @@ def _optional_id(value: object, info: core_schema.ValidationInfo) -> UUID | None
     try:
         return None if value is None else uuid(value)
     except ValueError:
-        count(info.context, MALFORMED_ID)
+        count_unrecognized(info.context, MALFORMED_ID)
         return None
 
 
 def _scalar[T](native: CoreSchema, read: Callable[[object], T], rule: str, *, blank: T | None) -> Schema:
-    return Schema(tolerant(native, _or_blank(read, blank), rule))
+    return Schema(with_fallback(native, _or_blank(read, blank), rule))
 
 
 _STRICT_TEXT = core_schema.str_schema(strict=True)
-_TEXT = tolerant(_STRICT_TEXT, text_of, "must be text")
-_JSON_TEXT = tolerant(_STRICT_TEXT, json_text, "must be text")
+_TEXT = with_fallback(_STRICT_TEXT, text_of, "must be text")
+_JSON_TEXT = with_fallback(_STRICT_TEXT, json_text, "must be text")
+_NON_BLANK_TEXT = with_fallback(
+    core_schema.str_schema(strict=True, pattern=r"\S"), nonblank_text, "must be non-blank text"
+)
 _INT = core_schema.int_schema(strict=True)
 _DOUBLE = core_schema.float_schema(strict=True)
 _BOOL = core_schema.bool_schema(strict=True)
@@ -80,11 +148,9 @@ _BOOL_RULE = "must be true or false"
 
 Text = Annotated[str, Schema(_TEXT)]
 OptionalText = Annotated[str | None, Schema(core_schema.nullable_schema(_TEXT))]
-NonBlankText = Annotated[
-    str, Schema(tolerant(core_schema.str_schema(strict=True, pattern=r"\S"), nonblank_text, "must be non-blank text"))
-]
+NonBlankText = Annotated[str, Schema(_NON_BLANK_TEXT)]
 OptionalJsonText = Annotated[str | None, Schema(core_schema.nullable_schema(_JSON_TEXT))]
-"""Text that holds JSON. An object or a list in its place is kept as its JSON text."""
+"""Text that should hold JSON. An object or a list that came instead of text becomes its JSON text."""
 
 Int = Annotated[int, _scalar(_INT, whole_number, _INT_RULE, blank=0)]
 OptionalInt = Annotated[int | None, _scalar(_INT, whole_number, _INT_RULE, blank=None)]
@@ -95,7 +161,7 @@ Flag = Annotated[bool, _scalar(_BOOL, boolean, _BOOL_RULE, blank=False), NonDefa
 OptionalBool = Annotated[bool | None, _scalar(_BOOL, boolean, _BOOL_RULE, blank=None)]
 
 OptionalDecimal = Annotated[
-    Decimal | None, Schema(tolerant(core_schema.decimal_schema(), _no_decimal, "must be a decimal number"))
+    Decimal | None, Schema(with_fallback(core_schema.decimal_schema(), _none_if_blank, "must be a decimal number"))
 ]
 OptionalId = Annotated[
     UUID | None,
@@ -106,25 +172,33 @@ OptionalId = Annotated[
         )
     ),
 ]
-"""A GUID. Blank reads as None, and so does anything that is none, which is counted: an id never costs a message."""
-
+"""A GUID. Anything else reads as None and is counted as unrecognised, so that a bad id does not cost the message."""
 
 UnknownType = Annotated[OptionalText, DefaultOnError(None)]
-"""The ``type`` of something unknown, None if it is no text at all."""
+"""The ``type`` of an object whose type this version does not know; None if it is not text."""
+
+_E = TypeVar("_E", bound=StrEnum)
+_T = TypeVar("_T")
+
+OpenEnum = Annotated[_E | str, EnumOrText()]
+OptionalOpenEnum = Annotated[_E | str | None, EnumOrText()]
+"""A member of an enumeration, or the received text if mParticle sent a value that this version does not know."""
+EnumList = Annotated[tuple[OptionalOpenEnum[_E], ...], NullIs(())]
+
+ListOf = Annotated[tuple[Annotated[_T, SkipNull()], ...], NullIs(())]
+MapOf = Annotated[dict[str, Annotated[_T, SkipNull()]], NullIs(dict)]
+"""A map, or a list, without its null entries."""
 
 _KEY = core_schema.str_schema(strict=True)
 
 TextMap = Annotated[
-    dict[str, str | None],
-    Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_TEXT))),
-    NullIs(dict),
+    dict[str, str | None], Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_TEXT))), NullIs(dict)
 ]
+"""A map of texts, which keeps its null entries."""
 JsonTextMap = Annotated[
-    dict[str, str | None],
-    Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_JSON_TEXT))),
-    NullIs(dict),
+    dict[str, str | None], Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_JSON_TEXT))), NullIs(dict)
 ]
-"""A map of texts in which an object or a list is kept as its JSON text."""
-TextList = Annotated[tuple[Annotated[Text, SkipNull()], ...], NullIs(())]
+"""A map of texts. An entry that is an object or a list becomes its JSON text."""
+TextList = ListOf[Text]
 OptionalTextList = tuple[Annotated[Text, SkipNull()], ...] | None
-TextListMap = Annotated[dict[str, Annotated[TextList, SkipNull()]], NullIs(dict)]
+TextListMap = MapOf[TextList]

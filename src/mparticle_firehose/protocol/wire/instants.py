@@ -1,4 +1,4 @@
-"""The one point in time that is no integer milliseconds: ``submitted_time`` of a data subject request."""
+"""The one time that is not integer milliseconds: ``submitted_time`` of a data subject request."""
 
 import math
 import re
@@ -9,25 +9,25 @@ from typing import Annotated
 from pydantic_core import core_schema
 
 from mparticle_firehose.protocol.wire.coercion import is_blank
-from mparticle_firehose.protocol.wire.unions import Schema, count
+from mparticle_firehose.protocol.wire.unions import Schema, count_unrecognized
 
 MALFORMED_TIME = "malformed_time"
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECONDS_FROM = 1e11
-"""Seconds of this size would be the year 5138: such a number is milliseconds."""
+_MAX_SECONDS = 1e11
+"""A larger number is read as milliseconds: as seconds it would be the year 5138."""
 _ZONE_NAME = re.compile(r"\[[^\]]*\]$")
 
 
 def read_instant(value: object) -> datetime:
-    """Reads epoch seconds, epoch milliseconds or ISO 8601 text, without a zone meaning UTC.
+    """Reads epoch seconds, epoch milliseconds or ISO 8601 text, which is in UTC if it names no zone.
 
-    Digits past the microsecond are dropped. A number goes through a float even where more digits are known, so that
-    bytes and Lambda's dicts read the same.
+    Digits after the microsecond are dropped. A number is read as a float even if its text has more digits, so that a
+    request reads the same from bytes and from the dict that Lambda passes.
 
     Raises:
         ValueError: it is none of them.
-        OverflowError: it is no year that a datetime holds.
+        OverflowError: its year is outside the range of a datetime.
     """
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
@@ -49,7 +49,7 @@ def epoch_seconds(instant: datetime) -> Decimal:
 def _from_number(number: float) -> datetime:
     if not math.isfinite(number):
         raise OverflowError
-    shift = -3 if abs(number) > _MILLISECONDS_FROM else 0
+    shift = -3 if abs(number) > _MAX_SECONDS else 0
     return _EPOCH + timedelta(microseconds=int(Decimal(repr(number)).scaleb(6 + shift)))
 
 
@@ -64,9 +64,9 @@ def _optional_instant(value: object, info: core_schema.ValidationInfo) -> dateti
     try:
         return read_instant(value)
     except (ValueError, OverflowError):
-        count(info.context, MALFORMED_TIME)
+        count_unrecognized(info.context, MALFORMED_TIME)
         return None
 
 
 OptionalInstant = Annotated[datetime | None, Schema(core_schema.with_info_plain_validator_function(_optional_instant))]
-"""An aware datetime. Whatever is no time reads as None and is counted: it must not cost an erasure."""
+"""A datetime with a zone. Anything else reads as None and is counted, so that a bad time does not cost an erasure."""

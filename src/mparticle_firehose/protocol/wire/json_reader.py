@@ -1,31 +1,55 @@
-"""From bytes to a JSON object, as tolerant as Java and never with another error than the one for malformed input."""
+"""Reads bytes or text into a JSON object, accepting what mParticle's Java SDK accepts."""
 
 import json
 import re
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import NoReturn, Self
 
 from mparticle_firehose.errors import MalformedRequestError
-from mparticle_firehose.protocol.wire.literal_floats import ExactFloat
 
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 _BYTE_ORDER_MARK = "\ufeff"
 
 
-def _refuse_constant(_: str) -> NoReturn:
+class LiteralFloat(float):
+    """A float that keeps the JSON literal that it was read from.
+
+    A literal says more than a binary float holds: ``12.50`` has two decimal places, and twenty-nine digits do not fit.
+    Prices need both, and the Java SDK copies the literal of a number into a text field. Only ``str()`` returns the
+    literal, which is what text and decimal fields read; arithmetic and equality are a float's, so that a request reads
+    the same from bytes and from the dict that Lambda passes.
+    """
+
+    __slots__ = ("_literal",)
+    _literal: str
+
+    def __new__(cls, literal: str) -> Self:
+        """Reads a JSON number's literal."""
+        number = float.__new__(cls, literal)
+        number._literal = literal  # noqa: SLF001 - its own class; super() would cost a quarter more
+        return number
+
+    def __str__(self) -> str:
+        return self._literal
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str]]:
+        return type(self), (self._literal,)
+
+
+def _reject_constant(_: str) -> NoReturn:
     raise ValueError
 
 
-_DECODER = json.JSONDecoder(parse_float=ExactFloat, parse_constant=_refuse_constant)
+_DECODER = json.JSONDecoder(parse_float=LiteralFloat, parse_constant=_reject_constant)
 
 
 def json_object(data: object) -> Mapping[str, object]:
     """The JSON object that the data is or contains.
 
-    A byte order mark, UTF-16 and UTF-32, duplicate keys (the last one wins) and anything after the object are accepted.
+    Accepted are a byte order mark, UTF-16, UTF-32, duplicate keys (the last one counts) and anything after the object.
 
     Raises:
-        MalformedRequestError: the data is no JSON object.
+        MalformedRequestError: the data is not a JSON object.
     """
     if isinstance(data, bytes | bytearray):
         data = _text(data)
@@ -37,17 +61,17 @@ def json_object(data: object) -> Mapping[str, object]:
 
 
 def embedded_object(text: str | None) -> Mapping[str, object]:
-    """The object in a text that should hold one, such as a push payload; empty if it holds none.
+    """The JSON object in a text such as a push payload; empty if the text holds none.
 
-    Objects inside may be text once more, as Android's are; they are read as well, one level deep.
+    A field of the object that is JSON text itself, as in Android's payloads, is read too, one level deep.
     """
     outer = _embedded(text)
     if not isinstance(outer, dict):
         return {}
-    return {key: _embedded(value) if _seems_object(value) else value for key, value in outer.items()}
+    return {key: _embedded(value) if _looks_like_object(value) else value for key, value in outer.items()}
 
 
-def _seems_object(value: object) -> bool:
+def _looks_like_object(value: object) -> bool:
     return isinstance(value, str) and value.lstrip().startswith("{")
 
 

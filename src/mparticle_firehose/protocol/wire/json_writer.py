@@ -1,7 +1,7 @@
-"""From a message to JSON primitives, by the output rules of the Java SDK.
+"""Writes a message as JSON primitives, by the rules of the Java SDK.
 
-None, ``""`` and empty lists and maps are left out, and so are such entries of maps; an object stays even if nothing in
-it is left. Zero and false are not empty; a field that is left out even so says it with `NonDefault`.
+A field or an entry of a map is left out if it is None, ``""`` or an empty list or map. A model is written even if it
+has no fields left. Zero and false are written, except in a field that is marked `NonDefault`.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ _EMPTY: tuple[object, ...] = ("", (), {})
 
 
 def write(value: object, write_decimal: WriteDecimal) -> object:
-    """The JSON form of a message or of anything in it; fields that the protocol does not know stay as they came."""
+    """The JSON form of a message or a part of it. Fields that the protocol does not define are written as received."""
     kind = type(value)
     return value if kind in _JSON_SCALARS else _WRITERS[kind](value, write_decimal)
 
@@ -46,7 +46,8 @@ def _write_model(model: Model, write_decimal: WriteDecimal) -> dict[str, object]
         if value is None or value is omitted or (not value and value in _EMPTY):
             continue
         wire = write(value, write_decimal)
-        if wire or not isinstance(value, dict | UUID):  # one of only empty entries, or the nil UUID
+        # Only a map without entries that are written, or the nil UUID, becomes empty by being written.
+        if wire or not isinstance(value, dict | UUID):
             written[wire_name] = wire
     return {**written, **model.model_extra} if model.model_extra else written
 
@@ -63,7 +64,7 @@ def _write_list(elements: Iterable[object], write_decimal: WriteDecimal) -> list
     return [write(element, write_decimal) for element in elements]
 
 
-def _write_as_it_is(value: object, _: WriteDecimal) -> object:
+def _write_unchanged(value: object, _: WriteDecimal) -> object:
     return value
 
 
@@ -90,7 +91,7 @@ def _write_instant(value: datetime, write_decimal: WriteDecimal) -> object:
 
 
 class _Writers(dict[type, Writer[Any]]):
-    """Writers by class; a class that is not named is written as the first of its bases that is."""
+    """Writers by class. A class without a writer gets that of the first class listed here that is one of its bases."""
 
     def __missing__(self, kind: type) -> Writer[Any]:
         self[kind] = next(writer for base, writer in list(self.items()) if issubclass(kind, base))
@@ -108,7 +109,7 @@ _WRITERS = _Writers(
         float: _write_float,
         Decimal: _write_decimal,
         datetime: _write_instant,
-        object: _write_as_it_is,
+        object: _write_unchanged,
     }
 )
 
@@ -121,7 +122,7 @@ def _fields(model: type[Model]) -> tuple[_Field, ...]:
 
 
 def _omitted(info: FieldInfo) -> object:
-    """The value for which a field is left out, beside the empty ones; None if there is no other."""
+    """The value, besides the empty ones, for which a field is left out; None if there is none."""
     if any(isinstance(rule, NonDefault) for rule in info.metadata):
         return info.get_default(call_default_factory=True)
     return None

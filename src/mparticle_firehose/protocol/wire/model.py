@@ -1,18 +1,18 @@
-"""What every model of the protocol has in common, and how a list's elements choose their class."""
+"""The base classes of the protocol's models."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
-
-from mparticle_firehose.protocol.wire.unions import LABEL, RULE, count
+from pydantic import BaseModel, ConfigDict, PrivateAttr
 
 
 class Model(BaseModel):
-    """A frozen value that keeps the fields it does not know.
+    """An immutable value. Fields that the protocol does not define are kept in ``model_extra``.
 
-    Its repr names its fields and never shows their values, which are personal data and secrets: write it with a
-    `Serializer` to see them.
+    The repr names the fields and leaves out their values, which are personal data and secrets; use a `Serializer` to
+    see the values.
     """
 
     model_config = ConfigDict(
@@ -30,59 +30,56 @@ class Model(BaseModel):
     __str__ = __repr__
 
 
-_UNKNOWN = f"{LABEL}unknown"
-_NULL = f"{LABEL}null"
-_NO_OBJECT = f"{LABEL}no-object"
+@dataclass(frozen=True, slots=True)
+class _Origin:
+    """What a model was parsed from. All origins are equal, so that models are compared by their fields alone."""
+
+    source: Mapping[str, object] = field(default_factory=dict, compare=False)
+    unrecognized: Counter[str] = field(default_factory=Counter, compare=False)
 
 
-class ByType:
-    """Annotated metadata: the element's ``type`` chooses its class, and an unknown one costs nothing but a count.
+class ReceivedModel(Model):
+    """A model that keeps the JSON object that it was parsed from."""
 
-    Args:
-        models: wire value of ``type`` to class.
-        unknown: the class for every other ``type``, and for a missing one.
-        kind: what an unknown one is counted as.
+    _origin: _Origin = PrivateAttr(default_factory=_Origin)
+
+    @classmethod
+    def from_source(cls, source: Mapping[str, object]) -> Self:
+        """Reads a JSON object and keeps it.
+
+        Raises:
+            ValidationError: a field of the protocol cannot be read.
+        """
+        unrecognized: Counter[str] = Counter()
+        received = cls.model_validate(source, context=unrecognized)
+        received._origin = _Origin(source, unrecognized)  # noqa: SLF001 - its own class
+        return received
+
+    @property
+    def source(self) -> Mapping[str, object]:
+        """The JSON object that this was parsed from; empty if it was not parsed."""
+        return self._origin.source
+
+    @property
+    def unrecognized(self) -> Counter[str]:
+        """How many values this version did not recognise, by kind. It never holds the values.
+
+        A kind is the name of an enumeration in snake case, such as ``event_type`` or ``user_identity_type``, or one of
+        ``incomplete_identity``, ``malformed_id`` and ``malformed_time``.
+        """
+        return self._origin.unrecognized
+
+
+def field_names() -> frozenset[str]:
+    """Return the name of every field of every model, as written in JSON.
+
+    It tells the protocol's own names from those that a customer chose, such as the names of attributes and settings.
     """
-
-    __slots__ = ("_kind", "_models", "_tags", "_unknown")
-
-    def __init__(self, models: Mapping[str, type[Model]], *, unknown: type[Model], kind: str) -> None:
-        self._models = models
-        self._unknown = unknown
-        self._kind = kind
-        self._tags: dict[object, str] = {str(wire): f"{LABEL}{wire}" for wire in models}
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        by_class = {model: handler.generate_schema(model) for model in self._models.values()}
-        unknown = handler.generate_schema(self._unknown)
-        choices: dict[object, CoreSchema] = {f"{LABEL}{wire}": by_class[model] for wire, model in self._models.items()}
-        choices[_UNKNOWN] = core_schema.with_info_before_validator_function(self._counted, unknown)
-        choices[_NULL] = core_schema.no_info_plain_validator_function(_omit)
-        choices[_NO_OBJECT] = core_schema.no_info_plain_validator_function(_no_object)
-        return core_schema.tagged_union_schema(choices, self._discriminator())
-
-    def _discriminator(self) -> Callable[[object], str]:
-        tag_of = self._tags.get
-
-        def discriminate(value: object) -> str:
-            if isinstance(value, dict):
-                wire = value.get("type")
-            elif isinstance(value, Model):
-                wire = getattr(value, "type", None)
-            else:
-                return _NULL if value is None else _NO_OBJECT
-            return tag_of(wire, _UNKNOWN) if isinstance(wire, str) else _UNKNOWN
-
-        return discriminate
-
-    def _counted(self, value: object, info: core_schema.ValidationInfo) -> object:
-        count(info.context, self._kind)
-        return value
+    fields = (named for model in _subclasses(Model) for named in model.model_fields.items())
+    return frozenset(info.alias or name for name, info in fields)
 
 
-def _omit(_: object) -> object:
-    raise PydanticOmit
-
-
-def _no_object(_: object) -> object:
-    raise PydanticCustomError(RULE, "must be an object")
+def _subclasses(model: type[Model]) -> Iterator[type[Model]]:
+    for subclass in model.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)

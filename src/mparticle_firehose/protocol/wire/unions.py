@@ -1,25 +1,59 @@
-"""Schemas of alternatives: the native one first, and a Python function for what that refuses.
+"""Schemas that try one reading of a value after another, as metadata for ``Annotated`` types.
 
-pydantic names the alternative in an error's location, and reports the errors of all of them. Alternatives here are
-labelled, and those that do not apply make noise, so that the serializer can leave both out.
+The first branch of a union is pydantic's own fast validator, a later one is a Python function for the values that the
+first rejects. If every branch fails, pydantic reports the errors of all of them and puts the branch's name into the
+error's location. So that errors stay readable, branches are named with `BRANCH` and a branch that is not meant for a
+value fails with `NOT_APPLICABLE`; `problems` removes both.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
 
-RULE = "firehose_rule"
+from mparticle_firehose.protocol.wire.model import Model
+
+BROKEN_RULE = "firehose_rule"
 """Error type of a broken rule; the error's message is the rule."""
-NOISE = "firehose_noise"
-"""Error type of an alternative that does not apply: never shown, the other alternative's errors say what is wrong."""
-LABEL = "~"
-"""What the names of alternatives start with, so that they can be told from field names in an error's location."""
+NOT_APPLICABLE = "firehose_not_applicable"
+"""Error type of a branch that is not meant for the value. It is not reported: another branch says what is wrong."""
+BRANCH = "~"
+"""First character of a branch's name, which tells it from a field's name in an error's location."""
+
+_UNKNOWN = f"{BRANCH}unknown"
+_NULL = f"{BRANCH}null"
+_NOT_AN_OBJECT = f"{BRANCH}not-an-object"
+
+
+def not_applicable() -> PydanticCustomError:
+    """The error of a branch that is not meant for the value."""
+    return PydanticCustomError(NOT_APPLICABLE, "does not apply")
+
+
+def first_of(*branches: CoreSchema) -> CoreSchema:
+    """The first branch that accepts the value."""
+    return core_schema.union_schema([(branch, BRANCH) for branch in branches], mode="left_to_right")
+
+
+def with_fallback(native: CoreSchema, fallback: Callable[[object], object], rule: str) -> CoreSchema:
+    """The native schema, else the fallback, else one error whose message is the rule."""
+    return core_schema.union_schema(
+        [native, core_schema.no_info_plain_validator_function(fallback)],
+        mode="left_to_right",
+        custom_error_type=BROKEN_RULE,
+        custom_error_message=rule,
+    )
+
+
+def count_unrecognized(context: object, kind: str) -> None:
+    """Count a value that this version does not recognise, if the validation's context is a counter."""
+    if isinstance(context, Counter):
+        context[kind] += 1
 
 
 class Schema:
-    """Annotated metadata: replaces the schema that pydantic would derive from the annotated type."""
+    """Metadata: use this schema instead of the one that pydantic derives from the annotated type."""
 
     __slots__ = ("core",)
 
@@ -30,29 +64,8 @@ class Schema:
         return self.core
 
 
-def noise() -> PydanticCustomError:
-    """The error of an alternative that does not apply."""
-    return PydanticCustomError(NOISE, "does not apply")
-
-
-def count(context: object, kind: str) -> None:
-    """Counts a value that survived unread, if the validation context is a counter."""
-    if isinstance(context, Counter):
-        context[kind] += 1
-
-
-def tolerant(native: CoreSchema, fallback: Callable[[object], object], rule: str) -> CoreSchema:
-    """The native schema, then the fallback for what it refuses, then one error that names the rule."""
-    return core_schema.union_schema(
-        [native, core_schema.no_info_plain_validator_function(fallback)],
-        mode="left_to_right",
-        custom_error_type=RULE,
-        custom_error_message=rule,
-    )
-
-
 class NullIs:
-    """Annotated metadata: null reads as the given value, as Java's absent lists, maps and objects do."""
+    """Metadata: read null as the given value, or as a new one if a class is given."""
 
     __slots__ = ("_value",)
 
@@ -60,33 +73,63 @@ class NullIs:
         self._value = value
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        absent = core_schema.no_info_plain_validator_function(self._read)
-        return core_schema.union_schema([(handler(source), LABEL), (absent, LABEL)], mode="left_to_right")
+        return first_of(handler(source), core_schema.no_info_plain_validator_function(self._read))
 
     def _read(self, value: object) -> object:
         if value is not None:
-            raise noise()
+            raise not_applicable()
         return self._value() if callable(self._value) else self._value
 
 
 class SkipNull:
-    """Annotated metadata of an element: null is left out of its list or map."""
+    """Metadata of an element: leave null out of its list or map."""
 
     __slots__ = ()
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        null = core_schema.no_info_plain_validator_function(_skip_null)
-        return core_schema.union_schema([(handler(source), LABEL), (null, LABEL)], mode="left_to_right")
+        return first_of(handler(source), core_schema.no_info_plain_validator_function(_skip_null))
 
 
 def _skip_null(value: object) -> object:
     if value is None:
         raise PydanticOmit
-    raise noise()
+    raise not_applicable()
+
+
+class SkipIncomplete:
+    """Metadata of an element: leave it out if it is null, or lacks a field; the latter is counted as unrecognised.
+
+    The Java SDK rejects the whole message instead.
+
+    Args:
+        required: the fields that must neither be missing, null nor blank.
+        kind: what an incomplete element is counted as.
+    """
+
+    __slots__ = ("_kind", "_required")
+
+    def __init__(self, *required: str, kind: str) -> None:
+        self._required = required
+        self._kind = kind
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return first_of(handler(source), core_schema.with_info_plain_validator_function(self._skip))
+
+    def _skip(self, value: object, info: core_schema.ValidationInfo) -> object:
+        if value is None:
+            raise PydanticOmit
+        if isinstance(value, dict) and any(_is_missing(value.get(field)) for field in self._required):
+            count_unrecognized(info.context, self._kind)
+            raise PydanticOmit
+        raise not_applicable()
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 class DefaultOnError:
-    """Annotated metadata: whatever cannot be read is the given default. For things whose shape is not known."""
+    """Metadata: read a value that is not valid as the given default."""
 
     __slots__ = ("_default",)
 
@@ -95,3 +138,58 @@ class DefaultOnError:
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_default_schema(handler(source), default=self._default, on_error="default")
+
+
+class ByType:
+    """Metadata of an element: its ``type`` selects the model. Null is left out, an unknown type is counted.
+
+    Args:
+        models: the model of each ``type``.
+        unknown: the model of every other ``type``, and of an object without one.
+        kind: what an unknown type is counted as.
+    """
+
+    __slots__ = ("_branches", "_kind", "_models", "_unknown")
+
+    def __init__(self, models: Mapping[str, type[Model]], *, unknown: type[Model], kind: str) -> None:
+        self._models = models
+        self._unknown = unknown
+        self._kind = kind
+        self._branches: dict[object, str] = {str(wire_type): f"{BRANCH}{wire_type}" for wire_type in models}
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        schemas = {model: handler.generate_schema(model) for model in self._models.values()}
+        unknown = handler.generate_schema(self._unknown)
+        choices: dict[object, CoreSchema] = {
+            f"{BRANCH}{wire_type}": schemas[model] for wire_type, model in self._models.items()
+        }
+        choices[_UNKNOWN] = core_schema.with_info_before_validator_function(self._count, unknown)
+        choices[_NULL] = core_schema.no_info_plain_validator_function(_omit)
+        choices[_NOT_AN_OBJECT] = core_schema.no_info_plain_validator_function(_reject)
+        return core_schema.tagged_union_schema(choices, self._discriminator())
+
+    def _discriminator(self) -> Callable[[object], str]:
+        branch_of = self._branches.get
+
+        def branch(value: object) -> str:
+            if isinstance(value, dict):
+                wire_type = value.get("type")
+            elif isinstance(value, Model):
+                wire_type = getattr(value, "type", None)
+            else:
+                return _NULL if value is None else _NOT_AN_OBJECT
+            return branch_of(wire_type, _UNKNOWN) if isinstance(wire_type, str) else _UNKNOWN
+
+        return branch
+
+    def _count(self, value: object, info: core_schema.ValidationInfo) -> object:
+        count_unrecognized(info.context, self._kind)
+        return value
+
+
+def _omit(_: object) -> object:
+    raise PydanticOmit
+
+
+def _reject(_: object) -> object:
+    raise PydanticCustomError(BROKEN_RULE, "must be an object")
