@@ -5,7 +5,6 @@ import pytest
 
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync
 from mparticle_firehose.errors import ConfigurationError
-from partner.cookie_sync import cookie_sync
 
 HERE = f"https://{COOKIE_SYNC_HOST}"
 
@@ -33,7 +32,7 @@ def declared(**fields: Any) -> CookieSync:
     ],
     ids=str,
 )
-def test_what_a_partner_may_decide_is_taken(fields: dict[str, Any]) -> None:
+def test_a_valid_configuration_is_accepted(fields: dict[str, Any]) -> None:
     assert declared(**fields)
 
 
@@ -71,12 +70,12 @@ def test_what_a_partner_may_decide_is_taken(fields: dict[str, Any]) -> None:
     ],
     ids=lambda value: ascii(value)[:40],
 )
-def test_what_cannot_work_or_is_not_safe_is_refused_by_name(field: str, value: Any) -> None:
+def test_an_invalid_or_unsafe_field_is_refused_by_name(field: str, value: Any) -> None:
     with pytest.raises(ConfigurationError, match=rf"(^|; ){field}: "):
         declared(**{field: value})
 
 
-def test_a_cookie_bound_to_its_host_has_no_domain() -> None:
+def test_a_host_cookie_has_no_domain() -> None:
     with pytest.raises(ConfigurationError, match="cookie_domain: must be None"):
         declared(cookie_name="__Host-acme", cookie_domain="acme.example")
 
@@ -95,7 +94,3 @@ def test_every_mistake_is_named_at_once() -> None:
         "answer",
         "allowed_hosts",
     ]
-
-
-def test_the_reference_partner_sends_browsers_to_mparticle_only() -> None:
-    assert cookie_sync().allowed_hosts == ("cookiesync.mparticle.com",)

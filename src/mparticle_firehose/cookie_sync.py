@@ -1,8 +1,8 @@
-"""What a partner decides about its side of mParticle's cookie sync, and where a browser may be sent.
+"""The configuration of a partner's side of mParticle's cookie sync, and the check of redirect URLs.
 
-mParticle's web SDK loads the partner's URL as an image and appends, percent-encoded, the URL that the browser is to be
-sent back to, in which the partner puts its own id of the user; see ``createCookieSyncUrl`` in mParticle's
-``mparticle-web-sdk``. Nothing here reads a request.
+mParticle's web SDK loads the partner's URL as an image. In its query is a percent-encoded URL of mParticle's: the
+partner puts its own id of the user into that URL and redirects the browser there. See ``createCookieSyncUrl`` in
+mParticle's ``mparticle-web-sdk``. Requests are answered by `mparticle_firehose.endpoint.cookie_sync`.
 """
 
 import re
@@ -16,18 +16,18 @@ from urllib.parse import parse_qsl
 from mparticle_firehose.errors import ConfigurationError
 
 COOKIE_SYNC_HOST = "cookiesync.mparticle.com"
-"""Where mParticle takes the partner's id."""
+"""The host at which mParticle receives the partner's id."""
 
 OPT_OUT = "opt-out"
-"""The value of the partner's cookie, in any case of letters, in a browser whose user has opted out at the partner."""
+"""The value of the partner's cookie, in upper or lower case, if the user has opted out on the partner's site."""
 
-LONGEST_ID = 256
-LONGEST_REDIRECT = 2_048
-LONGEST_COOKIE_DAYS = 400
-"""Browsers keep no cookie longer; see RFC 6265bis."""
+MAX_ID_LENGTH = 256
+MAX_REDIRECT_LENGTH = 2_048
+MAX_COOKIE_DAYS = 400
+"""Browsers delete a cookie after this time; see RFC 6265bis."""
 
 _NAME = re.compile(r"[A-Za-z0-9_.~-]+")
-_NAME_RULE = "must be of ASCII letters, digits and _.~-"
+_NAME_RULE = "must consist of ASCII letters, digits and _.~-"
 _HOST = re.compile(r"(?!-)[a-z0-9-]{1,63}(?:\.(?!-)[a-z0-9-]{1,63})*\.[a-z][a-z0-9-]*")
 _COOKIE_VALUE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]+")
 _TARGET = re.compile(
@@ -36,12 +36,12 @@ _TARGET = re.compile(
     r"(?:\?(?P<query>[\x21\x22\x24-\x5b\x5d-\x7e]*))?",
     re.ASCII,
 )
-"""A grammar instead of a parser: what it does not describe, such as user information, a backslash, a character that a
-parser would strip, or a fragment, is no target. Browsers and `urllib` disagree about all of these."""
+"""The URLs that are accepted. It is a pattern because parsers disagree: browsers and `urllib` read user information,
+backslashes, fragments and characters that a parser strips in different ways. The pattern accepts none of these."""
 
 
 class OptOutSignal(StrEnum):
-    """How a browser or a site says that this user's id must not be passed on, beside the partner's own `OPT_OUT`."""
+    """A header or a query parameter that can forbid passing on the user's id, besides the cookie's value `OPT_OUT`."""
 
     GLOBAL_PRIVACY_CONTROL = "Sec-GPC"
     DO_NOT_TRACK = "DNT"
@@ -50,16 +50,16 @@ class OptOutSignal(StrEnum):
 
 
 class SyncError(StrEnum):
-    """Why the browser comes back to mParticle without an id."""
+    """Why the browser is redirected to mParticle without an id."""
 
     OPTED_OUT = "opted_out"
-    """The user objects: by the browser's settings, by the site's ``us_privacy``, or at the partner."""
+    """The user has opted out: in the browser, on the customer's site (``us_privacy``) or on the partner's."""
     NO_CONSENT = "no_consent"
-    """The site says that GDPR applies, and not that the user agrees."""
+    """The customer's site says that GDPR applies, and sends no consent that the partner accepts."""
 
 
 class Target(NamedTuple):
-    """Where a browser may be sent, in parts that are safe to put together again."""
+    """The parts of a URL to which browsers may be redirected. They can be joined again without escaping."""
 
     host: str
     path: str
@@ -67,8 +67,8 @@ class Target(NamedTuple):
 
 
 def redirect_target(url: str, allowed_hosts: Collection[str]) -> Target | None:
-    """Return the parts of a URL that a browser may be sent to: HTTPS, on its own port, and an allowed host."""
-    match = _TARGET.fullmatch(url) if len(url) <= LONGEST_REDIRECT else None
+    """Return the parts of the URL; None unless it has HTTPS, port 443 and an allowed host."""
+    match = _TARGET.fullmatch(url) if len(url) <= MAX_REDIRECT_LENGTH else None
     if match is None or match["host"].lower() not in allowed_hosts:
         return None
     return Target(match["host"].lower(), match["path"] or "/", match["query"] or "")
@@ -80,7 +80,7 @@ def _new_id() -> str:
 
 
 def _no_consent(_: str) -> bool:
-    """Take no consent string for consent: what it says of a partner, only the partner's own vendor id tells."""
+    """Accept no consent string: only a partner that knows its vendor id can find its own consent in it."""
     return False
 
 
@@ -89,26 +89,28 @@ class CookieSync:
     r"""The partner's side of the cookie sync.
 
     Attributes:
-        cookie_name: of the cookie that holds the partner's id of the user.
-        cookie_domain: None for the endpoint's own host; or a domain above it, to share the cookie.
-        cookie_days: how long the browser keeps the cookie after a sync; 1 to 400.
-        id_pattern: regular expression that an id must match as a whole. A cookie that does not is replaced: nothing
-            that somebody else put there is passed on.
-        new_id: returns the id of a user without one; must match `id_pattern`.
-        redirect_parameter: the query parameter in which mParticle sends the URL to come back to.
-        macro: what is replaced by the id, in the values of that URL's query.
-        id_parameter: the query parameter that takes the id if the URL has no macro; never taken from beside the URL.
-        allowed_hosts: the only hosts that a browser is sent to; exact names, no wildcards.
-        default_redirect: the URL to come back to if mParticle sends none; None to answer 400.
-        answer: ``redirect`` back to mParticle, or ``no_content`` (204), which tells mParticle nothing.
-        error_parameter: the query parameter that takes a `SyncError` when the browser goes back without an id; None
-            to answer 204 in that case, since mParticle might keep an empty id.
-        days_between_syncs: how often mParticle is asked to sync each user.
-        opt_out_signals: what is respected beside the cookie's value `OPT_OUT`.
-        accepts_consent: reads the TCF consent string that comes with ``gdpr=1``. The default accepts none.
+        cookie_name: name of the cookie with the partner's id of the user.
+        cookie_domain: None for the endpoint's own host, or a parent domain to share the cookie with its other hosts.
+        cookie_days: lifetime of the cookie after a sync; 1 to 400.
+        id_pattern: regular expression that matches a whole id. A cookie that does not match is replaced, so that no
+            value that others have set is passed on.
+        new_id: returns an id for a user without one; it must match `id_pattern`.
+        redirect_parameter: the query parameter with mParticle's redirect URL.
+        macro: the placeholder that is replaced by the id in the values of the redirect URL's query.
+        id_parameter: the query parameter that gets the id if the redirect URL has no macro. In the query of the request
+            itself it is ignored.
+        allowed_hosts: the only hosts that browsers are redirected to: exact names, no wildcards.
+        default_redirect: the redirect URL if mParticle sends none; None to respond with 400.
+        answer: ``redirect`` to mParticle; or ``no_content`` (204), with which mParticle does not learn the id.
+        error_parameter: the query parameter for a `SyncError` in a redirect without an id; None to respond with 204
+            instead, because mParticle might store an empty id.
+        days_between_syncs: the days after which mParticle syncs a user again; for mParticle's questionnaire.
+        opt_out_signals: the signals to respect, besides the cookie's value `OPT_OUT`.
+        accepts_consent: whether the TCF consent string that comes with ``gdpr=1`` permits the sync. By default none
+            does.
 
     Raises:
-        ConfigurationError: naming every field that is wrong.
+        ConfigurationError: a field is not valid; the message names all such fields.
     """
 
     cookie_name: str
@@ -133,9 +135,9 @@ class CookieSync:
             raise ConfigurationError("; ".join(problems))
 
     def is_id(self, value: str) -> bool:
-        """Return whether a cookie's value is one of the partner's ids, and fit to be sent as a cookie again."""
+        """Return whether a cookie's value is an id of the partner's, in characters that a cookie may have."""
         return (
-            0 < len(value) <= LONGEST_ID
+            0 < len(value) <= MAX_ID_LENGTH
             and _COOKIE_VALUE.fullmatch(value) is not None
             and re.fullmatch(self.id_pattern, value) is not None
         )
@@ -151,8 +153,8 @@ def _cookie(sync: CookieSync) -> Problems:
         yield "cookie_domain: must be a domain in lower case without a leading dot, or None"
     if sync.cookie_domain is not None and sync.cookie_name.lower().startswith("__host-"):
         yield "cookie_domain: must be None for a cookie whose name starts with __Host-"
-    if not 1 <= sync.cookie_days <= LONGEST_COOKIE_DAYS:
-        yield f"cookie_days: must be 1 to {LONGEST_COOKIE_DAYS}"
+    if not 1 <= sync.cookie_days <= MAX_COOKIE_DAYS:
+        yield f"cookie_days: must be 1 to {MAX_COOKIE_DAYS}"
     if not 1 <= sync.days_between_syncs <= sync.cookie_days:
         yield "days_between_syncs: must be at least 1 and at most cookie_days"
 
@@ -166,7 +168,7 @@ def _id(sync: CookieSync) -> Problems:
     if sync.is_id(OPT_OUT):
         yield f"id_pattern: must not match {OPT_OUT!r}"
     if not sync.is_id(sync.new_id()):
-        yield f"new_id: must return what id_pattern matches: 1 to {LONGEST_ID} characters that a cookie may hold"
+        yield f"new_id: must return 1 to {MAX_ID_LENGTH} characters that a cookie may have and id_pattern matches"
 
 
 def _parameters(sync: CookieSync) -> Problems:
@@ -178,9 +180,9 @@ def _parameters(sync: CookieSync) -> Problems:
     yield from (f"{field}: {_NAME_RULE}" for field, name in names.items() if not _is_name(name))
     if (sync.error_parameter or "").lower() == sync.id_parameter.lower():
         yield "error_parameter: must not be the id_parameter"
-    # A macro that a query's parser would change could never be found again.
+    # A macro that is changed when a query is parsed would not be found.
     if not sync.macro or parse_qsl(f"macro={sync.macro}") != [("macro", sync.macro)] or not _in_query(sync.macro):
-        yield "macro: must not be blank, nor hold a character that has a meaning in a query"
+        yield "macro: must not be blank or have a character with a meaning in a query"
 
 
 def _is_name(name: str | None) -> bool:
@@ -195,6 +197,6 @@ def _redirects(sync: CookieSync) -> Problems:
     if sync.answer not in ("redirect", "no_content"):
         yield "answer: must be redirect or no_content"
     if not sync.allowed_hosts or not all(_HOST.fullmatch(host) for host in sync.allowed_hosts):
-        yield "allowed_hosts: must be exact names of hosts in lower case, without port or wildcard"
+        yield "allowed_hosts: must be exact host names in lower case, without port or wildcard"
     if sync.default_redirect is not None and redirect_target(sync.default_redirect, sync.allowed_hosts) is None:
-        yield f"default_redirect: must be an https URL of an allowed host, at most {LONGEST_REDIRECT} characters"
+        yield f"default_redirect: must be an https URL of an allowed host, at most {MAX_REDIRECT_LENGTH} characters"

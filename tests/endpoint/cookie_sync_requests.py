@@ -39,7 +39,7 @@ def ask(
     headers: Mapping[str, str] | None = None,
     cookies: tuple[str, ...] = (),
 ) -> HttpResponse:
-    """Return what a browser is answered."""
+    """Return the response to a browser."""
     request = HttpRequest(method="GET", path="/cookie-sync", query=query, headers=headers or {}, cookies=cookies)
     try:
         return sync(request, declaration)
@@ -48,11 +48,11 @@ def ask(
 
 
 def ask_to(redirect: str, *, declaration: CookieSync = DECLARATION) -> HttpResponse:
-    """Return what a browser is answered that asks to be sent to a URL."""
+    """Return the response to a browser with this redirect URL."""
     return ask(f"redirect={encoded(redirect)}", declaration=declaration)
 
 
 def parameters(answer: HttpResponse) -> list[tuple[str, str]]:
-    """Return the parameters of the URL that a browser is sent to."""
+    """Return the parameters of the URL that the browser is redirected to."""
     assert answer.status == 302
     return parse_qsl(urlsplit(answer.headers["Location"]).query, keep_blank_values=True, strict_parsing=True)

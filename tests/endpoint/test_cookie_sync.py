@@ -34,7 +34,7 @@ def code(answer: HttpResponse) -> str:
 
 
 class TestAVisit:
-    def test_of_a_new_user_makes_an_id_and_tells_it_to_mparticle_and_the_browser(self) -> None:
+    def test_of_a_new_user_sends_a_new_id_to_mparticle_and_sets_the_cookie(self) -> None:
         answer = ask(sdk_query())
 
         assert answer == HttpResponse(
@@ -47,13 +47,13 @@ class TestAVisit:
             cookies=(f"acme_id={NEW_ID}; {ATTRIBUTES}",),
         )
 
-    def test_of_a_known_user_passes_the_id_on_and_keeps_it_alive(self) -> None:
+    def test_of_a_known_user_sends_the_id_and_sets_the_cookie_again(self) -> None:
         answer = ask(sdk_query(), cookies=("other=x", f"acme_id={KNOWN_ID}"))
 
         assert dict(parameters(answer))["ID"] == KNOWN_ID
         assert answer.cookies == (f"acme_id={KNOWN_ID}; {ATTRIBUTES}",)
 
-    def test_with_several_cookies_of_the_name_uses_the_first_that_holds_an_id(self) -> None:
+    def test_with_several_cookies_of_one_name_uses_the_first_that_is_an_id(self) -> None:
         cookies = ("acme_id=not an id", f"acme_id={KNOWN_ID}", f"acme_id={NEW_ID}")
 
         assert dict(parameters(ask(sdk_query(), cookies=cookies)))["ID"] == KNOWN_ID
@@ -76,14 +76,14 @@ class TestAVisit:
             f"x; acme_id={KNOWN_ID}",
         ],
     )
-    def test_with_anything_but_an_id_in_the_cookie_is_that_of_a_new_user(self, cookie: str) -> None:
+    def test_with_a_cookie_that_is_not_an_id_is_that_of_a_new_user(self, cookie: str) -> None:
         # A line break at the end of a header's value is no part of it.
         expected = KNOWN_ID if cookie.endswith("001\n") else NEW_ID
 
         assert dict(parameters(ask(sdk_query(), cookies=(cookie,))))["ID"] == expected
 
     @pytest.mark.parametrize("value", ["x;y", "x y", "x,y", 'x"', "x\\", "x\x7f", "xé", "x" * 257], ids=ascii)
-    def test_passes_nothing_on_that_a_cookie_must_not_hold_however_lax_the_pattern(self, value: str) -> None:
+    def test_replaces_a_cookie_with_forbidden_characters_even_if_it_matches_the_pattern(self, value: str) -> None:
         lax = replace(DECLARATION, id_pattern=r"x[\s\S]*", new_id=lambda: "x1")
 
         answer = ask(sdk_query(), declaration=lax, cookies=(f"acme_id={value}",))
@@ -91,14 +91,14 @@ class TestAVisit:
         assert dict(parameters(answer))["ID"] == "x1"
         assert answer.cookies == (f"acme_id=x1; {ATTRIBUTES}",)
 
-    def test_shares_the_cookie_with_the_domain_above_if_there_is_one(self) -> None:
+    def test_sets_the_cookie_for_the_configured_domain(self) -> None:
         answer = ask(sdk_query(), declaration=replace(DECLARATION, cookie_domain="acme.example"))
 
         assert answer.cookies == (
             f"acme_id={NEW_ID}; Max-Age=2592000; Domain=acme.example; Path=/; Secure; HttpOnly; SameSite=None",
         )
 
-    def test_of_each_new_user_makes_another_id(self) -> None:
+    def test_of_each_new_user_makes_a_different_id(self) -> None:
         declaration = CookieSync(cookie_name="acme_id")
         ids = {dict(parameters(ask(sdk_query(), declaration=declaration)))["ID"] for _ in range(100)}
 
@@ -123,19 +123,19 @@ class TestTheId:
             ("", [("ID", KNOWN_ID)]),
         ],
     )
-    def test_takes_the_macros_place_or_else_the_parameters(self, query: str, expected: list[tuple[str, str]]) -> None:
+    def test_replaces_the_macro_or_else_the_parameter(self, query: str, expected: list[tuple[str, str]]) -> None:
         redirect = f"https://{COOKIE_SYNC_HOST}/v1/sync?{query}"
 
         assert parameters(ask(f"redirect={encoded(redirect)}", cookies=(f"acme_id={KNOWN_ID}",))) == expected
 
-    def test_comes_last_in_a_redirect_that_was_not_encoded(self) -> None:
+    def test_is_the_last_parameter_if_the_redirect_was_not_encoded(self) -> None:
         query = f"redirect={TARGET}&Key=k"
 
         assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("Key", "k"), ("ID", NEW_ID)]
 
     @pytest.mark.parametrize("outside", ["foo=%24%7BPARTNER_ID%7D", "${PARTNER_ID}=foo"])
     @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
-    def test_is_put_nowhere_by_what_came_beside_the_redirect(self, outside: str, name: str) -> None:
+    def test_has_the_same_place_whatever_parameters_are_beside_the_redirect(self, outside: str, name: str) -> None:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=1")
 
         answer = ask(f"{name}=evil&redirect={redirect}&{outside}&{name}=evil")
@@ -143,20 +143,20 @@ class TestTheId:
         assert parameters(answer) == [("esid", "1"), *parse_qsl(outside), ("ID", NEW_ID)]
 
     @pytest.mark.parametrize("name", ["ID", "id", "%49d"])
-    def test_has_no_rival_from_beside_the_redirect_wherever_the_macro_stands(self, name: str) -> None:
+    def test_is_not_followed_by_another_id_from_beside_the_redirect(self, name: str) -> None:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?user=${{PARTNER_ID}}")
 
         answer = ask(f"{name}=evil&redirect={redirect}&{name}=evil&a=1")
 
         assert parameters(answer) == [("user", NEW_ID), ("a", "1")]
 
-    def test_is_encoded_as_a_value_of_a_query(self) -> None:
+    def test_is_percent_encoded(self) -> None:
         strange = "a&b=c#d%20e+f/../?g"
         declaration = replace(DECLARATION, id_pattern=r"a.*g", new_id=lambda: strange)
 
         assert parameters(ask_to(TARGET, declaration=declaration))[-1] == ("ID", strange)
 
-    def test_goes_where_the_configuration_says(self) -> None:
+    def test_uses_the_configured_names_and_hosts(self) -> None:
         declaration = replace(
             DECLARATION,
             redirect_parameter="redir",
@@ -171,7 +171,7 @@ class TestTheId:
 
 
 class TestTheRedirect:
-    def test_echoes_what_mparticle_put_beside_it(self) -> None:
+    def test_has_the_parameters_that_mparticle_sent_beside_it(self) -> None:
         query = f"{sdk_query()}&domain=shop.example&a=1&a=2&empty=&flag&%C3%BC=%F0%9F%8D%B5&amp;b=c"
 
         assert parameters(ask(query))[5:] == [
@@ -185,31 +185,31 @@ class TestTheRedirect:
             ("b", "c"),
         ]
 
-    def test_keeps_bytes_that_are_no_text(self) -> None:
+    def test_keeps_bytes_that_are_not_utf8(self) -> None:
         answer = ask(f"redirect={encoded(TARGET)}&raw=%FF%FE%80")
 
         assert answer.headers["Location"].endswith("&raw=%FF%FE%80")
 
-    def test_keeps_its_own_parameters_whatever_comes_beside_it(self) -> None:
+    def test_keeps_its_own_parameters_if_others_have_their_names(self) -> None:
         query = f"esid=9&mpid=9&ID=9&redirect={encoded(TARGET)}&id=9&source=web"
 
         # A server that does not tell MPID from mpid would read "77,9".
         assert parameters(ask(query)) == [("esid", "123456"), ("MPID", "77"), ("ID", NEW_ID), ("source", "web")]
 
-    def test_goes_to_the_default_if_mparticle_names_none(self) -> None:
+    def test_uses_the_default_if_mparticle_sends_none(self) -> None:
         declaration = replace(DECLARATION, default_redirect=f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=5")
 
         assert parameters(ask("env=2", declaration=declaration)) == [("esid", "5"), ("env", "2"), ("ID", NEW_ID)]
 
-    def test_is_refused_rather_than_replaced_by_the_default(self) -> None:
+    def test_to_another_host_is_refused_even_if_there_is_a_default(self) -> None:
         declaration = replace(DECLARATION, default_redirect=TARGET)
 
         assert code(ask_to("https://evil.example/", declaration=declaration)) == "redirect_not_allowed"
 
-    def test_is_missed_when_there_is_neither(self) -> None:
+    def test_is_required_if_there_is_no_default(self) -> None:
         assert code(ask("mpid=77")) == "redirect_missing"
 
-    def test_has_a_bounded_length(self) -> None:
+    def test_has_a_maximum_length(self) -> None:
         longest = f"{TARGET}&x={'x' * (2_048 - len(TARGET) - 3)}"
 
         assert ask_to(longest).status == 302
@@ -219,10 +219,10 @@ class TestTheRedirect:
     @pytest.mark.parametrize(
         "query", ["\r\nX: y", "a=b\tc", "ü=1", "a=\ud800", "a= b", "&".join(f"p{n}=" for n in range(101))], ids=ascii
     )
-    def test_needs_a_query_as_http_and_reason_have_it(self, query: str) -> None:
+    def test_needs_a_query_of_printable_ascii_with_at_most_100_parameters(self, query: str) -> None:
         assert code(ask(f"redirect={encoded(TARGET)}&{query}")) == "query_malformed"
 
-    def test_is_never_quoted_by_a_refusal(self) -> None:
+    def test_is_not_quoted_if_it_is_refused(self) -> None:
         answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("acme_id=canary-cookie",))
 
         assert answer == HttpResponse(
@@ -236,7 +236,7 @@ class TestNoContent:
     DECLARATION = replace(DECLARATION, answer="no_content", error_parameter="error")
 
     @pytest.mark.parametrize("query", ["", "mpid=77", "redirect=https%3A%2F%2Fevil.example%2F", sdk_query()])
-    def test_sets_the_cookie_and_sends_nobody_anywhere(self, query: str) -> None:
+    def test_sets_the_cookie_and_does_not_redirect(self, query: str) -> None:
         answer = ask(query, declaration=self.DECLARATION, cookies=(f"acme_id={KNOWN_ID}",))
 
         assert answer == HttpResponse(status=204, headers=NO_STORE, cookies=(f"acme_id={KNOWN_ID}; {ATTRIBUTES}",))
@@ -267,8 +267,8 @@ OPTED_OUT: dict[str, Signal] = {
 NO_CONSENT: dict[str, Signal] = {
     "gdpr without a consent": ({}, "gdpr=1", ()),
     "gdpr with an empty consent": ({}, "gdpr=1&gdpr_consent=", ()),
-    "gdpr with a macro that nobody replaced": ({}, "gdpr=1&gdpr_consent=$%7BGDPR_CONSENT_1%7D", ()),
-    "gdpr with a consent that nobody read": ({}, "gdpr=1&gdpr_consent=CQDemoAAAA.YAAA", ()),
+    "gdpr with a macro that was not replaced": ({}, "gdpr=1&gdpr_consent=$%7BGDPR_CONSENT_1%7D", ()),
+    "gdpr with a consent string": ({}, "gdpr=1&gdpr_consent=CQDemoAAAA.YAAA", ()),
     "one of two says gdpr": ({}, "gdpr=0&gdpr=1", ()),
     "gdpr in capitals": ({}, "GDPR=1", ()),
     "gdpr in words": ({}, "gdpr=true", ()),
@@ -281,7 +281,7 @@ NO_OBJECTION: dict[str, Signal] = {
     "signals that are off": ({"sec-gpc": "0", "dnt": "0"}, "gdpr=0&us_privacy=1YNN", ()),
     "signals that are off, in capitals and words": ({}, "GDPR=False&US_PRIVACY=1YNN", ()),
     "us privacy that does not apply": ({}, "us_privacy=1---", ()),
-    "us privacy that nobody replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
+    "us privacy that was not replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
     "headers that say something else": ({"sec-gpc": "yes", "dnt": "unspecified"}, "gdpr=", ()),
     "another value of the cookie": ({}, "", ('acme_id="opt-in"', "acme_id=OPT-OUT-NOT")),
     "another cookie": ({}, "", ("acme=opt-out", f"acme_id={KNOWN_ID}")),
@@ -295,7 +295,7 @@ def visit(signal: Signal, declaration: CookieSync) -> HttpResponse:
 
 class TestAUserWhoObjects:
     @pytest.mark.parametrize("signal", [*OPTED_OUT.values(), *NO_CONSENT.values()], ids=[*OPTED_OUT, *NO_CONSENT])
-    def test_gets_no_id_and_goes_nowhere(self, signal: Signal) -> None:
+    def test_gets_no_cookie_and_no_redirect(self, signal: Signal) -> None:
         headers, query, cookies = signal
 
         answer = visit((headers, query, (*cookies, f"acme_id={KNOWN_ID}")), DECLARATION)
@@ -310,7 +310,9 @@ class TestAUserWhoObjects:
         ],
         ids=[*OPTED_OUT, *NO_CONSENT],
     )
-    def test_takes_the_reason_back_and_no_id_if_mparticle_wants_reasons(self, signal: Signal, error: str) -> None:
+    def test_is_redirected_with_a_reason_and_no_id_if_an_error_parameter_is_configured(
+        self, signal: Signal, error: str
+    ) -> None:
         answer = visit(signal, WITH_ERRORS)
 
         found = parameters(answer)
@@ -328,7 +330,7 @@ class TestAUserWhoObjects:
             ("gdpr=1&us_privacy=1YYN", "opted_out"),
         ],
     )
-    def test_is_heard_in_the_redirect_too(self, signals: str, error: str) -> None:
+    def test_may_say_so_in_the_redirect_too(self, signals: str, error: str) -> None:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?{signals}&ID=${{PARTNER_ID}}")
         query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"acme_id={KNOWN_ID}",)
 
@@ -336,17 +338,17 @@ class TestAUserWhoObjects:
         assert parameters(ask(query, declaration=WITH_ERRORS, cookies=cookies))[-1] == ("error", error)
 
     @pytest.mark.parametrize("signal", NO_OBJECTION.values(), ids=NO_OBJECTION)
-    def test_is_not_one_who_says_nothing_of_the_kind(self, signal: Signal) -> None:
+    def test_is_not_one_with_other_signals(self, signal: Signal) -> None:
         assert len(visit(signal, WITH_ERRORS).cookies) == 1
 
-    def test_takes_no_macro_back_wherever_it_stands(self) -> None:
+    def test_is_redirected_without_the_macro(self) -> None:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/?user=acme-${{PARTNER_ID}}&esid=1")
 
         answer = ask(f"redirect={redirect}&x=${{PARTNER_ID}}", declaration=WITH_ERRORS, headers={"dnt": "1"})
 
         assert parameters(answer) == [("esid", "1"), ("error", "opted_out")]
 
-    def test_is_not_believed_to_agree_because_of_what_somebody_claims(self) -> None:
+    def test_is_redirected_with_our_error_and_no_other(self) -> None:
         claim = {"sec-gpc": "1"}, "error=&ERROR=none", ()
 
         assert [value for name, value in parameters(visit(claim, WITH_ERRORS)) if name.lower() == "error"] == [
@@ -362,20 +364,18 @@ class TestAUserWhoObjects:
             (NO_CONSENT["gdpr without a consent"], OptOutSignal.GDPR),
         ],
     )
-    def test_is_heard_through_the_signals_that_the_configuration_names(
-        self, signal: Signal, ignored: OptOutSignal
-    ) -> None:
+    def test_is_recognised_by_the_configured_signals_only(self, signal: Signal, ignored: OptOutSignal) -> None:
         only, all_others = {ignored}, set(OptOutSignal) - {ignored}
 
         assert visit(signal, replace(DECLARATION, opt_out_signals=frozenset(only))).status == 204
         assert visit(signal, replace(DECLARATION, opt_out_signals=frozenset(all_others))).status == 302
 
-    def test_is_heard_at_the_partner_always(self) -> None:
-        deaf = replace(DECLARATION, opt_out_signals=frozenset())
+    def test_is_always_recognised_by_the_cookie(self) -> None:
+        no_signals = replace(DECLARATION, opt_out_signals=frozenset())
 
-        assert visit(OPTED_OUT["opted out at the partner"], deaf).status == 204
+        assert visit(OPTED_OUT["opted out at the partner"], no_signals).status == 204
 
-    def test_agrees_where_the_partner_reads_so_in_the_consent_string(self) -> None:
+    def test_consents_if_the_partner_accepts_the_consent_string(self) -> None:
         declaration = replace(DECLARATION, accepts_consent=lambda string: string == "CQagreed")
 
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed", ()), declaration).status == 302
@@ -384,11 +384,11 @@ class TestAUserWhoObjects:
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed&gdpr_consent=CQdenied", ()), declaration).status == 204
 
     @pytest.mark.parametrize("name", list(NO_CONSENT)[:3])
-    def test_does_not_agree_by_what_is_no_consent_string_whoever_reads_it(self, name: str) -> None:
+    def test_does_not_consent_with_a_value_that_is_not_a_consent_string(self, name: str) -> None:
         assert visit(NO_CONSENT[name], replace(DECLARATION, accepts_consent=lambda _: True)).status == 204
 
 
-def test_the_requests_here_are_those_of_mparticles_sdk() -> None:
+def test_these_requests_equal_those_of_mparticles_sdk() -> None:
     # The expectation of mParticle's own test of createCookieSyncUrl, with our macro's name.
     pixel = PIXEL_URL.replace("source=web&amp;", "")
 

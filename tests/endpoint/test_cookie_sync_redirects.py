@@ -1,4 +1,4 @@
-"""A browser is sent to an allowed host or nowhere, and no header is what a browser has made up."""
+"""Browsers are redirected to allowed hosts only, and no request can add to a header."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from tests.endpoint.cookie_sync_requests import KNOWN_ID, TARGET, ask, ask_to, e
 
 PRINTABLE = re.compile(r"[\x21-\x7e]*")
 
-# Each leads a browser away from the host, or off HTTPS, or is read differently by different parsers.
+# Each redirects a browser to another host or to HTTP, or is read differently by different parsers.
 TRICKS = {
     "user information": f"https://{HOST}@evil.example/",
     "user information with a password": f"https://{HOST}:443@evil.example/",
@@ -110,7 +110,7 @@ NAIVE: dict[str, Callable[[str], bool]] = {
     "its host looks like the host": lambda url: (urlsplit(url).hostname or "").encode("idna").decode() == HOST,
     "nothing in it is another host": lambda url: "evil" not in url,
 }
-"""How the check is often written."""
+"""Checks as they are often written."""
 
 
 def passes(check: Callable[[str], bool], url: str) -> bool:
@@ -121,7 +121,7 @@ def passes(check: Callable[[str], bool], url: str) -> bool:
 
 
 def assert_harmless(answer: HttpResponse) -> None:
-    """Read the answer as others would: RFC 3986 by urllib3, urllib, and whoever looks for the end of a header."""
+    """Read the response with other parsers: urllib3 (RFC 3986), urllib, and a search for the end of a header."""
     if answer.status != 302:
         assert "Location" not in answer.headers
         assert answer.status in {204, 400}
@@ -137,7 +137,7 @@ def assert_harmless(answer: HttpResponse) -> None:
 
 
 @pytest.mark.parametrize("url", TRICKS.values(), ids=TRICKS)
-def test_a_browser_is_sent_nowhere_by_a_trick(url: str) -> None:
+def test_a_url_that_could_lead_elsewhere_is_refused(url: str) -> None:
     answer = ask_to(url)
 
     assert (answer.status, answer.body) == (400, '{"error": {"code": "redirect_not_allowed"}}')
@@ -148,12 +148,12 @@ def test_a_browser_is_sent_nowhere_by_a_trick(url: str) -> None:
 @pytest.mark.parametrize(
     "url", [url for url in TRICKS.values() if url], ids=[name for name, url in TRICKS.items() if url]
 )
-def test_each_trick_works_on_somebody(url: str) -> None:
+def test_each_url_passes_a_naive_check(url: str) -> None:
     assert [name for name, check in NAIVE.items() if passes(check, url)]
 
 
 @pytest.mark.parametrize(("name", "check"), NAIVE.items(), ids=NAIVE)
-def test_each_naive_check_falls_for_many_tricks(name: str, check: Callable[[str], bool]) -> None:
+def test_each_naive_check_passes_many_of_the_urls(name: str, check: Callable[[str], bool]) -> None:
     assert sum(passes(check, url) for url in TRICKS.values()) >= 10
 
 
@@ -169,7 +169,7 @@ def test_each_naive_check_falls_for_many_tricks(name: str, check: Callable[[str]
         (f"https://{HOST}/../%2e%2e/;a=b", f"https://{HOST}/../%2e%2e/;a=b"),
     ],
 )
-def test_what_every_parser_takes_for_the_host_is_no_trick(url: str, expected: str) -> None:
+def test_a_url_that_all_parsers_read_alike_is_accepted(url: str, expected: str) -> None:
     answer = ask_to(url)
 
     assert answer.headers["Location"].partition("?")[0] == expected
@@ -187,7 +187,7 @@ def test_what_every_parser_takes_for_the_host_is_no_trick(url: str, expected: st
         f"redirect={encoded(TARGET)}&amp;redirect=https%3A%2F%2Fevil.example%2F",
     ],
 )
-def test_of_two_redirects_none_is_trusted(query: str) -> None:
+def test_two_redirects_are_refused(query: str) -> None:
     assert ask(query).status == 400
 
 
@@ -231,7 +231,7 @@ cookies = st.lists(st.one_of(texts, st.builds("acme_id={}".format, texts)), max_
 @settings(max_examples=1_000, deadline=None)
 @given(url=urls, extras=pairs, cookies=cookies, raw=texts)
 @example(url=TARGET, extras=[], cookies=(), raw="")
-def test_whatever_a_browser_sends_the_answer_is_harmless(
+def test_every_request_gets_a_harmless_response(
     url: str, extras: list[tuple[str, str]], cookies: tuple[str, ...], raw: str
 ) -> None:
     query = urlencode([*extras, ("redirect", url)])
@@ -242,7 +242,7 @@ def test_whatever_a_browser_sends_the_answer_is_harmless(
 
 @settings(max_examples=500, deadline=None)
 @given(own=pairs, extras=pairs)
-def test_whatever_mparticle_adds_comes_back(own: list[tuple[str, str]], extras: list[tuple[str, str]]) -> None:
+def test_added_parameters_are_in_the_redirect(own: list[tuple[str, str]], extras: list[tuple[str, str]]) -> None:
     url = f"https://{HOST}/v1/sync?{urlencode([*own, ('ID', '${PARTNER_ID}')], quote_via=quote)}"
     reserved = {"id", "redirect"} | {name.lower() for name, _ in own}
     echoed = [(name, value) for name, value in extras if name.lower() not in reserved]

@@ -1,4 +1,4 @@
-"""What holds for every message: reading never fails in another way, and writing what was read changes nothing."""
+"""Properties of every message: it is read or refused as malformed, and reading what was written gives the same."""
 
 import json
 from typing import Any
@@ -177,7 +177,7 @@ requests = st.one_of(
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests)
-def test_what_java_tolerates_is_read_and_read_alike_from_bytes_and_dict(message: Any) -> None:
+def test_what_the_java_sdk_accepts_reads_the_same_from_bytes_and_from_a_dict(message: Any) -> None:
     read = serializer.parse(json.loads(json.dumps(message)))
 
     assert serializer.parse(message) == read
@@ -186,7 +186,7 @@ def test_what_java_tolerates_is_read_and_read_alike_from_bytes_and_dict(message:
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(requests)
-def test_writing_what_was_read_changes_nothing_any_more(message: Any) -> None:
+def test_a_written_message_is_written_the_same_again(message: Any) -> None:
     written = serializer.dumps(serializer.parse(message))
 
     assert serializer.dumps(serializer.parse(written)) == written

@@ -1,4 +1,4 @@
-"""What mParticle really sends, case by case, and how it reads: as bytes and as the dict that Lambda hands over."""
+"""What mParticle really sends, case by case, and how it reads: as bytes and as the dict that Lambda passes."""
 
 import json
 from collections.abc import Callable
@@ -493,7 +493,7 @@ STABLE = QUIRKS.keys() - {"q34-ccpa-purpose-null"}
 
 
 @pytest.mark.parametrize("name", sorted(STABLE))
-def test_what_was_written_once_is_written_the_same_again(name: str) -> None:
+def test_a_written_quirk_is_written_the_same_again(name: str) -> None:
     written = serializer.dumps(serializer.parse(QUIRKS[name].message))
 
     assert serializer.dumps(serializer.parse(written)) == written

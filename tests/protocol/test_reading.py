@@ -1,4 +1,4 @@
-"""From bytes to a message: encodings, what is no JSON, what is no request, and what errors may say."""
+"""From bytes to a message: encodings, data that is not JSON or not a request, and the contents of errors."""
 
 import json
 from collections import Counter
@@ -69,7 +69,7 @@ REFUSED: dict[str, tuple[object, str]] = {
 
 
 @pytest.mark.parametrize(("data", "rule"), REFUSED.values(), ids=REFUSED)
-def test_what_is_no_json_object_is_refused(data: object, rule: str) -> None:
+def test_data_that_is_not_a_json_object_is_refused(data: object, rule: str) -> None:
     with pytest.raises(MalformedRequestError) as refusal:
         serializer.parse(data)
 
@@ -100,20 +100,20 @@ def test_every_type_of_message_has_its_model() -> None:
 
 
 @pytest.mark.parametrize("depth", [900, 50_000])
-def test_nesting_in_what_nobody_reads_does_no_harm(depth: int) -> None:
+def test_deep_nesting_in_unknown_fields_is_accepted(depth: int) -> None:
     request = serializer.parse({**KEEP_ALIVE, "new": nested(depth), "events": [{"type": "new", "x": nested(depth)}]})
 
     assert list(serializer.dump(request)) == ["type", "timestamp_ms", "events", "new"]
 
 
-def test_nesting_that_would_have_to_be_written_as_text_is_refused() -> None:
+def test_deep_nesting_in_a_field_that_becomes_text_is_refused() -> None:
     with pytest.raises(MalformedRequestError) as refusal:
         serializer.parse({**KEEP_ALIVE, "user_attributes": {"deep": nested(50_000)}})
 
     assert refusal.value.problems == (("", "is nested too deeply"),)
 
 
-def test_an_integer_that_python_will_not_print_is_refused_as_text() -> None:
+def test_an_integer_with_too_many_digits_for_python_is_refused_as_text() -> None:
     with pytest.raises(MalformedRequestError) as refusal:
         serializer.parse({**KEEP_ALIVE, "mpid": 10**5000})
 
@@ -260,7 +260,7 @@ def test_q43_submitted_time_is_read_from(literal: str, expected: datetime | None
 
 
 @pytest.mark.parametrize("literal", ['"soon"', "true", "[]", "{}", "1e300", '"nan"', '"Infinity"', '"99999-01-01"'])
-def test_what_is_no_time_does_not_cost_an_erasure(literal: str) -> None:
+def test_an_erasure_with_a_malformed_time_is_read_without_it(literal: str) -> None:
     request = submitted(literal)
 
     assert (request.submitted_time, request.unrecognized) == (None, Counter(malformed_time=1))
@@ -282,19 +282,19 @@ def test_our_own_requests_never_show_their_values_in_a_repr(name: str) -> None:
     assert "canary" not in f"{request!r} {request}"
 
 
-def test_a_request_is_a_value_that_cannot_be_changed() -> None:
+def test_a_request_cannot_be_changed() -> None:
     request = serializer.parse(KEEP_ALIVE)
 
     with pytest.raises(ValueError, match="frozen"):
         setattr(request, "mpid", "1")  # noqa: B010 - what a type checker would refuse
 
 
-def test_equality_is_about_what_was_said_not_about_where_it_came_from() -> None:
+def test_requests_are_compared_by_their_fields_and_not_by_their_source() -> None:
     assert serializer.parse(KEEP_ALIVE) == EventProcessingRequest()
     assert serializer.parse(KEEP_ALIVE) != EventProcessingRequest(mpid="7700731")
 
 
-def test_a_request_made_by_hand_has_no_source() -> None:
+def test_a_request_that_was_not_parsed_has_no_source() -> None:
     request = EventProcessingRequest()
 
     assert (request.source, request.unrecognized) == ({}, Counter())

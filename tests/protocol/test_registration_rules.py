@@ -1,4 +1,4 @@
-"""What a declaration must not say: each rule refuses what breaks it, by name."""
+"""The rules for a registration: each refuses a registration that breaks it, and names the field."""
 
 from typing import Any
 
@@ -228,7 +228,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "message"), REFUSED.values(), ids=REFUSED)
-def test_a_declaration_is_refused_for(fields: dict[str, Any], message: str) -> None:
+def test_a_registration_is_refused_for(fields: dict[str, Any], message: str) -> None:
     with pytest.raises(RegistrationError) as refusal:
         declared(**fields)
 
@@ -277,7 +277,7 @@ SOUND: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("fields", SOUND.values(), ids=SOUND)
-def test_a_sound_declaration_comes_back_as_it_is(fields: dict[str, Any]) -> None:
+def test_a_valid_registration_is_returned_unchanged(fields: dict[str, Any]) -> None:
     assert declared(**fields).name == "Acme"
 
 

@@ -1,4 +1,4 @@
-"""What a customer entered: settings are text or null on the wire, and read as the Java SDK reads them."""
+"""A customer's settings: text or null in JSON, which is read as the Java SDK reads it."""
 
 import math
 from collections.abc import Callable
@@ -37,7 +37,7 @@ def test_a_missing_setting_that_is_required_is_an_error(
 
 
 @pytest.mark.parametrize("text", ["", " ", "text"])
-def test_a_string_setting_is_as_it_is(text: str) -> None:
+def test_a_string_setting_is_returned_unchanged(text: str) -> None:
     assert account(text).string_setting("setting", required=True) == text
 
 
@@ -77,7 +77,7 @@ def test_a_float_setting_is_read_from(text: str, expected: float) -> None:
     assert account(text).float_setting("setting") == expected
 
 
-def test_a_float_setting_may_be_no_number() -> None:
+def test_a_float_setting_may_be_nan() -> None:
     assert math.isnan(account("NaN").float_setting("setting", required=True))
 
 
@@ -101,7 +101,7 @@ def test_a_float_setting_is_refused_from(text: str) -> None:
         ("", False),
     ],
 )
-def test_a_boolean_setting_is_true_only_for_the_word(text: str, expected: bool) -> None:
+def test_a_boolean_setting_is_true_only_for_the_word_true(text: str, expected: bool) -> None:
     assert account(text).boolean_setting("setting") is expected
 
 

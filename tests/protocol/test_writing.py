@@ -1,4 +1,4 @@
-"""What goes out: the Java SDK's rules for what is written, what is left out, and in which form."""
+"""Writing messages by the Java SDK's rules: what is written, what is left out, and in which form."""
 
 import json
 import time
@@ -87,7 +87,7 @@ def test_q41_a_membership_response_always_says_whether_to_suspend(suspend: bool)
 
 
 @pytest.mark.parametrize(("suspend", "expected"), [(True, {"suspend_subscription": True}), (False, {})])
-def test_q41_an_event_response_speaks_of_suspending_only_if_it_does(suspend: bool, expected: dict[str, Any]) -> None:
+def test_q41_an_event_response_says_whether_to_suspend_only_if_it_does(suspend: bool, expected: dict[str, Any]) -> None:
     assert written(EventProcessingResponse(suspend_subscription=suspend)) == expected
 
 
@@ -100,7 +100,7 @@ def test_q42_every_response_has_an_id_and_a_time_of_its_own() -> None:
     assert before <= first.timestamp_ms <= second.timestamp_ms <= time.time_ns() // 1_000_000
 
 
-def test_a_renewed_response_says_the_same_with_another_id() -> None:
+def test_a_renewed_response_has_another_id_and_time_and_the_same_fields() -> None:
     response = AudienceSubscriptionResponse(id=ID, timestamp_ms=1, audience_subscription_settings={"list": "42"})
     renewed = response.renewed()
 
@@ -176,7 +176,7 @@ def test_q48_the_age_of_data_is_always_written() -> None:
     }
 
 
-def test_permissions_are_written_only_where_given_but_whether_an_identity_is_required_always() -> None:
+def test_permissions_are_written_if_given_and_the_flag_required_of_an_identity_always() -> None:
     permissions = Permissions(user_identities=({"type": "email"},), allow_access_mpid=True)
 
     assert written(ModuleRegistrationResponse(permissions=permissions))["permissions"] == {
@@ -185,7 +185,7 @@ def test_permissions_are_written_only_where_given_but_whether_an_identity_is_req
     }
 
 
-def test_an_empty_object_stays() -> None:
+def test_an_empty_object_is_written() -> None:
     audiences = AudienceProcessingRegistration(bulk_configuration=BulkConfiguration())
 
     assert written(ModuleRegistrationResponse(audience_processing_registration=audiences)) == {
@@ -316,7 +316,7 @@ def test_a_request_is_written_by_the_rules(fields: dict[str, Any], expected: dic
     assert rewritten({"type": "event_processing_request", **fields}) == expected
 
 
-def test_q36_an_empty_attribute_entry_stays_an_empty_object() -> None:
+def test_q36_an_empty_attribute_entry_is_written_as_an_empty_object() -> None:
     profiles = [{"audiences": [{"audience_id": 1001, "user_attributes": [{}]}]}]
 
     assert rewritten({"type": "audience_membership_change_request", "user_profiles": profiles}) == {
@@ -330,7 +330,7 @@ ROUND_TRIPS = sorted(
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-def test_our_own_requests_are_written_as_they_came(name: str) -> None:
+def test_our_own_requests_are_written_as_they_were_read(name: str) -> None:
     request = serializer.parse((EVENTS / f"{name}.json").read_bytes())
 
     assert serializer.dump(request) == load_event(name)
@@ -352,14 +352,14 @@ def prices(message: dict[str, Any]) -> list[Any]:
     return [product["price"] for product in message["events"][0]["products"]]
 
 
-def test_q57_decimals_leave_as_integers_and_floats_for_lambda() -> None:
+def test_q57_decimals_are_written_as_integers_and_floats_for_lambda() -> None:
     dumped = prices(serializer.dump(purchase("12.50", "7", "7.00", "0", "1E+3", "1E+400", "12345678901234567890123")))
 
     assert dumped == [12.5, 7, 7, 0, 1000, "1E+400", 12345678901234567890123]
     assert [type(price) for price in dumped] == [float, int, int, int, int, str, int]
 
 
-def test_q57_decimals_leave_as_they_are_in_text() -> None:
+def test_q57_decimals_keep_all_their_digits_in_text() -> None:
     text = serializer.dumps(purchase("12.50", "0.1000", "1E+3", "12345678901234567890.123456789")).decode()
 
     assert [literal.split("}")[0] for literal in text.split('"price":')[1:]] == [
@@ -385,18 +385,18 @@ def primitives_only(value: object) -> bool:
 
 
 @pytest.mark.parametrize("name", ROUND_TRIPS)
-def test_q57_nothing_but_json_primitives_leaves(name: str) -> None:
+def test_q57_only_json_primitives_are_written(name: str) -> None:
     assert primitives_only(serializer.dump(serializer.parse((EVENTS / f"{name}.json").read_bytes())))
 
 
-def test_q55_text_leaves_as_utf8_even_if_it_holds_half_a_character() -> None:
+def test_q55_text_is_written_as_utf8_even_if_it_has_a_lone_surrogate() -> None:
     request = serializer.parse(b'{"type": "event_processing_request", "mpid": "K\xc3\xb6ln \\ud83d"}')
 
     assert serializer.dumps(request).endswith(b'"mpid":"K\xc3\xb6ln \\ud83d"}')
     assert serializer.parse(serializer.dumps(request)) == request
 
 
-def test_q43_submitted_time_leaves_as_seconds() -> None:
+def test_q43_submitted_time_is_written_in_seconds() -> None:
     text = '{"type": "dsr_processing_request", "timestamp_ms": 1, "submitted_time": 1714592744.067235000}'
     request = serializer.parse(text)
 
@@ -404,7 +404,7 @@ def test_q43_submitted_time_leaves_as_seconds() -> None:
     assert b'"submitted_time":1714592744.067235}' in serializer.dumps(request)
 
 
-def test_q44_extensions_leave_under_the_names_they_came_with() -> None:
+def test_q44_extensions_are_written_with_their_names() -> None:
     extensions = {
         "opendsr.mparticle.com": {
             "skip_waiting_period": False,
@@ -416,5 +416,5 @@ def test_q44_extensions_leave_under_the_names_they_came_with() -> None:
     assert rewritten({"type": "dsr_processing_request", "extensions": extensions}) == {"extensions": extensions}
 
 
-def test_an_account_made_by_hand_is_written() -> None:
+def test_an_account_that_was_not_parsed_is_written() -> None:
     assert written(EventProcessingRequest(account=Account(account_id=4242))) == {"account": {"account_id": 4242}}

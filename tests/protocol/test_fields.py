@@ -1,4 +1,4 @@
-"""What Java tolerates is tolerated, what it refuses is refused: one table per kind of field."""
+"""Fields accept what the Java SDK accepts and refuse what it refuses: one table for each type of field."""
 
 import json
 from decimal import Decimal
@@ -147,7 +147,7 @@ def test_a_decimal_is_refused_from(literal: str) -> None:
     )
 
 
-def test_a_decimal_of_a_dict_is_as_the_float_is_written() -> None:
+def test_a_decimal_from_a_dict_has_the_digits_of_the_float() -> None:
     request = serializer.parse(
         {"type": "event_processing_request", "events": [{"type": "product_action", "total_amount": 0.1}]}
     )
@@ -213,7 +213,7 @@ def test_an_id_is_read_from(literal: str, expected: str) -> None:
     [("null", {}), ('""', {}), ('" "', {}), ('"no guid"', {"malformed_id": 1}), ("7", {"malformed_id": 1}),
      ("[]", {"malformed_id": 1}), ('"########################"', {"malformed_id": 1})],
 )  # fmt: skip
-def test_an_id_never_costs_the_message(literal: str, counted: Json) -> None:
+def test_a_malformed_id_is_counted_and_read_as_none(literal: str, counted: Json) -> None:
     request = serializer.parse(f'{{"type": "module_registration_request", "id": {literal}}}')
 
     assert (request.id, dict(request.unrecognized)) == (None, counted)
@@ -256,7 +256,7 @@ MISSPELT = [
 
 
 @pytest.mark.parametrize(("kind", "field", "word", "expected"), MISSPELT)
-def test_spellings_that_occur_are_understood(kind: str, field: str, word: str, expected: object) -> None:
+def test_other_spellings_are_read_as_the_same_value(kind: str, field: str, word: str, expected: object) -> None:
     assert read(kind, field, json.dumps(word)) is expected
 
 
@@ -269,7 +269,7 @@ def test_spellings_that_occur_are_understood(kind: str, field: str, word: str, e
         ("delete", AudienceSubscriptionAction.REMOVE),
     ],
 )
-def test_disconnecting_an_audience_is_understood_in_either_word(word: str, expected: object) -> None:
+def test_remove_and_delete_both_disconnect_an_audience(word: str, expected: object) -> None:
     request = serializer.parse({"type": "audience_subscription_request", "action": word})
 
     assert isinstance(request, AudienceSubscriptionRequest)
@@ -285,7 +285,7 @@ def test_disconnecting_an_audience_is_understood_in_either_word(word: str, expec
         ("remove", AudienceAction.DELETE),
     ],
 )
-def test_leaving_an_audience_is_understood_in_either_word(word: str, expected: object) -> None:
+def test_remove_and_delete_both_end_a_membership(word: str, expected: object) -> None:
     profiles = [{"audiences": [{"action": word}]}]
     request = serializer.parse({"type": "audience_membership_change_request", "user_profiles": profiles})
 
