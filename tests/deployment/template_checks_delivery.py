@@ -189,6 +189,15 @@ def functions_outlast_what_they_wait_for(template: Node) -> list[str]:
     )
 
 
+def the_functions_share_one_build(template: Node) -> list[str]:
+    """SAM builds a function separately if one of these differs from the other's."""
+    entries = [it for it in template["Resources"].values() if it["Type"] == "AWS::Serverless::Function"]
+    builds = [
+        (it.get("Metadata"), *map(it["Properties"].get, ("CodeUri", "Runtime", "Architectures"))) for it in entries
+    ]
+    return problems((builds[1:] == builds[:-1], "each function is built separately"))
+
+
 def functions_are_released_with_snapshots(template: Node) -> list[str]:
     shared = template["Globals"]["Function"]
     found = problems(
@@ -203,7 +212,7 @@ def functions_are_released_with_snapshots(template: Node) -> list[str]:
 
 
 def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
-    """Compare the parameters that a function depends on with those that its version's description names.
+    """Compare the parameters that a function depends on with those in the configuration that its version names.
 
     One too few, and the alias keeps the old value; one too many, and CloudFormation fails: Lambda publishes no version
     that equals the last one.
@@ -212,9 +221,15 @@ def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
     for name, function in functions(template).items():
         own = {key: value for key, value in function.items() if key not in _NOT_IN_A_VERSION}
         needed = _decided_by(template, [own, template["Globals"]])
-        named = _decided_by(template, function.get("VersionDescription"))
+        named = _decided_by(template, _configurations_named_by(template, function))
         found += [f"{name}: {parameter}" for parameter in sorted(needed ^ named)]
     return found
+
+
+def _configurations_named_by(template: Node, function: Node) -> list[object]:
+    """Return what the configurations of AppConfig hold whose numbers are in the description of a function's version."""
+    named = references(function.get("VersionDescription"))
+    return [it.get("Content") for name, it in of_type(template, _CONFIGURATION).items() if name in named]
 
 
 def _decided_by(template: Node, node: object) -> set[str]:
@@ -231,34 +246,70 @@ def _within(template: Node, condition: str) -> set[str]:
     return {part["Condition"] for _, part in found if isinstance(part, dict) and "Condition" in part}
 
 
+_CONFIGURATION = "AWS::AppConfig::HostedConfigurationVersion"
 _NOT_IN_A_VERSION = {"VersionDescription", "DeploymentPreference", "ReservedConcurrentExecutions", "Role"}
 
 
-def a_version_description_is_not_too_long(template: Node) -> list[str]:
-    lengths = {name: _longest(template, it.get("VersionDescription")) for name, it in functions(template).items()}
-    return [f"{name}: {length} characters, and Lambda takes 256" for name, length in lengths.items() if length > 256]
+def a_version_has_room_for_all_parameter_values(template: Node) -> list[str]:
+    """Compare the longest texts with the limits of Lambda and AppConfig.
+
+    The configuration must also have room for parameters that the template does not have yet: as many, and with values
+    as long, as CloudFormation allows. The description may name no parameter at all.
+    """
+    found = []
+    for name, function in functions(template).items():
+        description = function.get("VersionDescription")
+        length = _max_bytes(template, description)
+        found += problems(
+            (not _decided_by(template, description), f"{name}: the description names parameters"),
+            (length <= MAX_DESCRIPTION_LENGTH, f"{name}: the description may have {length} characters"),
+        )
+    further = (MAX_PARAMETERS - len(template["Parameters"])) * MAX_VALUE_BYTES
+    for name, configuration in of_type(template, _CONFIGURATION).items():
+        size = _max_bytes(template, configuration["Content"]) + further
+        found += problems((size <= MAX_CONFIGURATION_BYTES, f"{name}: the content may have {size} bytes"))
+    return found + problems((further >= 10 * MAX_VALUE_BYTES, "the next ten parameters are not counted"))
 
 
-def _longest(template: Node, value: object) -> int:
-    """Return how long a text may become."""
+MAX_DESCRIPTION_LENGTH = 256
+"""Characters of the description of a version of a Lambda function."""
+
+MAX_CONFIGURATION_BYTES = 1_000_000
+"""Of a configuration that AppConfig hosts: AWS says 1 MB."""
+
+MAX_PARAMETERS = 200
+"""Of a template of CloudFormation."""
+
+MAX_VALUE_BYTES = 4_096
+"""Of the value of a parameter. A Number has no fewer: CloudFormation keeps the text, leading zeros included."""
+
+_CONFIGURATION_NUMBER_BYTES = len("1234567|1234567|2147483647")
+"""What a reference to a configuration gives: its number, at most after two ids of seven characters."""
+
+
+def _max_bytes(template: Node, value: object) -> int:
+    """Return how many bytes a text may have."""
     match value:
-        case {"Fn::Join": [str(separator), list(parts)]}:
-            return sum(_longest(template, part) for part in parts) + len(separator) * (len(parts) - 1)
         case {"Fn::If": [_, one, other]}:
-            return max(_longest(template, one), _longest(template, other))
+            return max(_max_bytes(template, one), _max_bytes(template, other))
         case {"Fn::Sub": str(text)}:
-            names = re.findall(r"\$\{(\w+)\}", text)
-            return len(re.sub(r"\$\{\w+\}", "", text)) + sum(_longest(template, {"Ref": name}) for name in names)
-        case {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "KmsKeyArn"}]}]}:
-            return _LENGTH_OF_A_KEY_ID
+            return _max_bytes(template, {"Fn::Sub": [text, {}]})
+        case {"Fn::Sub": [str(text), dict(own)]}:
+            named = [own.get(name, {"Ref": name}) for name in re.findall(r"\$\{(\w+)\}", text)]
+            return len(re.sub(r"\$\{\w+\}", "", text).encode()) + sum(_max_bytes(template, it) for it in named)
+        case {"Ref": str(name)} if name in template["Parameters"]:
+            return _max_value_bytes(template["Parameters"][name])
         case {"Ref": str(name)}:
-            parameter: Node = template["Parameters"][name]
-            values = [str(value) for value in parameter.get("AllowedValues", [parameter.get("MaxValue", "")])]
-            return max(int(parameter.get("MaxLength", 0)), *map(len, values))
-    return len(str(value))
+            known = template["Resources"][name]["Type"] == _CONFIGURATION
+            return _CONFIGURATION_NUMBER_BYTES if known else MAX_CONFIGURATION_BYTES
+    return len(str(value).encode())
 
 
-_LENGTH_OF_A_KEY_ID = 36
+def _max_value_bytes(parameter: Node) -> int:
+    """Return how many bytes a parameter's value may have, as far as the template limits it."""
+    if "AllowedValues" in parameter:
+        return max(len(str(value).encode()) for value in parameter["AllowedValues"])
+    return min(4 * int(parameter.get("MaxLength", MAX_VALUE_BYTES)), MAX_VALUE_BYTES)
 
 
 CHECKS: tuple[Check, ...] = (
@@ -274,7 +325,8 @@ CHECKS: tuple[Check, ...] = (
     parameters_accept_what_the_code_accepts,
     every_handler_exists,
     functions_outlast_what_they_wait_for,
+    the_functions_share_one_build,
     functions_are_released_with_snapshots,
     a_parameter_that_changes_makes_a_new_version,
-    a_version_description_is_not_too_long,
+    a_version_has_room_for_all_parameter_values,
 )

@@ -68,7 +68,7 @@ HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Sta
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
 BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
 STAGE = "Resources/HttpApiStage/Properties"
-DESCRIBED = "VersionDescription/Fn::Join/1"
+SETTINGS = "Resources/FunctionSettings/Properties/Content/Fn::Sub"
 VARIABLES = "Globals/Function/Environment/Variables"
 
 
@@ -136,6 +136,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "slow-over-https": put("Parameters/HttpDeadlineMs/Default", 100),
         "patient-over-https": put("Parameters/HttpDeadlineMs/MaxValue", 9000),
     },
+    "the_functions_share_one_build": {
+        "metadata": put("Resources/WorkerFunction/Metadata/checkov/skip/0/comment", "another"),
+        "code": put(f"{WORKER}/CodeUri", "src/worker"),
+    },
     "functions_are_released_with_snapshots": {
         "no-snapshot": drop("Globals/Function/SnapStart"),
         "off-by-default": put("Parameters/SnapStart/Default", "None"),
@@ -143,15 +147,24 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "code-only": drop(f"{HANDLER}/AutoPublishAliasAllProperties"),
     },
     "a_parameter_that_changes_makes_a_new_version": {
-        "too-few": write(f"{HANDLER}/{DESCRIBED}/0/Fn::Sub", "${PartnerApiUrl} ", ""),
-        "too-many": write(f"{WORKER}/{DESCRIBED}/0/Fn::Sub", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
-        "through-a-condition": put(f"{HANDLER}/{DESCRIBED}/1", {"Ref": "HttpTokenSource"}),
+        "too-few": write(f"{SETTINGS}/0", "${PartnerApiUrl}", ""),
+        "too-many": write(f"{SETTINGS}/0", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
+        "through-a-condition": put(f"{SETTINGS}/1/TokenSource", {"Ref": "HttpTokenSource"}),
+        "not-in-the-description": put(f"{HANDLER}/VersionDescription", "settings"),
         "none": drop(f"{WORKER}/VersionDescription"),
+        "a-new-parameter": put(f"{VARIABLES}/EXTRA", {"Ref": "QueueAgeAlarmSeconds"}),
+        "a-new-parameter-of-one-function": put(f"{WORKER}/Environment", {"Variables": {"X": {"Ref": "HttpRateLimit"}}}),
     },
-    "a_version_description_is_not_too_long": {
-        "long-url": put("Parameters/PartnerApiUrl/MaxLength", 200),
-        "long-name": put("Parameters/HttpTokenSource/MaxLength", 1000),
-        "whole-key": put(f"{WORKER}/{DESCRIBED}/3", {"Fn::Sub": "x" * 88}),
+    "a_version_has_room_for_all_parameter_values": {
+        "values-in-the-description": put(
+            f"{HANDLER}/VersionDescription", {"Fn::Sub": "${FunctionSettings} ${LogLevel}"}
+        ),
+        "through-a-condition": put(f"{HANDLER}/VersionDescription", {"Fn::If": ["HasKmsKey", "key", "none"]}),
+        "long-description": put(f"{WORKER}/VersionDescription", {"Fn::Sub": "x" * 231 + "${FunctionSettings}"}),
+        "of-unknown-length": put(f"{WORKER}/VersionDescription", {"Fn::Sub": "${FunctionSettings}${LedgerTable}"}),
+        "long-text": put(f"{SETTINGS}/0", "x" * 400_000),
+        "long-values": put(f"{SETTINGS}/0", "${RetryCapSeconds}" * 100),
+        "long-values-of-a-limited-parameter": put(f"{SETTINGS}/0", "${PartnerApiUrl}" * 1_000),
     },
     "only_accounts_of_mparticle_may_invoke_and_only_the_alias": {
         "anybody": put("Resources/FirstMParticlePermission/Properties/Principal", "*"),
