@@ -1,6 +1,6 @@
 """What must hold for template.yaml beyond what SAM, cfn-lint and the scanners see: all the checks, by name.
 
-Each check takes the template and returns what is wrong with it, in words.
+Each check takes the template and returns a sentence for each problem.
 """
 
 import re
@@ -18,8 +18,8 @@ from tests.deployment.template_reading import ALIAS, Check, Node, of_type, probl
 # --- the template as a whole ----------------------------------------------------------------------------------------
 
 
-def no_partition_region_or_account_is_written_down(template: Node) -> list[str]:
-    """Regions stand in the rule, the table of pods and its condition only, accounts in defaults and that table."""
+def no_partition_region_or_account_is_hard_coded(template: Node) -> list[str]:
+    """Regions are only in the rule, the mapping and its condition; accounts only in defaults and the mapping."""
     parts = {name: template[name] for name in ("Globals", "Resources", "Outputs")}
     fixed = re.compile(r"arn:aws[:\-]|\b(us|eu|ap)-[a-z]+-\d\b|\b\d{12}\b")
     texts = [(path, text) for path, text in walk(parts) if isinstance(text, str) and fixed.search(text)]
@@ -33,15 +33,18 @@ def the_regions_are_those_of_the_pods(template: Node) -> list[str]:
     condition = {entry["Fn::Equals"][1] for entry in template["Conditions"]["InARegionOfAPod"]["Fn::Or"]}
     return problems(
         (pods == set(REGIONS), "the pods' regions are not those that are linted"),
-        (set(allowed) == pods and region == {"Ref": "AWS::Region"}, "the rule lets other regions in"),
-        (rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "OutsidePodRegions"}, "refuse"]}, "the rule is for others"),
-        (template["Parameters"]["OutsidePodRegions"]["Default"] == "refuse", "other regions are let in by default"),
+        (set(allowed) == pods and region == {"Ref": "AWS::Region"}, "the rule allows other regions"),
+        (
+            rule["RuleCondition"] == {"Fn::Equals": [{"Ref": "OutsidePodRegions"}, "refuse"]},
+            "the rule has another condition",
+        ),
+        (template["Parameters"]["OutsidePodRegions"]["Default"] == "refuse", "other regions are allowed by default"),
         (condition == pods, "the condition is for other regions"),
     )
 
 
-def every_look_into_a_mapping_finds_something(template: Node) -> list[str]:
-    """Keys that depend on a parameter or the region must exist for every value that these may have."""
+def every_find_in_map_finds_a_value(template: Node) -> list[str]:
+    """A key that depends on a parameter or the region must exist for each of its values."""
     found = []
     for path, node in walk(template):
         if isinstance(node, dict) and "Fn::FindInMap" in node:
@@ -60,11 +63,11 @@ def every_parameter_is_explained_constrained_and_used(template: Node) -> list[st
     for name, parameter in template["Parameters"].items():
         found += problems(
             ({"Description", "Default", "ConstraintDescription"} <= set(parameter), f"{name} is not explained"),
-            ({"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} takes anything"),
+            ({"AllowedPattern", "AllowedValues", "MinValue"} & set(parameter), f"{name} accepts any value"),
             (_accepts_default(parameter), f"{name} refuses its own default"),
             (name in used, f"{name} is not used"),
         )
-    return found + problems((sorted(grouped) == sorted(template["Parameters"]), "the groups miss some"))
+    return found + problems((sorted(grouped) == sorted(template["Parameters"]), "the parameter groups are incomplete"))
 
 
 def _accepts_default(parameter: Node) -> bool:
@@ -75,7 +78,7 @@ def _accepts_default(parameter: Node) -> bool:
     )  # fmt: skip
 
 
-def outputs_say_what_others_need(template: Node) -> list[str]:
+def outputs_have_what_other_tools_need(template: Node) -> list[str]:
     wanted = {
         "HandlerAliasArn": {"Ref": f"HandlerFunctionAlias{ALIAS}"},
         "HandlerFunctionName": {"Ref": "HandlerFunction"},
@@ -106,10 +109,10 @@ CHECKS: Mapping[str, Check] = {
         *template_checks_security.CHECKS,
         *template_checks_watching.CHECKS,
         *template_checks_http.CHECKS,
-        no_partition_region_or_account_is_written_down,
+        no_partition_region_or_account_is_hard_coded,
         the_regions_are_those_of_the_pods,
-        every_look_into_a_mapping_finds_something,
+        every_find_in_map_finds_a_value,
         every_parameter_is_explained_constrained_and_used,
-        outputs_say_what_others_need,
+        outputs_have_what_other_tools_need,
     )
 }

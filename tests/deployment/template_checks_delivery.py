@@ -1,6 +1,6 @@
 """What must hold for the queues and functions, beyond what SAM, cfn-lint and the scanners see.
 
-Each check takes the template and returns what is wrong with it, in words.
+Each check takes the template and returns a sentence for each problem.
 """
 
 import importlib
@@ -26,10 +26,10 @@ from tests.deployment.template_reading import (
 POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
 
 SQS_SECONDS = 6
-"""The longest that two tries of one call to SQS take, as the handler's client is set up."""
+"""The longest time of two attempts of one call to SQS, as the handler's client is configured."""
 
 PEAK_A_SECOND = 10_000
-"""Requests that mParticle asks an integration to be ready for."""
+"""The peak rate of mParticle's requests."""
 
 
 # --- queues ---------------------------------------------------------------------------------------------------------
@@ -58,17 +58,17 @@ def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
         arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{queue['QueueName']['Fn::Sub']}"
         allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
         found += problems(
-            (dead.get("FifoQueue") == queue.get("FifoQueue"), f"{name}: its dead-letter queue is of another kind"),
-            (dead.get("RedriveAllowPolicy") == allowed, f"{name}: its dead-letter queue does not take from it alone"),
+            (dead.get("FifoQueue") == queue.get("FifoQueue"), f"{name}: its dead-letter queue is of another type"),
+            (dead.get("RedriveAllowPolicy") == allowed, f"{name}: its dead-letter queue accepts other sources"),
             (
                 dead["QueueName"]["Fn::Sub"].endswith(".fifo") == bool(queue.get("FifoQueue")),
-                f"{name}: names and kinds",
+                f"{name}: the name does not fit the type",
             ),
         )
     return found + problems((len(queues(template)) == 2 * len(working) == 4, "two queues, and two for dead letters"))
 
 
-def queues_keep_what_they_take_as_long_as_sqs_allows(template: Node) -> list[str]:
+def queues_have_the_longest_retention_and_the_largest_messages_of_sqs(template: Node) -> list[str]:
     return [
         name
         for name, queue in queues(template).items()
@@ -76,7 +76,7 @@ def queues_keep_what_they_take_as_long_as_sqs_allows(template: Node) -> list[str
     ]
 
 
-def sqs_gives_up_long_after_the_worker_would_have(template: Node) -> list[str]:
+def max_receive_count_is_above_the_workers_attempts(template: Node) -> list[str]:
     attempts = template["Parameters"]["MaxAttempts"]["MaxValue"]
     return [
         name
@@ -85,7 +85,7 @@ def sqs_gives_up_long_after_the_worker_would_have(template: Node) -> list[str]:
     ]
 
 
-def messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run(template: Node) -> list[str]:
+def visibility_timeouts_are_six_times_the_workers_timeout(template: Node) -> list[str]:
     seconds = functions(template)["WorkerFunction"]["Timeout"]
     return [
         f"{name}: VisibilityTimeout is {queue.get('VisibilityTimeout', 30)}"
@@ -94,7 +94,7 @@ def messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run(template: N
     ]
 
 
-def the_worker_takes_from_both_queues_and_reports_failures_one_by_one(template: Node) -> list[str]:
+def the_worker_receives_from_both_queues_and_reports_failures_by_message(template: Node) -> list[str]:
     found: list[str] = []
     mappings = _mappings(template)
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
@@ -102,22 +102,22 @@ def the_worker_takes_from_both_queues_and_reports_failures_one_by_one(template: 
         most = _batches_at_a_time(mapping)
         alias = {"Ref": f"WorkerFunctionAlias{ALIAS}"}
         found += problems(
-            (mapping["FunctionName"] == alias, f"{name}: invokes no published version, so that no snapshot is used"),
+            (mapping["FunctionName"] == alias, f"{name}: does not invoke the alias"),
             (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
             (all(2 <= number <= 1000 for number in most), f"{name}: MaximumConcurrency is no number from 2 to 1000"),
             (mapping.get("BatchSize") == 10, f"{name}: BatchSize"),
         )
-    return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker takes from {sources}"))
+    return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker receives from {sources}"))
 
 
 def queued_events_are_delivered_as_fast_as_mparticle_sends_them(template: Node) -> list[str]:
-    """With a partner that takes 40 ms for a call, of which a batch holds ten."""
+    """Assume ten messages a batch, and 40 ms for each call to the partner."""
     condition, queued, spilled = _mappings(template)["EventDelivery"]["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
     a_second = queued * 10 / (10 * 0.040 + 0.1)
     return problems(
         (template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}, "not for EventMode"),
         (a_second >= PEAK_A_SECOND, f"{a_second} a second are delivered, {PEAK_A_SECOND} come"),
-        (spilled < queued, "what is only spilled may use up as much of the account's concurrency"),
+        (spilled < queued, "events that are only spilled may use the same concurrency"),
     )
 
 
@@ -126,7 +126,7 @@ def _mappings(template: Node) -> dict[str, Node]:
 
 
 def _batches_at_a_time(mapping: Node) -> list[int]:
-    """Return what MaximumConcurrency may be: a number, or one of two that a condition chooses from."""
+    """Return the values of MaximumConcurrency: one number, or two that a condition selects from."""
     most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
     numbers = most["Fn::If"][1:] if isinstance(most, dict) and "Fn::If" in most else [most]
     return [number if isinstance(number, int) else 0 for number in numbers]
@@ -177,15 +177,18 @@ def every_handler_exists(template: Node) -> list[str]:
     return found
 
 
-def functions_outlast_what_they_wait_for(template: Node) -> list[str]:
+def function_timeouts_are_longer_than_the_calls_in_them(template: Node) -> list[str]:
     parameter, over_http = (template["Parameters"][f"{name}DeadlineMs"] for name in ("Handler", "Http"))
     handler, worker = (functions(template)[name]["Timeout"] for name in ("HandlerFunction", "WorkerFunction"))
     return problems(
-        (handler > parameter["MaxValue"] / 1000 + SQS_SECONDS, "the handler ends before it could have queued"),
-        (worker >= 2 * CALL_SECONDS, "the worker ends before the partner has answered"),
+        (handler > parameter["MaxValue"] / 1000 + SQS_SECONDS, "the handler times out before it has queued"),
+        (worker >= 2 * CALL_SECONDS, "the worker times out before the partner has answered"),
         (parameter["Default"] < 200, "the default deadline is beyond mParticle's limit"),
         (over_http["Default"] < 100, "the default deadline is beyond mParticle's limit over HTTPS"),
-        (over_http["MaxValue"] <= parameter["MaxValue"], "the handler may end before it could have queued over HTTPS"),
+        (
+            over_http["MaxValue"] <= parameter["MaxValue"],
+            "the handler may time out before it has queued a request over HTTPS",
+        ),
     )
 
 
@@ -207,7 +210,7 @@ def functions_are_released_with_snapshots(template: Node) -> list[str]:
     )
     for name, function in functions(template).items():
         released = (function.get("AutoPublishAlias"), function.get("AutoPublishAliasAllProperties"))
-        found += problems((released == (ALIAS, True), f"{name}: changes are not released"))
+        found += problems((released == (ALIAS, True), f"{name}: changes are not published"))
     return found
 
 
@@ -233,7 +236,7 @@ def _configurations_named_by(template: Node, function: Node) -> list[object]:
 
 
 def _decided_by(template: Node, node: object) -> set[str]:
-    """Return the parameters that a value depends on, also through conditions."""
+    """Return the parameters that a value depends on, directly or through conditions."""
     found, seen = references(node), conditions(node)
     while new := {name for condition in seen for name in _within(template, condition)} - seen:
         seen |= new
@@ -315,16 +318,16 @@ def _max_value_bytes(parameter: Node) -> int:
 CHECKS: tuple[Check, ...] = (
     fifo_queues_are_in_high_throughput_mode,
     every_queue_has_its_own_dead_letter_queue,
-    queues_keep_what_they_take_as_long_as_sqs_allows,
-    sqs_gives_up_long_after_the_worker_would_have,
-    messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run,
-    the_worker_takes_from_both_queues_and_reports_failures_one_by_one,
+    queues_have_the_longest_retention_and_the_largest_messages_of_sqs,
+    max_receive_count_is_above_the_workers_attempts,
+    visibility_timeouts_are_six_times_the_workers_timeout,
+    the_worker_receives_from_both_queues_and_reports_failures_by_message,
     queued_events_are_delivered_as_fast_as_mparticle_sends_them,
     reserved_concurrency_never_throttles_the_worker,
     every_setting_that_the_code_reads_is_set,
     parameters_accept_what_the_code_accepts,
     every_handler_exists,
-    functions_outlast_what_they_wait_for,
+    function_timeouts_are_longer_than_the_calls_in_them,
     the_functions_share_one_build,
     functions_are_released_with_snapshots,
     a_parameter_that_changes_makes_a_new_version,

@@ -1,6 +1,6 @@
 """What must hold for the HTTPS endpoint, beyond what SAM, cfn-lint and the scanners see.
 
-Each check takes the template and returns what is wrong with it, in words.
+Each check takes the template and returns a sentence for each problem.
 """
 
 import json
@@ -51,28 +51,28 @@ LOGGED = {
     "requestId", "requestTime", "httpMethod", "routeKey", "status", "responseLatency", "integrationLatency",
     "integrationStatus", "integrationErrorMessage", "responseLength",
 }  # fmt: skip
-"""What API Gateway may write down of a request: nothing of who sent it, and nothing of what it says."""
+"""What API Gateway may log of a request: neither its sender nor its content."""
 
 
-def the_endpoint_exists_only_when_asked_for(template: Node) -> list[str]:
+def the_endpoint_exists_only_if_it_is_configured(template: Node) -> list[str]:
     found = problems(
         (template["Parameters"]["HttpEndpoint"]["Default"] == "none", "there is an endpoint by default"),
-        (template["Parameters"]["HttpTokenSource"]["Default"] == "secret", "tokens are not asked for by default"),
+        (template["Parameters"]["HttpTokenSource"]["Default"] == "secret", "tokens are not verified by default"),
     )
     for name, condition in CONDITIONS.items():
-        found += problems((template["Conditions"][name] == condition, f"{name} says something else"))
+        found += problems((template["Conditions"][name] == condition, f"{name} is another condition"))
     for name, resource in template["Resources"].items():
         belongs = name in EXISTS_WHEN or OF_AN_ENDPOINT.fullmatch(resource["Type"])
         right = not belongs or resource.get("Condition", "always") == EXISTS_WHEN.get(name)
-        found += problems((right, f"{name} exists at another time"))
+        found += problems((right, f"{name} has another condition"))
     return found
 
 
-def without_an_endpoint_the_handler_is_told_of_no_tokens(template: Node) -> list[str]:
+def without_an_endpoint_the_handler_has_no_token_source(template: Node) -> list[str]:
     source = template["Globals"]["Function"]["Environment"]["Variables"]["HTTP_TOKEN_SOURCE"]
     given: Node = {"Fn::If": ["HasHttpEndpoint", {"Ref": "HttpTokenSource"}, {"Ref": "AWS::NoValue"}]}
     secret = {"Fn::GetAtt": ["HttpTokenSecret", "Id"]}
-    return problems((source == {"Fn::If": ["HasHttpTokenSecret", secret, given]}, f"it is told {source}"))
+    return problems((source == {"Fn::If": ["HasHttpTokenSecret", secret, given]}, f"the source is {source}"))
 
 
 def the_handler_alone_reads_the_tokens_and_nothing_else(template: Node) -> list[str]:
@@ -96,8 +96,8 @@ def _conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
                 yield name, condition, given
 
 
-def the_secret_lets_nobody_in_until_a_token_is_put_into_it(template: Node) -> list[str]:
-    """A value that stood in the template would be known; one that is made anew would take mParticle's token away."""
+def the_secret_is_created_with_a_random_value(template: Node) -> list[str]:
+    """A value in the template would be known. Changing these properties would overwrite mParticle's token."""
     secrets = of_type(template, "AWS::SecretsManager::Secret")
     made = {"PasswordLength": 64, "ExcludeCharacters": '"[]{},'}
     return [
@@ -105,7 +105,7 @@ def the_secret_lets_nobody_in_until_a_token_is_put_into_it(template: Node) -> li
     ] + problems((list(secrets) == ["HttpTokenSecret"], "one secret"))
 
 
-def the_http_api_passes_everything_to_the_alias_and_throttles_it(template: Node) -> list[str]:
+def the_http_api_sends_every_request_to_the_alias_and_throttles(template: Node) -> list[str]:
     resources = {name: entry["Properties"] for name, entry in template["Resources"].items()}
     integration, route, stage = (resources[f"HttpApi{part}"] for part in ("Integration", "Route", "Stage"))
     throttled = {
@@ -116,28 +116,28 @@ def the_http_api_passes_everything_to_the_alias_and_throttles_it(template: Node)
     seconds = functions(template)["HandlerFunction"]["Timeout"]
     return problems(
         (resources["HttpApi"]["ProtocolType"] == "HTTP", "it is another kind of API"),
-        (integration["IntegrationUri"] == ALIAS_ARN, "it calls what is not released"),
-        (integration["PayloadFormatVersion"] == "2.0", "the handler does not read that format"),
-        (integration["TimeoutInMillis"] == 1000 * seconds, "it waits for another time than the handler may take"),
+        (integration["IntegrationUri"] == ALIAS_ARN, "it does not call the alias"),
+        (integration["PayloadFormatVersion"] == "2.0", "the handler does not support that format"),
+        (integration["TimeoutInMillis"] == 1000 * seconds, "its timeout is not the handler's"),
         (route["RouteKey"] == stage["StageName"] == "$default", "some paths do not reach the handler"),
-        (stage.get("AutoDeploy") is True, "changes are not released"),
+        (stage.get("AutoDeploy") is True, "changes are not published"),
         (stage.get("DefaultRouteSettings") == throttled, "it is not throttled"),
-        (template["Parameters"]["HttpRateLimit"]["Default"] >= 10_000, "mParticle's peak would be turned away"),
+        (template["Parameters"]["HttpRateLimit"]["Default"] >= 10_000, "mParticle's peak rate would be throttled"),
     )
 
 
-def the_access_log_says_nothing_of_who_asked_for_what(template: Node) -> list[str]:
+def the_access_log_holds_no_personal_data(template: Node) -> list[str]:
     settings = template["Resources"]["HttpApiStage"]["Properties"].get("AccessLogSettings", {})
     group = settings.get("DestinationArn")
     written = settings.get("Format", "")
     try:
         fields = set(json.loads(written).values())
     except ValueError:
-        return ["the access log is no JSON"]
+        return ["the access log is not JSON"]
     return problems(
-        (group == {"Fn::GetAtt": ["HttpApiLogGroup", "Arn"]}, f"it goes to {group}"),
-        (fields == {f"$context.{name}" for name in LOGGED}, f"it says {fields}"),
-        ("\n" not in written, "API Gateway wants it in one line"),
+        (group == {"Fn::GetAtt": ["HttpApiLogGroup", "Arn"]}, f"it is written to {group}"),
+        (fields == {f"$context.{name}" for name in LOGGED}, f"its fields are {fields}"),
+        ("\n" not in written, "API Gateway requires one line"),
     )
 
 
@@ -146,12 +146,12 @@ def a_function_url_is_throttled_by_reserved_concurrency(template: Node) -> list[
     reserved = {"Fn::Not": [{"Fn::Equals": [{"Ref": "HandlerReservedConcurrency"}, "0"]}]}
     return problems(
         (rule.get("RuleCondition") == {"Fn::Equals": [{"Ref": "HttpEndpoint"}, "function-url"]}, "not for every URL"),
-        ([entry["Assert"] for entry in rule.get("Assertions", [])] == [reserved], "a URL may be without a throttle"),
+        ([entry["Assert"] for entry in rule.get("Assertions", [])] == [reserved], "a URL may have no throttle"),
     )
 
 
-def only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias(template: Node) -> list[str]:
-    """A function URL that everybody may call needs two permissions; the second must not open the function itself."""
+def besides_mparticle_only_the_endpoint_may_invoke_the_alias(template: Node) -> list[str]:
+    """A public function URL needs two permissions; the second must not allow direct invocations."""
     route = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/*/$default"
     invoke, everybody = {"FunctionName": ALIAS_ARN, "Action": "lambda:InvokeFunction"}, {"Principal": "*"}
     gateway = {"Principal": "apigateway.amazonaws.com", "SourceArn": {"Fn::Sub": route}}
@@ -165,11 +165,11 @@ def only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias(template: N
     permissions = of_type(template, "AWS::Lambda::Permission")
     url = template["Resources"]["FunctionUrl"]["Properties"]
     return [name for name in sorted(ENDPOINT_PERMISSIONS) if permissions.get(name) != wanted[name]] + problems(
-        ((url["TargetFunctionArn"], url["AuthType"]) == (ALIAS_ARN, "NONE"), "the URL leads elsewhere"),
+        ((url["TargetFunctionArn"], url["AuthType"]) == (ALIAS_ARN, "NONE"), "the URL does not call the alias"),
     )
 
 
-def the_endpoint_is_watched_whichever_kind_it_is(template: Node) -> list[str]:
+def both_kinds_of_endpoint_have_alarms(template: Node) -> list[str]:
     watched = {
         "HttpLatencyAlarm": ("Latency", "UrlRequestLatency", "ExtendedStatistic", "p99", 100),
         "HttpErrorsAlarm": ("5xx", "Url5xxCount", "Statistic", "Sum", 0),
@@ -186,20 +186,20 @@ def the_endpoint_is_watched_whichever_kind_it_is(template: Node) -> list[str]:
             ((alarm.get(kind), alarm["Threshold"]) == (statistic, threshold), f"{name}: threshold"),
         )
     tokens = {template["Resources"][f"{name}Alarm"]["Properties"]["MetricName"] for name in _TOKEN_METRICS}
-    return found + problems((tokens == set(_TOKEN_METRICS), f"of tokens only {tokens} are watched"))
+    return found + problems((tokens == set(_TOKEN_METRICS), f"of the token metrics only {tokens} have alarms"))
 
 
 _TOKEN_METRICS = ("TokenRefused", "TokensUnavailable")
 
 
 CHECKS: tuple[Check, ...] = (
-    the_endpoint_exists_only_when_asked_for,
-    without_an_endpoint_the_handler_is_told_of_no_tokens,
+    the_endpoint_exists_only_if_it_is_configured,
+    without_an_endpoint_the_handler_has_no_token_source,
     the_handler_alone_reads_the_tokens_and_nothing_else,
-    the_secret_lets_nobody_in_until_a_token_is_put_into_it,
-    the_http_api_passes_everything_to_the_alias_and_throttles_it,
-    the_access_log_says_nothing_of_who_asked_for_what,
+    the_secret_is_created_with_a_random_value,
+    the_http_api_sends_every_request_to_the_alias_and_throttles,
+    the_access_log_holds_no_personal_data,
     a_function_url_is_throttled_by_reserved_concurrency,
-    only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias,
-    the_endpoint_is_watched_whichever_kind_it_is,
+    besides_mparticle_only_the_endpoint_may_invoke_the_alias,
+    both_kinds_of_endpoint_have_alarms,
 )

@@ -1,6 +1,6 @@
-"""What must hold for permissions, keys and what is kept, beyond what SAM, cfn-lint and the scanners see.
+"""What must hold for permissions, encryption and retention, beyond what SAM, cfn-lint and the scanners see.
 
-Each check takes the template and returns what is wrong with it, in words.
+Each check takes the template and returns a sentence for each problem.
 """
 
 import re
@@ -21,15 +21,15 @@ from tests.deployment.template_reading import (
 )
 
 ENDPOINT_PERMISSIONS = {"HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission"}
-"""Those of the HTTPS endpoint, which template_checks_http.py looks at one by one."""
+"""Those of the HTTPS endpoint; template_checks_http.py checks them."""
 
 TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
 
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-"""What Lambda itself does in the worker's name."""
+"""What Lambda itself does with the worker's role."""
 
 
-# --- who may do what ------------------------------------------------------------------------------------------------
+# --- permissions ----------------------------------------------------------------------------------------------------
 
 
 def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> list[str]:
@@ -46,19 +46,22 @@ def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> 
             (permission["Action"] == "lambda:InvokeFunction", f"{name}: another action than invoking"),
             (permission["FunctionName"] == {"Ref": f"HandlerFunctionAlias{ALIAS}"}, f"{name}: not for the alias"),
             (parameter and _accepts_accounts_only(parameter, optional=bool(condition)), f"{name}: {principal}"),
-            (not condition or _unless_there_is_none(template, condition, principal), f"{name}: given at another time"),
+            (not condition or _unless_there_is_none(template, condition, principal), f"{name}: another condition"),
         )
     parameters = template["Parameters"].values()
     defaults = sorted(parameter["Default"] for parameter in parameters if parameter.get("Default", "") and
                       re.fullmatch(r"\d{12}", str(parameter["Default"])))  # fmt: skip
     return found + problems(
         (defaults == ["338661164609", "457804467337"], f"the documented accounts are not the defaults: {defaults}"),
-        (len({str(principal) for principal in principals}) == len(principals) == 5, "five slots, each its own"),
+        (
+            len({str(principal) for principal in principals}) == len(principals) == 5,
+            "there are not five different accounts",
+        ),
     )
 
 
 def _accepts_accounts_only(parameter: Node, *, optional: bool) -> bool:
-    """Return whether a parameter takes ids of accounts; the one that has no condition must not be none."""
+    """Return whether a parameter accepts account ids only, and none only if it is optional."""
     pattern, default = parameter.get("AllowedPattern", ""), str(parameter["Default"])
     wrong = ["", "*", "12345678901", "1234567890123", "123456789012,210987654321", "arn:aws:iam::123456789012:root"]
     accepts = {text: bool(re.search(pattern, text)) for text in ["123456789012", default, "none", *wrong]}
@@ -126,10 +129,10 @@ def _called_actions() -> set[str]:
 
 
 _CLIENTS = {"_sqs": "sqs", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
-"""Names of clients in the code; `secrets` is also the standard library's, of which only tokens are taken."""
+"""Names of clients in the code. `secrets` is also a standard module, of which the code uses only token_ functions."""
 
 
-# --- what is kept ---------------------------------------------------------------------------------------------------
+# --- encryption and retention ---------------------------------------------------------------------------------------
 
 
 def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
@@ -148,7 +151,7 @@ def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
     return found + [name for name, group in groups.items() if group.get("KmsKeyId") != key]
 
 
-def tables_forget_on_time_and_can_be_restored(template: Node) -> list[str]:
+def tables_have_a_time_to_live_and_can_be_restored(template: Node) -> list[str]:
     wanted = {
         "BillingMode": "PAY_PER_REQUEST",
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
@@ -158,7 +161,7 @@ def tables_forget_on_time_and_can_be_restored(template: Node) -> list[str]:
     return [f"{name}: {key}" for name, table in tables.items() for key in wanted if table.get(key) != wanted[key]]
 
 
-def each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets(template: Node) -> list[str]:
+def each_function_and_the_http_api_has_a_log_group_with_a_retention(template: Node) -> list[str]:
     groups = {group["LogGroupName"]["Fn::Sub"]: group for group in of_type(template, "AWS::Logs::LogGroup").values()}
     named = {f"/aws/lambda/{function['FunctionName']['Fn::Sub']}" for function in functions(template).values()}
     named |= {"/aws/vendedlogs/${AWS::StackName}-http"}
@@ -172,6 +175,6 @@ CHECKS: tuple[Check, ...] = (
     policies_allow_what_the_code_does_and_no_more,
     the_key_is_allowed_only_when_there_is_one,
     everything_is_encrypted_with_the_given_key,
-    tables_forget_on_time_and_can_be_restored,
-    each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets,
+    tables_have_a_time_to_live_and_can_be_restored,
+    each_function_and_the_http_api_has_a_log_group_with_a_retention,
 )

@@ -1,6 +1,6 @@
 """What must hold for alarms and dashboard, beyond what SAM, cfn-lint and the scanners see.
 
-Each check takes the template and returns what is wrong with it, in words.
+Each check takes the template and returns a sentence for each problem.
 """
 
 import json
@@ -20,11 +20,11 @@ def alarms(template: Node) -> dict[str, Node]:
     return of_type(template, "AWS::CloudWatch::Alarm")
 
 
-# --- what is watched ------------------------------------------------------------------------------------------------
+# --- alarms and dashboard -------------------------------------------------------------------------------------------
 
 
-def alarms_and_dashboard_watch_metrics_that_exist(template: Node) -> list[str]:
-    """Compare metrics of our own with the names, the message types and the dimensions that the code writes."""
+def alarms_and_dashboard_use_metrics_that_the_code_writes(template: Node) -> list[str]:
+    """Compare our own metrics with the names, message types and dimensions that the code writes."""
     watched = [metric for alarm in alarms(template).values() for metric in _watched_by(alarm)]
     watched += [metric for widget in dashboard(template)["widgets"] for metric in _shown_in(widget)]
     return [f"{name} with {dimensions}" for name, dimensions in watched if not _exists(name, dimensions)]
@@ -74,11 +74,11 @@ def _filled(text: str) -> str:
     return re.sub(r"\$\{([^}]+)\}", r"\1", numbers)
 
 
-def the_dashboard_can_be_drawn(template: Node) -> list[str]:
+def the_dashboard_is_valid(template: Node) -> list[str]:
     try:
         widgets = dashboard(template)["widgets"]
     except (json.JSONDecodeError, KeyError) as error:
-        return [f"the dashboard is no JSON of widgets: {error}"]
+        return [f"the dashboard is not JSON with widgets: {error}"]
     taken: set[tuple[int, int]] = set()
     found = []
     for widget in widgets:
@@ -87,7 +87,7 @@ def the_dashboard_can_be_drawn(template: Node) -> list[str]:
         found += problems(
             (title, "a widget has no title"),
             (widget["type"] == "alarm" or widget["properties"].get("region") == "AWS::Region", f"{title}: no region"),
-            (not place & taken and max(x for x, _ in place) < 24, f"{title}: not on the grid, or on another widget"),
+            (not place & taken and max(x for x, _ in place) < 24, f"{title}: outside the grid, or on another widget"),
         )
         taken |= place
     return found
@@ -101,7 +101,7 @@ def the_dashboard_shows_every_alarm(template: Node) -> list[str]:
     return [name for name in names if not any(arn == f"{name}.Arn" or arn.endswith(names[name]) for arn in shown)]
 
 
-def alarms_call_somebody_when_there_is_a_topic(template: Node) -> list[str]:
+def alarms_notify_the_topic_if_there_is_one(template: Node) -> list[str]:
     topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     return [
         name
@@ -110,8 +110,8 @@ def alarms_call_somebody_when_there_is_a_topic(template: Node) -> list[str]:
     ]
 
 
-def alarms_on_functions_watch_what_is_released(template: Node) -> list[str]:
-    """Errors, throttles and durations count at the alias: the unpublished version is nobody's concern."""
+def alarms_on_functions_watch_the_alias(template: Node) -> list[str]:
+    """Errors, throttles and durations of the unpublished version must not raise alarms."""
     found = []
     for name, alarm in alarms(template).items():
         if alarm.get("MetricName") in ["Duration", "Errors", "Throttles"]:
@@ -122,24 +122,24 @@ def alarms_on_functions_watch_what_is_released(template: Node) -> list[str]:
             )
     latency = alarms(template)["HandlerLatencyAlarm"]
     promise = (latency.get("ExtendedStatistic"), latency["Threshold"], latency["ComparisonOperator"])
-    return found + problems((promise == ("p99", 200, "GreaterThanThreshold"), f"latency is watched as {promise}"))
+    return found + problems((promise == ("p99", 200, "GreaterThanThreshold"), f"the latency alarm has {promise}"))
 
 
-def a_bad_release_is_taken_back(template: Node) -> list[str]:
+def a_failing_release_is_rolled_back(template: Node) -> list[str]:
     preference = functions(template)["HandlerFunction"].get("DeploymentPreference", {})
     named = references(preference.get("Alarms"))
     return problems(
-        (preference.get("Enabled") == {"Ref": "GradualDeployment"}, "it cannot be switched"),
-        ({"HandlerLatencyAlarm", "HandlerErrorsAlarm", "HttpErrorsAlarm"} <= named, f"only {named} take it back"),
+        (preference.get("Enabled") == {"Ref": "GradualDeployment"}, "no parameter enables it"),
+        ({"HandlerLatencyAlarm", "HandlerErrorsAlarm", "HttpErrorsAlarm"} <= named, f"only {named} roll it back"),
         (named <= set(alarms(template)), f"{named} are not all alarms"),
     )
 
 
 CHECKS: tuple[Check, ...] = (
-    alarms_and_dashboard_watch_metrics_that_exist,
-    the_dashboard_can_be_drawn,
+    alarms_and_dashboard_use_metrics_that_the_code_writes,
+    the_dashboard_is_valid,
     the_dashboard_shows_every_alarm,
-    alarms_call_somebody_when_there_is_a_topic,
-    alarms_on_functions_watch_what_is_released,
-    a_bad_release_is_taken_back,
+    alarms_notify_the_topic_if_there_is_one,
+    alarms_on_functions_watch_the_alias,
+    a_failing_release_is_rolled_back,
 )

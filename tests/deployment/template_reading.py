@@ -88,7 +88,7 @@ def listed(value: object) -> list[Any]:
 
 
 def problems(*found: tuple[object, str]) -> list[str]:
-    """Return what is said of each thing that does not hold."""
+    """Return the text of each condition that is false."""
     return [text for holds, text in found if not holds]
 
 

@@ -318,20 +318,27 @@ def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
 
 
 def test_a_function_url_without_a_throttle_is_refused(lives: dict[str, Life]) -> None:
-    deployment = lives["eu1"].deployment
+    with pytest.raises(ClientError, match="A function URL has no throttle"):
+        update_with_existing_template(lives["eu1"].deployment, HandlerReservedConcurrency="0")
+
+
+def update_with_existing_template(deployment: Deployment, **changed: str) -> None:
+    """Update the stack as the CloudFormation console does when only parameters are changed."""
+    cloudformation = deployment.client("cloudformation")
     given = [
-        {"ParameterKey": name, "ParameterValue": "0"}
-        if name == "HandlerReservedConcurrency"
+        {"ParameterKey": name, "ParameterValue": changed[name]}
+        if name in changed
         else {"ParameterKey": name, "UsePreviousValue": True}
         for name in TEMPLATE["Parameters"]
     ]
-    with pytest.raises(ClientError, match="A function URL has no throttle"):
-        deployment.client("cloudformation").update_stack(
-            StackName=deployment.stack,
-            UsePreviousTemplate=True,
-            Parameters=given,
-            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-        )
+    cloudformation.update_stack(
+        StackName=deployment.stack,
+        UsePreviousTemplate=True,
+        Parameters=given,
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    )
+    waiter = cloudformation.get_waiter("stack_update_complete")
+    waiter.wait(StackName=deployment.stack, WaiterConfig={"Delay": 1})
 
 
 def test_the_dashboard_stands_and_is_json(life: Life) -> None:
@@ -394,6 +401,17 @@ def waits_until_empty(deployment: Deployment, *outputs: str) -> bool:
 def waiting(deployment: Deployment, output: str) -> int:
     attributes = queue(deployment, output)
     return sum(int(count) for name, count in attributes.items() if name.startswith("ApproximateNumberOfMessages"))
+
+
+def test_an_update_publishes_versions_only_if_a_setting_of_the_functions_changes(lives: dict[str, Life]) -> None:
+    """With the existing template too. One of the last of the module: it changes what the others look at."""
+    deployment = lives["au1"].deployment
+    versions = []
+    for changed in ({"QueueAgeAlarmSeconds": "700"}, {"MaxAttempts": "6"}):
+        update_with_existing_template(deployment, **changed)
+        released_attempts = released(deployment, "worker")["Environment"]["Variables"]["MAX_ATTEMPTS"]
+        versions.append((Standing.of(deployment).versions, released_attempts))
+    assert versions == [({"handler": "2", "worker": "2"}, "5"), ({"handler": "3", "worker": "3"}, "6")]
 
 
 def test_tearing_down_leaves_nothing(lives: dict[str, Life]) -> None:

@@ -1,4 +1,4 @@
-"""The template's promises that no tool checks, and that the checks of these promises are not blind."""
+"""Checks of the template that no tool makes; each is tried on templates with planted faults."""
 
 import copy
 import json
@@ -88,20 +88,20 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "open": put(f"{MEMBERSHIP_DEAD}/RedriveAllowPolicy/redrivePermission", "allowAll"),
         "none": drop(f"{MEMBERSHIP}/RedrivePolicy"),
     },
-    "queues_keep_what_they_take_as_long_as_sqs_allows": {
+    "queues_have_the_longest_retention_and_the_largest_messages_of_sqs": {
         "four-days": drop(f"{MEMBERSHIP}/MessageRetentionPeriod"),
         "256-kb": put(f"{MEMBERSHIP}/MaximumMessageSize", 262144),
     },
-    "sqs_gives_up_long_after_the_worker_would_have": {
+    "max_receive_count_is_above_the_workers_attempts": {
         "few": put(f"{MEMBERSHIP}/RedrivePolicy/maxReceiveCount", 5),
         "patient": put("Parameters/MaxAttempts/MaxValue", 1000),
     },
-    "messages_stay_hidden_for_six_times_as_long_as_the_worker_may_run": {
+    "visibility_timeouts_are_six_times_the_workers_timeout": {
         "short": put(f"{MEMBERSHIP}/VisibilityTimeout", 60),
         "default": drop(f"{MEMBERSHIP}/VisibilityTimeout"),
         "slow-worker": put(f"{WORKER}/Timeout", 61),
     },
-    "the_worker_takes_from_both_queues_and_reports_failures_one_by_one": {
+    "the_worker_receives_from_both_queues_and_reports_failures_by_message": {
         "unpublished": put(f"{DELIVERY}/FunctionName", {"Ref": "WorkerFunction"}),
         "whole-batches": drop(f"{DELIVERY}/FunctionResponseTypes"),
         "unbounded": drop(f"{DELIVERY}/ScalingConfig"),
@@ -129,7 +129,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "no-function": put(f"{HANDLER}/Handler", "mparticle_firehose.firehose.handle"),
         "no-module": put(f"{WORKER}/Handler", "mparticle_firehose.worker.worker"),
     },
-    "functions_outlast_what_they_wait_for": {
+    "function_timeouts_are_longer_than_the_calls_in_them": {
         "handler": put(f"{HANDLER}/Timeout", 5),
         "worker": put(f"{WORKER}/Timeout", 10),
         "slow-by-default": put("Parameters/HandlerDeadlineMs/Default", 250),
@@ -204,15 +204,15 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "variables": drop("Globals/Function/KmsKeyArn"),
         "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
     },
-    "tables_forget_on_time_and_can_be_restored": {
+    "tables_have_a_time_to_live_and_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),
         "no-backup": drop("Resources/SuspensionTable/Properties/PointInTimeRecoverySpecification"),
     },
-    "each_function_and_the_http_api_log_into_a_group_of_its_own_that_forgets": {
+    "each_function_and_the_http_api_has_a_log_group_with_a_retention": {
         "for-ever": drop("Resources/HandlerLogGroup/Properties/RetentionInDays"),
         "other-name": put("Resources/HandlerLogGroup/Properties/LogGroupName", {"Fn::Sub": "/aws/lambda/handler"}),
     },
-    "alarms_and_dashboard_watch_metrics_that_exist": {
+    "alarms_and_dashboard_use_metrics_that_the_code_writes": {
         "metric": put(f"{alarm('CredentialsRefused')}/MetricName", "Suspensions"),
         "message-type": put(f"{alarm('CredentialsRefused')}/Dimensions/1/Value", "worker"),
         "dimension-missing": drop(f"{alarm('CredentialsRefused')}/Dimensions/0"),
@@ -220,7 +220,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "inside-math": put(f"{alarm('SpillRate')}/Metrics/1/MetricStat/Metric/MetricName", "Spilled"),
         "on-the-dashboard": write(BOARD, '"EventsSpilled"', '"Spilled"'),
     },
-    "the_dashboard_can_be_drawn": {
+    "the_dashboard_is_valid": {
         "no-json": write(BOARD, '"widgets": [', '"widgets": [,'),
         "no-widgets": write(BOARD, '"widgets"', '"widget"'),
         "no-region": write(BOARD, '"region": "${AWS::Region}"', '"region": "here"'),
@@ -230,21 +230,21 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "the_dashboard_shows_every_alarm": {
         "one-left-out": write(BOARD, "${EventAgeAlarm.Arn}", "${MembershipAgeAlarm.Arn}"),
     },
-    "alarms_call_somebody_when_there_is_a_topic": {
+    "alarms_notify_the_topic_if_there_is_one": {
         "silent": drop(f"{alarm('EventAge')}/AlarmActions"),
         "unexplained": drop(f"{alarm('EventAge')}/AlarmDescription"),
     },
-    "alarms_on_functions_watch_what_is_released": {
+    "alarms_on_functions_watch_the_alias": {
         "unpublished": drop(f"{alarm('HandlerErrors')}/Dimensions/1"),
         "average": drop(f"{alarm('HandlerLatency')}/ExtendedStatistic"),
         "lenient": put(f"{alarm('HandlerLatency')}/Threshold", 2000),
     },
-    "a_bad_release_is_taken_back": {
+    "a_failing_release_is_rolled_back": {
         "always-at-once": drop(f"{HANDLER}/DeploymentPreference"),
         "unnoticed": drop(f"{HANDLER}/DeploymentPreference/Alarms"),
         "unnoticed-over-https": drop(f"{HANDLER}/DeploymentPreference/Alarms/Fn::If/1/3"),
     },
-    "the_endpoint_exists_only_when_asked_for": {
+    "the_endpoint_exists_only_if_it_is_configured": {
         "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
         "unguarded-by-default": put("Parameters/HttpTokenSource/Default", "off"),
         "always": drop("Resources/HttpApi/Condition"),
@@ -252,7 +252,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "another": put("Resources/SecondUrl", {"Type": "AWS::Lambda::Url", "Properties": {}}),
         "condition": put("Conditions/HasHttpTokenSecret/Fn::And/1/Fn::Equals/1", "off"),
     },
-    "without_an_endpoint_the_handler_is_told_of_no_tokens": {
+    "without_an_endpoint_the_handler_has_no_token_source": {
         "always": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE", {"Ref": "HttpTokenSource"}),
         "off": put(f"{VARIABLES}/HTTP_TOKEN_SOURCE/Fn::If/2/Fn::If/2", "off"),
     },
@@ -263,12 +263,12 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "always": put(f"{HANDLER_POLICY}/4/Fn::If/0", "HasHttpEndpoint"),
         "never": drop(f"{HANDLER_POLICY}/5"),
     },
-    "the_secret_lets_nobody_in_until_a_token_is_put_into_it": {
+    "the_secret_is_created_with_a_random_value": {
         "known": put("Resources/HttpTokenSecret/Properties/SecretString", "token"),
         "made-anew": put("Resources/HttpTokenSecret/Properties/GenerateSecretString/PasswordLength", 65),
         "none": drop("Resources/HttpTokenSecret"),
     },
-    "the_http_api_passes_everything_to_the_alias_and_throttles_it": {
+    "the_http_api_sends_every_request_to_the_alias_and_throttles": {
         "unpublished": put("Resources/HttpApiIntegration/Properties/IntegrationUri", {"Ref": "HandlerFunction"}),
         "other-format": put("Resources/HttpApiIntegration/Properties/PayloadFormatVersion", "1.0"),
         "impatient": put("Resources/HttpApiIntegration/Properties/TimeoutInMillis", 100),
@@ -277,7 +277,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "unthrottled": drop(f"{STAGE}/DefaultRouteSettings/ThrottlingRateLimit"),
         "slow": put("Parameters/HttpRateLimit/Default", 2000),
     },
-    "the_access_log_says_nothing_of_who_asked_for_what": {
+    "the_access_log_holds_no_personal_data": {
         "address": write(f"{STAGE}/AccessLogSettings/Format", "$context.requestTime", "$context.identity.sourceIp"),
         "path": write(f"{STAGE}/AccessLogSettings/Format", "$context.routeKey", "$context.path"),
         "none": drop(f"{STAGE}/AccessLogSettings"),
@@ -290,14 +290,14 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "for-the-other": put("Rules/AFunctionUrlIsThrottled/RuleCondition/Fn::Equals/1", "http-api"),
         "nothing-asserted": put("Rules/AFunctionUrlIsThrottled/Assertions", []),
     },
-    "only_the_endpoint_may_invoke_beside_mparticle_and_only_the_alias": {
+    "besides_mparticle_only_the_endpoint_may_invoke_the_alias": {
         "any-api": drop("Resources/HttpApiPermission/Properties/SourceArn"),
         "other-account": write("Resources/HttpApiPermission/Properties/SourceArn/Fn::Sub", "${AWS::AccountId}", "*"),
         "open-function": drop("Resources/FunctionUrlInvokePermission/Properties/InvokedViaFunctionUrl"),
         "one-permission": drop("Resources/FunctionUrlInvokePermission"),
         "unpublished": put("Resources/FunctionUrl/Properties/TargetFunctionArn", {"Ref": "HandlerFunction"}),
     },
-    "the_endpoint_is_watched_whichever_kind_it_is": {
+    "both_kinds_of_endpoint_have_alarms": {
         "lenient": put(f"{alarm('HttpLatency')}/Threshold", 200),
         "average": drop(f"{alarm('HttpLatency')}/ExtendedStatistic"),
         "api-only": put(f"{alarm('HttpErrors')}/MetricName", "5xx"),
@@ -305,7 +305,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "unpublished": drop(f"{alarm('HttpErrors')}/Dimensions/Fn::If/2/1"),
         "tokens": put(f"{alarm('TokenRefused')}/MetricName", "Refused"),
     },
-    "no_partition_region_or_account_is_written_down": {
+    "no_partition_region_or_account_is_hard_coded": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),
         "region": put(f"{HANDLER}/Description", "in us-east-1"),
         "account": put("Resources/FirstMParticlePermission/Properties/Principal", "338661164609"),
@@ -316,7 +316,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "condition": drop("Conditions/InARegionOfAPod/Fn::Or/2"),
         "anywhere": put("Parameters/OutsidePodRegions/Default", "allow"),
     },
-    "every_look_into_a_mapping_finds_something": {
+    "every_find_in_map_finds_a_value": {
         "key": put("Outputs/MParticlePod/Value/Fn::FindInMap/2", "Name"),
         "row": put("Outputs/MParticlePod/Value/Fn::FindInMap/1", "eu-west-1"),
         "map": put("Outputs/MParticlePod/Value/Fn::FindInMap/0", "Pod"),
@@ -328,7 +328,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "wrong-default": put("Parameters/LogLevel/Default", "VERBOSE"),
         "unused": put("Rules/InARegionOfAPod/RuleCondition", {}),
     },
-    "outputs_say_what_others_need": {
+    "outputs_have_what_other_tools_need": {
         "no-alias": put("Outputs/HandlerAliasArn/Value", {"Ref": "HandlerFunction"}),
         "no-dashboard": drop("Outputs/DashboardUrl"),
         "an-account-hidden": drop("Outputs/MParticleAccounts/Value/Fn::Join/1/4"),
@@ -337,7 +337,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
 
 
 @pytest.mark.parametrize("name", CHECKS)
-def test_the_template_keeps_its_promise_that(name: str) -> None:
+def test_the_template_passes_the_check(name: str) -> None:
     assert CHECKS[name](TEMPLATE) == []
 
 
@@ -349,7 +349,7 @@ def test_the_template_keeps_its_promise_that(name: str) -> None:
         for fault, plant in faults.items()
     ],
 )
-def test_a_planted_fault_is_seen(name: str, plant: Fault) -> None:
+def test_the_check_detects_a_planted_fault(name: str, plant: Fault) -> None:
     template = copy.deepcopy(TEMPLATE)
     plant(template)
 

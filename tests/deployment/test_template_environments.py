@@ -46,13 +46,13 @@ def test_every_environment_deploys_the_same_stack_with_no_more_rights_than_it_ne
 
 
 @pytest.mark.parametrize("name", ON_AWS)
-def test_on_aws_somebody_looks_at_what_changes_and_releases_are_gradual(name: str) -> None:
+def test_on_aws_a_deployment_is_confirmed_and_gradual(name: str) -> None:
     assert ON_AWS[name]["deploy"]["parameters"]["confirm_changeset"] is True
     assert overrides(name)["GradualDeployment"] == "true"
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_what_an_environment_sets_is_a_parameter_that_takes_it(name: str) -> None:
+def test_an_environment_sets_only_values_that_the_parameters_accept(name: str) -> None:
     for parameter, value in overrides(name).items():
         constraint = PARAMETERS[parameter]
         assert value in constraint.get("AllowedValues", [value])
