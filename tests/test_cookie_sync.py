@@ -10,21 +10,21 @@ HERE = f"https://{COOKIE_SYNC_HOST}"
 
 
 def declared(**fields: Any) -> CookieSync:
-    return CookieSync(**({"cookie_name": "acme_id"} | fields))
+    return CookieSync(**({"cookie_name": "sample_id"} | fields))
 
 
 @pytest.mark.parametrize(
     "fields",
     [
         {},
-        {"cookie_name": "__Host-acme"},
-        {"cookie_name": "__Secure-acme", "cookie_domain": "acme.example"},
+        {"cookie_name": "__Host-sample"},
+        {"cookie_name": "__Secure-sample", "cookie_domain": "sample.example"},
         {"cookie_days": 1, "days_between_syncs": 1},
         {"cookie_days": 400, "days_between_syncs": 400},
         {"id_pattern": "[0-9]{1,20}", "new_id": lambda: "7"},
         {"macro": "%%ID%%"},
         {"macro": "[UID]"},
-        {"allowed_hosts": (COOKIE_SYNC_HOST, "sync.acme.example")},
+        {"allowed_hosts": (COOKIE_SYNC_HOST, "sync.sample.example")},
         {"default_redirect": f"{HERE}/v1/sync?ID=${{PARTNER_ID}}"},
         {"answer": "no_content"},
         {"error_parameter": "error"},
@@ -40,7 +40,10 @@ def test_a_valid_configuration_is_accepted(fields: dict[str, Any]) -> None:
     ("field", "value"),
     [
         *(("cookie_name", name) for name in ("", "a b", "a;b", "a=b", "a,b", "a\r\n", "ä", '"a"')),
-        *(("cookie_domain", domain) for domain in ("", ".acme.example", "Acme.example", "acme", "a.b;", "127.0.0.1")),
+        *(
+            ("cookie_domain", domain)
+            for domain in ("", ".sample.example", "Sample.example", "sample", "a.b;", "127.0.0.1")
+        ),
         *(("cookie_days", days) for days in (0, -1, 401)),
         *(("days_between_syncs", days) for days in (0, 391)),
         *(("id_pattern", pattern) for pattern in ("(", "[a-z-]+", ".*")),
@@ -77,7 +80,7 @@ def test_an_invalid_or_unsafe_field_is_refused_by_name(field: str, value: Any) -
 
 def test_a_host_cookie_has_no_domain() -> None:
     with pytest.raises(ConfigurationError, match="cookie_domain: must be None"):
-        declared(cookie_name="__Host-acme", cookie_domain="acme.example")
+        declared(cookie_name="__Host-sample", cookie_domain="sample.example")
 
 
 def test_every_mistake_is_named_at_once() -> None:

@@ -32,7 +32,7 @@ class Difference:
     """One value that is not the same in two registrations.
 
     Attributes:
-        path: of the value, with entries of lists by their name: ``a.account_settings[apiKey].type``.
+        path: of the value, with entries of lists by their name: ``a.account_settings[key].type``.
         before: the value in the committed registration.
         after: the value that the code declares.
     """

@@ -155,10 +155,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--endpoint", type=_endpoint, action="append", metavar="POD=URL", help="the output HttpEndpointUrl of its stack"
     )
-    cookie_sync = Room.of().integration().cookie_sync
+    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
+    options = parser.parse_args(arguments)
+    cookie_sync = Room.of(options.partner).integration().cookie_sync
     if cookie_sync is None:
         parser.error("this integration takes no part in the cookie sync")
-    print(questionnaire(cookie_sync(), dict(parser.parse_args(arguments).endpoint or PLACEHOLDER.items())), end="")
+    print(questionnaire(cookie_sync(), dict(options.endpoint or PLACEHOLDER.items())), end="")
     return 0
 
 

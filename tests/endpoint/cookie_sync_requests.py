@@ -11,10 +11,10 @@ from mparticle_firehose.endpoint.responses import error_response
 
 NEW_ID = "id-of-a-new-user-00001"
 KNOWN_ID = "id-of-a-known-user-001"
-DECLARATION = CookieSync(cookie_name="acme_id", cookie_days=30, new_id=lambda: NEW_ID)
+DECLARATION = CookieSync(cookie_name="sample_id", cookie_days=30, new_id=lambda: NEW_ID)
 
 # As mParticle configures them: escaped for HTML, with a macro of its own.
-PIXEL_URL = "https://acme.example/cookie-sync?source=web&amp;mpid=%%mpid%%&amp;redirect="
+PIXEL_URL = "https://sample.example/cookie-sync?source=web&amp;mpid=%%mpid%%&amp;redirect="
 REDIRECT_URL = (
     f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=123456&amp;MPID=%%mpid%%&amp;ID=${{PARTNER_ID}}&amp;Key=mpKey&amp;env=2"
 )

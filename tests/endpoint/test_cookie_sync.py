@@ -44,36 +44,36 @@ class TestAVisit:
                 "Location": f"https://{COOKIE_SYNC_HOST}/v1/sync?esid=123456&MPID=77&ID={NEW_ID}&Key=mpKey&env=2"
                 "&source=web",
             },
-            cookies=(f"acme_id={NEW_ID}; {ATTRIBUTES}",),
+            cookies=(f"sample_id={NEW_ID}; {ATTRIBUTES}",),
         )
 
     def test_of_a_known_user_sends_the_id_and_sets_the_cookie_again(self) -> None:
-        answer = ask(sdk_query(), cookies=("other=x", f"acme_id={KNOWN_ID}"))
+        answer = ask(sdk_query(), cookies=("other=x", f"sample_id={KNOWN_ID}"))
 
         assert dict(parameters(answer))["ID"] == KNOWN_ID
-        assert answer.cookies == (f"acme_id={KNOWN_ID}; {ATTRIBUTES}",)
+        assert answer.cookies == (f"sample_id={KNOWN_ID}; {ATTRIBUTES}",)
 
     def test_with_several_cookies_of_one_name_uses_the_first_that_is_an_id(self) -> None:
-        cookies = ("acme_id=not an id", f"acme_id={KNOWN_ID}", f"acme_id={NEW_ID}")
+        cookies = ("sample_id=not an id", f"sample_id={KNOWN_ID}", f"sample_id={NEW_ID}")
 
         assert dict(parameters(ask(sdk_query(), cookies=cookies)))["ID"] == KNOWN_ID
 
     @pytest.mark.parametrize(
         "cookie",
         [
-            "acme_id",
-            "acme_id=",
-            "acme_id=short",
-            f"acme_id={KNOWN_ID}x",
-            f"acme_id={KNOWN_ID}\r\nSet-Cookie: a=b",
-            f"acme_id={KNOWN_ID}\n",
-            "acme_id=%0d%0aSet-Cookie:%20ab",
-            "acme_id=</script><script>xxxxx",
-            "acme_id=ïd-of-a-known-user-001",
-            f'acme_id="{KNOWN_ID}"',
-            f"ACME_ID={KNOWN_ID}",
-            f"xacme_id={KNOWN_ID}",
-            f"x; acme_id={KNOWN_ID}",
+            "sample_id",
+            "sample_id=",
+            "sample_id=short",
+            f"sample_id={KNOWN_ID}x",
+            f"sample_id={KNOWN_ID}\r\nSet-Cookie: a=b",
+            f"sample_id={KNOWN_ID}\n",
+            "sample_id=%0d%0aSet-Cookie:%20ab",
+            "sample_id=</script><script>xxxxx",
+            "sample_id=ïd-of-a-known-user-001",
+            f'sample_id="{KNOWN_ID}"',
+            f"SAMPLE_ID={KNOWN_ID}",
+            f"xsample_id={KNOWN_ID}",
+            f"x; sample_id={KNOWN_ID}",
         ],
     )
     def test_with_a_cookie_that_is_not_an_id_is_that_of_a_new_user(self, cookie: str) -> None:
@@ -86,20 +86,20 @@ class TestAVisit:
     def test_replaces_a_cookie_with_forbidden_characters_even_if_it_matches_the_pattern(self, value: str) -> None:
         lax = replace(DECLARATION, id_pattern=r"x[\s\S]*", new_id=lambda: "x1")
 
-        answer = ask(sdk_query(), declaration=lax, cookies=(f"acme_id={value}",))
+        answer = ask(sdk_query(), declaration=lax, cookies=(f"sample_id={value}",))
 
         assert dict(parameters(answer))["ID"] == "x1"
-        assert answer.cookies == (f"acme_id=x1; {ATTRIBUTES}",)
+        assert answer.cookies == (f"sample_id=x1; {ATTRIBUTES}",)
 
     def test_sets_the_cookie_for_the_configured_domain(self) -> None:
-        answer = ask(sdk_query(), declaration=replace(DECLARATION, cookie_domain="acme.example"))
+        answer = ask(sdk_query(), declaration=replace(DECLARATION, cookie_domain="sample.example"))
 
         assert answer.cookies == (
-            f"acme_id={NEW_ID}; Max-Age=2592000; Domain=acme.example; Path=/; Secure; HttpOnly; SameSite=None",
+            f"sample_id={NEW_ID}; Max-Age=2592000; Domain=sample.example; Path=/; Secure; HttpOnly; SameSite=None",
         )
 
     def test_of_each_new_user_makes_a_different_id(self) -> None:
-        declaration = CookieSync(cookie_name="acme_id")
+        declaration = CookieSync(cookie_name="sample_id")
         ids = {dict(parameters(ask(sdk_query(), declaration=declaration)))["ID"] for _ in range(100)}
 
         assert len(ids) == 100
@@ -113,7 +113,7 @@ class TestTheId:
             ("ID=${PARTNER_ID}", [("ID", KNOWN_ID)]),
             ("ID=%24%7BPARTNER_ID%7D", [("ID", KNOWN_ID)]),
             ("ID=%24%7bPARTNER_ID%7d", [("ID", KNOWN_ID)]),
-            ("user=acme-${PARTNER_ID}&ID=", [("user", f"acme-{KNOWN_ID}"), ("ID", "")]),
+            ("user=sample-${PARTNER_ID}&ID=", [("user", f"sample-{KNOWN_ID}"), ("ID", "")]),
             ("a=${PARTNER_ID}&b=${PARTNER_ID}", [("a", KNOWN_ID), ("b", KNOWN_ID)]),
             ("esid=1", [("esid", "1"), ("ID", KNOWN_ID)]),
             ("ID=&esid=1", [("esid", "1"), ("ID", KNOWN_ID)]),
@@ -126,7 +126,7 @@ class TestTheId:
     def test_replaces_the_macro_or_else_the_parameter(self, query: str, expected: list[tuple[str, str]]) -> None:
         redirect = f"https://{COOKIE_SYNC_HOST}/v1/sync?{query}"
 
-        assert parameters(ask(f"redirect={encoded(redirect)}", cookies=(f"acme_id={KNOWN_ID}",))) == expected
+        assert parameters(ask(f"redirect={encoded(redirect)}", cookies=(f"sample_id={KNOWN_ID}",))) == expected
 
     def test_is_the_last_parameter_if_the_redirect_was_not_encoded(self) -> None:
         query = f"redirect={TARGET}&Key=k"
@@ -223,7 +223,7 @@ class TestTheRedirect:
         assert code(ask(f"redirect={encoded(TARGET)}&{query}")) == "query_malformed"
 
     def test_is_not_quoted_if_it_is_refused(self) -> None:
-        answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("acme_id=canary-cookie",))
+        answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("sample_id=canary-cookie",))
 
         assert answer == HttpResponse(
             status=400,
@@ -237,9 +237,9 @@ class TestNoContent:
 
     @pytest.mark.parametrize("query", ["", "mpid=77", "redirect=https%3A%2F%2Fevil.example%2F", sdk_query()])
     def test_sets_the_cookie_and_does_not_redirect(self, query: str) -> None:
-        answer = ask(query, declaration=self.DECLARATION, cookies=(f"acme_id={KNOWN_ID}",))
+        answer = ask(query, declaration=self.DECLARATION, cookies=(f"sample_id={KNOWN_ID}",))
 
-        assert answer == HttpResponse(status=204, headers=NO_STORE, cookies=(f"acme_id={KNOWN_ID}; {ATTRIBUTES}",))
+        assert answer == HttpResponse(status=204, headers=NO_STORE, cookies=(f"sample_id={KNOWN_ID}; {ATTRIBUTES}",))
 
     def test_sets_no_cookie_for_a_user_who_objects(self) -> None:
         answer = ask(sdk_query(), declaration=self.DECLARATION, headers={"sec-gpc": "1"})
@@ -259,10 +259,10 @@ OPTED_OUT: dict[str, Signal] = {
     "sale opted out of, after a space": ({}, "us_privacy=%201NYN", ()),
     "one of two says so": ({}, "us_privacy=1YNN&us_privacy=1YYN", ()),
     "one of two says so, in capitals": ({}, "us_privacy=1YNN&US_PRIVACY=1YYN", ()),
-    "opted out at the partner": ({}, "", ("acme_id=opt-out",)),
-    "opted out at the partner, in quotes": ({}, "", ('acme_id="opt-out"',)),
-    "opted out at the partner, in capitals": ({}, "", ("acme_id=OPT-OUT",)),
-    "opted out at the partner, with an old id": ({}, "", (f"acme_id={KNOWN_ID}", "acme_id=opt-out")),
+    "opted out at the partner": ({}, "", ("sample_id=opt-out",)),
+    "opted out at the partner, in quotes": ({}, "", ('sample_id="opt-out"',)),
+    "opted out at the partner, in capitals": ({}, "", ("sample_id=OPT-OUT",)),
+    "opted out at the partner, with an old id": ({}, "", (f"sample_id={KNOWN_ID}", "sample_id=opt-out")),
 }
 NO_CONSENT: dict[str, Signal] = {
     "gdpr without a consent": ({}, "gdpr=1", ()),
@@ -283,8 +283,8 @@ NO_OBJECTION: dict[str, Signal] = {
     "us privacy that does not apply": ({}, "us_privacy=1---", ()),
     "us privacy that was not replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
     "headers that say something else": ({"sec-gpc": "yes", "dnt": "unspecified"}, "gdpr=", ()),
-    "another value of the cookie": ({}, "", ('acme_id="opt-in"', "acme_id=OPT-OUT-NOT")),
-    "another cookie": ({}, "", ("acme=opt-out", f"acme_id={KNOWN_ID}")),
+    "another value of the cookie": ({}, "", ('sample_id="opt-in"', "sample_id=OPT-OUT-NOT")),
+    "another cookie": ({}, "", ("sample=opt-out", f"sample_id={KNOWN_ID}")),
 }
 
 
@@ -298,7 +298,7 @@ class TestAUserWhoObjects:
     def test_gets_no_cookie_and_no_redirect(self, signal: Signal) -> None:
         headers, query, cookies = signal
 
-        answer = visit((headers, query, (*cookies, f"acme_id={KNOWN_ID}")), DECLARATION)
+        answer = visit((headers, query, (*cookies, f"sample_id={KNOWN_ID}")), DECLARATION)
 
         assert answer == HttpResponse(status=204, headers=NO_STORE)
 
@@ -332,7 +332,7 @@ class TestAUserWhoObjects:
     )
     def test_may_say_so_in_the_redirect_too(self, signals: str, error: str) -> None:
         redirect = encoded(f"https://{COOKIE_SYNC_HOST}/v1/sync?{signals}&ID=${{PARTNER_ID}}")
-        query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"acme_id={KNOWN_ID}",)
+        query, cookies = f"redirect={redirect}&gdpr=0&us_privacy=1YNN", (f"sample_id={KNOWN_ID}",)
 
         assert ask(query, cookies=cookies) == HttpResponse(status=204, headers=NO_STORE)
         assert parameters(ask(query, declaration=WITH_ERRORS, cookies=cookies))[-1] == ("error", error)
@@ -342,7 +342,7 @@ class TestAUserWhoObjects:
         assert len(visit(signal, WITH_ERRORS).cookies) == 1
 
     def test_is_redirected_without_the_macro(self) -> None:
-        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/?user=acme-${{PARTNER_ID}}&esid=1")
+        redirect = encoded(f"https://{COOKIE_SYNC_HOST}/?user=sample-${{PARTNER_ID}}&esid=1")
 
         answer = ask(f"redirect={redirect}&x=${{PARTNER_ID}}", declaration=WITH_ERRORS, headers={"dnt": "1"})
 

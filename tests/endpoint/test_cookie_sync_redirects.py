@@ -133,7 +133,7 @@ def assert_harmless(answer: HttpResponse) -> None:
         assert len(location) <= 8_192
     values = (*answer.headers.values(), *answer.cookies)
     assert all(PRINTABLE.fullmatch(value.replace(" ", "")) for value in values)
-    assert all(cookie.count(";") == 5 and cookie.startswith("acme_id=") for cookie in answer.cookies)
+    assert all(cookie.count(";") == 5 and cookie.startswith("sample_id=") for cookie in answer.cookies)
 
 
 @pytest.mark.parametrize("url", TRICKS.values(), ids=TRICKS)
@@ -210,7 +210,7 @@ def test_two_redirects_are_refused(query: str) -> None:
     ],
 )
 def test_no_parameter_becomes_part_of_a_header(place: str, injected: str) -> None:
-    answer = ask(f"redirect={encoded(TARGET)}&{place.format(injected)}", cookies=(f"acme_id={KNOWN_ID}",))
+    answer = ask(f"redirect={encoded(TARGET)}&{place.format(injected)}", cookies=(f"sample_id={KNOWN_ID}",))
 
     assert answer.status == 302
     assert_harmless(answer)
@@ -225,7 +225,7 @@ urls = st.one_of(
     st.builds(f"https://{HOST}/v1/sync?{{}}".format, pairs.map(urlencode)),
     texts,
 )
-cookies = st.lists(st.one_of(texts, st.builds("acme_id={}".format, texts)), max_size=3).map(tuple)
+cookies = st.lists(st.one_of(texts, st.builds("sample_id={}".format, texts)), max_size=3).map(tuple)
 
 
 @settings(max_examples=1_000, deadline=None)
@@ -247,7 +247,7 @@ def test_added_parameters_are_in_the_redirect(own: list[tuple[str, str]], extras
     reserved = {"id", "redirect"} | {name.lower() for name, _ in own}
     echoed = [(name, value) for name, value in extras if name.lower() not in reserved]
 
-    answer = ask(urlencode([*extras, ("redirect", url)]), cookies=(f"acme_id={KNOWN_ID}",))
+    answer = ask(urlencode([*extras, ("redirect", url)]), cookies=(f"sample_id={KNOWN_ID}",))
 
     if answer.status == 302:  # an extra may be a second redirect, and any of them an objection
         query = urlsplit(answer.headers["Location"]).query

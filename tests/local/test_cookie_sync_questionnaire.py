@@ -10,7 +10,7 @@ from mparticle_firehose.cookie_sync import CookieSync, OptOutSignal, SyncError
 from mparticle_firehose.endpoint import cookie_sync as endpoint_module
 from tests.endpoint.cookie_sync_requests import DECLARATION, NEW_ID
 
-ENDPOINTS = {"US1": "https://us.acme.example/", "EU1": "https://eu.acme.example"}
+ENDPOINTS = {"US1": "https://us.sample.example/", "EU1": "https://eu.sample.example"}
 
 
 def answers(declaration: CookieSync = DECLARATION, **endpoints: str) -> dict[str, str]:
@@ -21,10 +21,10 @@ def answers(declaration: CookieSync = DECLARATION, **endpoints: str) -> dict[str
 
 def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> None:
     assert answers() == {
-        "What is the endpoint's URL?": "- `https://us.acme.example/cookie-sync?redirect=`\n"
-        "- `https://eu.acme.example/cookie-sync?redirect=`",
-        "Does it differ between data centres?": "Yes:\n\n- US1: `https://us.acme.example/cookie-sync?redirect=`\n"
-        "- EU1: `https://eu.acme.example/cookie-sync?redirect=`",
+        "What is the endpoint's URL?": "- `https://us.sample.example/cookie-sync?redirect=`\n"
+        "- `https://eu.sample.example/cookie-sync?redirect=`",
+        "Does it differ between data centres?": "Yes:\n\n- US1: `https://us.sample.example/cookie-sync?redirect=`\n"
+        "- EU1: `https://eu.sample.example/cookie-sync?redirect=`",
         "Does the endpoint redirect?": "Yes, 302, to the URL in the parameter `redirect`, over HTTPS and only to "
         "`cookiesync.mparticle.com`.",
         "Which macro does the endpoint replace by its id?": "`${PARTNER_ID}`, in the redirect's query. Without it the "
@@ -34,7 +34,7 @@ def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> 
         "it are added to it, unless it has one of that name; `ID` never is. `gdpr` with `gdpr_consent`, and "
         "`us_privacy`, are read in both.",
         "What does a redirect look like?": "The browser asks for\n\n"
-        "    https://us.acme.example/cookie-sync?redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsync%3Fesid"
+        "    https://us.sample.example/cookie-sync?redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsync%3Fesid"
         "%3D123456%26MPID%3D1234567890123456789%26ID%3D%24%7BPARTNER_ID%7D%26Key%3Dkey%26env%3D2&domain=shop.example"
         "\n\nand is answered 302, to\n\n"
         "    https://cookiesync.mparticle.com/v1/sync?esid=123456&MPID=1234567890123456789"
@@ -46,9 +46,9 @@ def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> 
 
 
 def test_one_url_for_all_data_centres_is_said_to_be_one() -> None:
-    answered = answers(US1="https://acme.example", EU1="https://acme.example")
+    answered = answers(US1="https://sample.example", EU1="https://sample.example")
 
-    assert answered["What is the endpoint's URL?"] == "- `https://acme.example/cookie-sync?redirect=`"
+    assert answered["What is the endpoint's URL?"] == "- `https://sample.example/cookie-sync?redirect=`"
     assert answered["Does it differ between data centres?"] == "No: the same for US1, EU1."
 
 
@@ -63,7 +63,7 @@ def test_every_error_code_is_explained_if_any_is_sent() -> None:
 def test_an_endpoint_that_redirects_nobody_says_so_everywhere() -> None:
     answered = answers(replace(DECLARATION, answer="no_content"))
 
-    assert answered["What is the endpoint's URL?"].startswith("- `https://us.acme.example/cookie-sync?mpid=%%mpid%%`")
+    assert answered["What is the endpoint's URL?"].startswith("- `https://us.sample.example/cookie-sync?mpid=%%mpid%%`")
     assert answered["Does the endpoint redirect?"] == "No."
     assert answered["Which macro does the endpoint replace by its id?"] == "None: no id is returned."
     assert answered["Which further parameters are needed?"] == "None but `mpid`."
@@ -73,7 +73,7 @@ def test_an_endpoint_that_redirects_nobody_says_so_everywhere() -> None:
 
 def test_what_differs_from_the_defaults_shows() -> None:
     declaration = CookieSync(
-        cookie_name="acme_id",
+        cookie_name="sample_id",
         macro="[UID]",
         id_parameter="uid",
         redirect_parameter="redir",
@@ -99,21 +99,33 @@ def test_what_differs_from_the_defaults_shows() -> None:
 
 
 def test_the_command_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--endpoint", "US1=https://us.acme.example", "--endpoint", "EU1=https://eu.acme.example"]) == 0
+    assert (
+        main(
+            [
+                "--partner",
+                "tests/sample",
+                "--endpoint",
+                "US1=https://us.sample.example",
+                "--endpoint",
+                "EU1=https://eu.sample.example",
+            ]
+        )
+        == 0
+    )
 
     printed = capsys.readouterr().out
-    assert "- EU1: `https://eu.acme.example/cookie-sync?redirect=`" in printed
-    assert "`${ACME_ENGAGE_ID}`" in printed
+    assert "- EU1: `https://eu.sample.example/cookie-sync?redirect=`" in printed
+    assert "`${SAMPLE_ID}`" in printed
 
 
 def test_the_command_says_where_the_url_is_to_be_found_if_it_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
-    main([])
+    main(["--partner", "tests/sample"])
 
     assert "HttpEndpointUrl" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "endpoint", ["https://us.acme.example", "US1=us.acme.example", "US1=http://a.example", "=", ""]
+    "endpoint", ["https://us.sample.example", "US1=us.sample.example", "US1=http://a.example", "=", ""]
 )
 def test_the_command_takes_no_endpoint_that_mparticle_could_not_call(
     endpoint: str, capsys: pytest.CaptureFixture[str]

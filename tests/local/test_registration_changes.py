@@ -16,7 +16,7 @@ type Change = Callable[[Json], object]
 
 SAMPLE = Room.of("tests/sample")
 EVENTS = "event_processing_registration"
-API_KEY = f"{EVENTS}.account_settings[apiKey]"
+API_KEY = f"{EVENTS}.account_settings[token]"
 
 
 def before() -> Json:
@@ -25,28 +25,28 @@ def before() -> Json:
         "type": "module_registration_response",
         "id": "1",
         "timestamp_ms": 1,
-        "name": "Acme",
+        "name": "Sample",
         "description": "Old",
         "version": "1.0",
         "permissions": {
             "user_identities": [{"type": "email", "encoding": "raw", "required": False}],
             "device_identities": [{"type": "ios_advertising_id", "encoding": "raw", "required": True}],
-            "partner_identities": [{"type": "Acme_Id", "encoding": "raw", "required": False}],
+            "partner_identities": [{"type": "Sample_Id", "encoding": "raw", "required": False}],
             "allow_access_mpid": True,
         },
         EVENTS: {
-            "account_settings": [setting("apiKey", required=False, confidential=True), number("limit")],
+            "account_settings": [setting("token", required=False, confidential=True), number("limit")],
             "supported_event_types": ["custom_event", "screen_view"],
             "supported_runtime_environments": ["ios", "android"],
             "supported_system_notification_types": ["gdpr_consent_state"],
             "max_data_age_hours": 24,
-            "push_messaging_provider_id": "acme",
+            "push_messaging_provider_id": "sample",
         },
         "audience_processing_registration": {
-            "account_settings": [setting("apiKey", required=False, confidential=True)],
+            "account_settings": [setting("token", required=False, confidential=True)],
             "audience_subscription_settings": [{**setting("audience"), "visible": False}],
         },
-        "dsr_processing_registration": {"supported_dsr_types": ["erasure"], "domain": "acme.example"},
+        "dsr_processing_registration": {"supported_dsr_types": ["erasure"], "domain": "sample.example"},
     }
 
 
@@ -101,7 +101,7 @@ BREAKING: list[tuple[str, Change, str]] = [
      f"{EVENTS}.account_settings[region]"),
     ("setting-removed", drop(EVENTS, "account_settings", 0), API_KEY),
     ("last-setting-removed", drop("audience_processing_registration", "account_settings"),
-     "audience_processing_registration.account_settings[apiKey]"),
+     "audience_processing_registration.account_settings[token]"),
     ("setting-renamed", put("key", EVENTS, "account_settings", 0, "id"), API_KEY),
     ("setting-becomes-required", put(True, EVENTS, "account_settings", 0, "required"), f"{API_KEY}.required"),
     ("setting-of-another-type", put("integer", EVENTS, "account_settings", 0, "type"), f"{API_KEY}.type"),
@@ -113,9 +113,9 @@ BREAKING: list[tuple[str, Change, str]] = [
      f"{EVENTS}.account_settings[limit].max_value"),
     ("bound-added", put(1, EVENTS, "account_settings", 0, "max_value"), f"{API_KEY}.max_value"),
     ("partner-identity-removed", put([], "permissions", "partner_identities"),
-     "permissions.partner_identities[Acme_Id]"),
-    ("partner-identity-renamed", put("Acme_User", "permissions", "partner_identities", 0, "type"),
-     "permissions.partner_identities[Acme_Id]"),
+     "permissions.partner_identities[Sample_Id]"),
+    ("partner-identity-renamed", put("Sample_User", "permissions", "partner_identities", 0, "type"),
+     "permissions.partner_identities[Sample_Id]"),
     ("user-identity-removed", drop("permissions", "user_identities"), "permissions.user_identities[email]"),
     ("identity-encoded-otherwise", put("sha256", "permissions", "user_identities", 0, "encoding"),
      "permissions.user_identities[email].encoding"),
@@ -137,7 +137,7 @@ BREAKING: list[tuple[str, Change, str]] = [
      f"{EVENTS}.push_messaging_provider_id"),
     ("events-given-up", drop(EVENTS), EVENTS),
     ("consent-flow-added", put({"type": "oauth2"}, EVENTS, "authentication"), f"{EVENTS}.authentication"),
-    ("renamed", put("Acme Two", "name"), "name"),
+    ("renamed", put("Sample Two", "name"), "name"),
     ("something-new", put("x", "unheard_of"), "unheard_of"),
 ]  # fmt: skip
 

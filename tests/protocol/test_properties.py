@@ -113,7 +113,7 @@ requests = st.one_of(
         timestamp_ms=integers,
         account=account,
         user_identities=user_identities,
-        partner_identities=identities(["Acme_Id"]),
+        partner_identities=identities(["Sample_Id"]),
         user_attributes=st.none() | st.dictionaries(st.text(max_size=8), anything, max_size=4),
         user_attribute_lists=lists,
         integration_attributes=st.none() | st.dictionaries(st.text(max_size=8), anything, max_size=4),

@@ -172,11 +172,11 @@ QUIRKS = {
         lambda r: [(p.mpid, p.audiences) for p in r.user_profiles],
         [("7700731", ())],
     ),
-    "q11-account-missing": Quirk(erasure(), lambda r: r.account.string_setting("apiKey"), None),
+    "q11-account-missing": Quirk(erasure(), lambda r: r.account.string_setting("token"), None),
     "q11-account-null": Quirk(erasure(account=None), lambda r: r.account.account_settings, {}),
     "q11-settings-null": Quirk(
         batch(account={"account_id": 4242, "account_settings": None}),
-        lambda r: r.account.string_setting("apiKey"),
+        lambda r: r.account.string_setting("token"),
         None,
     ),
     "q12-smarttv-stays": Quirk(
@@ -218,9 +218,9 @@ QUIRKS = {
         {"teas": ("sencha", "7"), "none": ()},
     ),
     "q20-nested-integration-attributes": Quirk(
-        batch(integration_attributes={"Acme.version": "1", "1234": {"version": "1"}}),
+        batch(integration_attributes={"Sample.version": "1", "1234": {"version": "1"}}),
         lambda r: r.integration_attributes,
-        {"Acme.version": "1", "1234": '{"version":"1"}'},
+        {"Sample.version": "1", "1234": '{"version":"1"}'},
     ),
     "q21-is-debug": Quirk(environment("ios", is_debug=True), lambda r: r.runtime_environment.is_debug, True),
     "q21-debug-is-no-field": Quirk(
@@ -291,12 +291,12 @@ QUIRKS = {
         event("custom_event", custom_event_type=" Media "), lambda r: first(r).custom_event_type, CustomEventType.MEDIA
     ),
     "q31-payload-as-object": Quirk(
-        event("push_message_open", payload={"acme": {"id": 1}}), lambda r: first(r).payload, '{"acme":{"id":1}}'
+        event("push_message_open", payload={"sample": {"id": 1}}), lambda r: first(r).payload, '{"sample":{"id":1}}'
     ),
     "q31-payload-with-text-inside": Quirk(
-        event("push_message_receipt", payload='{"acme": "{\\"id\\": 1}", "alert": "{broken", "badge": 2}'),
+        event("push_message_receipt", payload='{"sample": "{\\"id\\": 1}", "alert": "{broken", "badge": 2}'),
         lambda r: first(r).payload_object,
-        {"acme": {"id": 1}, "alert": "{broken", "badge": 2},
+        {"sample": {"id": 1}, "alert": "{broken", "badge": 2},
     ),
     "q31-payload-broken": Quirk(
         event("push_message_receipt", payload="{broken"),

@@ -146,8 +146,8 @@ MALFORMED: dict[str, tuple[dict[str, Any], tuple[tuple[str, str], ...]]] = {
         (("account.account_settings", "must be an object"),),
     ),
     "setting-as-object": (
-        {"account": {"account_settings": {"apiKey": {"key": "canary-secret"}}}},
-        (("account.account_settings.apiKey", "must be text"),),
+        {"account": {"account_settings": {"token": {"key": "canary-secret"}}}},
+        (("account.account_settings.token", "must be text"),),
     ),
     "consent": (
         {"consent_state": {"gdpr_consent_state": {"ads": {"consented": "canary-pii"}}}},

@@ -21,12 +21,12 @@ from mparticle_firehose.protocol import (
     declare,
 )
 
-API_KEY = TextSetting(id="apiKey", name="API key", required=True, confidential=True)
+API_KEY = TextSetting(id="token", name="API key", required=True, confidential=True)
 REMOTE_ID = TextSetting(id="remoteId", name="Remote id", visible=False)
 OAUTH2 = {
     "type": "oauth2",
-    "authorization_url": "https://acme.example/authorize",
-    "token_url": "https://acme.example/token",
+    "authorization_url": "https://sample.example/authorize",
+    "token_url": "https://sample.example/token",
     "client_id": "mparticle",
 }
 
@@ -62,7 +62,7 @@ def identity(kind: str | None, encoding: str = "raw") -> dict[str, str | None]:
 
 def declared(*, returned: tuple[str, ...] = (), **fields: Any) -> ModuleRegistrationResponse:
     """Declare something sound but for the given fields."""
-    sound: dict[str, Any] = {"name": "Acme", "version": "1.0", **events()}
+    sound: dict[str, Any] = {"name": "Sample", "version": "1.0", **events()}
     return declare(
         ModuleRegistrationResponse(**{**sound, **fields}),
         handled_events=set(EventType) - {EventType.ATTRIBUTION},
@@ -84,7 +84,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "registration: must process events, audiences or data subject requests",
     ),
     "q52-two-partner-identities": (
-        permit(partner_identities=(identity("Acme_A"), identity("Acme_B"))),
+        permit(partner_identities=(identity("Sample_A"), identity("Sample_B"))),
         "partner_identities: must be at most one",
     ),
     "identity-without-type": (permit(user_identities=({},)), "user_identities: type must not be blank"),
@@ -119,11 +119,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "setting-twice": (
         event_settings(API_KEY, API_KEY),
-        "event settings: apiKey must not come twice",
+        "event settings: token must not come twice",
     ),
     "setting-in-account-and-connection": (
         events(event_connection_settings=(API_KEY,)),
-        "event settings: apiKey must not come twice",
+        "event settings: token must not come twice",
     ),
     "setting-without-id": (event_settings(TextSetting(name="N")), "event settings: id must not be blank"),
     "setting-without-name": (event_settings(TextSetting(id="i")), "event settings: name must not be blank"),
@@ -241,10 +241,10 @@ SOUND: dict[str, dict[str, Any]] = {
     "q51-description-of-229-characters": {"description": 229 * "x"},
     "q48-any-age": events(max_data_age_hours=-1),
     "cookie-sync-beside-the-own-identity": permit(
-        partner_identities=(identity("Acme_Id"), identity("$cookie_sync_id"))
+        partner_identities=(identity("Sample_Id"), identity("$cookie_sync_id"))
     ),
     "push-with-provider": events(
-        supported_event_types=(EventType.PUSH_MESSAGE_RECEIPT,), push_messaging_provider_id="acme"
+        supported_event_types=(EventType.PUSH_MESSAGE_RECEIPT,), push_messaging_provider_id="sample"
     ),
     "attribute-change-with-permission": {
         **events(supported_event_types=(EventType.USER_ATTRIBUTE_CHANGE,)),
@@ -278,7 +278,7 @@ SOUND: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("fields", SOUND.values(), ids=SOUND)
 def test_a_valid_registration_is_returned_unchanged(fields: dict[str, Any]) -> None:
-    assert declared(**fields).name == "Acme"
+    assert declared(**fields).name == "Sample"
 
 
 def test_all_broken_rules_are_named_at_once() -> None:

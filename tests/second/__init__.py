@@ -1,0 +1,1 @@
+"""Another integration, with which the rehearsal replaces the user's."""

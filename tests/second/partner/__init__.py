@@ -1,0 +1,1 @@
+"""The integration of another invented partner, without audiences."""
