@@ -1,4 +1,4 @@
-"""What the commands print: counts, times and the attributes of letters. Nothing out of a body but its structure."""
+"""Prints counts, times, the attributes of dead letters and the structure of their bodies."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -9,126 +9,126 @@ from rich.table import Table
 from rich.text import Text
 
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT
-from ops.letterbox import HOLD_SECONDS, Letterbox
-from ops.letters import QUEUES, Heap, Letter, heaps
-from ops.masking import contents, kind, masked
+from ops.dead_letter_queue import VISIBILITY_SECONDS, DeadLetterQueue
+from ops.dead_letters import QUEUES, DeadLetter, grouped
+from ops.masking import contents, masked, type_and_length
 
 _WIDTH_WITHOUT_TERMINAL = 160
 _REASON_WIDTH = 48
 _TIMES = "\N{MULTIPLICATION SIGN}"
+_MINUTES = VISIBILITY_SECONDS // 60
 
-# The attributes that this product writes. Of any other, nobody knows whether it may be shown.
-_TEXTS = ("message_type", "account_id", "request_id", "reason", "status", "attempts", "group_id", QUEUE_POSITION)
+# The attributes that this product writes. Others may hold anything, and are masked.
+_TEXTS = ("account_id", "request_id", "reason", "status", "attempts", "group_id", QUEUE_POSITION)
 _MOMENTS = (FIRST_AT, "last_at", REDRIVEN_AT)
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console that is wide enough for the tables where the output is not a terminal."""
+    """Return a console that is wide enough for the tables if the output is not a terminal."""
     terminal = Console(highlight=False, stderr=stderr)
-    if terminal.is_terminal:
-        return terminal
-    return Console(highlight=False, stderr=stderr, width=_WIDTH_WITHOUT_TERMINAL)
+    if not terminal.is_terminal:
+        terminal.width = _WIDTH_WITHOUT_TERMINAL
+    return terminal
 
 
-def say(out: Console, text: str, style: str | None = None) -> None:
-    """Print a sentence as it is."""
+def print_line(out: Console, text: str, style: str | None = None) -> None:
+    """Print a text as it is, without markup and line breaks."""
     out.print(text, style=style, markup=False, soft_wrap=True)
 
 
 def counted(number: int, word: str = "letter") -> str:
-    """Return a number with its word."""
+    """Return a number with its word, in the plural unless it is one."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def moment(milliseconds: int, form: str = "%Y-%m-%d %H:%M") -> str:
-    """Return a moment in UTC, to the minute if not told otherwise."""
-    try:
-        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(form)
-    except (OverflowError, ValueError):
-        return "-"
-
-
-def show_heaps(out: Console, letters: Iterable[Letter]) -> None:
-    """Print a line for each queue, reason, account and message type."""
+def print_summary(out: Console, letters: Iterable[DeadLetter]) -> None:
+    """Print a row for each queue, reason, account and message type."""
     table = Table("Queue", box=SIMPLE_HEAD)
     table.add_column("Letters", justify="right")
     table.add_column("Reason", max_width=_REASON_WIDTH)
     for title in ("Account", "Message type", "Oldest (UTC)", "Newest (UTC)"):
         table.add_column(title, no_wrap=True)
     table.add_column("Attempts", justify="right")
-    for heap in heaps(letters):
-        table.add_row(*map(Text, _heap_cells(heap)))
+    for group in grouped(letters):
+        first, times = group[0], [letter.dead_lettered_at for letter in group]
+        cells = (first.queue, str(len(group)), first.reason, first.account, first.message_type)
+        table.add_row(*map(Text, (*cells, _minute(min(times)), _minute(max(times)), _attempts(group))))
     out.print(table)
 
 
-def show_each(out: Console, letters: Iterable[Letter]) -> None:
-    """Print a line for each letter, the oldest of each queue first."""
-    table = Table("Message id", "Queue", "Reason", "Account", "Message type", "Put aside (UTC)", box=SIMPLE_HEAD)
-    for letter in sorted(letters, key=lambda letter: (QUEUES.index(letter.queue), letter.place)):
+def print_each(out: Console, letters: Iterable[DeadLetter]) -> None:
+    """Print a row for each letter, the oldest of each queue first."""
+    table = Table("Message id", "Queue", "Reason", "Account", "Message type", "Dead-lettered (UTC)", box=SIMPLE_HEAD)
+    for letter in sorted(letters, key=lambda letter: (QUEUES.index(letter.queue), letter.position)):
         cells = (letter.message_id, letter.queue, letter.reason, letter.account, letter.message_type)
-        table.add_row(*map(Text, cells), moment(letter.put_aside_at))
+        table.add_row(*map(Text, (*cells, _minute(letter.dead_lettered_at))))
     out.print(table)
 
 
-def show_unseen(out: Console, box: Letterbox) -> None:
-    """Tell how many letters of a queue could not be looked at, and why."""
-    minutes = HOLD_SECONDS // 60
-    if in_use := box.at_first.in_use:
-        say(
-            out,
-            f"{box.queue}: about {counted(in_use)} in use by someone else, or by a run that was killed less than "
-            f"{minutes} minutes ago.",
-        )
-    if (unseen := box.at_first.waiting - box.seen) > 0:
-        say(
-            out,
-            f"{box.queue}: about {counted(unseen)} more could not be looked at. SQS hands out a limited number at a "
-            "time, and ten of a group: they come when those before them are gone.",
-        )
-
-
-def show_not_put_back(out: Console, number: int) -> None:
-    """Tell how many letters are invisible for a while longer."""
-    if number:
-        say(out, f"{counted(number)} could not be made visible again at once: that takes {HOLD_SECONDS // 60} minutes.")
-
-
-def show_letter(out: Console, letter: Letter, body: str) -> None:
-    """Print what is written on a letter, and its masked body."""
+def print_letter(out: Console, letter: DeadLetter) -> None:
+    """Print the attributes of a letter, and its masked body."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for name, value in _facts(letter):
         table.add_row(Text(name, style="bold"), Text(value))
-    table.add_row(Text("contents", style="bold"), _contents(body))
     out.print(table)
     out.print()
-    say(out, masked(body))
+    print_line(out, masked(letter.body))
 
 
-def _heap_cells(heap: Heap) -> tuple[str, ...]:
-    least, most = heap.attempts or (None, None)
-    attempts = "-" if least is None else f"{least}" if least == most else f"{least}-{most}"
-    return (
-        heap.queue, str(heap.count), heap.reason, heap.account, heap.message_type,
-        moment(heap.oldest), moment(heap.newest), attempts,
-    )  # fmt: skip
+def print_not_received(out: Console, dead_letters: DeadLetterQueue) -> None:
+    """Print how many letters of a queue could not be received, and why."""
+    if in_flight := dead_letters.initial_counts.in_flight:
+        print_line(
+            out,
+            f"{dead_letters.queue}: about {counted(in_flight)} in flight, received by somebody else or by a run that "
+            f"was killed less than {_MINUTES} minutes ago.",
+        )
+    if (others := dead_letters.initial_counts.available - dead_letters.received) > 0:
+        print_line(
+            out,
+            f"{dead_letters.queue}: about {counted(others)} more could not be received. SQS returns a limited number "
+            "at a time, and ten of a message group, until these are deleted.",
+        )
 
 
-def _facts(letter: Letter) -> Iterable[tuple[str, str]]:
+def print_unreleased(out: Console, number: int) -> None:
+    """Print how many letters stay invisible for a while."""
+    if number:
+        print_line(out, f"{counted(number)} could not be made visible again. SQS does it within {_MINUTES} minutes.")
+
+
+def _facts(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield "message id", letter.message_id
     yield "queue", letter.queue
-    written = letter.attributes
-    yield from ((name, written[name]) for name in _TEXTS if name in written)
-    if "reason" not in written:
+    yield "message_type", letter.message_type
+    attributes = letter.attributes
+    yield from ((name, attributes[name]) for name in _TEXTS if name in attributes)
+    if "reason" not in attributes:
         yield "reason", f"{letter.reason} (moved by SQS)"
-    yield from ((name, _exactly(int(written[name]))) for name in _MOMENTS if written.get(name, "").isdecimal())
-    yield "sent", _exactly(letter.sent_at)
-    others = [value for name, value in written.items() if name not in {*_TEXTS, *_MOMENTS}]
-    yield from (("(other attribute)", kind(value)) for value in others)
+    yield from ((name, _second(attributes[name])) for name in _MOMENTS if name in attributes)
+    yield "sent", _second(str(letter.sent_at))
+    others = [value for name, value in attributes.items() if name not in {"message_type", *_TEXTS, *_MOMENTS}]
+    yield from (("(other attribute)", type_and_length(value)) for value in others)
+    counts = [f"{number}{_TIMES} {name}" for name, number in contents(letter.body).items()]
+    yield "contents", ", ".join(counts) or "-"
 
 
-def _exactly(milliseconds: int) -> str:
-    return moment(milliseconds, "%Y-%m-%d %H:%M:%S UTC")
+def _attempts(letters: Iterable[DeadLetter]) -> str:
+    """Return the fewest and the most attempts, as far as they are known."""
+    known = sorted({letter.attempts for letter in letters if letter.attempts is not None})
+    return "-".join(map(str, dict.fromkeys((known[0], known[-1])))) if known else "-"
 
 
-def _contents(body: str) -> str:
-    return ", ".join(f"{number}{_TIMES} {name}" for name, number in contents(body).items()) or "-"
+def _minute(milliseconds: int) -> str:
+    return _moment(milliseconds, "%Y-%m-%d %H:%M")
+
+
+def _second(milliseconds: str) -> str:
+    return _moment(int(milliseconds), "%Y-%m-%d %H:%M:%S UTC") if milliseconds.isdecimal() else "-"
+
+
+def _moment(milliseconds: int, form: str) -> str:
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime(form)
+    except (OverflowError, ValueError):
+        return "-"

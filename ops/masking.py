@@ -1,4 +1,4 @@
-"""Shows how a request is built without showing what is in it."""
+"""Shows the structure of a request without its values."""
 
 import json
 import re
@@ -8,21 +8,16 @@ from enum import StrEnum
 
 from mparticle_firehose.protocol import enums, field_names
 
-_LONGEST_LIST = 10
+_MAX_ELEMENTS = 10
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
-type _Check = Callable[[object], bool]
+_TYPES = [member for member in vars(enums).values() if isinstance(member, type)]
 
+_WORDS = frozenset(str(word) for enum in _TYPES if issubclass(enum, StrEnum) for word in enum)
+"""All values of the protocol's enumerations, such as custom_event or delete."""
 
-def _vocabulary() -> frozenset[str]:
-    """Every word that the protocol itself knows, such as custom_event or delete: a customer can choose, not invent."""
-    members = [member for member in vars(enums).values() if isinstance(member, type) and issubclass(member, StrEnum)]
-    return frozenset(str(word) for enum in members for word in enum)
-
-
-_VOCABULARY = _vocabulary()
 _FIELD_NAMES = field_names()
-"""Names that are the protocol's. Other names are a customer's: of attributes, settings, consent purposes."""
+"""All field names of the protocol. Other names are a customer's: of attributes, settings, consent purposes."""
 
 
 def _is_number(value: object) -> bool:
@@ -30,15 +25,15 @@ def _is_number(value: object) -> bool:
 
 
 def _is_word(value: object) -> bool:
-    return isinstance(value, str) and value in _VOCABULARY
+    return isinstance(value, str) and value in _WORDS
 
 
 def _is_uuid(value: object) -> bool:
     return isinstance(value, str) and _UUID.fullmatch(value) is not None
 
 
-# What may be shown, by its path; an element of a list has the path of the list. A value must also look as expected.
-_HARMLESS: Mapping[tuple[str, ...], _Check] = {
+# The values that are shown, by path, if they look as expected. An element of a list has the path of the list.
+_SHOWN: Mapping[tuple[str, ...], Callable[[object], bool]] = {
     ("type",): _is_word,
     ("id",): _is_uuid,
     ("timestamp_ms",): _is_number,
@@ -52,15 +47,14 @@ _HARMLESS: Mapping[tuple[str, ...], _Check] = {
     ("user_profiles", "audiences", "action"): _is_word,
 }
 
-# What is counted for an overview: how many of each, by the word at the path.
 _COUNTED: tuple[tuple[str, ...], ...] = (("events", "type"), ("user_profiles", "audiences", "action"))
 
 
 def masked(body: str) -> str:
-    """Return indented JSON in which every value that may be personal or secret is replaced by its kind and length.
+    """Return indented JSON in which every value that may be personal or secret is replaced by its type and length.
 
-    Names that are not mParticle's own, such as those of user attributes and settings, are replaced too. Of a long list
-    the first elements are shown.
+    Names that are not the protocol's, such as those of user attributes and settings, are replaced too. Long lists are
+    shortened.
     """
     try:
         return json.dumps(_masked(json.loads(body), ()), indent=2)
@@ -69,52 +63,52 @@ def masked(body: str) -> str:
 
 
 def contents(body: str) -> Counter[str]:
-    """Count what is in a request: its user profiles, events by type, audience changes by action."""
+    """Count the user profiles of a request, its events by type and its audience changes by action."""
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
         return Counter()
-    counts = Counter({"user_profiles": sum(1 for _ in _at(request, ("user_profiles",)))})
+    counts = Counter(user_profiles=sum(1 for _ in _at(request, ("user_profiles",))))
     for path in _COUNTED:
         counts.update(str(word) if _is_word(word) else "unknown" for word in _at(request, path))
     return +counts
 
 
-def kind(value: object) -> str:
-    """Return what a value is, and how long, without saying which."""
+def type_and_length(value: object) -> str:
+    """Describe a value without showing it."""
     match value:
         case str():
-            return f"<text, {len(value)}>"
+            return f"<string, {len(value)}>"
         case bool():
-            return "<true or false>"
+            return "<boolean>"
         case int() | float():
             return "<number>"
         case list():
             return f"<list, {len(value)}>"
         case _:
-            return "<nothing>"
+            return "<null>"
 
 
 def _masked(value: object, path: tuple[str, ...]) -> object:
     if isinstance(value, dict):
         return {
-            _name(name, number): _masked(inner, (*path, name))
+            _masked_name(name, number): _masked(inner, (*path, name))
             for number, (name, inner) in enumerate(value.items(), start=1)
         }
     if isinstance(value, list) and any(isinstance(element, dict | list) for element in value):
-        shown = [_masked(element, path) for element in value[:_LONGEST_LIST]]
-        return [*shown, f"<{len(value) - _LONGEST_LIST} more>"] if len(value) > _LONGEST_LIST else shown
-    is_harmless = _HARMLESS.get(path)
-    return value if is_harmless and is_harmless(value) else kind(value)
+        shown = [_masked(element, path) for element in value[:_MAX_ELEMENTS]]
+        return [*shown, f"<{len(value) - _MAX_ELEMENTS} more>"] if len(value) > _MAX_ELEMENTS else shown
+    may_be_shown = _SHOWN.get(path)
+    return value if may_be_shown and may_be_shown(value) else type_and_length(value)
 
 
-def _name(name: str, number: int) -> str:
-    """Return a field's name if it is mParticle's; else what keeps the entries of an object apart."""
+def _masked_name(name: str, number: int) -> str:
+    """Return the protocol's own names, and of others the position and the length."""
     return name if name in _FIELD_NAMES else f"<name {number}, {len(name)}>"
 
 
 def _at(value: object, path: tuple[str, ...]) -> Iterable[object]:
-    """Yield what is found at a path, of each element if there is a list on the way."""
+    """Yield what is found at a path, in each element if there is a list on the way."""
     if isinstance(value, list):
         for element in value:
             yield from _at(element, path)

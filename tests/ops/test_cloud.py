@@ -8,10 +8,10 @@ import pytest
 
 from local.cloud.ministack import MiniStack
 from ops.__main__ import main
-from ops.commands import Desk, redrive
-from ops.deployment import DEAD_LETTERS, ORIGINS
+from ops.commands import Context, redrive
+from ops.dead_letters import TOO_MANY_RECEIVES, Selection
 from ops.display import console
-from ops.letters import TOO_MANY_RECEIVES, Selection
+from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
 
 pytestmark = pytest.mark.cloud
 
@@ -50,9 +50,9 @@ def taken(aws: MiniStack, url: str) -> dict[str, list[str]]:
     return groups
 
 
-def desk_at(aws: MiniStack, dead: str, queue: str) -> Desk:
-    urls = {DEAD_LETTERS["membership"]: dead, ORIGINS["membership"]: queue}
-    return Desk(sqs=aws.sqs, urls=urls, out=console(), side=console(stderr=True), wait_seconds=0)
+def context_at(aws: MiniStack, dead: str, queue: str) -> Context:
+    urls = {DEAD_LETTER_QUEUES["membership"]: dead, SOURCE_QUEUES["membership"]: queue}
+    return Context(sqs=aws.sqs, urls=urls, out=console(), progress=console(stderr=True), wait_seconds=0)
 
 
 def test_letters_of_several_users_go_back_in_the_order_of_each(
@@ -67,15 +67,15 @@ def test_letters_of_several_users_go_back_in_the_order_of_each(
     for user, change in plan:
         body = f"canary-{user}-{change}"
         put(aws, dead, body, f"own-{body}", group_id=f"7.{user}", first_at=1000 + change, reason="http_422")
-    for number in range(MOVED):  # by SQS: in one group, of which it hands out ten at a time
+    for number in range(MOVED):  # by SQS: in one group, of which it returns ten at a time
         put(aws, dead, f"canary-moved-{number}", "7.moved")
     put(aws, dead, "canary-kept", "own-kept", group_id="7.0", reason="other", account_id="8")
 
     where = ["--endpoint-url", aws.endpoint, "--membership-dlq-url", dead, "--membership-queue-url", queue]
     assert main(["redrive", "--queue", "membership", "--account", "8", "--dry-run", *where]) == 0
-    desk = desk_at(aws, dead, queue)
-    assert redrive(desk, Selection(queue="membership", reason="http_422")) == 0
-    assert redrive(desk, Selection(queue="membership", reason=TOO_MANY_RECEIVES)) == 0
+    context = context_at(aws, dead, queue)
+    assert redrive(context, Selection(queue="membership", reason="http_422")) == 0
+    assert redrive(context, Selection(queue="membership", reason=TOO_MANY_RECEIVES)) == 0
 
     printed = capsys.readouterr()
     assert f"membership: {USERS * CHANGES} letters sent back." in printed.out

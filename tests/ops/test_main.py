@@ -1,4 +1,4 @@
-"""The command line: what is typed, and what comes back when it cannot be done."""
+"""The command line: its options, its exit status, its errors."""
 
 import io
 import signal
@@ -7,26 +7,20 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ops.__main__ import main
-from tests.conftest import Queues
-from tests.ops.dead_letter_stand import NOW, Bench
+from tests.ops.environment import NOW, Environment
 
 
 @pytest.fixture
-def bench(queues: Queues) -> Bench:
-    return Bench(queues)
+def event_urls(env: Environment) -> list[str]:
+    return ["--queue", "event", "--event-dlq-url", env.queues.event_dlq, "--event-queue-url", env.queues.event]
 
 
-@pytest.fixture
-def event_urls(bench: Bench) -> list[str]:
-    return ["--queue", "event", "--event-dlq-url", bench.queues.event_dlq, "--event-queue-url", bench.queues.event]
-
-
-def test_the_commands_work_as_typed(
-    bench: Bench, event_urls: Sequence[str], capsys: pytest.CaptureFixture[str]
+def test_the_commands_work_with_their_options(
+    env: Environment, event_urls: Sequence[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.put("event")
-    bench.put("event", reason="read_timeout", last_at=NOW)
-    bench.put("event", reason="http_400")
+    env.put("event")
+    env.put("event", reason="read_timeout", last_at=NOW)
+    env.put("event", reason="http_400")
 
     assert main(["list", *event_urls]) == 0
     assert capsys.readouterr().out.endswith("3 dead letters of this kind.\n")
@@ -34,7 +28,7 @@ def test_the_commands_work_as_typed(
     assert "event: 1 letter sent back.\n" in capsys.readouterr().out
     assert main(["purge", *event_urls, "--reason", "read_timeout", "--yes-delete", "1"]) == 0
     assert capsys.readouterr().out.endswith("1 letter deleted.\n")
-    assert bench.visible("event") == {bench.ids[2]}
+    assert env.visible("event") == {env.ids[2]}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +53,7 @@ def test_wrong_options_are_explained(
 
 
 @pytest.mark.parametrize("command", ["list", "show", "redrive", "purge"])
-def test_each_command_teaches_its_use(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_each_command_has_a_help_text(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
 
@@ -74,7 +68,7 @@ def test_a_failure_is_one_sentence_without_values(aws: None, capsys: pytest.Capt
 
     assert capsys.readouterr() == (
         "",
-        "It could not be done: AWS refuses GetQueueAttributes: AWS.SimpleQueueService.NonExistentQueue.\n",
+        "Failed: AWS refused GetQueueAttributes: AWS.SimpleQueueService.NonExistentQueue.\n",
     )
 
 
@@ -85,13 +79,11 @@ def test_a_missing_region_is_explained(
     monkeypatch.delenv("AWS_REGION", raising=False)
 
     assert main(["list"]) == 2
-    assert capsys.readouterr().err == (
-        "It could not be done: there is no AWS region: name it with --region or AWS_REGION.\n"
-    )
+    assert capsys.readouterr().err == ("Failed: there is no AWS region: set --region or AWS_REGION.\n")
 
 
 class Reader(io.StringIO):
-    """Standard input at which something else happens than an answer."""
+    """Standard input that calls a function instead of returning an answer."""
 
     def __init__(self, event: Callable[[], None]) -> None:
         super().__init__()
@@ -111,26 +103,28 @@ def fail() -> None:
 
 
 def test_ctrl_c_at_the_question_deletes_nothing(
-    bench: Bench, event_urls: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    env: Environment, event_urls: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.put("event")
+    env.put("event")
     monkeypatch.setattr("sys.stdin", Reader(press))
 
     assert main(["purge", *event_urls]) == 130
 
-    assert capsys.readouterr().err.endswith("Interrupted. Everything that was not sent or deleted is where it was.\n")
-    assert bench.visible("event") == set(bench.ids)
+    assert capsys.readouterr().err.endswith(
+        "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue.\n"
+    )
+    assert env.visible("event") == set(env.ids)
 
 
-def test_what_nobody_foresaw_is_told_without_a_traceback_and_without_its_text(
-    bench: Bench, event_urls: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_an_unexpected_error_is_reported_without_a_traceback_and_without_its_text(
+    env: Environment, event_urls: Sequence[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.put("event")
+    env.put("event")
     monkeypatch.setattr("sys.stdin", Reader(fail))
 
     assert main(["purge", *event_urls]) == 2
 
     printed = capsys.readouterr()
-    assert "It could not be done, and nobody foresaw why: RuntimeError in " in printed.err
+    assert "Failed with an unexpected error: RuntimeError in " in printed.err
     assert "Traceback" not in printed.err
     assert "canary" not in printed.err + printed.out

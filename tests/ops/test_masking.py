@@ -4,7 +4,7 @@ import pytest
 
 from ops.masking import contents, masked
 from tests.conftest import load_event
-from tests.ops.dead_letter_stand import CANARIES
+from tests.ops.environment import CANARIES
 
 REQUESTS = [
     "audience_membership_change_request",
@@ -27,7 +27,7 @@ def test_the_search_for_canaries_would_find_them() -> None:
     assert [canary for canary in CANARIES if canary not in whole] == []
 
 
-def test_structure_and_harmless_fields_are_shown_and_every_other_value_as_kind_and_length() -> None:
+def test_structure_and_listed_fields_are_shown_and_every_other_value_as_type_and_length() -> None:
     request = {
         "type": "audience_membership_change_request",
         "id": "5a3c1e70-0000-4000-8000-000000000008",
@@ -53,17 +53,17 @@ def test_structure_and_harmless_fields_are_shown_and_every_other_value_as_kind_a
         "type": "audience_membership_change_request",
         "id": "5a3c1e70-0000-4000-8000-000000000008",
         "timestamp_ms": 1760000000000,
-        "account": {"account_id": 4242, "account_settings": {"<name 1, 14>": "<text, 13>"}},
+        "account": {"account_id": 4242, "account_settings": {"<name 1, 14>": "<string, 13>"}},
         "user_profiles": [
             {
-                "mpid": "<text, 11>",
-                "user_identities": [{"type": "<text, 5>", "encoding": "<text, 3>", "value": "<text, 18>"}],
+                "mpid": "<string, 11>",
+                "user_identities": [{"type": "<string, 5>", "encoding": "<string, 3>", "value": "<string, 18>"}],
                 "audiences": [
                     {
                         "audience_id": 1001,
-                        "audience_name": "<text, 15>",
+                        "audience_name": "<string, 15>",
                         "action": "delete",
-                        "user_attributes": [{"key": "<text, 10>", "list_value": "<list, 2>"}],
+                        "user_attributes": [{"key": "<string, 10>", "list_value": "<list, 2>"}],
                     }
                 ],
             }
@@ -74,21 +74,21 @@ def test_structure_and_harmless_fields_are_shown_and_every_other_value_as_kind_a
 @pytest.mark.parametrize(
     ("request_", "expected"),
     [
-        ({"type": "canary_type"}, {"type": "<text, 11>"}),
-        ({"id": "canary-id"}, {"id": "<text, 9>"}),
-        ({"timestamp_ms": "canary"}, {"timestamp_ms": "<text, 6>"}),
-        ({"timestamp_ms": True}, {"timestamp_ms": "<true or false>"}),
-        ({"account": "canary"}, {"account": "<text, 6>"}),
-        ({"account": {"account_id": "canary"}}, {"account": {"account_id": "<text, 6>"}}),
+        ({"type": "canary_type"}, {"type": "<string, 11>"}),
+        ({"id": "canary-id"}, {"id": "<string, 9>"}),
+        ({"timestamp_ms": "canary"}, {"timestamp_ms": "<string, 6>"}),
+        ({"timestamp_ms": True}, {"timestamp_ms": "<boolean>"}),
+        ({"account": "canary"}, {"account": "<string, 6>"}),
+        ({"account": {"account_id": "canary"}}, {"account": {"account_id": "<string, 6>"}}),
         ({"events": ["canary"]}, {"events": "<list, 1>"}),
-        ({"events": [{"action": "canary"}, None]}, {"events": [{"action": "<text, 6>"}, "<nothing>"]}),
-        ({"user_attributes": {"type": "purchase"}}, {"user_attributes": {"type": "<text, 8>"}}),
+        ({"events": [{"action": "canary"}, None]}, {"events": [{"action": "<string, 6>"}, "<null>"]}),
+        ({"user_attributes": {"type": "purchase"}}, {"user_attributes": {"type": "<string, 8>"}}),
         ({"canary-name": {"id": 12.5}}, {"<name 1, 11>": {"id": "<number>"}}),
-        ("canary", "<text, 6>"),
+        ("canary", "<string, 6>"),
     ],
     ids=str,
 )
-def test_what_does_not_look_as_it_should_is_masked(request_: object, expected: object) -> None:
+def test_a_listed_field_with_an_unexpected_value_is_masked(request_: object, expected: object) -> None:
     assert json.loads(masked(json.dumps(request_))) == expected
 
 
@@ -99,14 +99,14 @@ def test_entries_with_names_of_equal_length_stay_apart() -> None:
     }
 
 
-def test_a_long_list_is_cut() -> None:
+def test_a_long_list_is_shortened() -> None:
     shown = json.loads(masked(json.dumps({"events": [{"type": "screen_view"}] * 12})))
 
     assert shown["events"] == [{"type": "screen_view"}] * 10 + ["<2 more>"]
 
 
 @pytest.mark.parametrize("body", ["canary", "", "[" * 100_000], ids=["text", "nothing", "too-deep"])
-def test_what_is_no_json_is_shown_as_its_length(body: str) -> None:
+def test_of_a_body_that_is_not_json_the_length_is_shown(body: str) -> None:
     assert masked(body) == f"<not JSON, {len(body)}>"
     assert contents(body) == {}
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
 
-from ops.deployment import DEAD_LETTERS, ORIGINS, Place, UnreachableError, connect, explained, queue_urls
+from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES, StackError, connect, explained, queue_urls
 from tests.deployment.test_template import TEMPLATE
 
 
@@ -33,7 +33,7 @@ def test_urls_are_the_outputs_of_the_stack() -> None:
     assert queue_urls(["EventDeadLetterQueueUrl"], {}, stacks, "known") == {"EventDeadLetterQueueUrl": "d"}
 
 
-def test_a_url_that_is_given_wins_over_the_stack() -> None:
+def test_a_given_url_replaces_the_stacks() -> None:
     stacks = StacksDouble(EventQueueUrl="e", EventDeadLetterQueueUrl="d")
 
     urls = queue_urls(["EventQueueUrl", "EventDeadLetterQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "known")
@@ -41,7 +41,7 @@ def test_a_url_that_is_given_wins_over_the_stack() -> None:
     assert urls == {"EventQueueUrl": "mine", "EventDeadLetterQueueUrl": "d"}
 
 
-def test_a_stack_is_not_asked_when_all_urls_are_given() -> None:
+def test_the_stack_is_not_described_if_all_urls_are_given() -> None:
     stacks = StacksDouble()
 
     assert queue_urls(["EventQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "unknown") == {"EventQueueUrl": "mine"}
@@ -52,24 +52,24 @@ def test_a_stack_is_not_asked_when_all_urls_are_given() -> None:
     ("stack", "explanation"),
     [("unknown", "there is no stack 'unknown'"), ("known", "has no output EventQueueUrl")],
 )
-def test_a_stack_that_is_missing_or_another_is_explained(stack: str, explanation: str) -> None:
-    with pytest.raises(UnreachableError, match=explanation):
+def test_a_missing_stack_or_output_is_explained(stack: str, explanation: str) -> None:
+    with pytest.raises(StackError, match=explanation):
         queue_urls(["EventQueueUrl"], {}, StacksDouble(), stack)
 
 
-def test_a_refusal_of_another_kind_is_passed_on() -> None:
+def test_other_errors_of_aws_are_raised() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         queue_urls(["EventQueueUrl"], {}, StacksDouble(), "forbidden")
 
 
 def test_the_outputs_are_those_of_the_template() -> None:
-    assert {*DEAD_LETTERS.values(), *ORIGINS.values()} <= set(TEMPLATE["Outputs"])
+    assert {*DEAD_LETTER_QUEUES.values(), *SOURCE_QUEUES.values()} <= set(TEMPLATE["Outputs"])
 
 
 @pytest.mark.parametrize(
     ("error", "explanation"),
     [
-        (refused("AccessDenied"), "AWS refuses DescribeStacks: AccessDenied"),
+        (refused("AccessDenied"), "AWS refused DescribeStacks: AccessDenied"),
         (NoCredentialsError(), "there are no AWS credentials: sign in, or name a profile with --profile"),
         (ProfileNotFound(profile="canary"), "there is no such profile in the AWS configuration"),
         (ReadTimeoutError(endpoint_url="https://canary"), "AWS cannot be used: ReadTimeoutError"),
@@ -81,9 +81,9 @@ def test_errors_are_explained_without_their_text(error: BotoCoreError | ClientEr
 
 
 @pytest.mark.parametrize("endpoint", ["127.0.0.1:4566", "http://[", "canary"])
-def test_an_endpoint_that_is_no_url_is_explained(aws: None, endpoint: str) -> None:
-    with pytest.raises(UnreachableError, match=r"^the endpoint is no URL: it should look like http://127.0.0.1:4566$"):
-        connect(Place(endpoint_url=endpoint))
+def test_an_endpoint_that_is_not_a_url_is_explained(aws: None, endpoint: str) -> None:
+    with pytest.raises(StackError, match=r"^the endpoint is not a URL such as http://127.0.0.1:4566$"):
+        connect(endpoint_url=endpoint)
 
 
 @pytest.mark.parametrize("way", ["option", "variable"])
@@ -92,7 +92,7 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
     if way == "variable":
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
 
-    sqs, _ = connect(Place(endpoint_url=endpoint if way == "option" else None))
+    sqs, _ = connect(endpoint_url=endpoint if way == "option" else None)
 
     assert sqs.meta.endpoint_url == endpoint
     assert key_of(sqs) == "local"
@@ -101,8 +101,8 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
 def test_aws_sees_the_users_own_credentials_and_region(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
 
-    own, _ = connect(Place())
-    other, _ = connect(Place(region="ap-southeast-2"))
+    own, _ = connect()
+    other, _ = connect(region="ap-southeast-2")
 
     assert key_of(own) != "local"
     assert (own.meta.region_name, other.meta.region_name) == ("eu-central-1", "ap-southeast-2")

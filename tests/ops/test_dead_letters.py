@@ -1,23 +1,24 @@
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from ops.letters import TOO_MANY_RECEIVES, Heap, Letter, Selection, duration, heaps, in_turns
+from ops.dead_letters import TOO_MANY_RECEIVES, DeadLetter, Selection, duration, grouped, interleaved
 
 NOW = 1_800_000_000_000
 MINUTE = 60_000
 
 
-def letter(message_id: str = "m", **changes: Any) -> Letter:
+def letter(message_id: str = "m", **changes: Any) -> DeadLetter:
     attributes = {"account_id": "7", "message_type": "event_processing_request", "reason": "http_422"}
     written = {**attributes, **{name: str(value) for name, value in changes.pop("attributes", {}).items()}}
     values: dict[str, Any] = {"queue": "event", "message_id": message_id, "attributes": written, "sent_at": NOW}
-    return Letter(**{**values, **changes})
+    return DeadLetter(**{**values, **changes})
 
 
-def membership(message_id: str, *, group: str, first: int, last: int = 0, number: int = 0) -> Letter:
+def membership(message_id: str, *, group: str, first: int, last: int = 0, number: int = 0) -> DeadLetter:
     return letter(
         message_id,
         queue="membership",
@@ -27,33 +28,40 @@ def membership(message_id: str, *, group: str, first: int, last: int = 0, number
     )
 
 
-def test_a_letter_tells_what_the_worker_has_written_on_it() -> None:
+def test_a_letter_has_the_facts_that_the_worker_wrote() -> None:
     written = letter(attributes={"attempts": 5, "last_at": 12})
 
-    assert (written.reason, written.account, written.attempts, written.put_aside_at) == ("http_422", "7", 5, 12)
+    assert (written.reason, written.account, written.attempts, written.dead_lettered_at) == ("http_422", "7", 5, 12)
 
 
 def test_a_letter_that_sqs_moved_has_a_reason_too() -> None:
-    moved = Letter(queue="membership", message_id="m", attributes={}, sent_at=9, own_group="7.3", sequence_number=4)
+    moved = DeadLetter(queue="membership", message_id="m", attributes={}, sent_at=9, own_group="7.3", sequence_number=4)
 
     assert moved.reason == TOO_MANY_RECEIVES
-    assert (moved.account, moved.message_type, moved.attempts) == ("-", "-", None)
-    assert (moved.put_aside_at, moved.group, moved.may_hide_others, moved.place) == (9, "7.3", True, (9, 9, 4))
+    assert (moved.account, moved.attempts, moved.dead_lettered_at, moved.position) == ("-", None, 9, (9, 9, 4))
+    assert (moved.source_group, moved.shares_group) == ("7.3", True)
 
 
-def test_a_letter_of_the_worker_belongs_to_the_group_that_is_written_on_it() -> None:
+def test_a_letter_of_the_membership_queue_has_the_only_type_that_is_there() -> None:
+    untyped = DeadLetter(queue="membership", message_id="m", attributes={}, sent_at=9)
+
+    assert untyped.message_type == "audience_membership_change_request"
+    assert replace(untyped, queue="event").message_type == "-"
+
+
+def test_a_letter_of_the_worker_belongs_to_the_group_in_its_attributes() -> None:
     written = membership("m", group="7.3", first=1)
 
-    assert (written.own_group, written.group, written.may_hide_others) == ("own-m", "7.3", False)
+    assert (written.own_group, written.source_group, written.shares_group) == ("own-m", "7.3", False)
 
 
 def test_letters_of_the_standard_queue_have_no_group() -> None:
-    assert letter(attributes={"group_id": "7.3"}).group is None
+    assert letter(attributes={"group_id": "7.3"}).source_group is None
 
 
-def test_numbers_that_are_none_count_as_not_written() -> None:
+def test_attributes_that_should_be_numbers_and_are_not_are_ignored() -> None:
     assert letter(attributes={"attempts": "canary-many", "last_at": "²"}).attempts is None
-    assert letter(attributes={"last_at": "²"}).put_aside_at == NOW
+    assert letter(attributes={"last_at": "²"}).dead_lettered_at == NOW
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,7 @@ def test_numbers_that_are_none_count_as_not_written() -> None:
     ],
     ids=str,
 )
-def test_a_selection_takes_what_matches_all_of_it(selection: Selection, expected: list[str]) -> None:
+def test_a_letter_must_match_the_whole_selection(selection: Selection, expected: list[str]) -> None:
     letters = [
         letter("a", attributes={"last_at": NOW - MINUTE}),
         letter("b", attributes={"last_at": NOW - 10 * MINUTE, "reason": "read_timeout", "account_id": 8}),
@@ -100,38 +108,27 @@ def test_durations_are_a_number_and_a_unit(text: str, expected: timedelta) -> No
 
 
 @pytest.mark.parametrize("text", ["", "12", "h", "1.5h", "-2d", "2w", "2 d", "٣h", "9999999d"])
-def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
+def test_other_texts_are_refused_with_an_example_of_a_duration(text: str) -> None:
     with pytest.raises(ValueError, match="such as 30m, 12h or 2d"):
         duration(text)
 
 
-def test_equal_letters_make_a_heap_and_the_largest_comes_first() -> None:
+def test_letters_are_grouped_by_queue_reason_account_and_type_and_the_largest_group_comes_first() -> None:
     letters = [
-        letter("a", attributes={"last_at": 30, "attempts": 2}),
-        letter("b", attributes={"last_at": 10, "attempts": 9, "reason": "attempts_exhausted"}),
-        letter("c", attributes={"last_at": 20, "attempts": 7, "reason": "attempts_exhausted"}),
-        letter("d", queue="membership", own_group="7.1", attributes={}),
+        letter("a"),
+        letter("b", attributes={"reason": "read_timeout"}),
+        letter("c", attributes={"reason": "read_timeout"}),
+        letter("d", attributes={"account_id": 8}),
+        letter("e", attributes={"message_type": "dsr_processing_request"}),
+        letter("f", queue="membership"),
     ]
 
-    assert heaps(letters) == [
-        Heap(
-            queue="membership", reason="http_422", account="7", message_type="event_processing_request",
-            count=1, oldest=NOW, newest=NOW, attempts=None,
-        ),
-        Heap(
-            queue="event", reason="attempts_exhausted", account="7", message_type="event_processing_request",
-            count=2, oldest=10, newest=20, attempts=(7, 9),
-        ),
-        Heap(
-            queue="event", reason="http_422", account="7", message_type="event_processing_request",
-            count=1, oldest=30, newest=30, attempts=(2, 2),
-        ),
-    ]  # fmt: skip
+    assert [[one.message_id for one in group] for group in grouped(letters)] == [["f"], ["b", "c"], ["e"], ["a"], ["d"]]
 
 
-def test_letters_of_a_group_go_in_their_original_order_and_groups_take_turns() -> None:
+def test_letters_of_a_group_keep_their_original_order_and_groups_alternate() -> None:
     letters = [
-        membership("a1", group="A", first=10, last=900),  # put aside for the second time, after its follower
+        membership("a1", group="A", first=10, last=900),  # dead-lettered for the second time, after the next one
         membership("a2", group="A", first=20, last=300),
         membership("a3", group="A", first=30, last=310, number=5),
         membership("a4", group="A", first=30, last=310, number=6),
@@ -139,10 +136,10 @@ def test_letters_of_a_group_go_in_their_original_order_and_groups_take_turns() -
     ]
 
     for shuffled in permutations(letters):
-        assert [one.message_id for one in in_turns(shuffled)] == ["a1", "b1", "a2", "a3", "a4"]
+        assert [one.message_id for one in interleaved(shuffled)] == ["a1", "b1", "a2", "a3", "a4"]
 
 
-def test_letters_without_a_group_go_oldest_first() -> None:
+def test_letters_without_a_group_are_sent_oldest_first() -> None:
     letters = [letter(str(first), attributes={"first_at": first, "last_at": 99}) for first in (3, 1, 2)]
 
-    assert [one.message_id for one in in_turns(letters)] == ["1", "2", "3"]
+    assert [one.message_id for one in interleaved(letters)] == ["1", "2", "3"]

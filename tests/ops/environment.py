@@ -1,4 +1,4 @@
-"""What the tests of `ops` share: letters as the worker puts them aside, and a desk that keeps what it prints."""
+"""What the tests of `ops` share: dead letters as the worker writes them, and a context that keeps what it prints."""
 
 import io
 import json
@@ -9,10 +9,10 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.commands import Desk
-from ops.deployment import DEAD_LETTERS, ORIGINS
-from ops.letterbox import Letterbox, Limits
-from ops.letters import QueueName
+from ops.commands import Context
+from ops.dead_letter_queue import DeadLetterQueue, Limits
+from ops.dead_letters import QueueName
+from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
 from tests.conftest import Clock, Json, Queues, load_event
 
 NOW = 1_800_000_000_000
@@ -43,12 +43,12 @@ class FaultySqs:
 
 
 @dataclass
-class Bench:
-    """The queues in moto, letters in them, and a desk to work at."""
+class Environment:
+    """The queues in moto, letters in them, and a context for commands."""
 
     queues: Queues
     clock: Clock = field(default_factory=Clock)
-    naps: list[float] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
     answers: list[str] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     printed: io.StringIO = field(default_factory=io.StringIO)
@@ -64,10 +64,10 @@ class Bench:
         return self.queues.membership_dlq if queue == "membership" else self.queues.event_dlq
 
     def put(self, queue: QueueName, body: Json | str | None = None, **attributes: object) -> str:
-        """Put a letter aside as the worker does and return its message id. An attribute that is None is left out."""
+        """Dead-letter a message as the worker does and return its id. An attribute that is None is left out."""
         number = next(self.numbers)
         written = {
-            "message_type": TYPES[queue],
+            "message_type": TYPES[queue] if queue == "event" else None,
             "account_id": 4242,
             "reason": "http_422",
             "status": 422,
@@ -83,38 +83,38 @@ class Bench:
         """Put a message there as SQS does after too many receives: it keeps its attributes and its group."""
         return self._send(queue, body, {"message_type": TYPES[queue], "account_id": 4242}, group)
 
-    def desk(self, **changes: Any) -> Desk:
+    def context(self, **changes: Any) -> Context:
         console = Console(file=self.printed, width=200, highlight=False)
         urls = {
-            DEAD_LETTERS["membership"]: self.queues.membership_dlq,
-            DEAD_LETTERS["event"]: self.queues.event_dlq,
-            ORIGINS["membership"]: self.queues.membership,
-            ORIGINS["event"]: self.queues.event,
+            DEAD_LETTER_QUEUES["membership"]: self.queues.membership_dlq,
+            DEAD_LETTER_QUEUES["event"]: self.queues.event_dlq,
+            SOURCE_QUEUES["membership"]: self.queues.membership,
+            SOURCE_QUEUES["event"]: self.queues.event,
         }
         settings: dict[str, Any] = {
-            "sqs": self.sqs, "urls": urls, "out": console, "side": console, "ask": self._answer,
+            "sqs": self.sqs, "urls": urls, "out": console, "progress": console, "ask": self._ask,
             "now": lambda: self.now, "clock": self.clock, "sleep": self._sleep, "wait_seconds": 0,
             "limits": self.limits,
         }  # fmt: skip
-        return Desk(**{**settings, **changes})
+        return Context(**{**settings, **changes})
 
-    def box(self, queue: QueueName = "event", **changes: Any) -> Letterbox:
+    def dead_letters(self, queue: QueueName = "event", **changes: Any) -> DeadLetterQueue:
         settings: dict[str, Any] = {
             "sqs": self.sqs, "queue": queue, "url": self.url(queue), "clock": self.clock, "wait_seconds": 0,
             "limits": self.limits,
         }  # fmt: skip
-        return Letterbox(**{**settings, **changes})
+        return DeadLetterQueue(**{**settings, **changes})
 
     @property
     def text(self) -> str:
         return self.printed.getvalue()
 
     def visible(self, queue: QueueName) -> set[str]:
-        """Return the message ids that anybody could receive now, and take them."""
+        """Return the ids of the messages that can be received now, and receive them."""
         return {message["MessageId"] for message in self.taken(self.url(queue))}
 
     def taken(self, url: str) -> list[Any]:
-        """Take everything from a queue, whatever is written on it."""
+        """Receive everything from a queue."""
         taken: list[Any] = []
         while batch := self.queues.sqs.receive_message(
             QueueUrl=url,
@@ -145,10 +145,10 @@ class Bench:
         return self.ids[-1]
 
     def _sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
+        self.sleeps.append(seconds)
         self.clock.now += seconds
 
-    def _answer(self, question: str) -> str:
+    def _ask(self, question: str) -> str:
         self.questions.append(question)
         if not self.answers:
             raise EOFError

@@ -3,80 +3,80 @@ from collections.abc import Callable
 
 import pytest
 
-from ops.interruption import Interruption
+from ops.interrupts import Interrupts
 from tests.conftest import Queues
-from tests.ops.dead_letter_stand import Bench
+from tests.ops.environment import Environment
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_outside_a_shield_an_interruption_comes_at_once(number: signal.Signals) -> None:
-    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
+def test_outside_an_uninterrupted_block_a_signal_is_raised_at_once(number: signal.Signals) -> None:
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
         signal.raise_signal(number)
 
-    assert interruption.signal == number
+    assert interrupts.signal == number
 
 
-def test_inside_a_shield_it_waits_for_the_end_of_the_outermost_one() -> None:
+def test_inside_it_waits_for_the_end_of_the_outermost_block() -> None:
     steps: list[str] = []
 
-    def work(interruption: Interruption) -> None:
-        with interruption.shield():
-            with interruption.shield():
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.uninterrupted():
+            with interrupts.uninterrupted():
                 signal.raise_signal(signal.SIGINT)
                 steps.append("inner")
             steps.append("outer")
         steps.append("after")
 
-    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
-        work(interruption)
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
 
     assert steps == ["inner", "outer"]
 
 
-def test_the_second_time_it_comes_at_once() -> None:
-    def work(interruption: Interruption) -> None:
-        with interruption.shield():
+def test_a_second_signal_is_raised_at_once() -> None:
+    def work(interrupts: Interrupts) -> None:
+        with interrupts.uninterrupted():
             signal.raise_signal(signal.SIGINT)
             signal.raise_signal(signal.SIGINT)
             pytest.fail("it waited")
 
-    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
-        work(interruption)
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
 
 
-def test_an_interruption_that_has_come_does_not_come_again_from_a_later_shield() -> None:
+def test_a_signal_that_was_raised_is_not_raised_again_after_a_later_block() -> None:
     steps: list[str] = []
 
-    def work(interruption: Interruption) -> None:
+    def work(interrupts: Interrupts) -> None:
         try:
             signal.raise_signal(signal.SIGINT)
         finally:
-            with interruption.shield():
+            with interrupts.uninterrupted():
                 steps.append("cleaned up")
             steps.append("and went on")
 
-    with Interruption() as interruption, pytest.raises(KeyboardInterrupt):
-        work(interruption)
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        work(interrupts)
 
     assert steps == ["cleaned up", "and went on"]
 
 
-def test_afterwards_the_handlers_are_those_of_before() -> None:
+def test_afterwards_the_previous_handlers_are_restored() -> None:
     def handler(*_: object) -> None:
-        """Stand for anybody's."""
+        """Do nothing."""
 
     before: Callable[..., object] | int | None = signal.signal(signal.SIGTERM, handler)
     try:
-        with Interruption():
+        with Interrupts():
             assert signal.getsignal(signal.SIGTERM) is not handler
         assert signal.getsignal(signal.SIGTERM) is handler
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def test_letters_that_were_just_being_received_are_put_back_too(queues: Queues) -> None:
-    bench = Bench(queues)
-    put = {bench.put("event") for _ in range(3)}
+def test_letters_that_are_received_during_a_signal_are_released_too(queues: Queues) -> None:
+    env = Environment(queues)
+    put = {env.put("event") for _ in range(3)}
 
     class Interrupted:
         """An SQS client during whose first receive somebody presses Ctrl-C."""
@@ -90,10 +90,10 @@ def test_letters_that_were_just_being_received_are_put_back_too(queues: Queues) 
             return answer
 
     with (
-        Interruption() as interruption,
+        Interrupts() as interrupts,
         pytest.raises(KeyboardInterrupt),
-        bench.box(sqs=Interrupted(), shield=interruption.shield) as box,
+        env.dead_letters(sqs=Interrupted(), uninterrupted=interrupts.uninterrupted) as dead_letters,
     ):
-        list(box.browse())
+        list(dead_letters.receive())
 
-    assert bench.visible("event") == put
+    assert env.visible("event") == put

@@ -1,0 +1,186 @@
+"""Dead letters as values: what their message attributes say, which ones match, and the order in which they are sent."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import groupby, zip_longest
+from typing import TYPE_CHECKING, Literal, Self
+
+from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef
+
+type QueueName = Literal["membership", "event"]
+
+QUEUES: tuple[QueueName, ...] = ("membership", "event")
+
+TOO_MANY_RECEIVES = "too many receives"
+"""The reason of a message that SQS moved by itself, without an attribute that gives one."""
+
+_UNKNOWN = "-"
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_DURATION = re.compile(r"([0-9]{1,6})([smhd])")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """One message of a dead-letter queue.
+
+    Attributes:
+        queue: the queue that it was dead-lettered from.
+        message_id: given by SQS.
+        attributes: its message attributes, written by this product; none is personal.
+        sent_at: SQS's own time of sending, in epoch milliseconds.
+        own_group: its message group in the dead-letter queue, if that is FIFO.
+        sequence_number: its number in that group.
+        body: the request, or nothing if it was not asked for. Personal data.
+    """
+
+    queue: QueueName
+    message_id: str
+    attributes: Mapping[str, str]
+    sent_at: int
+    own_group: str | None = None
+    sequence_number: int = 0
+    body: str = field(default="", repr=False)
+
+    @classmethod
+    def from_message(cls, queue: QueueName, message: "MessageTypeDef") -> Self:
+        """Read a received message, without its body."""
+        system = message["Attributes"]
+        written = message.get("MessageAttributes", {})
+        return cls(
+            queue=queue,
+            message_id=message["MessageId"],
+            attributes={name: entry["StringValue"] for name, entry in written.items() if "StringValue" in entry},
+            sent_at=int(system["SentTimestamp"]),
+            own_group=system.get("MessageGroupId") if queue == "membership" else None,
+            sequence_number=int(system.get("SequenceNumber", "0")),
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why it could not be delivered."""
+        return self.attributes.get("reason", TOO_MANY_RECEIVES)
+
+    @property
+    def account(self) -> str:
+        """The customer's account at mParticle."""
+        return self.attributes.get("account_id", _UNKNOWN)
+
+    @property
+    def message_type(self) -> str:
+        """The type of the request. The membership queue holds one type only, and its letters do not repeat it."""
+        known = MessageType.AUDIENCE_MEMBERSHIP_CHANGE_REQUEST if self.queue == "membership" else _UNKNOWN
+        return self.attributes.get("message_type", known)
+
+    @property
+    def attempts(self) -> int | None:
+        """How often delivery was tried, if known."""
+        return self._number("attempts")
+
+    @property
+    def dead_lettered_at(self) -> int:
+        """When it became a dead letter, in epoch milliseconds; if SQS moved it, its time of sending."""
+        return self._number("last_at") or self.sent_at
+
+    @property
+    def source_group(self) -> str | None:
+        """Its message group in the queue that it came from, if that is FIFO."""
+        return self.attributes.get("group_id", self.own_group) if self.own_group is not None else None
+
+    @property
+    def shares_group(self) -> bool:
+        """Whether other dead letters may have its group; SQS returns ten of a group until these are deleted."""
+        return self.own_group is not None and self.own_group == self.source_group
+
+    @property
+    def position(self) -> tuple[int, int, int]:
+        """What the letters of a group are sorted by: when first queued, when dead-lettered, sequence number.
+
+        The sequence number comes last because it rises within a group only, and most letters have groups of their own.
+        """
+        return (self._number(FIRST_AT) or self.sent_at, self.dead_lettered_at, self.sequence_number)
+
+    def was_redriven_since(self, moment: int) -> bool:
+        """Return whether it was redriven at this moment, in epoch milliseconds, or later."""
+        return (self._number(REDRIVEN_AT) or 0) >= moment
+
+    def _number(self, name: str) -> int | None:
+        text = self.attributes.get(name, "")
+        return int(text) if text.isdecimal() else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which dead letters a command is for. What is None matches every letter.
+
+    Attributes:
+        queue: dead-lettered from this queue.
+        reason: with exactly this reason.
+        account: of this account at mParticle.
+        older_than: dead-lettered longer ago than this.
+        newer_than: dead-lettered less long ago than this.
+    """
+
+    queue: QueueName | None = None
+    reason: str | None = None
+    account: str | None = None
+    older_than: timedelta | None = None
+    newer_than: timedelta | None = None
+
+    @property
+    def queues(self) -> tuple[QueueName, ...]:
+        """The queues to read."""
+        return (self.queue,) if self.queue else QUEUES
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether there is no filter at all."""
+        return self == Selection()
+
+    def matches(self, letter: DeadLetter, now: int) -> bool:
+        """Return whether a letter matches at this moment, in epoch milliseconds."""
+        age = timedelta(milliseconds=now - letter.dead_lettered_at)
+        return (
+            letter.queue in self.queues
+            and self.reason in {None, letter.reason}
+            and self.account in {None, letter.account}
+            and (self.older_than is None or age > self.older_than)
+            and (self.newer_than is None or age < self.newer_than)
+        )
+
+
+def grouped(letters: Iterable[DeadLetter]) -> list[list[DeadLetter]]:
+    """Group letters by queue, reason, account and message type, in the order of the queues and the largest first."""
+    groups: dict[tuple[str, str, str, str], list[DeadLetter]] = defaultdict(list)
+    for letter in letters:
+        groups[letter.queue, letter.reason, letter.account, letter.message_type].append(letter)
+    ordered = sorted(groups.items(), key=lambda item: (QUEUES.index(item[1][0].queue), -len(item[1]), item[0]))
+    return [group for _, group in ordered]
+
+
+def interleaved(letters: Iterable[DeadLetter]) -> list[DeadLetter]:
+    """Sort the letters of each message group by position, and alternate between the groups.
+
+    A batch to SQS takes one letter of a group: alternating fills the batches.
+    """
+    ordered = sorted(letters, key=lambda letter: (letter.source_group or "", letter.position))
+    groups = [list(group) for _, group in groupby(ordered, key=lambda letter: letter.source_group)]
+    return [letter for row in zip_longest(*groups) for letter in row if letter]
+
+
+def duration(text: str) -> timedelta:
+    """Parse a duration such as 90s, 30m, 12h or 2d.
+
+    Raises:
+        ValueError: it is not a duration.
+    """
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise ValueError("write a number and s, m, h or d, such as 30m, 12h or 2d")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

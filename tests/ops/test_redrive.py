@@ -1,0 +1,292 @@
+"""Sending letters back: in order, at a rate_limit, and without ever losing one."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters
+from mparticle_firehose.queues.record import REDRIVEN_AT, Record
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueMessage, QueueSender
+from ops.dead_letter_queue import Limits
+from ops.dead_letters import DeadLetter, QueueName
+from ops.redrive import RateLimit, Redrive
+from tests.conftest import Clock
+from tests.ops.environment import NOW, Environment
+
+
+def redriver(env: Environment, queue: QueueName, rate: int | None = None) -> Redrive:
+    url = env.queues.membership if queue == "membership" else env.queues.event
+    rate_limit = RateLimit(rate=rate, clock=env.clock, sleep=env._sleep)  # noqa: SLF001  the env's own
+    sqs: Any = env.sqs
+    return Redrive(sender=QueueSender(sqs), source_url=url, rate_limit=rate_limit, now=lambda: env.now)
+
+
+def run(
+    env: Environment,
+    queue: QueueName = "event",
+    matches: Callable[[DeadLetter], bool] = lambda _: True,
+    rate: int | None = None,
+) -> Redrive:
+    driver = redriver(env, queue, rate)
+    with env.dead_letters(queue) as dead_letters:
+        driver.run(dead_letters, matches)
+    return driver
+
+
+def worker_letters(env: Environment) -> DeadLetters:
+    """Return what the worker puts its dead letters on the queues with."""
+    urls = {"membership_url": env.queues.membership_dlq, "event_url": env.queues.event_dlq}
+    return DeadLetters(QueueSender(env.queues.sqs), **urls, clock=lambda: 22.0)
+
+
+def test_a_letter_goes_back_as_it_is_with_the_time_of_its_redrive(env: Environment) -> None:
+    env.put("membership", {"number": 1}, group_id="4242.7", first_at=11, last_at=22)
+
+    assert run(env, "membership").tally.sent == 1
+
+    (message,) = env.taken(env.queues.membership)
+    assert message["Body"] == '{"number": 1}'
+    assert message["Attributes"]["MessageGroupId"] == "4242.7"
+    assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
+        "account_id": "4242", "reason": "http_422",
+        "status": "422", "attempts": "1", "first_at": "11", "last_at": "22", "group_id": "4242.7",
+        "redriven_at": str(NOW),
+    }  # fmt: skip
+    assert env.visible("membership") == set()
+
+
+def test_what_the_worker_dead_lettered_goes_back_to_the_group_that_it_had(env: Environment, deadline: Deadline) -> None:
+    record = Record(message_id="m", body="{}", group_id="4242.7", sent_at_ms=11_000)
+    worker_letters(env).put(record, "{}", Cause(reason="http_503", attempts=100), deadline)
+
+    assert run(env, "membership", lambda letter: letter.reason == "http_503").tally.sent == 1
+
+    (message,) = env.taken(env.queues.membership)
+    assert message["Attributes"]["MessageGroupId"] == "4242.7"
+    assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
+        "reason": "http_503", "status": "503", "attempts": "100", "first_at": "11000", "last_at": "22000",
+        "group_id": "4242.7", "place": "0.0.0", REDRIVEN_AT: str(NOW),
+    }  # fmt: skip
+
+
+def test_what_sqs_moved_goes_back_to_the_group_that_it_kept(env: Environment) -> None:
+    env.move("membership", group="4242.3")
+
+    run(env, "membership")
+
+    (message,) = env.taken(env.queues.membership)
+    assert message["Attributes"]["MessageGroupId"] == "4242.3"
+
+
+def test_events_go_back_without_group(env: Environment) -> None:
+    env.put("event")
+    env.move("event")
+
+    assert run(env).tally.sent == 2
+
+    groups = [message["Attributes"].get("MessageGroupId") for message in env.taken(env.queues.event)]
+    assert groups == [None, None]
+
+
+def test_only_what_matches_is_sent_and_the_rest_is_visible_again(env: Environment) -> None:
+    env.put("event", reason="read_timeout")
+    kept = env.put("event")
+
+    assert run(env, matches=lambda letter: letter.reason == "read_timeout").tally.sent == 1
+
+    assert env.visible("event") == {kept}
+    assert len(env.taken(env.queues.event)) == 1
+
+
+def test_letters_of_a_group_are_sent_one_batch_after_the_other(env: Environment) -> None:
+    for user in "ab":
+        for number in (3, 1, 2):
+            env.put("membership", {"change": f"{user}{number}"}, group_id=user, first_at=number)
+
+    sent: list[list[str]] = []
+
+    class Recording:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(env.queues.sqs, name)
+
+        def send_message_batch(self, **arguments: Any) -> Any:
+            sent.append([json.loads(entry["MessageBody"])["change"] for entry in arguments["Entries"]])
+            return env.queues.sqs.send_message_batch(**arguments)
+
+    env.sqs.sqs = Recording()
+    run(env, "membership")
+
+    assert sent == [["a1", "b1"], ["a2", "b2"], ["a3", "b3"]]
+
+
+def refused(operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-arn"}}, operation)
+
+
+def test_a_crash_between_sending_and_deleting_loses_nothing(env: Environment) -> None:
+    put = {env.put("membership") for _ in range(15)}
+    env.sqs.script = {"delete_message_batch": {2: refused("DeleteMessageBatch")}}
+    driver = redriver(env, "membership")
+
+    with pytest.raises(ClientError), env.dead_letters("membership") as dead_letters:
+        driver.run(dead_letters, lambda _: True)
+
+    assert (driver.tally.sent, driver.tally.undeleted) == (15, 5)
+    left = env.visible("membership")
+    assert len(left) == 5
+    assert left < put
+    assert len(env.taken(env.queues.membership)) == 15
+
+
+def test_the_run_after_a_crash_stores_nothing_twice_in_the_fifo_queue(env: Environment) -> None:
+    env.put("membership")
+    env.sqs.script = {"delete_message_batch": {1: refused("DeleteMessageBatch")}}
+    with pytest.raises(ClientError):
+        run(env, "membership")
+
+    assert run(env, "membership").tally.sent == 1
+
+    assert len(env.taken(env.queues.membership)) == 1
+    assert env.visible("membership") == set()
+
+
+def test_what_the_queue_does_not_take_stays_a_dead_letter(env: Environment) -> None:
+    put = {env.put("event") for _ in range(12)}
+    env.sqs.script = {"send_message_batch": {2: refused("SendMessageBatch")}}
+    driver = redriver(env, "event")
+
+    with pytest.raises(DeliveryError), env.dead_letters() as dead_letters:
+        driver.run(dead_letters, lambda _: True)
+
+    assert (driver.tally.sent, driver.tally.undeleted) == (10, 0)
+    assert len(env.visible("event") & put) == 2
+
+
+def test_what_sqs_does_not_delete_is_counted(env: Environment) -> None:
+    env.put("event")
+
+    class NotDeleting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(env.queues.sqs, name)
+
+        def delete_message_batch(self, **_: Any) -> Any:
+            return {"Failed": [{"Id": "0", "Code": "InternalError"}]}
+
+    env.sqs.sqs = NotDeleting()
+    tally = run(env).tally
+
+    assert (tally.sent, tally.undeleted) == (1, 1)
+    assert len(env.visible("event")) == 1
+
+
+def test_a_letter_that_fails_again_during_the_run_is_not_sent_a_second_time(env: Environment) -> None:
+    env.move("membership", group="4242.1")  # shares its group, so that the run receives again
+    back: list[str] = []
+
+    class DeadLetteringAgain:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(env.queues.sqs, name)
+
+        def send_message_batch(self, **arguments: Any) -> Any:
+            answer = env.queues.sqs.send_message_batch(**arguments)
+            back.append(env.put("membership", redriven_at=env.now, group_id="4242.1"))
+            return answer
+
+    env.sqs.sqs = DeadLetteringAgain()
+
+    assert run(env, "membership").tally.sent == 1
+    assert env.visible("membership") == set(back)
+
+
+def test_a_letter_that_was_redriven_by_an_earlier_run_goes_again(env: Environment) -> None:
+    env.put("event", redriven_at=NOW - 1)
+
+    assert run(env).tally.sent == 1
+
+
+def test_more_letters_than_the_limit_are_sent_in_rounds(env: Environment) -> None:
+    env.limits = Limits(letters=10)
+    for _ in range(35):
+        env.put("event")
+
+    assert run(env).tally.sent == 35
+    assert env.visible("event") == set()
+
+
+def test_the_largest_letter_has_room_for_the_time_of_its_redrive(env: Environment, deadline: Deadline) -> None:
+    body = "x" * (MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION)
+    record = Record(message_id="m", body=body, group_id="g" * 128, sent_at_ms=NOW, redriven_at=str(NOW - 1))
+    worker_letters(env).put(record, body, Cause(reason="http_" + "r" * 300, attempts=1_000_000), deadline)
+
+    assert run(env, "membership").tally.sent == 1
+
+    (message,) = env.taken(env.queues.membership)
+    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert QueueMessage(body=message["Body"], attributes=attributes).size <= MAX_MESSAGE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("rate", "batches", "sleeps"),
+    [
+        (None, 3, []),
+        (1, 25, [1.0] * 24),
+        (4, 8, [1.0, 1.0, 0.5, 1.0, 1.0, 0.5, 1.0]),
+        (10, 3, [1.0] * 2),
+        (100, 3, [0.1] * 2),
+    ],
+    ids=["no-limit", "1", "4", "10", "100"],
+)
+def test_the_rate_is_kept(env: Environment, rate: int | None, batches: int, sleeps: list[float]) -> None:
+    for _ in range(25):
+        env.put("event")
+
+    assert run(env, rate=rate).tally.sent == 25
+
+    assert env.sqs.calls.count("send_message_batch") == batches
+    assert env.sleeps == pytest.approx(sleeps)
+
+
+def test_time_spent_elsewhere_counts_for_the_rate_limit() -> None:
+    clock, sleeps = Clock(), list[float]()
+    rate_limit = RateLimit(rate=10, clock=clock, sleep=sleeps.append)
+
+    rate_limit.wait(10)
+    clock.now += 0.75
+    rate_limit.wait(10)
+    clock.now += 5
+    rate_limit.wait(10)
+
+    assert sleeps == [0.25]
+
+
+def test_in_a_slow_run_nobody_else_receives_its_letters(env: Environment) -> None:
+    for _ in range(20):
+        env.put("event")
+    driver = redriver(env, "event")
+    driver.rate_limit.rate = 1
+
+    def sleep(_: float) -> None:
+        env.clock.now += 20
+
+    driver.rate_limit.sleep = sleep
+    with env.dead_letters() as dead_letters:
+        driver.run(dead_letters, lambda _: True)
+
+    assert driver.tally.sent == 20
+    assert env.sqs.calls.count("change_message_visibility_batch") == 3  # all after 160 s, then those left after 320 s
+
+
+def test_progress_is_reported_after_each_batch(env: Environment) -> None:
+    for _ in range(12):
+        env.put("event")
+    told: list[tuple[int, int]] = []
+
+    with env.dead_letters() as dead_letters:
+        redriver(env, "event").run(dead_letters, lambda _: True, lambda sent, found: told.append((sent, found)))
+
+    assert told == [(10, 12), (12, 12)]
