@@ -4,7 +4,7 @@
 # make format        put the code into shape
 # make bench         measures, prints and keeps the figures (BENCH="cold_start warm_cpu" for some)
 # make bench-report  puts what was measured last into docs/performance.md
-# make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=arm64 or x86_64)
+# make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=x86_64 or arm64)
 # make up            the same local cloud, to stay: for boto3, the AWS CLI, sam local (once more is harmless)
 # make invoke        sends it a message: EVENT=file, or EVENT=- for stdin
 # make logs          what its functions have logged, and what the partner was asked
@@ -17,7 +17,7 @@
 # Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
 
 PYTHON ?= python3.13
-ARCHITECTURE ?= arm64
+ARCHITECTURE ?= x86_64
 EVENT ?=
 PARTNER ?=
 ENDPOINTS ?=

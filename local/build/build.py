@@ -199,7 +199,7 @@ def _compile(folder: Path, below: str = "") -> None:
 def main() -> int:
     """Build for AWS, and say where the result is and how big."""
     parser = argparse.ArgumentParser(prog="python -m local.build.build", description="Build both functions for AWS.")
-    parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64")
+    parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="x86_64")
     architecture = parser.parse_args().architecture
     folder = ROOT / ".aws-sam" / "build"
     try:

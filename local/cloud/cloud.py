@@ -48,6 +48,7 @@ class LocalCloud(Startable):
     Args:
         partner_api_url: where the functions call the partner; plain http on this machine is fine.
         parameters: other parameters of the template.
+        port: of the emulator; 0 picks a free one.
         room: whose integration is deployed; None for the user's own.
         report: told about each finished step of the start, in words.
     """
@@ -58,9 +59,10 @@ class LocalCloud(Startable):
         *,
         parameters: Mapping[str, str] = MappingProxyType({}),
         room: Room | None = None,
+        port: int = 0,
         report: Report = lambda _: None,
     ) -> None:
-        self.aws = MiniStack()
+        self.aws = MiniStack(port)
         self.outputs: dict[str, str] = {}
         self._architecture = machine_architecture()
         self._parameters = {

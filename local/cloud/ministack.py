@@ -41,8 +41,10 @@ class MiniStack(Startable):
     `wait` when the emulator answers. Entering the context does both.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
+        """Take the port to listen on; 0 picks a free one."""
         self._home = Path()
+        self._wanted_port = port
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +67,7 @@ class MiniStack(Startable):
         """Start the emulator on a free port, without waiting for it."""
         if not self._home.name:
             self._home = Path(tempfile.mkdtemp(prefix="local-cloud-"))
-        self._port = _free_port()
+        self._port = self._wanted_port or _free_port()
         guard = Path(__file__).with_name("guarded_ministack.py")
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(

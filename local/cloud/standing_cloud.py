@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,6 @@ from typing import Any, TextIO
 from local.cloud.cloud import LocalCloud
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import TOKEN
-from local.cloud.sam_local import write_settings
 from local.isolation import (
     CREDENTIALS,
     REGION,
@@ -38,6 +38,8 @@ from local.rooms import Room
 from local.run.messages import message_from
 
 _PLACE = STATE / "up"
+PORT = 4566
+"""Of the emulator, the usual one for emulators of AWS; local/env.json names it and the next one."""
 _START_SECONDS = 300  # the first start builds
 _STOP_SECONDS = 30
 _POLL_SECONDS = 0.2
@@ -71,13 +73,15 @@ class StandingCloud:
     """The way to the cloud that is kept in a folder, whether it is up or not.
 
     Args:
-        place: the folder. It has what `sam local` needs and the logs, and goes when the cloud goes.
+        place: the folder. It has the logs, and is removed with the cloud.
         partner: folder of the example to deploy; empty for the user's own integration.
+        port: of the emulator; the partner gets the next one. 0 picks free ones. Containers expect the default.
     """
 
-    def __init__(self, place: Path = _PLACE, partner: str = "") -> None:
+    def __init__(self, place: Path = _PLACE, partner: str = "", port: int = PORT) -> None:
         self.place = place
         self._partner = partner
+        self._port = port
         self.partner_log = place / "partner.log"
         self._log = place / "up.log"
         self._lock = place / "lock"
@@ -95,6 +99,7 @@ class StandingCloud:
             LocalCloudError: it did not start; the message holds the last lines it wrote.
         """
         if not self._is_kept():
+            self._require_free_ports()
             self._start()
         give_up = time.monotonic() + _START_SECONDS
         while time.monotonic() < give_up and (self._keeper is None or self._keeper.poll() is None):
@@ -129,12 +134,20 @@ class StandingCloud:
         with ExitStack() as kept:
             self._hold(kept.enter_context(self._lock.open("a+")))
             room = Room.of(self._partner)
-            partner = kept.enter_context(PartnerServer(room.fake_api()))
-            cloud = kept.enter_context(LocalCloud(partner.url, room=room, report=lambda step: print(step, flush=True)))
+            partner = kept.enter_context(PartnerServer(room.fake_api(), self._port and self._port + 1))
+            cloud = kept.enter_context(
+                LocalCloud(partner.url, room=room, port=self._port, report=lambda step: print(step, flush=True))
+            )
             bridge = kept.enter_context(DockerBridge([_port(partner.url), _port(cloud.aws.endpoint)]))
-            write_settings(self.place, variables=_variables(cloud), endpoint=cloud.aws.endpoint)
+            _create_container_tables(cloud)
             self._announce(Running(os.getpid(), cloud.aws.endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
             self._watch(partner, bridge)
+
+    def _require_free_ports(self) -> None:
+        for port in (self._port, self._port + 1) if self._port else ():
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    raise LocalCloudError(f"port {port} is in use, perhaps by another emulator: stop it first")
 
     def _start(self) -> None:
         self.place.mkdir(parents=True, exist_ok=True)
@@ -142,7 +155,7 @@ class StandingCloud:
         with self._log.open("wb") as log:
             self._keeper = subprocess.Popen(
                 [sys.executable, "-m", "local.cloud.standing_cloud", "keep", "--place", self.place,
-                 "--partner", self._partner], cwd=ROOT,
+                 "--partner", self._partner, "--port", str(self._port)], cwd=ROOT,
                 env={**os.environ, "PYTHONPATH": "src"}, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
@@ -187,15 +200,15 @@ def _line(request: ReceivedRequest) -> str:
     return f"{request.method} {request.path} -> {request.status or 'no answer yet'}"
 
 
-def _variables(cloud: LocalCloud) -> dict[str, dict[str, str]]:
-    """Return the environment of each function by its logical id."""
-    names = {"HandlerFunction": "HandlerFunctionName", "WorkerFunction": "WorkerFunctionName"}
-    return {
-        function: cloud.aws.functions.get_function_configuration(FunctionName=cloud.outputs[output])["Environment"][
-            "Variables"
-        ]
-        for function, output in names.items()
-    }
+def _create_container_tables(cloud: LocalCloud) -> None:
+    """Create the tables that local/env.json names: those of the stack have generated names."""
+    for table, key in {"sam-local-suspensions": "account", "sam-local-ledger": "key"}.items():
+        cloud.aws.dynamodb.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
 
 
 def _leave(number: int, _frame: object) -> None:
@@ -253,12 +266,13 @@ def main() -> int:
     parser.add_argument("action", choices=["up", "invoke", "logs", "down", "keep"])
     parser.add_argument("event", nargs="?", default="", help="the message to invoke with; - reads standard input")
     parser.add_argument("--place", type=Path, default=_PLACE, help="the folder of the cloud")
+    parser.add_argument("--port", type=int, default=PORT, help="of the emulator; 0 picks a free one")
     parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
     asked = parser.parse_args()
     if asked.action in {"invoke", "logs"}:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # end quietly when `head` has seen enough
     try:
-        return _do(StandingCloud(asked.place.absolute(), asked.partner), asked.action, asked.event)
+        return _do(StandingCloud(asked.place.absolute(), asked.partner, asked.port), asked.action, asked.event)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 2
@@ -269,7 +283,7 @@ def _do(standing: StandingCloud, action: str, event: str) -> int:
         case "keep":
             standing.keep()
         case "up":
-            _introduce(standing.up(), standing.place)
+            _introduce(standing.up())
         case "down":
             print("The local cloud is down." if standing.down() else "The local cloud was not up.")
         case "invoke" if not event:
@@ -289,12 +303,10 @@ def _must_be_up(standing: StandingCloud) -> Running:
     return found
 
 
-def _introduce(found: Running, place: Path) -> None:
-    settings = place / "samconfig.toml"
-    shown = settings.relative_to(ROOT) if settings.is_relative_to(ROOT) else settings
+def _introduce(found: Running) -> None:
     print(f"# The local cloud is up, with the partner on {found.partner}. For boto3, the AWS CLI and curl:")
     print(exports(found))
-    print(f"# With Docker: sam local invoke HandlerFunction --config-file {shown} --event events/...")
+    print("# With Docker, after sam build: sam local invoke HandlerFunction -e events/...")
     print(f"# The alias:   {found.outputs['HandlerAliasArn']}")
 
 

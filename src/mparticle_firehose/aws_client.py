@@ -1,18 +1,22 @@
-"""Clients of AWS services, made when something is first asked of them.
+"""Clients of AWS services, created with the first call.
 
 Loading boto3 and making a client take longer than everything else before the first answer, and most requests, such as
 events that the partner takes, need none.
 """
 
+import socket
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
+
+from mparticle_firehose.errors import ConfigurationError
 
 _ALWAYS = {"parameter_validation": False}
-"""AWS checks what it is sent anyway, and the tests' own clients do: here it would be a tenth of a call's time."""
+"""AWS checks parameters itself, and the clients of the tests do: here it would take a tenth of a call's time."""
 
-PATIENT: Mapping[str, Any] = MappingProxyType(
+STANDARD_TIMEOUTS: Mapping[str, Any] = MappingProxyType(
     {
         **_ALWAYS,
         "connect_timeout": 1,
@@ -20,7 +24,7 @@ PATIENT: Mapping[str, Any] = MappingProxyType(
         "retries": {"mode": "standard", "total_max_attempts": 2},
     }
 )
-HURRIED: Mapping[str, Any] = MappingProxyType(
+SHORT_TIMEOUTS: Mapping[str, Any] = MappingProxyType(
     {
         **_ALWAYS,
         "connect_timeout": 0.25,
@@ -28,11 +32,33 @@ HURRIED: Mapping[str, Any] = MappingProxyType(
         "retries": {"mode": "standard", "total_max_attempts": 1},
     }
 )
-"""For what nobody may wait long for, such as whether an account is suspended."""
+"""For calls that must not delay a response, such as whether an account is suspended."""
+
+
+_LOCAL_CLOUD_SECONDS = 0.5
+
+
+def require_local_cloud(environ: Mapping[str, str]) -> None:
+    """Check, for a function that `sam local` runs, that the local cloud answers.
+
+    Raises:
+        ConfigurationError: it does not.
+    """
+    url = urlsplit(environ.get("AWS_ENDPOINT_URL", ""))
+    if not url.hostname or not _answers(url.hostname, url.port or 80):
+        raise ConfigurationError("AWS_ENDPOINT_URL: no local cloud answers there; `make up` starts one")
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _LOCAL_CLOUD_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 class AwsClient(Any):  # type: ignore[misc]  # it has whatever the service's client has
-    """Stands in for the client of one service.
+    """The client of one service, created with the first call.
 
     Args:
         service: as boto3 names it.
@@ -44,11 +70,11 @@ class AwsClient(Any):  # type: ignore[misc]  # it has whatever the service's cli
         self._config = config
 
     def make(self) -> None:
-        """Make the client now. It connects to nothing."""
+        """Create the client now, without connecting."""
         _ = self._made
 
     def close(self) -> None:
-        """End the client's connections, if it was ever made."""
+        """Close the client's connections, if it has been created."""
         if "_made" in vars(self):
             self._made.close()
 

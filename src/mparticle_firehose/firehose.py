@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 import mparticle_firehose.startup  # noqa: F401  # isort: split
-from mparticle_firehose.aws_client import HURRIED, PATIENT, AwsClient
-from mparticle_firehose.config import Resources, Settings
+from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient, require_local_cloud
+from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.endpoint import is_http_event
 from mparticle_firehose.integration import Integration
@@ -199,7 +199,10 @@ class Firehose:
 
     @cached_property
     def _resources(self) -> Resources:
-        return Resources.from_env(self._environ)
+        resources = Resources.from_env(self._environ)
+        if runs_under_sam_cli(self._environ):
+            require_local_cloud(self._environ)
+        return resources
 
     @cached_property
     def _partner_client(self) -> PartnerClient:
@@ -212,20 +215,20 @@ class Firehose:
 
     @cached_property
     def _sqs(self) -> AwsClient:
-        return AwsClient("sqs", PATIENT)
+        return AwsClient("sqs", STANDARD_TIMEOUTS)
 
     @cached_property
     def _suspension_client(self) -> AwsClient:
-        return AwsClient("dynamodb", HURRIED)
+        return AwsClient("dynamodb", SHORT_TIMEOUTS)
 
     @cached_property
     def _ledger_client(self) -> AwsClient:
-        return AwsClient("dynamodb", PATIENT)
+        return AwsClient("dynamodb", STANDARD_TIMEOUTS)
 
     @cached_property
     def _token_client(self) -> AwsClient | None:
         service = self.settings.token_service
-        return AwsClient(service, HURRIED) if service else None
+        return AwsClient(service, SHORT_TIMEOUTS) if service else None
 
     @property
     def _clients(self) -> tuple[AwsClient, ...]:

@@ -23,7 +23,8 @@ from tests.deployment.template_reading import (
     walk,
 )
 
-POWERTOOLS = {"POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+LIBRARIES = {"AWS_ENDPOINT_URL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_NAMESPACE", "POWERTOOLS_LOG_LEVEL"}
+"""Variables that boto3 and Powertools read."""
 
 SQS_SECONDS = 6
 """The longest time of two attempts of one call to SQS, as the handler's client is configured."""
@@ -145,7 +146,7 @@ def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]
 def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
     variables = template["Globals"]["Function"]["Environment"]["Variables"]
     fields = [*Settings.model_fields.values(), *Resources.model_fields.values()]
-    read = {field.alias for field in fields if field.alias} | POWERTOOLS
+    read = {field.alias for field in fields if field.alias} | LIBRARIES
     own = [name for name, function in functions(template).items() if "Environment" in function]
     return [f"{name} is set or read, but not both" for name in sorted(set(variables) ^ read)] + own
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +12,6 @@ import pytest
 
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import ask, local_url
-from local.cloud.sam_local import seen_from_container, with_endpoint
 from local.cloud.standing_cloud import Running, StandingCloud, exports
 from local.isolation import ROOT, LocalCloudError
 from tests.conftest import EVENTS, leaks
@@ -21,7 +21,7 @@ from tests.sample.server import SamplePartner
 @pytest.fixture(scope="module")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCloud]:
     """Bring a cloud up, beside the one that `make up` may have brought up here."""
-    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up", "tests/sample")
+    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up", "tests/sample", port=0)
     try:
         cloud.up()
         yield cloud
@@ -86,20 +86,6 @@ def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> No
 
 
 @pytest.mark.cloud
-def test_containers_are_told_where_everything_is(standing: StandingCloud, found: Running) -> None:
-    place = standing.place
-    settings = json.loads((place / "env.json").read_text())
-    assert set(settings) == {"HandlerFunction", "WorkerFunction"}
-    port = found.endpoint.rpartition(":")[2]
-    for variables in settings.values():
-        assert variables["AWS_ENDPOINT_URL"] == f"http://host.docker.internal:{port}"
-        assert variables["PARTNER_API_URL"].startswith("http://host.docker.internal:")
-        assert not any("127.0.0.1" in value for value in variables.values())
-    assert 'AWS_ENDPOINT_URL: ""' in (place / "template.yaml").read_text()
-    assert str(place / "env.json") in (place / "samconfig.toml").read_text()
-
-
-@pytest.mark.cloud
 def test_down_leaves_nothing_and_twice_is_harmless(standing: StandingCloud, found: Running) -> None:
     """The last with the cloud: it takes it away."""
     assert [standing.down(), standing.down()] == [True, False]
@@ -122,24 +108,11 @@ def test_an_endpoint_is_served_below_a_path_where_no_name_resolves(announced: st
     assert local_url(announced, "http://127.0.0.1:4566") == f"http://127.0.0.1:4566/_aws/{served}"
 
 
-def test_only_this_machine_looks_different_from_inside_a_container() -> None:
-    assert seen_from_container(
-        {"A": "http://127.0.0.1:1/x", "B": "http://localhost:2", "C": "https://api.example.com", "D": "150"}
-    ) == {
-        "A": "http://host.docker.internal:1/x",
-        "B": "http://host.docker.internal:2",
-        "C": "https://api.example.com",
-        "D": "150",
-    }
-
-
-def test_the_template_for_containers_declares_the_endpoint_and_finds_the_code() -> None:
-    template = "Variables:\n    PARTNER_API_URL: x\nProperties:\n  CodeUri: HandlerFunction\n"
-    assert with_endpoint(template, Path("/built")) == (
-        'Variables:\n    AWS_ENDPOINT_URL: ""\n    PARTNER_API_URL: x\nProperties:\n  CodeUri: /built/HandlerFunction\n'
-    )
-    with pytest.raises(LocalCloudError, match="no PARTNER_API_URL"):
-        with_endpoint("Variables: {}", Path("/built"))
+def test_a_port_in_use_is_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(LocalCloudError, match=f"^port {port} is in use"):
+            StandingCloud(tmp_path / "up", port=port).up()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
