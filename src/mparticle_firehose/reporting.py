@@ -11,8 +11,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
-from mparticle_firehose.protocol import AnyRequest
-from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.protocol import AnyRequest, correlation
 
 logger = Logger()
 metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))

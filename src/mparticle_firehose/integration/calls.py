@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from mparticle_firehose.integration.auth import Auth
-from mparticle_firehose.protocol import Request
-from mparticle_firehose.protocol.correlation import work_id
+from mparticle_firehose.protocol import Request, work_id
 
 type JsonValue = bool | int | float | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None
 type JsonObject = Mapping[str, JsonValue]

@@ -4,8 +4,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
 from mparticle_firehose.integration.offered import offered
-from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse
-from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
 from mparticle_firehose.queues.partial_success import store_failed_items
 from mparticle_firehose.services import Services
 

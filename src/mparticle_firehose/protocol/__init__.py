@@ -74,8 +74,11 @@ from mparticle_firehose.protocol.messages import (
     ModuleRegistrationRequest,
     ModuleRegistrationResponse,
     PlatformFields,
+    QueuedRequest,
     Request,
     Response,
+    correlation,
+    work_id,
 )
 from mparticle_firehose.protocol.registration import (
     AudienceProcessingRegistration,
@@ -173,6 +176,7 @@ __all__ = [
     "PushMessageReceiptEvent",
     "PushSubscriptionAction",
     "PushSubscriptionEvent",
+    "QueuedRequest",
     "Regulation",
     "Request",
     "Response",
@@ -193,6 +197,8 @@ __all__ = [
     "UserIdentityPermission",
     "UserIdentityType",
     "UserProfile",
+    "correlation",
     "declare",
     "field_names",
+    "work_id",
 ]

@@ -188,7 +188,7 @@ class DsrProcessingRequest(Request):
     """A data subject asks for the erasure of their data.
 
     ``submitted_time`` is the time of their request, to the microsecond. ``subject_request_id`` is usually a GUID, which
-    mParticle does not guarantee. The account may be missing: it is in mParticle's own samples.
+    mParticle does not guarantee. mParticle's own samples have no account.
     """
 
     type: Literal[MessageType.DSR_PROCESSING_REQUEST] = MessageType.DSR_PROCESSING_REQUEST
@@ -223,6 +223,9 @@ AnyResponse = (
     | DsrProcessingResponse
 )
 
+type QueuedRequest = EventProcessingRequest | AudienceMembershipChangeRequest | DsrProcessingRequest
+"""A request that may wait in a queue."""
+
 REQUEST_MODELS: dict[MessageType, type[AnyRequest]] = {
     MessageType.MODULE_REGISTRATION_REQUEST: ModuleRegistrationRequest,
     MessageType.EVENT_PROCESSING_REQUEST: EventProcessingRequest,
@@ -237,3 +240,18 @@ RESPONSE_MODELS: dict[MessageType, type[AnyResponse]] = {
     MessageType.AUDIENCE_MEMBERSHIP_CHANGE_RESPONSE: AudienceMembershipChangeResponse,
     MessageType.DSR_PROCESSING_RESPONSE: DsrProcessingResponse,
 }
+
+
+def work_id(request: Request) -> str:
+    """Return the id of a request, or its time if mParticle sent no usable id. Keys against repetitions contain it."""
+    return str(request.id or request.timestamp_ms)
+
+
+def correlation(request: AnyRequest) -> dict[str, str]:
+    """Return the fields of a request that log lines and queue attributes may contain: its type, account and id."""
+    facts = {"message_type": str(request.type)}
+    if not isinstance(request, ModuleRegistrationRequest):
+        facts["account_id"] = str(request.account.account_id)
+    if request.id:
+        facts["request_id"] = str(request.id)
+    return facts

@@ -185,7 +185,7 @@ _Authentication = Annotated[
 class EventProcessingRegistration(Model):
     """The integration processes events, of these types and environments.
 
-    With ``max_data_age_hours`` of -1 mParticle sends events of any age; 0 does not mean that.
+    ``max_data_age_hours`` is positive, or -1 for events of any age.
     """
 
     account_settings: Settings = ()

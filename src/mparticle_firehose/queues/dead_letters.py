@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.protocol import EventProcessingRequest
-from mparticle_firehose.protocol.correlation import QueuedRequest, correlation
+from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.queues.event_queue import request_messages
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest
-from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation
 from mparticle_firehose.queues.sender import (
     MAX_MESSAGE_BYTES,
     ROOM_FOR_EXPLANATION,

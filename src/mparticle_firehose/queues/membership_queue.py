@@ -7,8 +7,7 @@ from itertools import zip_longest
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import MessageTooLargeError
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
-from mparticle_firehose.protocol.correlation import correlation, work_id
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile, correlation, work_id
 from mparticle_firehose.queues.sender import (
     MAX_MESSAGE_BYTES,
     ROOM_FOR_EXPLANATION,

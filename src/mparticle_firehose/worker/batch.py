@@ -8,7 +8,7 @@ from math import inf
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError, described
 from mparticle_firehose.integration import Delivered, Outcome, PartnerCall, Retry, Suspend
-from mparticle_firehose.protocol.correlation import correlation
+from mparticle_firehose.protocol import correlation
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import PartnerApi, SuspensionRegister, Telemetry
 from mparticle_firehose.worker.batch_state import BatchState, Failure

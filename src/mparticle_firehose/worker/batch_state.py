@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from mparticle_firehose.protocol.correlation import QueuedRequest
+from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.worker.backoff import Backoff
 
