@@ -292,8 +292,14 @@ def deadline() -> Deadline:
     return Deadline.after(5.0)
 
 
+@pytest.fixture(scope="session")
+def boto3_session() -> boto3.Session:
+    """Return a session for all tests with moto: each new one reads botocore's files anew, which takes longest."""
+    return boto3.Session(aws_access_key_id="testing", aws_secret_access_key="testing")
+
+
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def aws(boto3_session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Stand moto in for AWS. It knows no FIFO order: what depends on order is tested against the local cloud."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
@@ -305,7 +311,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    with mock_aws():
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", boto3_session)
+    with mock_aws(config={"core": {"reset_boto3_session": False}}):
         yield
 
 
