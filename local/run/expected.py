@@ -22,9 +22,18 @@ _SERIALIZER = Serializer()
 def expected_routes(integration: Integration, content: Mapping[str, object]) -> set[Route]:
     """Return method and path of each call that a request causes; empty for one that cannot be read or delivered."""
     try:
-        return {(call.method, call.path) for call in _calls(integration, _SERIALIZER.parse(content)) if call}
+        return {(call.method, call.path) for call in calls_for(integration, content)}
     except FirehoseError:
         return set()
+
+
+def calls_for(integration: Integration, content: Mapping[str, object]) -> list[PartnerCall]:
+    """Return the calls that a request causes when it is delivered alone.
+
+    Raises:
+        FirehoseError: it cannot be read, or not be delivered.
+    """
+    return [call for call in _calls(integration, _SERIALIZER.parse(content)) if call]
 
 
 def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall | None]:
@@ -33,7 +42,7 @@ def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCal
             yield integration.events(request)
         case AudienceSubscriptionRequest() if integration.audiences:
             yield integration.audiences.subscription_call(request)
-        case AudienceMembershipChangeRequest() if integration.audiences:
+        case AudienceMembershipChangeRequest() if integration.audiences and request.user_profiles:
             yield from _members_calls(integration.audiences, request)
         case DsrProcessingRequest() if integration.erasures:
             yield integration.erasures(request)

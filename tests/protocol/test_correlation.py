@@ -23,7 +23,7 @@ def parsed(kind: str, **fields: object) -> AnyRequest:
     ],
 )
 def test_a_request_is_identified_by_its_type_account_and_id(kind: str) -> None:
-    request = parsed(kind, id=ID, account={"account_id": 4242, "account_settings": {"apiKey": "canary-secret"}})
+    request = parsed(kind, id=ID, account={"account_id": 4242, "account_settings": {"token": "canary-secret"}})
 
     assert correlation(request) == {"message_type": kind, "account_id": "4242", "request_id": ID}
 
