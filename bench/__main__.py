@@ -5,12 +5,20 @@ import sys
 import time
 from pathlib import Path
 
-from bench.catalogue import BENCHMARKS
-from bench.machine import describe
-from bench.report import report
-from bench.results import RESULTS, draw_all, keep, shown
+from bench import cold_start, cost_model, end_to_end, import_time, membership, memory, warm_cpu
+from bench.benchmark import Benchmark
+from bench.report import RESULTS, run, write_page
 from local.isolation import LocalCloudError
 
+BENCHMARKS: dict[str, Benchmark] = {
+    "cold_start": cold_start.BENCHMARK,
+    "import_time": import_time.BENCHMARK,
+    "warm_cpu": warm_cpu.BENCHMARK,
+    "end_to_end": end_to_end.BENCHMARK,
+    "membership": membership.BENCHMARK,
+    "memory": memory.BENCHMARK,
+    "cost_model": cost_model.BENCHMARK,
+}
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"
 
@@ -26,22 +34,19 @@ def main(arguments: list[str]) -> int:
     try:
         for name in options.names or BENCHMARKS:
             if name == _REPORT:
-                report(options.results)
+                write_page(BENCHMARKS, options.results)
             else:
-                _run(name, quick=options.quick, folder=options.results)
+                _show(name, quick=options.quick, folder=options.results)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
 
 
-def _run(name: str, *, quick: bool, folder: Path) -> None:
-    benchmark, machine, started = BENCHMARKS[name], describe(), time.monotonic()
-    figures = benchmark.measure(quick)
-    keep(benchmark, figures, machine=machine, quick=quick, folder=folder)
-    print(f"\n## {benchmark.title} ({time.monotonic() - started:.0f} s)\n\n{shown(benchmark, figures)}", flush=True)
-    if not quick:
-        draw_all(benchmark, figures, folder)
+def _show(name: str, *, quick: bool, folder: Path) -> None:
+    benchmark, started = BENCHMARKS[name], time.monotonic()
+    text = run(name, benchmark, quick=quick, folder=folder)
+    print(f"\n## {benchmark.title} ({time.monotonic() - started:.0f} s)\n\n{text}", flush=True)
 
 
 if __name__ == "__main__":

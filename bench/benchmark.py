@@ -1,44 +1,36 @@
-"""What a benchmark is: it measures, and it can show what it has measured."""
+"""A benchmark as a value: it measures, and it shows what it has measured."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from bench.charts import Chart
+from bench.bars import Bars
 from bench.harness import Figures
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text under a heading; without columns it is a sentence."""
+    """Rows of text under a title. Each row maps column names to cells; without rows, the title is a sentence."""
 
     title: str
-    header: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
+    rows: Sequence[Mapping[str, str]] = ()
 
     def markdown(self) -> str:
-        if not self.header:
+        if not self.rows:
             return self.title
-        widths = [max(len(row[column]) for row in (self.header, *self.rows)) for column in range(len(self.header))]
-        lines = [self._line(self.header, widths), "|" + "|".join("-" * (width + 2) for width in widths) + "|"]
-        return "\n".join([f"**{self.title}**", "", *lines, *(self._line(row, widths) for row in self.rows)])
-
-    @staticmethod
-    def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-        return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"
+        lines = [[*self.rows[0]], *([*row.values()] for row in self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        header, *rows = (
+            f"| {' | '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))} |" for line in lines
+        )
+        rule = f"|{'|'.join('-' * (width + 2) for width in widths)}|"
+        return "\n".join([f"**{self.title}**", "", header, rule, *rows])
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """A target and what was measured of it.
+class Target:
+    """A target, the measured value, and whether it is met."""
 
-    Attributes:
-        target: what is aimed at, in words.
-        measured: in words.
-        met: whether it is reached.
-    """
-
-    target: str
+    text: str
     measured: str
     met: bool
 
@@ -48,17 +40,24 @@ class Benchmark:
     """One benchmark.
 
     Attributes:
-        name: on the command line, and of its result.
         title: for people.
         measure: takes the measurements; given True, as few as prove that it works.
         tables: shows them.
-        charts: draws them.
-        verdicts: compares them with the targets.
+        targets: compares them with the targets.
+        chart: draws them, if there is anything to draw.
     """
 
-    name: str
     title: str
     measure: Callable[[bool], Figures]
-    tables: Callable[[Any], Sequence[Table]]
-    charts: Callable[[Any], Sequence[Chart]] = lambda _: ()
-    verdicts: Callable[[Any], Sequence[Verdict]] = lambda _: ()
+    tables: Callable[[Figures], Sequence[Table]]
+    targets: Callable[[Figures], Sequence[Target]] = lambda _: ()
+    chart: Callable[[Figures], Bars | None] = lambda _: None
+
+
+def markdown(tables: Sequence[Table], targets: Sequence[Target]) -> str:
+    """Return tables, and after them the targets as a table, which marks those that are missed."""
+    rows = [
+        {"target": target.text, "measured": target.measured, "met": "yes" if target.met else "**no**"}
+        for target in targets
+    ]
+    return "\n\n".join(table.markdown() for table in (*tables, *([Table("Targets", rows)] if rows else [])))

@@ -1,55 +1,43 @@
-"""Cold start: from the first call, which makes the emulator start the function's process, to its answer.
+"""Cold start: from the first call, which makes the emulator start the function's process, to its response.
 
-The emulator's own start is over by then; what it takes to start a process and to pass the call on is in every figure,
-those of the baselines too. Files are in the page cache, as they are not on the first start of a new host. Beside the
-clock's time stands the process's own processor time, which does not grow while others use the machine.
+The emulator itself runs already; starting a process and passing the call on is in every figure, those of the baselines
+too. Files are in the page cache, as they are not on the first start of a new host. Beside the time by the clock stands
+the process's own processor time, which does not grow while others use the machine.
 """
 
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from bench.benchmark import Benchmark, Table, Verdict
-from bench.charts import Bars
-from bench.environments import BARE, BARE_SQS, HANDLER, Artefact, artefact, processor_seconds
-from bench.harness import Figures, Spread, differences, interleaved, ratios, wall_seconds, with_quartiles
-from bench.inputs import encoded, message
+from bench.benchmark import Benchmark, Table, Target
+from bench.environments import BARE, BARE_SQS, HANDLER, Artefact, artefact, invoke, processor_seconds
+from bench.harness import Figures, differences, interleaved, ratios, seconds_per_call, spread, with_quartiles
+from bench.inputs import encoded, requests
 from bench.loopback import Loopback
-from local.cloud.runtime import LambdaRuntime, is_error
-from local.isolation import LocalCloudError
+from local.cloud.runtime import LambdaRuntime
 
-BASELINE = "bare handler with boto3 and an SQS client"
-NOTHING = "bare handler"
-ANSWERED = {
-    "registration": "module_registration_request",
-    "keep-alive": "event_processing_keep_alive",
-    "events to the partner": "event_processing_request",
-    "memberships to SQS": "audience_membership_change_request",
-}
-MOST_TIMES_BASELINE = 1.4
+_BARE, _BASELINE = "bare handler", "bare handler with boto3 and an SQS client"
+MAX_TIMES_BASELINE = 1.4
 
 
 def measure(quick: bool) -> Figures:
-    answered = dict(list(ANSWERED.items())[:1]) if quick else ANSWERED
+    titles = ["registration"] if quick else list(requests())
     forms = {"with .pyc": True} if quick else {"with .pyc": True, "without .pyc": False}
     found: Figures = {}
     with Loopback() as loopback:
         for form, compiled in forms.items():
             with artefact(compiled=compiled) as built:
-                found[form] = _starts(built, loopback, answered, rounds=1 if quick else 15)
+                found[form] = _starts(built, loopback, titles, rounds=1 if quick else 15)
     return found
 
 
-def _starts(built: Artefact, loopback: Loopback, answered: Mapping[str, str], *, rounds: int) -> Figures:
-    subjects = {
-        NOTHING: (BARE, b"{}"),
-        BASELINE: (BARE_SQS, b"{}"),
-        **{title: (HANDLER, encoded(message(name))) for title, name in answered.items()},
-    }
+def _starts(built: Artefact, loopback: Loopback, titles: list[str], *, rounds: int) -> Figures:
+    subjects = {_BARE: (BARE, b"{}"), _BASELINE: (BARE_SQS, b"{}")}
+    subjects |= {title: (HANDLER, encoded(requests()[title])) for title in titles}
     cpu: dict[str, list[float]] = {title: [] for title in subjects}
     samples = interleaved(
         {
-            title: partial(_first_answer, built.runtime(handler, loopback.variables), payload, cpu[title])
+            title: partial(_first_response, built.runtime(handler, loopback.variables), payload, cpu[title])
             for title, (handler, payload) in subjects.items()
         },
         rounds,
@@ -57,66 +45,47 @@ def _starts(built: Artefact, loopback: Loopback, answered: Mapping[str, str], *,
     return {title: {**_compared(samples, title), "cpu": _compared(cpu, title)} for title in subjects}
 
 
-def _first_answer(environment: LambdaRuntime, payload: bytes, cpu: list[float]) -> float:
-    answers: list[bytes] = []
+def _first_response(environment: LambdaRuntime, payload: bytes, cpu: list[float]) -> float:
     with environment:
-        seconds = wall_seconds(lambda: answers.append(environment.invoke(payload)))
+        seconds = seconds_per_call(partial(invoke, environment, payload))
         cpu.append(processor_seconds(environment))
-    if is_error(answers[0]):
-        raise LocalCloudError("the function failed")
     return seconds
 
 
 def _compared(samples: Mapping[str, list[float]], title: str) -> Figures:
     return {
-        "ms": Spread.of(samples[title]).scaled(1e3).figures(),
-        "times_baseline": ratios(samples[title], samples[BASELINE]).figures(),
-        "ms_above_nothing": differences(samples[title], samples[NOTHING]).scaled(1e3).figures(),
+        "ms": spread(samples[title], 1e3),
+        "times_baseline": ratios(samples[title], samples[_BASELINE]),
+        "ms_above_bare": spread(differences(samples[title], samples[_BARE]), 1e3),
     }
 
 
-def tables(figures: Mapping[str, Any]) -> list[Table]:
-    columns = ("ms", "×", "CPU ms", "CPU ×")
-    header = ["first answer", *(f"{column}, {bytecode}" for bytecode in figures for column in columns)]
-    titles = next(iter(figures.values()))
-    rows = [[title, *(cell for starts in figures.values() for cell in _cells(starts[title]))] for title in titles]
-    above = ", ".join(
-        f"{title} {found['ms_above_nothing']['median']:.0f} ms" for title, found in figures["with .pyc"].items()
-    )
-    return [Table(f"Cold start: median and quartiles (with .pyc above the bare handler: {above})", header, rows)]
+def tables(figures: Figures) -> list[Table]:
+    title = "Cold start: median and quartiles in ms, × the bare handler with boto3, and ms above the bare handler"
+    return [Table(f"{title}, {form}", [_row(*start) for start in starts.items()]) for form, starts in figures.items()]
 
 
-def _cells(found: Mapping[str, Any]) -> list[str]:
-    ms, times, cpu = found["ms"], found["times_baseline"], found["cpu"]
-    return [
-        with_quartiles(ms, digits=0),
-        with_quartiles(times),
-        f"{cpu['ms']['median']:.0f}",
-        f"{cpu['times_baseline']['median']:.2f}",
-    ]
-
-
-def charts(figures: Mapping[str, Any]) -> list[Bars]:
-    values = {
-        title: (found["ms"]["median"], found["ms"]["lower"], found["ms"]["upper"])
-        for title, found in figures["with .pyc"].items()
+def _row(title: str, found: Mapping[str, Any]) -> dict[str, str]:
+    cpu = found["cpu"]
+    return {
+        "first response": title,
+        "ms": with_quartiles(found["ms"], digits=0),
+        "×": with_quartiles(found["times_baseline"]),
+        "above bare": f"{found['ms_above_bare']['median']:.0f}",
+        "CPU ms": f"{cpu['ms']['median']:.0f}",
+        "CPU ×": f"{cpu['times_baseline']['median']:.2f}",
     }
-    limit = MOST_TIMES_BASELINE * values[BASELINE][0]
-    return [Bars(name="cold_start", title="Cold start, with .pyc", unit="ms", values=values, limit=limit)]
 
 
-def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
-    """Judge each first answer of the deployed form; the baseline calls nobody, as only two of them do."""
-    starts = figures["with .pyc"]
-    return [_verdict(title, starts[title]) for title in ANSWERED if title in starts]
+def targets(figures: Figures) -> list[Target]:
+    """Compare every first response of the deployed form. The baseline makes no call, as only some responses do."""
+    return [_target(title, found) for title, found in figures["with .pyc"].items() if title not in (_BARE, _BASELINE)]
 
 
-def _verdict(title: str, found: Mapping[str, Any]) -> Verdict:
+def _target(title: str, found: Mapping[str, Any]) -> Target:
     ratio, cpu = (compared["times_baseline"]["median"] for compared in (found, found["cpu"]))
-    target = f"Cold start, first answer ≤ {MOST_TIMES_BASELINE} × {BASELINE}: {title}"
-    return Verdict(target, f"{ratio:.2f} × (CPU {cpu:.2f} ×)", ratio <= MOST_TIMES_BASELINE)
+    text = f"Cold start, first response ≤ {MAX_TIMES_BASELINE} × {_BASELINE}: {title}"
+    return Target(text, f"{ratio:.2f} × (CPU {cpu:.2f} ×)", ratio <= MAX_TIMES_BASELINE)
 
 
-BENCHMARK = Benchmark(
-    name="cold_start", title="Cold start", measure=measure, tables=tables, charts=charts, verdicts=verdicts
-)
+BENCHMARK = Benchmark(title="Cold start", measure=measure, tables=tables, targets=targets)

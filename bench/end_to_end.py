@@ -1,226 +1,181 @@
-"""A warm handler from outside and from inside, for each message, under AWS's runtime client and emulator.
+"""A warm handler from outside and from inside, for each request, under AWS's runtime client and emulator.
 
-From outside: the time from request to answer, against a bare handler that gets the same bytes in turn. From inside: how
-much the handler adds to the sum of its network calls; where it writes to SQS, also what a bare handler adds that makes
-the same call of boto3 with the same messages. SQS, DynamoDB, Secrets Manager and the partner are `bench.loopback`.
+From outside: the time from request to response, against a bare handler that gets the same bytes in turn. From inside:
+how much the handler adds to the sum of its network calls; where it writes to SQS, also what a bare handler adds that
+makes the same call of boto3 with the same messages. SQS, DynamoDB, Secrets Manager and the partner are
+`bench.loopback`.
 """
 
 import json
 import tempfile
-from collections.abc import Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.benchmark import Benchmark, Table, Verdict
-from bench.charts import Bars
-from bench.environments import BARE, BARE_SEND, HANDLER, Artefact, artefact
-from bench.harness import Figures, interleaved, percentiles, ratios, wall_seconds, with_quartiles
-from bench.inputs import Json, encoded, memberships_of, message, over_https
+from bench.bars import Bars
+from bench.benchmark import Benchmark, Table, Target
+from bench.environments import BARE, BARE_SEND, HANDLER, artefact, invoke
+from bench.harness import Figures, interleaved, percentiles, ratios, seconds_per_call, with_quartiles
+from bench.in_process import sqs_batches
+from bench.inputs import encoded, memberships_of, over_https, requests
 from bench.loopback import TOKEN, Loopback
-from bench.nowhere import services
-from local.cloud.runtime import LambdaRuntime, is_error
+from local.cloud.runtime import LambdaRuntime
 from local.isolation import LocalCloudError
-from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.processors import process
-from mparticle_firehose.protocol import Serializer
 
-MESSAGES = {
-    "registration": "module_registration_request",
-    "keep-alive": "event_processing_keep_alive",
-    "events to the partner": "event_processing_request",
-    "audience to the partner": "audience_subscription_add",
-    "memberships to SQS": "audience_membership_change_request",
-    "erasure to SQS": "dsr_processing_request",
-}
-OVER_HTTPS = {
-    "keep-alive over HTTPS": "event_processing_keep_alive",
-    "events over HTTPS to the partner": "event_processing_request",
-}
-_MANY_MEMBERSHIPS = "100 memberships to SQS"
-_OURS, _BARE, _BOTO3 = "ours", "bare", "boto3"
-MOST_ADDED_MS = 2.0
+_HANDLER, _BARE, _BOTO3 = "handler", "bare", "boto3"
+MAX_ADDED_MS = 2.0
 
 _QUEUE_URL = "http://127.0.0.1/000000000000/queue"  # what is called is AWS_ENDPOINT_URL
 
 
 def measure(quick: bool) -> Figures:
     rounds, block = (2, 3) if quick else (50, 100)
-    with artefact() as built, Loopback() as loopback, tempfile.TemporaryDirectory() as place:
-        functions = _functions(built, loopback, Path(place))
-        with ExitStack() as running:
-            for function in functions.values():
-                running.enter_context(function.environment)
-            return {title: _of_message(functions, *given, rounds, block) for title, given in _payloads().items()}
+    with _functions() as functions:
+        return {
+            title: _of_request(functions, payload, call, rounds=rounds, block=block)
+            for title, (payload, call) in _payloads().items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class _Function:
-    """One of those that take turns, and where it writes down what happened inside."""
+    """One of those that take turns, and the file with what each of its invocations took inside."""
 
     environment: LambdaRuntime
     record: Path
 
 
-def _functions(built: Artefact, loopback: Loopback, place: Path) -> dict[str, _Function]:
-    def timed(name: str, handler: str) -> _Function:
-        return _Function(built.timed(handler, loopback.variables, place / name), place / name)
-
-    bare = _Function(built.runtime(BARE, {}), place / _BARE)
-    return {_OURS: timed(_OURS, HANDLER), _BARE: bare, _BOTO3: timed(_BOTO3, BARE_SEND)}
+@contextmanager
+def _functions() -> Iterator[dict[str, _Function]]:
+    with artefact() as built, Loopback() as loopback, tempfile.TemporaryDirectory() as place, ExitStack() as running:
+        records = {name: Path(place, name) for name in (_HANDLER, _BARE, _BOTO3)}
+        environments = {
+            _HANDLER: built.timed(HANDLER, loopback.variables, records[_HANDLER]),
+            _BARE: built.runtime(BARE, {}),
+            _BOTO3: built.timed(BARE_SEND, loopback.variables, records[_BOTO3]),
+        }
+        yield {
+            name: _Function(running.enter_context(environment), records[name])
+            for name, environment in environments.items()
+        }
 
 
 def _payloads() -> dict[str, tuple[bytes, bytes | None]]:
-    """Return by title the message, and the call of boto3 that sends what the handler would send."""
-    messages = {title: message(name) for title, name in MESSAGES.items()}
-    messages[_MANY_MEMBERSHIPS] = memberships_of(100)
-    over_http = {
-        title: encoded(over_https("/events", encoded(message(name)), TOKEN)) for title, name in OVER_HTTPS.items()
-    }
+    """Return by title the request, and the call of boto3 that sends what the handler would send."""
+    direct = {title: encoded(request) for title, request in requests().items()}
+    if "memberships" in direct:
+        direct["100 memberships"] = encoded(memberships_of(100))
     return {
-        **{title: (encoded(content), sqs_call(content)) for title, content in messages.items()},
-        **{title: (payload, None) for title, payload in over_http.items()},
-    }
-
-
-@dataclass(frozen=True, slots=True)
-class _Sqs:
-    """Stands in for the client, and keeps what it should send."""
-
-    batches: list[Json] = field(default_factory=list)
-
-    def send_message_batch(self, **batch: Any) -> Json:
-        self.batches.append(batch)
-        return {}
-
-
-def sqs_call(content: Json) -> bytes | None:
-    """Return as JSON the arguments of the one SendMessageBatch that a message leads to, if any."""
-    sqs = _Sqs()
-    process(Serializer().parse(content), services(encodes=True, sqs=sqs), Deadline.after(5))
-    if len(sqs.batches) > 1:
-        raise LocalCloudError("the baseline sends one batch, and the handler sends more")
-    return encoded({**sqs.batches[0], "QueueUrl": _QUEUE_URL}) if sqs.batches else None
-
-
-def _of_message(
-    functions: Mapping[str, _Function], payload: bytes, call: bytes | None, rounds: int, block: int
-) -> Figures:
-    payloads = {_OURS: payload, _BARE: payload, **({_BOTO3: call} if call else {})}
-    taking_part = {name: functions[name] for name in payloads}
-    for name, function in taking_part.items():
-        _times(function.environment, payloads[name], [], block)
-        function.record.write_text("")
-    collected: dict[str, list[float]] = {name: [] for name in payloads}
-    medians = interleaved(
-        {
-            name: partial(_times, function.environment, payloads[name], collected[name], block)
-            for name, function in taking_part.items()
+        **{title: (payload, sqs_call(payload)) for title, payload in direct.items()},
+        **{
+            f"{title} over HTTPS": (encoded(over_https("/events", direct[title], TOKEN)), None)
+            for title in ("keep-alive", "events")
+            if title in direct
         },
-        rounds,
-    )
+    }
+
+
+def sqs_call(payload: bytes) -> bytes | None:
+    """Return as JSON the arguments of the one SendMessageBatch that a request leads to, if any."""
+    batches = sqs_batches(payload)
+    if len(batches) > 1:
+        raise LocalCloudError("the baseline sends one batch, and the handler sends more")
+    return encoded({**batches[0], "QueueUrl": _QUEUE_URL}) if batches else None
+
+
+def _of_request(
+    functions: Mapping[str, _Function], payload: bytes, call: bytes | None, *, rounds: int, block: int
+) -> Figures:
+    payloads = {_HANDLER: payload, _BARE: payload, **({_BOTO3: call} if call else {})}
+    collected: dict[str, list[float]] = {name: [] for name in payloads}
+    blocks = {
+        name: partial(_block, functions[name].environment, payloads[name], collected[name], block) for name in payloads
+    }
+    for name, warm_up in blocks.items():
+        warm_up()
+        collected[name].clear()
+        functions[name].record.write_text("")
+    medians = interleaved(blocks, rounds)
     return {
-        "ours_ms": _milliseconds(collected[_OURS], 1e3),
-        "bare_ms": _milliseconds(collected[_BARE], 1e3),
-        "times_bare": ratios(medians[_OURS], medians[_BARE]).figures(),
-        **_inside(functions[_OURS].record),
+        "outside_ms": percentiles(collected[_HANDLER], 1e3),
+        "bare_ms": percentiles(collected[_BARE], 1e3),
+        "times_bare": ratios(medians[_HANDLER], medians[_BARE]),
+        **_inside(functions[_HANDLER].record),
         "boto3": _inside(functions[_BOTO3].record) if call else None,
     }
 
 
-def _inside(record: Path) -> Figures:
-    """Return what `bench/baselines/timed.py` has written down."""
-    lines = [[int(number) for number in line.split()] for line in record.read_text().splitlines()]
-    return {
-        "invocations": len(lines),
-        "network_calls": median(calls for *_, calls in lines),
-        "handler_ms": _milliseconds([total for total, *_ in lines], 1e-6),
-        "cpu_ms": _milliseconds([used for _, used, _, _ in lines], 1e-6),
-        "network_ms": _milliseconds([network for _, _, network, _ in lines], 1e-6),
-        "added_ms": _milliseconds([total - network for total, _, network, _ in lines], 1e-6),
-    }
-
-
-def _times(environment: LambdaRuntime, payload: bytes, collected: list[float], block: int) -> float:
+def _block(environment: LambdaRuntime, payload: bytes, collected: list[float], block: int) -> float:
     """Invoke so many times in a row, collect the seconds of each, and return their median."""
-    answers: list[bytes] = []
-    seconds = [wall_seconds(lambda: answers.append(environment.invoke(payload))) for _ in range(block)]
-    if any(map(_failed, answers)):
-        raise LocalCloudError("the function failed")
+    responses: list[bytes] = []
+    seconds = [seconds_per_call(lambda: responses.append(invoke(environment, payload))) for _ in range(block)]
+    if any(json.loads(response).get("statusCode", 200) != 200 for response in responses):  # noqa: PLR2004  HTTP's own
+        raise LocalCloudError("a request over HTTPS failed")
     collected += seconds
     return median(seconds)
 
 
-def _failed(answer: bytes) -> bool:
-    return is_error(answer) or json.loads(answer).get("statusCode", 200) != 200  # noqa: PLR2004  HTTP's own
+def _inside(record: Path) -> Figures:
+    """Return what `bench/baselines/timed.py` has written into a file."""
+    lines = [[int(number) for number in line.split()] for line in record.read_text().splitlines()]
+    return {
+        "invocations": len(lines),
+        "network_calls": median(calls for *_, calls in lines),
+        "handler_ms": percentiles([total for total, *_ in lines], 1e-6),
+        "cpu_ms": percentiles([used for _, used, _, _ in lines], 1e-6),
+        "network_ms": percentiles([network for _, _, network, _ in lines], 1e-6),
+        "added_ms": percentiles([total - network for total, _, network, _ in lines], 1e-6),
+    }
 
 
-def _milliseconds(values: list[float] | list[int], factor: float) -> dict[str, float]:
-    return {name: round(value * factor, 4) for name, value in percentiles(values).items()}
-
-
-def tables(figures: Mapping[str, Any]) -> list[Table]:
-    rows = [
-        [
-            title,
-            _points(found["ours_ms"]),
-            _points(found["bare_ms"]),
-            with_quartiles(found["times_bare"]),
-            f"{found['network_calls']:.0f}",
-            f"{found['network_ms']['p50']:.2f}",
-            _points(found["added_ms"]),
-            _points(found["cpu_ms"]),
-            _points(found["boto3"]["added_ms"]) if found["boto3"] else "-",
-            _points(found["boto3"]["cpu_ms"]) if found["boto3"] else "-",
-        ]
-        for title, found in figures.items()
-    ]
-    header = [
-        "message",
-        "from outside",
-        "bare handler",
-        "× bare, p50",
-        "calls",
-        "network p50",
-        "handler adds",
-        "its CPU",
-        "boto3 alone adds",
-        "its CPU",
-    ]
+def tables(figures: Figures) -> list[Table]:
     invocations = min(found["invocations"] for found in figures.values())
-    return [Table(f"Warm, in ms: p50 / p95 / p99 / p99.9 of {invocations:,} invocations each", header, rows)]
+    title = f"Warm, in ms: p50 / p95 / p99 / p99.9 of {invocations:,} invocations each"
+    return [Table(title, [_row(name, found) for name, found in figures.items()])]
+
+
+def _row(title: str, found: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "request": title,
+        "from outside": _points(found["outside_ms"]),
+        "bare handler": _points(found["bare_ms"]),
+        "× bare, p50": with_quartiles(found["times_bare"]),
+        "calls": f"{found['network_calls']:.0f}",
+        "network p50": f"{found['network_ms']['p50']:.2f}",
+        "handler adds": _points(found["added_ms"]),
+        "handler CPU": _points(found["cpu_ms"]),
+        "boto3 alone adds": _points(found["boto3"]["added_ms"]) if found["boto3"] else "-",
+        "boto3 alone CPU": _points(found["boto3"]["cpu_ms"]) if found["boto3"] else "-",
+    }
 
 
 def _points(found: Mapping[str, float]) -> str:
     return " / ".join(f"{milliseconds:.1f}" for milliseconds in found.values())
 
 
-def charts(figures: Mapping[str, Any]) -> list[Bars]:
-    values = {
-        title: (found["added_ms"]["p99"], found["added_ms"]["p50"], found["added_ms"]["p99.9"])
-        for title, found in figures.items()
-    }
-    title = "What the handler adds to its network calls: p99 (whiskers p50 and p99.9)"
-    return [Bars(name="end_to_end", title=title, unit="ms", values=values, limit=MOST_ADDED_MS)]
+def targets(figures: Figures) -> list[Target]:
+    """Compare all that the handler adds, boto3's part too, and say beside it what is left without that part."""
+    return [_target(title, found) for title, found in figures.items()]
 
 
-def verdicts(figures: Mapping[str, Any]) -> list[Verdict]:
-    """Judge all that the handler adds, boto3's part too, and say beside it what is left without that part's median."""
-    return [_verdict(title, found) for title, found in figures.items()]
-
-
-def _verdict(title: str, found: Mapping[str, Any]) -> Verdict:
+def _target(title: str, found: Mapping[str, Any]) -> Target:
     added, cpu = found["added_ms"]["p99"], found["cpu_ms"]["p99"]
     measured = f"{added:.2f} ms (CPU {cpu:.2f})"
     if found["boto3"]:
         boto3 = found["boto3"]["added_ms"]["p50"]
         measured += f"; {added - boto3:.2f} without boto3's {boto3:.2f}"
-    return Verdict(f"Handler adds ≤ {MOST_ADDED_MS:.0f} ms at p99: {title}", measured, added <= MOST_ADDED_MS)
+    return Target(f"Handler adds ≤ {MAX_ADDED_MS:.0f} ms at p99: {title}", measured, added <= MAX_ADDED_MS)
 
 
-BENCHMARK = Benchmark(
-    name="end_to_end", title="Warm end to end", measure=measure, tables=tables, charts=charts, verdicts=verdicts
-)
+def chart(figures: Figures) -> Bars:
+    values = {
+        title: [round(found["added_ms"][point], 1) for point in ("p50", "p99")] for title, found in figures.items()
+    }
+    return Bars("What a warm handler adds to the time of its network calls: median / p99, in ms", values)
+
+
+BENCHMARK = Benchmark(title="Warm end to end", measure=measure, tables=tables, targets=targets, chart=chart)

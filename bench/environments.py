@@ -1,4 +1,4 @@
-"""The built artefact, and the baselines beside it on the same dependencies, as execution environments."""
+"""The built function, and the baselines beside it on the same dependencies, as execution environments."""
 
 import compileall
 import os
@@ -11,25 +11,20 @@ from pathlib import Path
 from py_compile import PycInvalidationMode
 
 from local.build.build import machine_architecture, packed_build
-from local.cloud.runtime import LambdaRuntime
+from local.cloud.runtime import LambdaRuntime, is_error
+from local.isolation import LocalCloudError
 
-HANDLER = "mparticle_firehose.firehose.handler"
+HANDLER = "app.handler"
 BARE = "bare.handler"
 BARE_SQS = "bare_sqs.handler"
 BARE_SEND = "bare_send.handler"
-
-_TIMED = "timed.handler"
 
 _BASELINES = Path(__file__).with_name("baselines")
 
 
 @dataclass(frozen=True)
 class Artefact:
-    """A copy of the built handler, with the baselines' modules in it.
-
-    Attributes:
-        folder: of the copy.
-    """
+    """A copy of the built handler's folder, with the baselines' modules in it."""
 
     folder: Path
 
@@ -39,7 +34,7 @@ class Artefact:
 
     def timed(self, handler: str, variables: Mapping[str, str], record: Path) -> LambdaRuntime:
         """Return the same, which also writes into a file what each invocation took, one line each."""
-        return self.runtime(_TIMED, {**variables, "BENCH_HANDLER": handler, "BENCH_TIMINGS": str(record)})
+        return self.runtime("timed.handler", {**variables, "BENCH_HANDLER": handler, "BENCH_TIMINGS": str(record)})
 
 
 @contextmanager
@@ -55,6 +50,18 @@ def artefact(*, compiled: bool = True) -> Iterator[Artefact]:
             if compiled:
                 compileall.compile_file(target, quiet=1, invalidation_mode=PycInvalidationMode.UNCHECKED_HASH)
         yield Artefact(folder)
+
+
+def invoke(environment: LambdaRuntime, payload: bytes) -> bytes:
+    """Invoke the function and return its response.
+
+    Raises:
+        LocalCloudError: the function failed.
+    """
+    response = environment.invoke(payload)
+    if is_error(response):
+        raise LocalCloudError("the function failed")
+    return response
 
 
 def processor_seconds(environment: LambdaRuntime) -> float:

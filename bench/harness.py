@@ -1,12 +1,12 @@
-"""How everything is measured: in rounds that take turns, as ratios within a round, with median and spread."""
+"""How everything is measured: in rounds that take turns, as ratios within a round, with median and quartiles."""
 
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from statistics import linear_regression, quantiles
+from typing import Any
 
-type Figures = dict[str, object]
+type Figures = dict[str, Any]
 """What a benchmark has measured: numbers, texts, lists and dicts of them, as JSON has them."""
 
 type Measure = Callable[[], float]
@@ -15,27 +15,12 @@ type Measure = Callable[[], float]
 _PERCENTILES = {"p50": 0.5, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """The median of several measurements, and the quartiles on both sides of it."""
-
-    median: float
-    lower: float
-    upper: float
-    count: int
-
-    @classmethod
-    def of(cls, values: Sequence[float]) -> "Spread":
-        if len(values) == 1:
-            return cls(values[0], values[0], values[0], 1)
-        lower, middle, upper = quantiles(values, n=4, method="inclusive")
-        return cls(middle, lower, upper, len(values))
-
-    def scaled(self, factor: float) -> "Spread":
-        return Spread(self.median * factor, self.lower * factor, self.upper * factor, self.count)
-
-    def figures(self) -> dict[str, float]:
-        return asdict(self)
+def spread(values: Sequence[float], factor: float = 1.0) -> dict[str, float]:
+    """Return the median of several measurements and the quartiles, multiplied by a factor."""
+    lower, median, upper = (
+        quantiles(values, n=4, method="inclusive") if len(values) > 1 else (values[0], values[0], values[0])
+    )
+    return {"median": median * factor, "lower": lower * factor, "upper": upper * factor, "count": len(values)}
 
 
 def interleaved(subjects: Mapping[str, Measure], rounds: int) -> dict[str, list[float]]:
@@ -47,31 +32,29 @@ def interleaved(subjects: Mapping[str, Measure], rounds: int) -> dict[str, list[
     return samples
 
 
-def ratios(samples: Sequence[float], baseline: Sequence[float]) -> Spread:
-    """Compare within each round, then take the median: what slows a round down slows both."""
-    return Spread.of([one / other for one, other in zip(samples, baseline, strict=True)])
+def ratios(samples: Sequence[float], baseline: Sequence[float]) -> dict[str, float]:
+    """Compare within each round, then return the spread: what slows a round down slows both."""
+    return spread([one / other for one, other in zip(samples, baseline, strict=True)])
 
 
-def less(samples: Sequence[float], others: Sequence[float]) -> list[float]:
+def differences(samples: Sequence[float], baseline: Sequence[float]) -> list[float]:
     """Subtract within each round."""
-    return [one - other for one, other in zip(samples, others, strict=True)]
-
-
-def differences(samples: Sequence[float], baseline: Sequence[float]) -> Spread:
-    """Subtract within each round, then take the median."""
-    return Spread.of(less(samples, baseline))
+    return [one - other for one, other in zip(samples, baseline, strict=True)]
 
 
 def with_quartiles(figures: Mapping[str, float], digits: int = 2) -> str:
-    """Return a spread's figures as they stand in tables."""
-    middle, lower, upper = (f"{figures[name]:.{digits}f}" for name in ("median", "lower", "upper"))
-    return f"{middle} ({lower}-{upper})"
+    """Return a spread as text for a table."""
+    median, lower, upper = (f"{figures[name]:.{digits}f}" for name in ("median", "lower", "upper"))
+    return f"{median} ({lower}-{upper})"
 
 
-def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Return the usual percentiles by the nearest-rank method: each is a value that was measured."""
+def percentiles(values: Sequence[float], factor: float = 1.0) -> dict[str, float]:
+    """Return the usual percentiles by the nearest-rank method, multiplied by a factor: each was measured."""
     ordered = sorted(values)
-    return {name: ordered[max(0, math.ceil(part * len(ordered)) - 1)] for name, part in _PERCENTILES.items()}
+    return {
+        name: round(ordered[max(0, math.ceil(part * len(ordered)) - 1)] * factor, 4)
+        for name, part in _PERCENTILES.items()
+    }
 
 
 def growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
@@ -79,25 +62,25 @@ def growth(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return linear_regression([math.log(size) for size in sizes], [math.log(cost) for cost in costs]).slope
 
 
-def cpu_seconds(act: Callable[[], object], *, calls: int) -> float:
-    """Return the processor time of one call; unlike the clock it stands still while other programs run."""
-    started = time.process_time()
+def seconds_per_call(
+    act: Callable[[], object], *, calls: int = 1, clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Return the time of one call, as the mean of several."""
+    started = clock()
     for _ in range(calls):
         act()
-    return (time.process_time() - started) / calls
+    return (clock() - started) / calls
+
+
+def cpu_seconds(act: Callable[[], object], *, calls: int = 1) -> float:
+    """Return the processor time of one call; it does not grow while other programs use the machine."""
+    return seconds_per_call(act, calls=calls, clock=time.process_time)
 
 
 def calls_lasting(act: Callable[[], object], seconds: float) -> int:
-    """Return how many calls last about that long, after warming up: the first call may load what the others use."""
+    """Return how many calls last about that long, after a first call, which may load what the others use."""
     act()
     calls = 1
     while (each := cpu_seconds(act, calls=calls)) * calls < seconds / 4:
         calls *= 2
     return max(1, round(seconds / each))
-
-
-def wall_seconds(act: Callable[[], object]) -> float:
-    """Return the time one call takes by the clock."""
-    started = time.perf_counter()
-    act()
-    return time.perf_counter() - started

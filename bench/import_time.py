@@ -1,4 +1,4 @@
-"""What the import of the handler takes, module by module, as the interpreter itself counts it."""
+"""How long the import of the handler takes, module by module, as the interpreter itself counts it."""
 
 import os
 import subprocess
@@ -6,16 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from bench.benchmark import Benchmark, Table
-from bench.charts import Bars
-from bench.environments import artefact
-from bench.harness import Figures, Spread
+from bench.environments import HANDLER, artefact
+from bench.harness import Figures, spread
 from local.isolation import REGION, tool
 
-_SUBJECTS = {"handler": "mparticle_firehose.firehose", "boto3 and its dependencies": "boto3"}
-_HEAVIEST = 6
+_SUBJECTS = {"handler": HANDLER.partition(".")[0], "boto3 and its dependencies": "boto3"}
+_SHOWN = 6
 
 
 def measure(quick: bool) -> Figures:
@@ -29,11 +27,8 @@ def _imported(folder: Path, module: str, rounds: int) -> Figures:
     packages: defaultdict[str, float] = defaultdict(float)
     for name, seconds in modules.items():
         packages[name.partition(".")[0]] += seconds
-    return {
-        "ms": Spread.of([sum(run.values()) for run in runs]).scaled(1e3).figures(),
-        "modules": _heaviest(modules),
-        "packages": _heaviest(packages),
-    }
+    totals = [sum(run.values()) for run in runs]
+    return {"ms": spread(totals, 1e3), "modules": _slowest(modules), "packages": _slowest(packages)}
 
 
 def _report(folder: Path, module: str) -> list[str]:
@@ -44,7 +39,7 @@ def _report(folder: Path, module: str) -> list[str]:
 
 
 def self_times(report: Iterable[str]) -> dict[str, float]:
-    """Return the seconds that each module took by itself, without those that it imported."""
+    """Return the seconds that each module took by itself, without the modules that it imports."""
     times: dict[str, float] = {}
     for line in report:
         own, _, rest = line.removeprefix("import time:").partition("|")
@@ -53,27 +48,21 @@ def self_times(report: Iterable[str]) -> dict[str, float]:
     return times
 
 
-def _heaviest(seconds: Mapping[str, float]) -> dict[str, float]:
+def _slowest(seconds: Mapping[str, float]) -> dict[str, float]:
     ordered = sorted(seconds.items(), key=lambda entry: -entry[1])
-    return {name: round(own * 1e3, 2) for name, own in ordered[:_HEAVIEST]}
+    return {name: round(own * 1e3, 2) for name, own in ordered[:_SHOWN]}
 
 
-def tables(figures: Mapping[str, Any]) -> list[Table]:
+def tables(figures: Figures) -> list[Table]:
     found = figures["handler"]
     rows = [
-        [package, f"{package_ms:.1f}", module, f"{module_ms:.1f}"]
+        {"package": package, "package ms": f"{package_ms:.1f}", "module": module, "module ms": f"{module_ms:.1f}"}
         for (package, package_ms), (module, module_ms) in zip(
-            found["packages"].items(), found["modules"].items(), strict=True
+            found["packages"].items(), found["modules"].items(), strict=False
         )
     ]
     totals = ", ".join(f"{title} {entry['ms']['median']:.0f} ms" for title, entry in figures.items())
-    title = f"Import: the heaviest, without what they import themselves ({totals}, under -X importtime)"
-    return [Table(title, ["package", "ms", "module", "ms"], rows)]
+    return [Table(f"Import: the slowest, without their own imports ({totals}, under -X importtime)", rows)]
 
 
-def charts(figures: Mapping[str, Any]) -> list[Bars]:
-    values = {package: (ms, ms, ms) for package, ms in figures["handler"]["packages"].items()}
-    return [Bars(name="import_time", title="Import of the handler by package", unit="ms", values=values)]
-
-
-BENCHMARK = Benchmark(name="import_time", title="Import time", measure=measure, tables=tables, charts=charts)
+BENCHMARK = Benchmark(title="Import time", measure=measure, tables=tables)

@@ -1,25 +1,54 @@
-"""What the benchmarks send: the messages of events/, and variants of them by size."""
+"""What the benchmarks send: the requests of events/, by their type, and variants of them by size.
+
+Audience subscriptions are left out: an integration needs values of its partner's answer to one, and `bench.loopback`
+answers ``{}``.
+"""
 
 import copy
 import json
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from app import firehose
 from local.isolation import ROOT
-from mparticle_firehose.protocol import Serializer
-from mparticle_firehose.queues.membership_queue import membership_messages
 
 type Json = dict[str, Any]
 
 SHARDS, BATCH = 10, 10
-"""Groups of an account's memberships, and messages of a batch, as the template has them."""
+"""Groups of an account's memberships, and messages of a worker's batch, as the template has them."""
 
-MESSAGES = tuple(sorted(path.stem for path in (ROOT / "events").glob("*.json")))
+_HEAD = {"id": "5a3c1e70-0000-4000-8000-000000000001", "timestamp_ms": 1760000000000, "firehose_version": "3.2.0"}
+REGISTRATION: Json = {"type": "module_registration_request", **_HEAD}
+KEEP_ALIVE: Json = {
+    "type": "event_processing_request",
+    **_HEAD,
+    "account": {"account_id": 4242, "account_settings": {}},
+    "events": [],
+}
 
 
-def message(name: str) -> Json:
-    """Return a message of events/."""
-    content: Json = json.loads((ROOT / "events" / f"{name}.json").read_text())
-    return content
+def requests() -> dict[str, Json]:
+    """Return the requests that the integration takes: those that are always the same, and one of events/ by type."""
+    integration = firehose.integration
+    offered = {
+        "keep-alive": integration.events and KEEP_ALIVE,
+        "events": integration.events and _sample("event_processing_request", "events"),
+        "memberships": integration.audiences and _sample("audience_membership_change_request", "user_profiles"),
+        "erasure": integration.erasures and _sample("dsr_processing_request", "subject_request_id"),
+    }
+    return {"registration": REGISTRATION, **{name: request for name, request in offered.items() if request}}
+
+
+def _sample(kind: str, content: str) -> Json | None:
+    """Return a copy of the first request of a type in which this field is not empty, or None."""
+    found = (request for request in _stored() if request.get("type") == kind and request.get(content))
+    return copy.deepcopy(next(found, None))
+
+
+@cache
+def _stored() -> Sequence[Json]:
+    return [json.loads(path.read_text()) for path in sorted((ROOT / "events").glob("*.json"))]
 
 
 def encoded(content: object) -> bytes:
@@ -28,8 +57,8 @@ def encoded(content: object) -> bytes:
 
 
 def events_of(size: int) -> Json:
-    """Return an event request of about so many bytes: that of events/ with its events cut off or repeated."""
-    request = message("event_processing_request")
+    """Return an event request of about so many bytes: the events of events/, cut off or repeated."""
+    request = requests()["events"]
     supply = request["events"] * (1 + size // len(encoded(request["events"])))
     request["events"] = []
     for event in supply:
@@ -40,42 +69,38 @@ def events_of(size: int) -> Json:
 
 
 def memberships_of(profiles: int, first: int = 0) -> Json:
-    """Return a membership request that adds so many users, each with four identities, to one audience.
+    """Return a membership request that changes the membership of so many users in one audience.
 
     Args:
         profiles: how many.
         first: number of the first user; other numbers are other users.
     """
-    request = message("audience_membership_change_request")
+    request = requests()["memberships"]
     sample = request["user_profiles"][0]
     request["user_profiles"] = [_profile(sample, number) for number in range(first, first + profiles)]
     return request
 
 
-def memberships_of_bytes(size: int) -> Json:
-    """Return a membership request of about so many bytes, and no more."""
+def _profile(sample: Json, number: int) -> Json:
+    profile = copy.deepcopy(sample)
+    profile["mpid"] = str(7_700_700_000_000_000_000 + number)
+    profile["audiences"] = profile["audiences"][:1]
+    for kind in ("user_identities", "device_identities", "partner_identities"):
+        for identity in profile.get(kind, ()):
+            identity["value"] = f"{identity['value'][:-6]}{number:06}"
+    return profile
+
+
+def largest(size: int) -> Json:
+    """Return a request of about so many bytes: memberships, and no more bytes, or else events."""
+    if "memberships" not in requests():
+        return events_of(size)
     empty, one = (len(encoded(memberships_of(profiles))) for profiles in (0, 1))
     return memberships_of((size - empty) // (one - empty + 1))
 
 
-def membership_bodies(request: Json) -> list[tuple[str, str]]:
-    """Return what a membership request leaves on its queue: groups and bodies."""
-    parsed: Any = Serializer().parse(request)
-    return [(str(found.group_id), found.body) for found in membership_messages(parsed, SHARDS)]
-
-
-def _profile(sample: Json, number: int) -> Json:
-    profile = copy.deepcopy(sample)
-    profile["mpid"] = str(7_700_700_000_000_000_000 + number)
-    for identity in profile["user_identities"] + profile["device_identities"] + profile["partner_identities"]:
-        identity["value"] = f"{identity['value'][:-6]}{number:06}"
-    profile["audiences"] = profile["audiences"][:1]
-    return profile
-
-
 def over_https(path: str, body: bytes, token: str) -> Json:
-    """Return what an HTTP API hands to Lambda for a message that mParticle posts, in payload format 2.0."""
-    host = "id.execute-api.us-east-1.amazonaws.com"
+    """Return what an HTTP API hands to Lambda for a request that mParticle posts, in payload format 2.0."""
     return {
         "version": "2.0",
         "routeKey": f"POST {path}",
@@ -85,53 +110,39 @@ def over_https(path: str, body: bytes, token: str) -> Json:
             "authorization": f"Token {token}",
             "content-length": str(len(body)),
             "content-type": "application/json",
-            "host": host,
+            "host": "id.execute-api.us-east-1.amazonaws.com",
             "user-agent": "mParticle",
-            "x-amzn-trace-id": "Root=1-5a3c1e70-000000000000000000000000",
             "x-forwarded-for": "203.0.113.77",
             "x-forwarded-port": "443",
             "x-forwarded-proto": "https",
         },
         "requestContext": {
-            "accountId": "123456789012",
-            "apiId": "id",
-            "domainName": host,
-            "domainPrefix": "id",
-            "http": {
-                "method": "POST",
-                "path": path,
-                "protocol": "HTTP/1.1",
-                "sourceIp": "203.0.113.77",
-                "userAgent": "mParticle",
-            },
+            "http": {"method": "POST", "path": path, "protocol": "HTTP/1.1", "sourceIp": "203.0.113.77"},
             "requestId": "JKJaXmPLvHcESHA=",
-            "routeKey": f"POST {path}",
             "stage": "$default",
-            "time": "22/Nov/2026:10:00:00 +0000",
-            "timeEpoch": 1795341600000,
         },
         "body": body.decode(),
         "isBase64Encoded": False,
     }
 
 
-def sqs_event(bodies: list[tuple[str, str]]) -> Json:
-    """Return what Lambda hands to the worker for messages of a FIFO queue, each with its group and body."""
+def sqs_event(entries: Sequence[Mapping[str, Any]]) -> Json:
+    """Return what Lambda hands to the worker for messages, which are given as entries of SendMessageBatch."""
     return {
         "Records": [
             {
                 "messageId": f"message-{number}",
                 "receiptHandle": f"receipt-{number}",
-                "body": body,
+                "body": entry["MessageBody"],
                 "attributes": {
-                    "MessageGroupId": group,
                     "ApproximateReceiveCount": "1",
                     "SentTimestamp": "1760000000000",
                     "SequenceNumber": str(number),
+                    **{name: entry[name] for name in ("MessageGroupId",) if name in entry},
                 },
                 "messageAttributes": {},
                 "eventSource": "aws:sqs",
             }
-            for number, (group, body) in enumerate(bodies)
+            for number, entry in enumerate(entries)
         ]
     }

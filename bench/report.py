@@ -1,59 +1,65 @@
-"""Puts the results that were kept last, and their charts, into docs/performance.md, between two marks."""
+"""Keeps results in bench/results, which git ignores, and puts those that were kept last into docs/performance.md."""
 
+import json
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.catalogue import BENCHMARKS
-from bench.results import draw_all, judged, kept
+from bench.benchmark import Benchmark, markdown
+from bench.harness import Figures
+from bench.machine import describe
 from local.isolation import ROOT, LocalCloudError
 
+RESULTS = ROOT / "bench" / "results"
 PAGE = ROOT / "docs" / "performance.md"
 
-_SHARED = " Others used the machine meanwhile: times by the clock are upper bounds, and their tails say little."
-_BETWEEN = re.compile(r"(?s)(<!-- figures -->\n).*(<!-- end of figures -->)")
+_BUSY = " Others used the machine meanwhile: times by the clock are upper bounds, and their tails say little."
+_BETWEEN_MARKS = re.compile(r"(?s)(<!-- figures -->\n).*(<!-- end of figures -->)")
 
 
-def report(results: Path, page: Path = PAGE) -> None:
-    """Replace what is between the marks of the page, and the charts in the folder beside it.
+def run(name: str, benchmark: Benchmark, *, quick: bool, folder: Path) -> str:
+    """Measure, keep what was measured with what it was measured on, and return it as text."""
+    machine, figures = describe(), benchmark.measure(quick)
+    folder.mkdir(parents=True, exist_ok=True)
+    measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+    result = {"measured_at": measured_at, "quick": quick, "machine": machine, "figures": figures}
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    _draw(name, benchmark, figures, folder)
+    return markdown(benchmark.tables(figures), benchmark.targets(figures))
+
+
+def write_page(benchmarks: Mapping[str, Benchmark], folder: Path, page: Path = PAGE) -> None:
+    """Replace what is between the marks of the page, and its charts in the folder beside it.
 
     Raises:
-        LocalCloudError: a benchmark has no result, or only one that means nothing.
+        LocalCloudError: a benchmark has no result, or only a quick one, which means nothing.
     """
-    found = kept(results)
-    if missing := [name for name in BENCHMARKS if name not in found or found[name]["quick"]]:
+    results = {path.stem: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    if missing := [name for name in benchmarks if results.get(name, {"quick": True})["quick"]]:
         raise LocalCloudError(f"not measured yet: {', '.join(missing)}")
-    folder = page.with_suffix("")
-    folder.mkdir(exist_ok=True)
-    for chart in folder.glob("*.svg"):
-        chart.unlink()
-    text = f"{_header(found)}\n\n{_targets(found)}\n\n{_sections(found, folder)}"
-    page.write_text(_BETWEEN.sub(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page.read_text()))
+    figures = {name: results[name]["figures"] for name in benchmarks}
+    tables = [table for name, benchmark in benchmarks.items() for table in benchmark.tables(figures[name])]
+    targets = [target for name, benchmark in benchmarks.items() for target in benchmark.targets(figures[name])]
+    for name, benchmark in benchmarks.items():
+        _draw(name, benchmark, figures[name], page.with_suffix(""))
+    text = f"{_header([results[name] for name in benchmarks])}\n\n{markdown(tables, targets)}"
+    page.write_text(_BETWEEN_MARKS.sub(lambda marks: f"{marks[1]}{text}\n{marks[2]}", page.read_text()))
 
 
-def _header(found: Mapping[str, Any]) -> str:
-    first, machines = next(iter(found.values())), [result["machine"] for result in found.values()]
-    machine = first["machine"]
+def _draw(name: str, benchmark: Benchmark, figures: Figures, folder: Path) -> None:
+    if chart := benchmark.chart(figures):
+        (folder / f"{name}.svg").write_text(chart.svg())
+
+
+def _header(results: list[dict[str, Any]]) -> str:
+    machine = results[0]["machine"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    loads = [one["load_before"] for one in machines]
-    commits = ", ".join(sorted({one["commit"] for one in machines}))
+    loads = [result["machine"]["load_before"] for result in results]
+    commits = ", ".join(sorted({result["machine"]["commit"] for result in results}))
     return (
-        f"Measured {first['measured_at'][:10]} by `make bench` on {machine['processor']}, {machine['cores']} cores,"
+        f"Measured {results[0]['measured_at'][:10]} by `make bench` on {machine['processor']}, {machine['cores']} cores,"
         f" {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, {packages}; commit {commits};"
-        f" load before each benchmark {min(loads)} to {max(loads)}.{_SHARED if max(loads) > 1 else ''}"
+        f" load before each benchmark {min(loads)} to {max(loads)}.{_BUSY if max(loads) > 1 else ''}"
     )
-
-
-def _targets(found: Mapping[str, Any]) -> str:
-    measured = {benchmark: found[name]["figures"] for name, benchmark in BENCHMARKS.items()}
-    return "\n\n".join(table.markdown() for table in judged(measured))
-
-
-def _sections(found: Mapping[str, Any], folder: Path) -> str:
-    tables, charts = [], []
-    for name, benchmark in BENCHMARKS.items():
-        figures = found[name]["figures"]
-        tables += [table.markdown() for table in benchmark.tables(figures)]
-        charts += draw_all(benchmark, figures, folder)
-    return "\n\n".join([*tables, " ".join(f"![{path.stem}]({folder.name}/{path.name})" for path in charts)])

@@ -4,18 +4,12 @@ Each takes rates and durations as functions, so that tests can put in what queue
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import count
+from heapq import heappop, heappush, merge
+from math import ceil
+from operator import itemgetter
 from random import Random
-
-import simpy
-
-type Seconds = Callable[[], float]
-"""Draws a duration."""
-
-type _Process = Generator[simpy.Event, object]
 
 type Rate = Callable[[float], float]
 """Requests a second at a moment."""
@@ -53,72 +47,53 @@ class Scaling:
 
 @dataclass(slots=True)
 class Handled:
-    """What became of synchronous requests, and each second how many were being answered, and throttled so far."""
+    """What became of synchronous requests."""
 
     requests: int = 0
     throttled: int = 0
     environments: int = 0
-    most_concurrent: int = 0
-    concurrency: list[tuple[float, float]] = field(default_factory=list)
-    refused: list[tuple[float, float]] = field(default_factory=list)
+    max_concurrent: int = 0
 
 
 def arrivals(rate: Rate, until: float, random: Random | None = None) -> Iterator[float]:
-    """Yield the gaps between requests: even ones, or, with a source of randomness, those of a Poisson process."""
+    """Yield when requests come: at even distances, or, with a source of randomness, as a Poisson process."""
     now = 0.0
-    while now < until and (per_second := rate(now)) > 0:
-        gap = random.expovariate(per_second) if random else 1 / per_second
-        now += gap
-        yield gap
-
-
-class _Environments:
-    """A function's execution environments: a request gets an idle one, or a new one, or is refused."""
-
-    def __init__(self, world: simpy.Environment, seconds: Seconds, scaling: Scaling, *, warm: int) -> None:
-        self.done = Handled(environments=warm)
-        self._world, self._seconds, self._scaling = world, seconds, scaling
-        self._busy = 0
-        self._allowance, self._counted_at = scaling.at_once, 0.0
-
-    def take(self) -> None:
-        self.done.requests += 1
-        fresh = self._busy >= self.done.environments
-        if fresh and not self._may_grow():
-            self.done.throttled += 1
-            return
-        self._busy += 1
-        self.done.most_concurrent = max(self.done.most_concurrent, self._busy)
-        duration = self._seconds() + (self._scaling.starting if fresh else 0.0)
-        _after(self._world, duration, self._release)
-
-    def sample(self) -> None:
-        self.done.concurrency.append((self._world.now, self._busy))
-        self.done.refused.append((self._world.now, self.done.throttled))
-
-    def _may_grow(self) -> bool:
-        elapsed, self._counted_at = self._world.now - self._counted_at, self._world.now
-        self._allowance = min(self._scaling.at_once, self._allowance + elapsed * self._scaling.per_second)
-        if self.done.environments >= self._scaling.limit or self._allowance < 1:
-            return False
-        self._allowance -= 1
-        self.done.environments += 1
-        return True
-
-    def _release(self) -> None:
-        self._busy -= 1
+    while (per_second := rate(now)) > 0:
+        now += random.expovariate(per_second) if random else 1 / per_second
+        if now >= until:
+            break
+        yield now
 
 
 def handled(
-    rate: Rate, seconds: Seconds, scaling: Scaling, *, until: float, warm: int = 0, random: Random | None = None
+    rate: Rate,
+    seconds: Callable[[], float],
+    scaling: Scaling,
+    *,
+    until: float,
+    warm: int = 0,
+    random: Random | None = None,
 ) -> Handled:
-    """Simulate synchronous requests: one that finds no environment is refused, and the caller's to repeat."""
-    world = simpy.Environment()
-    environments = _Environments(world, seconds, scaling, warm=warm)
-    world.process(_feeding(world, arrivals(rate, until, random), environments.take))
-    world.process(_sampling(world, environments.sample))
-    world.run(until)
-    return environments.done
+    """Simulate synchronous requests: one that finds no environment is refused, and the caller must repeat it."""
+    done = Handled(environments=warm)
+    ends: list[float] = []
+    allowance, counted_at = scaling.at_once, 0.0
+    for now in arrivals(rate, until, random):
+        done.requests += 1
+        while ends and ends[0] <= now:
+            heappop(ends)
+        new = len(ends) >= done.environments
+        if new:
+            allowance = min(scaling.at_once, allowance + (now - counted_at) * scaling.per_second)
+            counted_at = now
+            if done.environments >= scaling.limit or allowance < 1:
+                done.throttled += 1
+                continue
+            allowance -= 1
+            done.environments += 1
+        heappush(ends, now + seconds() + (scaling.starting if new else 0.0))
+        done.max_concurrent = max(done.max_concurrent, len(ends))
+    return done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,30 +101,29 @@ class Consumers:
     """How an event source mapping empties a queue.
 
     Attributes:
-        most: batches at a time at most.
+        maximum: batches at a time at most.
         at_first: batches at a time in the beginning.
         per_second: how many more each second while there is work.
         batch: messages of a batch at most.
     """
 
-    most: int
+    maximum: int
     at_first: int | None = None
     per_second: float = 0.0
     batch: int = 10
 
     def allowed(self, now: float) -> float:
-        return self.most if self.at_first is None else min(self.most, self.at_first + now * self.per_second)
+        return min(self.maximum, (self.maximum if self.at_first is None else self.at_first) + now * self.per_second)
 
 
 @dataclass(slots=True)
 class Drained:
-    """What became of queued messages, and each second how many waited and for how long the oldest had."""
+    """What became of queued messages, and each second how many waited and how long the oldest had waited."""
 
     delivered: int = 0
     waited_seconds: float = 0.0
-    waiting_seconds: float = 0.0
-    backlog: list[tuple[float, float]] = field(default_factory=list)
-    age: list[tuple[float, float]] = field(default_factory=list)
+    backlog: list[int] = field(default_factory=list)
+    age: list[float] = field(default_factory=list)
 
     @property
     def mean_wait(self) -> float:
@@ -157,82 +131,62 @@ class Drained:
         return self.waited_seconds / self.delivered
 
 
-@dataclass(slots=True, eq=False)
-class _Message:
-    group: str | None
-    queued_at: float
-    taken: bool = False
-
-
 class _Queue:
-    """An SQS queue with its consumers. A group, where messages have one, is locked while a batch holds some of it."""
+    """An SQS queue with its consumers. In a FIFO queue, a group is locked while a batch holds some of its messages.
 
-    def __init__(self, world: simpy.Environment, seconds: Callable[[int], float], consumers: Consumers) -> None:
+    A standard queue is one group that is never locked.
+    """
+
+    def __init__(self, seconds: Callable[[int], float], consumers: Consumers, groups: int) -> None:
         self.drained = Drained()
-        self._world, self._seconds, self._consumers = world, seconds, consumers
-        self._groups: dict[str | None, deque[_Message]] = {}
-        self._ready: deque[str | None] = deque()
-        self._order: deque[_Message] = deque()
-        self._locked: set[str | None] = set()
-        self._waiting = self._busy = 0
-        self._looked_at = 0.0
+        self._seconds, self._consumers, self._fifo = seconds, consumers, groups > 0
+        self._groups: list[deque[float]] = [deque() for _ in range(groups or 1)]  # when each message was queued
+        self._ready: deque[int] = deque()  # groups that have messages and are not locked
+        self._locked: set[int] = set()
+        self._ends: list[tuple[float, int, set[int]]] = []  # of batches: when, how many messages, of which groups
+        self._put = 0
 
-    def put(self, group: str | None = None) -> None:
-        self._look()
-        message = _Message(group, self._world.now)
-        waiting = self._groups.setdefault(group, deque())
-        waiting.append(message)
-        self._order.append(message)
-        self._waiting += 1
-        if len(waiting) == 1 and group not in self._locked:
+    def put(self, now: float) -> None:
+        group = self._put % len(self._groups)
+        self._put += 1
+        self._groups[group].append(now)
+        if len(self._groups[group]) == 1 and group not in self._locked:
             self._ready.append(group)
-        self._serve()
+        self._serve(now)
 
-    def sample(self) -> None:
-        while self._order and self._order[0].taken:
-            self._order.popleft()
-        self.drained.backlog.append((self._world.now, self._waiting))
-        self.drained.age.append((self._world.now, self._world.now - self._order[0].queued_at if self._order else 0.0))
-        self._serve()
+    def sample(self, now: float) -> None:
+        self._serve(now)  # by consumers that are new
+        self.drained.backlog.append(sum(map(len, self._groups)))
+        self.drained.age.append(max((now - waiting[0] for waiting in self._groups if waiting), default=0.0))
 
-    def _serve(self) -> None:
-        while self._ready and self._busy < int(self._consumers.allowed(self._world.now)):
-            self._look()
-            batch = self._taken()
-            self._busy += 1
-            _after(self._world, self._seconds(len(batch)), partial(self._finish, batch))
+    def advance(self, now: float) -> None:
+        """Finish the batches that end until now."""
+        while self._ends and self._ends[0][0] <= now:
+            end, size, groups = heappop(self._ends)
+            self.drained.delivered += size
+            self._locked -= groups
+            self._ready.extend(group for group in sorted(groups) if self._fifo and self._groups[group])
+            self._serve(end)
 
-    def _taken(self) -> list[_Message]:
-        batch: list[_Message] = []
-        while self._ready and len(batch) < self._consumers.batch:
+    def _serve(self, now: float) -> None:
+        while self._ready and len(self._ends) < int(self._consumers.allowed(now)):
+            size, groups = self._take(now)
+            heappush(self._ends, (now + self._seconds(size), size, groups))
+
+    def _take(self, now: float) -> tuple[int, set[int]]:
+        size, groups = 0, set[int]()
+        while self._ready and size < self._consumers.batch:
             group = self._ready.popleft()
             waiting = self._groups[group]
-            some = [waiting.popleft() for _ in range(min(len(waiting), self._consumers.batch - len(batch)))]
-            batch += some
-            if group:
+            taken = min(len(waiting), self._consumers.batch - size)
+            self.drained.waited_seconds += sum(now - waiting.popleft() for _ in range(taken))
+            size += taken
+            groups.add(group)
+            if self._fifo:
                 self._locked.add(group)
             elif waiting:
                 self._ready.append(group)
-        for message in batch:
-            message.taken = True
-            self.drained.waited_seconds += self._world.now - message.queued_at
-        self._waiting -= len(batch)
-        return batch
-
-    def _finish(self, batch: list[_Message]) -> None:
-        self._busy -= 1
-        self.drained.delivered += len(batch)
-        for group in dict.fromkeys(message.group for message in batch):
-            if group:
-                self._locked.remove(group)
-                if self._groups[group]:
-                    self._ready.append(group)
-        self._serve()
-
-    def _look(self) -> None:
-        """Add up how many waited for how long, before that changes."""
-        self.drained.waiting_seconds += self._waiting * (self._world.now - self._looked_at)
-        self._looked_at = self._world.now
+        return size, groups
 
 
 def drained(
@@ -249,35 +203,16 @@ def drained(
     Args:
         rate: messages a second; nothing more comes once it is zero.
         seconds: how long a batch of so many messages takes.
-        consumers: who empties it.
+        consumers: what empties it.
         until: when to stop.
         groups: of a FIFO queue, filled in turn; none for a standard queue.
         random: where the gaps between messages come from; even ones without it.
     """
-    world = simpy.Environment()
-    queue = _Queue(world, seconds, consumers)
-    numbers = count()
-    put = (lambda: queue.put(f"group-{next(numbers) % groups}")) if groups else queue.put
-    world.process(_feeding(world, arrivals(rate, until, random), put))
-    world.process(_sampling(world, queue.sample))
-    world.run(until)
+    queue = _Queue(seconds, consumers, groups)
+    puts = ((now, queue.put) for now in arrivals(rate, until, random))
+    samples = ((float(second), queue.sample) for second in range(ceil(until)))
+    for now, act in merge(puts, samples, key=itemgetter(0)):
+        queue.advance(now)
+        act(now)
+    queue.advance(until)
     return queue.drained
-
-
-def _feeding(world: simpy.Environment, gaps: Iterator[float], act: Callable[[], None]) -> _Process:
-    for gap in gaps:
-        yield world.timeout(gap)
-        act()
-
-
-def _sampling(world: simpy.Environment, act: Callable[[], None]) -> _Process:
-    while True:
-        act()
-        yield world.timeout(1)
-
-
-def _after(world: simpy.Environment, seconds: float, act: Callable[[], None]) -> None:
-    """Act later, without a process for it: there are hundreds of thousands of these."""
-    event = world.timeout(seconds)
-    if event.callbacks is not None:
-        event.callbacks.append(lambda _: act())

@@ -1,0 +1,128 @@
+"""The deployed integration in this process: with its clients, or without a network."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from unittest.mock import patch
+
+from app import firehose
+from bench.inputs import SHARDS, Json
+from bench.loopback import variables
+from local.isolation import CREDENTIALS, REGION
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.integration import Delivered, Outcome, PartnerCall
+from mparticle_firehose.processors import process
+from mparticle_firehose.queues.event_queue import EventQueue
+from mparticle_firehose.queues.membership_queue import MembershipQueue
+from mparticle_firehose.queues.sender import QueueSender
+
+_ENVIRONMENT = {
+    **CREDENTIALS,
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_REGION": REGION,
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
+
+
+class _Context:
+    """What the functions read of an invocation."""
+
+    @staticmethod
+    def get_remaining_time_in_millis() -> int:
+        return 60_000
+
+
+CONTEXT: Any = _Context()
+
+
+@contextmanager
+def deployed(environment: Mapping[str, str]) -> Iterator[Firehose]:
+    """Yield both functions, in an environment with these variables. Their logs are written, but discarded."""
+    with patch.dict(os.environ, {**_ENVIRONMENT, **environment}), _discarded_output():
+        yield Firehose(firehose.integration)
+
+
+@contextmanager
+def _discarded_output() -> Iterator[None]:
+    """Redirect the standard output's descriptor, which loggers that exist already write to as well."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    with open(os.devnull, "wb") as discarded:  # noqa: PTH123  a device
+        os.dup2(discarded.fileno(), 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+class _Discarding:
+    """Stands in for a service: accepts every call and does nothing."""
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_, **__: None
+
+
+class _DiscardingPartner(_Discarding):
+    """Takes every call.
+
+    Args:
+        encodes: whether the body and the key are made, as before a call over the network.
+    """
+
+    def __init__(self, *, encodes: bool) -> None:
+        self._encodes = encodes
+
+    def send(self, call: PartnerCall, _deadline: Deadline) -> Outcome:
+        if self._encodes:
+            call.idempotency_key(call.encoded_body())
+        return Delivered({})
+
+
+class RecordingSqs:
+    """Stands in for the client of SQS, and keeps the arguments of its calls."""
+
+    def __init__(self) -> None:
+        self.batches: list[Json] = []
+
+    def send_message_batch(self, **batch: Any) -> Json:
+        self.batches.append(batch)
+        return {}
+
+
+def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
+    """Return the integration without a network and without logs.
+
+    Args:
+        sqs: takes what would be queued; without it, nothing that would be sent is encoded.
+        settings: variables beside those of the deployment.
+    """
+    built = Firehose(firehose.integration, {**variables(), **settings})
+    discarding: Any = _Discarding()
+    partner: Any = _DiscardingPartner(encodes=sqs is not None)
+    sender: Any = QueueSender(sqs) if sqs else None  # type: ignore[arg-type]
+    built.partner = partner
+    built.memberships = MembershipQueue(sender, "membership", shards=SHARDS) if sqs else discarding
+    built.events = EventQueue(sender, "event") if sqs else discarding
+    built.dead_letters = built.suspensions = built.telemetry = discarding
+    return built
+
+
+def answer(payload: bytes, services: Firehose) -> str:
+    """Answer a request as the handler does, without its log line and its metrics."""
+    request = services.serializer.parse(json.loads(payload))
+    return json.dumps(services.serializer.dump(process(request, services, Deadline.after(5))))
+
+
+def sqs_batches(payload: bytes, **settings: str) -> list[Json]:
+    """Return the arguments of each SendMessageBatch that a request leads to."""
+    sqs = RecordingSqs()
+    answer(payload, offline(sqs=sqs, **settings))
+    return sqs.batches
