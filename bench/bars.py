@@ -35,7 +35,7 @@ class Bars:
 
 def _bar(label: str, values: Sequence[float], *, y: int, scale: float) -> str:
     width, end = round(values[0] * scale), round(values[-1] * scale)
-    texts = " / ".join(f"{value:,g}" for value in dict.fromkeys(values))
+    texts = " / ".join(f"{value:,}" for value in dict.fromkeys(values))
     return "\n".join(
         [
             f'<text x="{_LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(label)}</text>',

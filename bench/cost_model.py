@@ -1,4 +1,4 @@
-"""What traffic needs of AWS: concurrent environments, by Little's law, and money, item by item, from measured durations.
+"""What traffic needs of AWS, from measured durations: concurrent environments by Little's law, and money by item.
 
 Measured here are the processor time of the real functions, AWS clients and logs included, and the number of their
 calls. How long the network and the services take on AWS cannot be measured on one machine: those are the assumptions
@@ -9,6 +9,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import chain
 from math import ceil
 from typing import Any
 
@@ -16,7 +17,7 @@ from bench.bars import Bars
 from bench.benchmark import Benchmark, Table
 from bench.harness import Figures, Measure, cpu_seconds, interleaved, spread
 from bench.in_process import CONTEXT, deployed, sqs_batches
-from bench.inputs import BATCH, SHARDS, Json, encoded, memberships_of, requests, sqs_event
+from bench.inputs import BATCH, SHARDS, Json, encoded, memberships_of, requests, sqs_event, with_other_users
 from bench.loopback import PARTNER, Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Scaling, drained, handled
@@ -65,11 +66,13 @@ class Kind:
     Attributes:
         content: the request.
         queued: entries of SendMessageBatch.
+        batch: entries of several such requests, of different users, as many as the worker gets at a time.
         event_mode: of the deployment that it is measured in.
     """
 
     content: Json
     queued: Sequence[Json] = ()
+    batch: Sequence[Json] = ()
     event_mode: EventMode = "forward"
 
     @property
@@ -91,8 +94,13 @@ def kinds() -> dict[str, Kind]:
 
 
 def _kind(content: Json, event_mode: EventMode = "forward") -> Kind:
+    queued, *others = (_queued(with_other_users(content, number), event_mode) for number in range(BATCH))
+    return Kind(content, queued, [*queued, *chain(*others)][:BATCH], event_mode)
+
+
+def _queued(content: Json, event_mode: EventMode) -> list[Json]:
     batches = sqs_batches(encoded(content), EVENT_MODE=event_mode)
-    return Kind(content, [entry for batch in batches for entry in batch["Entries"]], event_mode)
+    return [entry for batch in batches for entry in batch["Entries"]]
 
 
 def measure(quick: bool) -> Figures:
@@ -132,11 +140,11 @@ def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> di
 
 def _functions(firehose: Firehose, kind: Kind) -> dict[str, Callable[[], object]]:
     """Return the work of the handler, and of the worker with a full batch, where there is any."""
-    payload, batch = encoded(kind.content), sqs_event((list(kind.queued) * BATCH)[:BATCH])
+    payload, batch = encoded(kind.content), sqs_event(kind.batch)
     functions: dict[str, Callable[[], object]] = {
         "handler": lambda: json.dumps(firehose.handler(json.loads(payload), CONTEXT))
     }
-    return {**functions, "worker": lambda: firehose.worker(batch, CONTEXT)} if kind.queued else functions
+    return {**functions, "worker": lambda: firehose.worker(batch, CONTEXT)} if batch["Records"] else functions
 
 
 def _waited_ms(loopback: Loopback, act: Callable[[], object]) -> float:
@@ -167,7 +175,7 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
         lambda_gb_seconds=(measured["handler_ms"] + batches * measured["worker_batch_ms"]) / 1e3 * MEMORY_GB,
         sqs_standard=0 if kind.fifo else calls,
         sqs_fifo=calls if kind.fifo else 0,
-        dynamodb_reads=0.5 + len(kind.queued) if kind.fifo else 0,  # of the suspension, and of each group's last writes
+        dynamodb_reads=0.5 + len(kind.queued) if kind.fifo else 0,  # the suspension, and each group's last writes
         log_bytes=ASSUMED.log_bytes * (1 + batches),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from app import firehose
 from local.isolation import ROOT
+from mparticle_firehose.integration import Integration
 
 type Json = dict[str, Any]
 
@@ -28,9 +29,8 @@ KEEP_ALIVE: Json = {
 }
 
 
-def requests() -> dict[str, Json]:
-    """Return the requests that the integration takes: those that are always the same, and one of events/ by type."""
-    integration = firehose.integration
+def requests(integration: Integration = firehose.integration) -> dict[str, Json]:
+    """Return the requests that an integration takes: those that are always the same, and one of events/ by type."""
     offered = {
         "keep-alive": integration.events and KEEP_ALIVE,
         "events": integration.events and _sample("event_processing_request", "events"),
@@ -77,14 +77,21 @@ def memberships_of(profiles: int, first: int = 0) -> Json:
     """
     request = requests()["memberships"]
     sample = request["user_profiles"][0]
-    request["user_profiles"] = [_profile(sample, number) for number in range(first, first + profiles)]
+    sample["audiences"] = sample["audiences"][:1]
+    request["user_profiles"] = [_user(sample, number) for number in range(first, first + profiles)]
     return request
 
 
-def _profile(sample: Json, number: int) -> Json:
+def with_other_users(request: Json, number: int) -> Json:
+    """Return a copy of a membership request with users of their own for each number; of other requests, the same."""
+    profiles = request.get("user_profiles", [])
+    others = [_user(profile, number * len(profiles) + index) for index, profile in enumerate(profiles)]
+    return {**request, "user_profiles": others} if others else request
+
+
+def _user(sample: Json, number: int) -> Json:
     profile = copy.deepcopy(sample)
     profile["mpid"] = str(7_700_700_000_000_000_000 + number)
-    profile["audiences"] = profile["audiences"][:1]
     for kind in ("user_identities", "device_identities", "partner_identities"):
         for identity in profile.get(kind, ()):
             identity["value"] = f"{identity['value'][:-6]}{number:06}"

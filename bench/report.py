@@ -50,16 +50,17 @@ def write_page(benchmarks: Mapping[str, Benchmark], folder: Path, page: Path = P
 
 def _draw(name: str, benchmark: Benchmark, figures: Figures, folder: Path) -> None:
     if chart := benchmark.chart(figures):
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.svg").write_text(chart.svg())
 
 
 def _header(results: list[dict[str, Any]]) -> str:
-    machine = results[0]["machine"]
+    machine, day = results[0]["machine"], results[0]["measured_at"][:10]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
     loads = [result["machine"]["load_before"] for result in results]
     commits = ", ".join(sorted({result["machine"]["commit"] for result in results}))
     return (
-        f"Measured {results[0]['measured_at'][:10]} by `make bench` on {machine['processor']}, {machine['cores']} cores,"
+        f"Measured {day} by `make bench` on {machine['processor']}, {machine['cores']} cores,"
         f" {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}, {packages}; commit {commits};"
         f" load before each benchmark {min(loads)} to {max(loads)}.{_BUSY if max(loads) > 1 else ''}"
     )

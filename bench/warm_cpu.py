@@ -67,7 +67,8 @@ def _of_request(payload: bytes, seconds: float, rounds: int) -> Figures:
 def _subjects(payload: bytes) -> dict[str, Callable[[], object]]:
     plain, logging, encoding = offline(), offline(), offline(sqs=RecordingSqs())
     logging.telemetry = firehose.telemetry
-    parse, events = plain.serializer.parse, firehose.integration.events
+    parse: Callable[[object], Any] = plain.serializer.parse
+    events = firehose.integration.events
     subjects: dict[str, Callable[[], object]] = {
         BASELINE: lambda: json.dumps(json.loads(payload)),
         LOADS: lambda: json.loads(payload),
@@ -77,7 +78,7 @@ def _subjects(payload: bytes) -> dict[str, Callable[[], object]]:
         "encode": lambda: answer(payload, encoding),
     }
     if events and isinstance(parse(json.loads(payload)), EventProcessingRequest):
-        subjects[MAPPED] = lambda: events(parse(json.loads(payload)))  # type: ignore[arg-type]  as it has just shown
+        subjects[MAPPED] = lambda: events(parse(json.loads(payload)))
     return subjects
 
 

@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 
-from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, concurrent, kinds, usage
+from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, concurrent, kinds, simulated, usage
 from bench.inputs import BATCH, SHARDS
 from bench.prices import MEMORY_GB, PRICES, Usage, itemised
 from tests.deployment.template_reading import load
@@ -38,19 +40,42 @@ def test_environments_are_littles_law_rounded_up() -> None:
     assert [concurrent(rate, 0.0433) for rate in (2_000, 10_000)] == [87, 433]
 
 
-def test_what_is_queued_shares_the_workers_batches() -> None:
-    used = {kind.name: usage(kind, MEASURED) for kind in kinds()}
+def message(size: int, **group: str) -> dict[str, Any]:
+    return {"MessageBody": "x" * size, **group}
 
-    assert used["events, forwarded"].lambda_gb_seconds == pytest.approx(0.05)
-    assert used["events, queued"].lambda_gb_seconds == pytest.approx(0.05 + 0.04)
-    assert used["events, queued"].sqs_standard == pytest.approx(1 + 0.2 + 0.1)  # sent, received in 84 KB, deleted
+
+def test_what_is_queued_shares_the_workers_batches() -> None:
+    forwarded, queued = usage(Kind({}), MEASURED), usage(Kind({}, [message(8_400)]), MEASURED)
+
+    assert forwarded.lambda_gb_seconds == pytest.approx(0.05)
+    assert queued.lambda_gb_seconds == pytest.approx(0.05 + 0.04)
+    assert queued.sqs_standard == pytest.approx(1 + 0.2 + 0.1)  # sent, received in 84 KB, deleted
 
 
 def test_memberships_pay_for_each_started_64_kilobytes() -> None:
-    used = {kind.name: usage(kind, MEASURED) for kind in kinds()}
+    few, many = (Kind({}, [message(size, MessageGroupId="4242.1")] * 10) for size in (500, 7_000))
 
-    assert used["memberships, 100 profiles"].sqs_fifo > used["memberships, 5 profiles"].sqs_fifo > 1
-    assert used["memberships, 100 profiles"].sqs_standard == 0
+    assert usage(few, MEASURED).sqs_fifo == pytest.approx(1 + 1 + 1)
+    assert usage(many, MEASURED).sqs_fifo == pytest.approx(2 + 2 + 1)
+    assert usage(many, MEASURED).sqs_standard == 0
+
+
+def test_only_queued_events_are_measured_in_a_deployment_that_queues_all_events() -> None:
+    found = kinds()
+
+    queueing = [name for name, kind in found.items() if kind.event_mode == "queue"]
+    assert queueing == (["events, queued"] if "events, forwarded" in found else [])
+
+
+def test_the_worker_is_measured_with_full_batches() -> None:
+    assert {len(kind.batch) for kind in kinds().values()} <= {0, BATCH}
+
+
+def test_only_what_was_measured_is_simulated() -> None:
+    forwarded = {"events, forwarded": {"handler_ms": 45.0}}
+
+    assert simulated({}, minute=1) == {"handler": {}, "queues": {}}
+    assert set(simulated(forwarded, minute=1)["handler"]) == {"limit 1,000", "limit 2,000"}
 
 
 def test_what_is_calculated_with_is_what_is_deployed() -> None:

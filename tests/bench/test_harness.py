@@ -1,35 +1,36 @@
-import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bench.benchmark import Benchmark, Table, Verdict
-from bench.catalogue import BENCHMARKS
-from bench.harness import Spread, calls_lasting, differences, growth, interleaved, percentiles, ratios
+from bench.__main__ import BENCHMARKS
+from bench.bars import Bars
+from bench.benchmark import Benchmark, Table, Target, markdown
+from bench.harness import calls_lasting, differences, growth, interleaved, percentiles, ratios, spread
 from bench.import_time import self_times
-from bench.inputs import encoded, events_of, memberships_of, memberships_of_bytes
-from bench.membership import worker_batches
-from bench.report import report
-from bench.results import judged, keep
+from bench.report import run, write_page
 from local.isolation import LocalCloudError
 
 
 def test_a_spread_is_the_median_and_the_quartiles() -> None:
-    assert Spread.of([5.0, 1.0, 3.0, 2.0, 4.0]) == Spread(median=3.0, lower=2.0, upper=4.0, count=5)
+    assert spread([5.0, 1.0, 3.0, 2.0, 4.0]) == {"median": 3.0, "lower": 2.0, "upper": 4.0, "count": 5}
 
 
-def test_a_single_measurement_spreads_over_nothing() -> None:
-    assert Spread.of([7.0]) == Spread(7.0, 7.0, 7.0, 1)
+def test_a_single_measurement_is_its_own_quartiles() -> None:
+    assert spread([7.0]) == {"median": 7.0, "lower": 7.0, "upper": 7.0, "count": 1}
+
+
+def test_a_spread_can_be_in_another_unit() -> None:
+    assert spread([0.5, 0.5], 1e3) == {"median": 500.0, "lower": 500.0, "upper": 500.0, "count": 2}
 
 
 def test_ratios_compare_within_a_round_so_that_a_slow_round_distorts_nothing() -> None:
-    assert ratios([2.0, 200.0, 2.0], [1.0, 100.0, 1.0]) == Spread(2.0, 2.0, 2.0, 3)
+    assert ratios([2.0, 200.0, 2.0], [1.0, 100.0, 1.0]) == {"median": 2.0, "lower": 2.0, "upper": 2.0, "count": 3}
 
 
 def test_differences_compare_within_a_round_too() -> None:
-    assert differences([2.0, 101.0, 3.0], [1.0, 100.0, 1.0]).median == 1.0
+    assert differences([2.0, 101.0, 3.0], [1.0, 100.0, 1.0]) == [1.0, 1.0, 2.0]
 
 
 def test_rounds_go_forwards_and_backwards_in_turn() -> None:
@@ -84,54 +85,63 @@ def test_what_the_interpreter_reports_of_imports_is_read() -> None:
     assert self_times(report) == {"zipimport": 0.00025, "boto3.session": 0.001}
 
 
-def test_inputs_have_the_size_that_was_asked_for() -> None:
-    assert 6_000 <= len(encoded(events_of(6_000))) < 7_000
-    assert 95_000 < len(encoded(memberships_of_bytes(100_000))) <= 100_000
-
-
-def test_the_users_of_a_request_differ_and_share_one_audience() -> None:
-    profiles = memberships_of(30, first=5)["user_profiles"]
-
-    assert len({profile["mpid"] for profile in profiles}) == 30
-    assert len({json.dumps(profile["user_identities"]) for profile in profiles}) == 30
-    assert {json.dumps(profile["audiences"]) for profile in profiles} == {json.dumps(profiles[0]["audiences"])}
-
-
-def test_the_worker_gets_every_user_once_in_batches_of_ten() -> None:
-    batches = worker_batches(profiles=100, requests=3)
-
-    bodies = [json.loads(record["body"]) for batch in batches for record in batch["Records"]]
-    assert [len(batch["Records"]) for batch in batches] == [10, 10, 10]
-    assert len({profile["mpid"] for body in bodies for profile in body["user_profiles"]}) == 300
-
-
 def test_a_table_is_markdown_with_even_columns() -> None:
-    assert Table("Title", ["a", "long"], [["1", "2"]]).markdown().splitlines() == [
+    assert Table("Title", [{"a": "1", "long": "2"}]).markdown().splitlines() == [
         "**Title**", "", "| a | long |", "|---|------|", "| 1 | 2    |",
     ]  # fmt: skip
 
 
 def benchmark_of(value: float) -> Benchmark:
     return Benchmark(
-        name="one",
         title="One",
         measure=lambda _: {"value": value},
-        tables=lambda figures: [Table("Found", ["value"], [[str(figures["value"])]])],
-        verdicts=lambda figures: [Verdict("at most 2", str(figures["value"]), figures["value"] <= 2)],
+        tables=lambda figures: [Table("Found", [{"value": str(figures["value"])}])],
+        targets=lambda figures: [Target("at most 2", str(figures["value"]), figures["value"] <= 2)],
+        chart=lambda figures: Bars("One", {"value": [figures["value"]]}),
     )
 
 
 def test_a_target_that_is_missed_is_shown_and_not_asserted() -> None:
     benchmark = benchmark_of(3.0)
 
-    assert judged({benchmark: benchmark.measure(True)})[0].rows == [["at most 2", "3.0", "**no**"]]
+    shown = markdown([], benchmark.targets(benchmark.measure(True)))
+
+    assert "| at most 2 | 3.0      | **no** |" in shown
+
+
+def test_a_chart_says_each_value_beside_its_bar() -> None:
+    drawn = Bars("A < B", {"short": [1.5, 3.0], "long": [1_200]}).svg()
+
+    assert ">A &lt; B<" in drawn
+    assert [">1.5 / 3.0<" in drawn, ">1,200<" in drawn] == [True, True]
+    assert '<rect x="230" y="70" width="400"' in drawn
 
 
 def test_quick_results_never_reach_the_documentation(tmp_path: Path) -> None:
-    keep(benchmark_of(1.0), {"value": 1.0}, machine={}, quick=True, folder=tmp_path)
     page = tmp_path / "performance.md"
     page.write_text("untouched")
+    run("one", benchmark_of(1.0), quick=True, folder=tmp_path)
 
-    with pytest.raises(LocalCloudError, match=f"not measured yet: {', '.join(BENCHMARKS)}"):
-        report(tmp_path, page)
+    with pytest.raises(LocalCloudError, match="not measured yet: one"):
+        write_page({"one": benchmark_of(1.0)}, tmp_path, page)
     assert page.read_text() == "untouched"
+
+
+def test_a_page_waits_for_every_benchmark(tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError, match=f"not measured yet: {', '.join(BENCHMARKS)}"):
+        write_page(BENCHMARKS, tmp_path)
+
+
+def test_the_page_shows_what_was_measured_between_its_marks(tmp_path: Path) -> None:
+    page = tmp_path / "performance.md"
+    page.write_text("before\n<!-- figures -->\nold\n<!-- end of figures -->\nafter\n")
+    run("one", benchmark_of(1.0), quick=False, folder=tmp_path / "results")
+
+    write_page({"one": benchmark_of(1.0)}, tmp_path / "results", page)
+
+    before, header, found = page.read_text().split("\n", 2)
+    assert (before, header) == ("before", "<!-- figures -->")
+    assert found.startswith("Measured ")
+    assert "| at most 2 | 1.0      | yes |" in found
+    assert found.endswith("\n<!-- end of figures -->\nafter\n")
+    assert (tmp_path / "performance" / "one.svg").read_text() == Bars("One", {"value": [1.0]}).svg()

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from bench.__main__ import main
-from bench.catalogue import BENCHMARKS
-from bench.functions import deployed
-from bench.loopback import Loopback
+from bench.__main__ import BENCHMARKS, main
+from bench.in_process import deployed
+from bench.loopback import PARTNER, Loopback
 
 SERVICES_OF_LINUX = {"cold_start", "import_time", "end_to_end", "memory"}
 """Those that need the runtime's client and emulator."""
@@ -35,7 +34,8 @@ def test_every_benchmark_measures_shows_and_keeps_what_it_found(
     assert set(kept["machine"]) >= {"processor", "cores", "python", "packages", "commit"}
     shown = capfd.readouterr().out
     assert [table.title for table in benchmark.tables(kept["figures"]) if table.title not in shown] == []
-    assert [chart.name for chart in benchmark.charts(kept["figures"])] != []
+    drawn = benchmark.chart(kept["figures"])
+    assert [path.read_text() for path in tmp_path.glob("*.svg")] == ([drawn.svg()] if drawn else [])
 
 
 def test_a_benchmark_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -47,11 +47,13 @@ def test_a_benchmark_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[
 
 def test_the_loopback_services_count_what_they_are_asked_whatever_its_size() -> None:
     with Loopback() as loopback, urllib3.PoolManager(retries=False) as pool:
-        members = f"{loopback.url}/v1/audiences/aud-4242-1001/members"
-        assert [pool.request("POST", members, body=b"x" * size).status for size in (1, 1_000_000)] == [200, 200]
-        assert pool.request("POST", f"{loopback.url}/v1/audiences", body=b"{}").json() == {"id": "aud-4242-1001"}
+        for size in (0, 1, 1_000_000):
+            assert pool.request("POST", f"{loopback.url}/any/path", body=b"x" * size).json() == {}
+        target = {"X-Amz-Target": "AmazonSQS.SendMessageBatch"}
+        sent = pool.request("POST", loopback.url, body=b"{}", headers=target)
 
-        assert loopback.taken() == {"POST /v1/audiences/members": 2, "POST /v1/audiences": 1}
+        assert sent.json() == {"Successful": [], "Failed": []}
+        assert loopback.taken() == {PARTNER: 3, "AmazonSQS.SendMessageBatch": 1}
         assert loopback.taken() == {}
 
 
@@ -60,7 +62,7 @@ def test_a_function_in_this_process_leaves_its_environment_and_its_output_as_the
 ) -> None:
     before = dict(os.environ)
     with deployed({"SUSPENSION_TABLE": "suspension"}):
-        os.write(1, b"into the void\n")
+        os.write(1, b"discarded\n")
         assert os.environ["SUSPENSION_TABLE"] == "suspension"
     os.write(1, b"seen\n")
 
