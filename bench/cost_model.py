@@ -84,7 +84,7 @@ class Kind:
 def kinds() -> dict[str, Kind]:
     found = requests()
     events = found.pop("events", None)
-    del found["keep-alive"]
+    found.pop("keep-alive", None)
     kinds = {name: _kind(request) for name, request in found.items()}
     if events:
         kinds |= {_FORWARDED: _kind(events), _QUEUED: _kind(events, "queue")}
@@ -227,8 +227,10 @@ def _drained(
 
 
 def tables(figures: Figures) -> list[Table]:
-    per_million = PRICES["per_million"]
+    per_million, burst = PRICES["per_million"], _burst(figures["simulated"])
     prices = ", ".join(f"{name.replace('_', ' ')} {price:g}" for name, price in per_million.items())
+    average, peak = (f"{rate:,}" for rate in RATES)
+    title = f"Simulated: half a minute of {average} requests a second, one of {peak}, then {average}"
     return [
         Table(
             "Durations calculated for AWS, environments at a time, and US$ for a million requests",
@@ -239,10 +241,7 @@ def tables(figures: Figures) -> list[Table]:
             f" million requests cost {per_million['http_api']:.2f} more with an HTTP API, nothing more with a function"
             " URL."
         ),
-        Table(
-            f"Simulated: half a minute of {RATES[0]:,} requests a second, one of {RATES[1]:,}, then {RATES[0]:,}",
-            _burst(figures["simulated"]),
-        ),
+        *([Table(title, burst)] if burst else []),
     ]
 
 

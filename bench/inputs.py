@@ -98,10 +98,10 @@ def _user(sample: Json, number: int) -> Json:
     return profile
 
 
-def largest(size: int) -> Json:
-    """Return a request of about so many bytes: memberships, and no more bytes, or else events."""
+def largest(size: int) -> Json | None:
+    """Return a request of about so many bytes: memberships, and no more bytes, or else events, if either is taken."""
     if "memberships" not in requests():
-        return events_of(size)
+        return events_of(size) if "events" in requests() else None
     empty, one = (len(encoded(memberships_of(profiles))) for profiles in (0, 1))
     return memberships_of((size - empty) // (one - empty + 1))
 

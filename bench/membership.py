@@ -113,7 +113,8 @@ def _deliver(firehose: Firehose, batches: Sequence[Json]) -> None:
 
 
 def _largest(firehose: Firehose, loopback: Loopback, size: int, *, rounds: int) -> Figures:
-    payload = encoded(request := largest(size))
+    request: Any = largest(size)
+    payload = encoded(request)
     subjects = {
         "handler": partial(seconds_per_call, partial(_request, firehose, payload)),
         "loads": partial(seconds_per_call, partial(json.loads, payload)),
