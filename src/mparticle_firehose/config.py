@@ -136,7 +136,7 @@ class Settings(_FromEnvironment):
 
     @property
     def token_service(self) -> Literal["ssm", "secretsmanager"] | None:
-        """The AWS service that has the tokens; None if nobody is to be asked."""
+        """The AWS service that has the tokens; None if no service is called."""
         if self.http_token_source in {None, VERIFICATION_OFF}:
             return None
         return "ssm" if str(self.http_token_source).startswith("/") else "secretsmanager"

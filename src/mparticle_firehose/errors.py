@@ -1,4 +1,4 @@
-"""The error tree: each class is a decision for whoever catches it.
+"""The error tree: each class is a decision for the caller.
 
 No message carries a value from a request: values are personal data and secrets. Messages name fields, settings and
 rules only.
@@ -13,11 +13,11 @@ class FirehoseError(Exception):
 
 
 class ConfigurationError(FirehoseError):
-    """The deployment is wrong: a human must change an environment variable or the declaration."""
+    """The deployment is wrong: an environment variable or the registration must be changed."""
 
 
 class RegistrationError(ConfigurationError):
-    """The integration's declaration breaks a rule of mParticle's; the message names the rule."""
+    """The registration breaks a rule of mParticle's; the message names the rule."""
 
 
 class MalformedRequestError(FirehoseError):
@@ -33,7 +33,7 @@ class MalformedRequestError(FirehoseError):
 
 
 class UnsupportedMessageError(MalformedRequestError):
-    """The message's ``type`` is none that an integration answers."""
+    """The message's ``type`` is unknown, or the integration does not offer it."""
 
 
 class SettingError(FirehoseError):
@@ -49,11 +49,11 @@ class SettingError(FirehoseError):
 
 
 class DeliveryError(FirehoseError):
-    """Nothing durable took the work: the call must fail, so that mParticle repeats it."""
+    """The work was neither delivered nor stored: the call must fail, so that mParticle repeats it."""
 
 
 class MessageTooLargeError(DeliveryError):
-    """What cannot be divided, such as one event or one user's change, is larger than SQS carries.
+    """An indivisible part, such as one event or one user's change, is larger than an SQS message may be.
 
     Repeating it is pointless.
     """
@@ -64,7 +64,7 @@ class RefusedError(FirehoseError):
 
 
 class UnexpectedError(FirehoseError):
-    """Something that nobody thought of; see described()."""
+    """An exception that this package does not raise on purpose; see described()."""
 
 
 def described(error: BaseException) -> str:

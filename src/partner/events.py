@@ -1,6 +1,6 @@
 """How events and system notifications become one call to the partner's API.
 
-To handle a type of event, write a function from the event to what is particular to it, and name it in the table. The
+To handle a type of event, write a function that maps what is particular to it, and name it in the table. The
 registration declares exactly the types that the tables name.
 """
 
@@ -52,8 +52,7 @@ _WHOLE_DIGITS = 18
 def events_call(request: EventProcessingRequest) -> PartnerCall | None:
     """Return the one call that carries everything a request holds, notifications before events.
 
-    There is nothing to call for in mParticle's keep-alive, nor in a request that holds only types that no table names:
-    nobody can say what they mean.
+    mParticle's keep-alive causes no call, nor does a request that holds only types that the tables do not name.
 
     Raises:
         SettingError: the customer's key is missing.

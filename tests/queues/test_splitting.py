@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.errors import MessageTooLargeError
-from mparticle_firehose.queues.splitting import Slicer, encode, present, subset
+from mparticle_firehose.queues.splitting import Splitter, encode, present, subset
 
 
 def test_encoded_json_is_ascii_whatever_it_holds() -> None:
@@ -23,9 +23,9 @@ def test_copies_hold_every_element_once_in_order_and_none_is_too_large(
     elements: list[str], budget: int, *, has_rest: bool
 ) -> None:
     source = {"list": elements, "unknown": {"kept": True}} if has_rest else {"list": elements}
-    slicer = Slicer(source, "list", budget)
+    slicer = Splitter(source, "list", budget)
 
-    copies = [slicer.copy(run) for run in slicer.runs(map(encode, elements))]
+    copies = [slicer.copy(run) for run in slicer.chunks(map(encode, elements))]
 
     assert all(len(copy) <= budget for copy in copies)
     assert [element for copy in copies for element in json.loads(copy)["list"]] == elements
@@ -33,21 +33,21 @@ def test_copies_hold_every_element_once_in_order_and_none_is_too_large(
 
 
 def test_copies_are_as_few_as_can_be() -> None:
-    slicer = Slicer({"list": []}, "list", len('{"list":[1,2,3]}'))
+    slicer = Splitter({"list": []}, "list", len('{"list":[1,2,3]}'))
 
-    assert list(slicer.runs("1234567")) == [["1", "2", "3"], ["4", "5", "6"], ["7"]]
+    assert list(slicer.chunks("1234567")) == [["1", "2", "3"], ["4", "5", "6"], ["7"]]
 
 
 def test_an_element_that_fits_nowhere_is_refused_by_place() -> None:
-    slicer = Slicer({}, "list", 30)
+    slicer = Splitter({}, "list", 30)
 
     with pytest.raises(MessageTooLargeError, match=r"^list\.1: larger than the queue carries$"):
-        list(slicer.runs(["1", "9" * 30]))
+        list(slicer.chunks(["1", "9" * 30]))
 
 
 def test_an_object_that_does_not_even_fit_without_its_list_is_refused() -> None:
     with pytest.raises(MessageTooLargeError, match="even without its list"):
-        Slicer({"other": "x" * 100}, "list", 50)
+        Splitter({"other": "x" * 100}, "list", 50)
 
 
 def test_a_subset_keeps_the_named_elements_and_everything_else() -> None:

@@ -1,6 +1,6 @@
 """The retry policy: what each answer of the partner and each fault of the network means, as one table.
 
-What the table does not name is a Retry: an answer that nobody understands must not count as success.
+A status that the table does not name is a Retry: an unknown answer must not count as success.
 """
 
 from collections.abc import Mapping

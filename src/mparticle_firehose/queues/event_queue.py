@@ -1,4 +1,4 @@
-"""The queue of what the partner could not take in the call, and of erasures."""
+"""The queue of erasures, and of events that the partner could not take in the call."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from mparticle_firehose.queues.sender import (
     QueueMessage,
     QueueSender,
 )
-from mparticle_firehose.queues.splitting import Slicer, encode, present, subset
+from mparticle_firehose.queues.splitting import Splitter, encode, present, subset
 from mparticle_firehose.services import Items
 
 _EVENTS = "events"
@@ -18,7 +18,7 @@ _NOTIFICATIONS = "system_notifications"
 
 
 class EventQueue:
-    """Stores whole event requests and erasures. Their order does not matter; that none is lost does."""
+    """Stores whole event requests and erasures, in no order."""
 
     def __init__(self, sender: QueueSender, url: str) -> None:
         """Take the URL of the standard queue."""
@@ -43,9 +43,9 @@ def request_messages(
     items: Items | None = None,
     limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION,
 ) -> list[QueueMessage]:
-    """Return the request as one message, or, if it is too large for SQS, as several that share its events out.
+    """Return the request as one message, or, if it is too large for SQS, as several with a part of its events each.
 
-    Notifications travel with the first of them, so that they stay ahead of the events.
+    The first one also has the notifications, so that they come before the events.
 
     Args:
         request: what mParticle sent.
@@ -61,10 +61,10 @@ def request_messages(
     whole = encode(source)
     if len(whole) <= budget:
         return [QueueMessage(body=whole, attributes=attributes)]
-    first = Slicer(source, _EVENTS, budget)
-    later = Slicer({name: value for name, value in source.items() if name != _NOTIFICATIONS}, _EVENTS, budget)
-    runs = first.runs(map(encode, present(source, _EVENTS)))
+    first = Splitter(source, _EVENTS, budget)
+    later = Splitter({name: value for name, value in source.items() if name != _NOTIFICATIONS}, _EVENTS, budget)
+    chunks = first.chunks(map(encode, present(source, _EVENTS)))
     return [
-        QueueMessage(body=(later if number else first).copy(run), attributes=attributes)
-        for number, run in enumerate(runs)
+        QueueMessage(body=(later if number else first).copy(chunk), attributes=attributes)
+        for number, chunk in enumerate(chunks)
     ]

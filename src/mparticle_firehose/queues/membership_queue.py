@@ -14,15 +14,15 @@ from mparticle_firehose.queues.sender import (
     QueueMessage,
     QueueSender,
 )
-from mparticle_firehose.queues.splitting import Json, Slicer, encode, present
+from mparticle_firehose.queues.splitting import Json, Splitter, encode, present
 
-_LONGEST_GROUP_ID = 128  # characters, by SQS; account ids have no bound on the wire
+_MAX_GROUP_ID_LENGTH = 128  # characters, the limit of SQS; mParticle's account ids have no documented maximum
 _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
 
 
 class MembershipQueue:
-    """Stores membership requests, cut into one message for each group of users."""
+    """Stores membership requests, split into one message for each group of users."""
 
     def __init__(self, sender: QueueSender, url: str, *, shards: int) -> None:
         """Take the FIFO queue's URL and the number of groups that an account's users are spread over."""
@@ -31,7 +31,7 @@ class MembershipQueue:
         self._shards = shards
 
     def enqueue(self, request: AudienceMembershipChangeRequest, deadline: Deadline) -> int:
-        """Store the request durably, once, however often mParticle repeats it, and return the number of messages.
+        """Store the request once, also if mParticle repeats it, and return the number of messages.
 
         Raises:
             MessageTooLargeError: a single change is larger than SQS carries; nothing is stored.
@@ -45,7 +45,7 @@ class MembershipQueue:
 def membership_messages(
     request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION
 ) -> list[QueueMessage]:
-    """Cut a request into messages, each holding profiles of one group in their order.
+    """Split a request into messages, each with profiles of one group in their order.
 
     Args:
         request: what mParticle sent.
@@ -56,20 +56,20 @@ def membership_messages(
         MessageTooLargeError: a single change of a single user does not fit.
     """
     attributes = correlation(request)
-    slicer = Slicer(request.source, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
+    splitter = Splitter(request.source, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
     groups: dict[int, list[str]] = {}
     profiles = zip(request.user_profiles, present(request.source, _PROFILES), strict=True)
     for number, (profile, source) in enumerate(profiles):
-        groups.setdefault(shard(profile, shards), []).extend(_pieces(source, number, slicer.room))
+        groups.setdefault(shard(profile, shards), []).extend(_pieces(source, number, splitter.room))
     series = [
         [
             QueueMessage(
-                body=slicer.copy(run),
+                body=splitter.copy(chunk),
                 attributes=attributes,
-                group_id=f"{request.account.account_id}.{group}"[-_LONGEST_GROUP_ID:],
-                deduplication_id=_deduplication_id(request, run),
+                group_id=f"{request.account.account_id}.{group}"[-_MAX_GROUP_ID_LENGTH:],
+                deduplication_id=_deduplication_id(request, chunk),
             )
-            for run in slicer.runs(pieces)
+            for chunk in splitter.chunks(pieces)
         ]
         for group, pieces in groups.items()
     ]
@@ -83,12 +83,12 @@ def single_change(source: Json, profile: int, audience: int) -> str:
 
 
 def shard(profile: UserProfile, shards: int) -> int:
-    """Return the group that a user belongs to: always the same one, whichever process asks."""
+    """Return the group that a user belongs to: the same one in every process."""
     return zlib.crc32(user_key(profile).encode("utf-8", "surrogatepass")) % shards
 
 
 def user_key(profile: UserProfile) -> str:
-    """Return what tells one user of an account from another: the mpid, else the first identity. Personal data."""
+    """Return a user's identity within an account: the mpid, else the first identity. Personal data."""
     if profile.mpid:
         return profile.mpid
     for identity in (*profile.user_identities, *profile.device_identities, *profile.partner_identities):
@@ -103,17 +103,17 @@ def _pieces(profile: Json, number: int, room: int) -> Iterator[str]:
         yield whole
         return
     try:
-        slicer = Slicer(profile, _AUDIENCES, room)
-        yield from map(slicer.copy, slicer.runs(map(encode, present(profile, _AUDIENCES))))
+        splitter = Splitter(profile, _AUDIENCES, room)
+        yield from map(splitter.copy, splitter.chunks(map(encode, present(profile, _AUDIENCES))))
     except MessageTooLargeError as error:
         raise MessageTooLargeError(f"{_PROFILES}.{number}: {error}") from None
 
 
-def _deduplication_id(request: AudienceMembershipChangeRequest, run: Sequence[str]) -> str:
+def _deduplication_id(request: AudienceMembershipChangeRequest, chunk: Sequence[str]) -> str:
     """Return the same id for the same part of the same request.
 
-    The part's content belongs to it: should a request come with a used id but other changes, they are kept.
+    The content is part of the id: changes that come under an id that was used before are kept.
     """
     digest = hashlib.sha256(f"{work_id(request)}\n{request.account.account_id}\n".encode())
-    digest.update(",".join(run).encode())
+    digest.update(",".join(chunk).encode())
     return digest.hexdigest()

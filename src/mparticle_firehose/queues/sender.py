@@ -1,4 +1,4 @@
-"""Puts messages on SQS: all of them, or an error."""
+"""Sends messages to SQS: all of them, or it raises an error."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 """SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
 
 ROOM_FOR_EXPLANATION = 1_024
-"""Bytes that a stored request leaves free, so that it still fits when it is put aside with its reason."""
+"""Bytes that a stored request leaves free, so that it still fits with the reason when it is dead-lettered."""
 
 MAX_BATCH_ENTRIES = 10
 
@@ -32,8 +32,8 @@ class QueueMessage:
     Attributes:
         body: ASCII JSON. SQS refuses some characters that JSON allows, so everything else is escaped. Never shown.
         attributes: few, never empty, and never personal.
-        group_id: on a FIFO queue, what is delivered in order.
-        deduplication_id: on a FIFO queue, what is stored once in five minutes.
+        group_id: on a FIFO queue, the group within which messages are delivered in order.
+        deduplication_id: on a FIFO queue, a second message with this id within five minutes is dropped.
     """
 
     body: str = field(repr=False)
@@ -58,8 +58,8 @@ class QueueSender:
     def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
         """Send every message, those of a group in the order given.
 
-        What SQS fails to take for a reason of its own is tried again until the deadline; each batch is tried at least
-        once, so that work is not lost to a slow start.
+        Entries that SQS fails to take for reasons of its own are sent again until the deadline. Each batch is sent at
+        least once, so that a slow start loses no work.
 
         Raises:
             DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
@@ -70,7 +70,7 @@ class QueueSender:
                     raise DeliveryError(f"the queue did not take {len(batch)} messages in time")
 
     def _refused(self, queue_url: str, batch: Sequence[QueueMessage]) -> list[QueueMessage]:
-        """Send one batch and return what may be tried again."""
+        """Send one batch and return the messages to send again."""
         entries = [_entry(number, message) for number, message in enumerate(batch)]
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
@@ -85,7 +85,7 @@ def batches(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMessage]]:
     """Pack messages into batches within the limits of SQS.
 
     A batch never holds two messages of one group: SQS may take the second and refuse the first, and sending the first
-    again would turn their order round.
+    again would reverse their order.
     """
     waiting = deque(messages)
     while waiting:

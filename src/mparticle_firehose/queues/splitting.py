@@ -1,4 +1,4 @@
-"""Cuts mParticle's own JSON into messages that SQS carries; fields that nobody here knows stay as they were."""
+"""Splits mParticle's own JSON into messages that fit SQS. Unknown fields stay as they were."""
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -7,14 +7,14 @@ from typing import Any
 from mparticle_firehose.errors import MessageTooLargeError
 
 type Json = Mapping[str, Any]
-"""A JSON object exactly as mParticle sent it: the one place past the edge where nobody looks inside."""
+"""A JSON object exactly as mParticle sent it. Only this package's splitting looks inside."""
 
 _CLOSING = "]}"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 def encode(value: object) -> str:
-    """Return compact JSON in ASCII: SQS refuses characters that JSON allows, so they travel escaped."""
+    """Return compact JSON in ASCII: SQS refuses some characters that JSON allows, so they are escaped."""
     return _ENCODER.encode(value)
 
 
@@ -28,15 +28,15 @@ def subset(source: Json, items: Collection[tuple[str, int]], lists: Collection[s
 
     Args:
         source: the object to copy.
-        items: what stays: a list's name and an index as present() numbers it.
+        items: the elements to keep: a list's name and an index as present() numbers it.
         lists: the lists that lose all other elements.
     """
     kept = {name: [present(source, name)[index] for of, index in items if of == name] for name in lists}
     return {**source, **{name: elements for name, elements in kept.items() if name in source}}
 
 
-class Slicer:
-    """Makes copies of an object that differ in one list only, none larger than a number of bytes.
+class Splitter:
+    """Makes copies of an object that differ in one list only, each within a number of bytes.
 
     Attributes:
         room: bytes that the elements of one copy may have, the commas between them included.
@@ -55,24 +55,24 @@ class Slicer:
         if self.room < 0:
             raise MessageTooLargeError(f"larger than the queue carries even without its {key}")
 
-    def runs(self, elements: Iterable[str]) -> Iterator[list[str]]:
-        """Cut encoded elements into runs that fit a copy each, in order and as few as can be; at least one run.
+    def chunks(self, elements: Iterable[str]) -> Iterator[list[str]]:
+        """Split encoded elements, in order, into the fewest chunks that fit a copy each; at least one chunk.
 
         Raises:
             MessageTooLargeError: an element does not fit even alone; the message names it.
         """
-        run: list[str] = []
+        chunk: list[str] = []
         free = self.room
         for number, element in enumerate(elements):
             if len(element) > self.room:
                 raise MessageTooLargeError(f"{self._key}.{number}: larger than the queue carries")
             if len(element) > free:
-                yield run
-                run, free = [], self.room
-            run.append(element)
+                yield chunk
+                chunk, free = [], self.room
+            chunk.append(element)
             free -= len(element) + len(",")
-        yield run
+        yield chunk
 
-    def copy(self, run: Sequence[str]) -> str:
-        """Return the object with this run of encoded elements as its list."""
-        return self._opening + ",".join(run) + _CLOSING
+    def copy(self, chunk: Sequence[str]) -> str:
+        """Return the object with this chunk of encoded elements as its list."""
+        return self._opening + ",".join(chunk) + _CLOSING

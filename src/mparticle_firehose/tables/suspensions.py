@@ -1,4 +1,4 @@
-"""Accounts whose credentials the partner refuses, until a human has mended them."""
+"""Accounts whose credentials the partner refuses."""
 
 import hashlib
 import json
@@ -16,19 +16,19 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 SUSPENDED_SECONDS = 900
-"""How long a refusal is believed without being seen again.
+"""How long a refusal is remembered unless it is seen again.
 
-mParticle stops sending when it is told to, until the customer presses Resume. Whatever it sends later than this is
-worth trying: the customer may have mended the account at the partner without changing a setting here.
+mParticle stops sending to a suspended account until the customer presses Resume. A request that comes later than this
+is worth a call: the customer may have repaired the account at the partner without changing a setting here.
 """
 
 _CACHE_SECONDS = 30.0
 
 
 class Suspensions:
-    """The suspended accounts: a table that all environments share, behind a short memory of this one.
+    """The suspended accounts: a table that all environments share, with a cache of 30 seconds in each.
 
-    An entry is for an account *and* its settings: new settings are a new key, so a mended configuration works at once.
+    An entry is for an account *and* its settings: other settings are another key, so a new key works at once.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, clock: Callable[[], float] = time.time) -> None:
@@ -39,13 +39,13 @@ class Suspensions:
         self._known: dict[str, tuple[float, bool]] = {}
 
     def forget(self) -> None:
-        """Ask the table again about every account."""
+        """Empty the cache."""
         self._known.clear()
 
     def is_suspended(self, account: Account) -> bool:
         """Return whether the partner refuses this account with these settings.
 
-        A table that cannot be read means no: the changes are queued and nothing is lost.
+        False if the table cannot be read: the changes are queued then.
         """
         key = suspension_key(account)
         known_until, suspended = self._known.get(key, (0.0, False))
@@ -57,7 +57,7 @@ class Suspensions:
     def suspend(self, account: Account, reason: str) -> None:
         """Record the refusal.
 
-        A table that cannot be written costs nothing but time: the partner's next refusal is recorded again.
+        If the table cannot be written, the partner's next refusal is recorded instead.
         """
         key = suspension_key(account)
         now = int(self._clock())
@@ -73,7 +73,7 @@ class Suspensions:
             self._dynamodb.put_item(TableName=self._table, Item=item)
 
     def lift(self, account: Account) -> None:
-        """Forget the refusal, if there was one: the partner has just accepted the credentials."""
+        """Delete the record, if there is one: the partner has just accepted the credentials."""
         if not self.is_suspended(account):
             return
         key = suspension_key(account)
@@ -95,6 +95,6 @@ class Suspensions:
 
 
 def suspension_key(account: Account) -> str:
-    """Return the table's key for an account and its settings: the settings are secrets, so only their hash shows."""
+    """Return the table's key for an account and its settings: the settings are secrets, so the key holds their hash."""
     settings = json.dumps(sorted(account.account_settings.items()))
     return f"{account.account_id}#{hashlib.sha256(settings.encode()).hexdigest()[:32]}"

@@ -57,7 +57,7 @@ class FakeApi:
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Return each audience's name and number of members."""
         return {
-            audience: {"name": self.audiences.get(audience, {}).get("name", ""), "members": len(members)}
+            audience: {**_named(self.audiences.get(audience)), "members": len(members)}
             for audience, members in self.memberships.items()
         }
 
@@ -96,6 +96,10 @@ class FakeApi:
     def _erase(self, _: str, body: Json) -> Answer:
         self.erasures.append(body)
         return 202, {"accepted": True}
+
+
+def _named(audience: Json | None) -> Json:
+    return {"name": audience["name"]} if audience and "name" in audience else {}
 
 
 def user_key(user: Mapping[str, Any]) -> str:
