@@ -5,10 +5,10 @@
 # make bench         measures, prints and keeps the figures (BENCH="cold_start warm_cpu" for some)
 # make bench-report  puts what was measured last into docs/performance.md
 # make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=x86_64 or arm64)
-# make up            the same local cloud, to stay: for boto3, the AWS CLI, sam local (once more is harmless)
+# make up            the same local cloud, in the background: for boto3, the AWS CLI, sam local (may be repeated)
 # make invoke        sends it a message: EVENT=file, or EVENT=- for stdin
-# make logs          what its functions have logged, and what the partner was asked
-# make down          stops it and removes every trace
+# make logs          what its functions have logged, and which requests the partner got
+# make down          stops it and removes its files
 # make registration  what mParticle gets to know of this integration, as JSON
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
@@ -71,10 +71,10 @@ build: setup
 	@$(BIN)/python -m local.build.build --architecture $(ARCHITECTURE)
 
 up: setup
-	@$(BIN)/python -m local.cloud.standing_cloud up $(if $(PARTNER),--partner '$(PARTNER)')
+	@$(BIN)/python -m local.cloud.background up $(if $(PARTNER),--partner '$(PARTNER)')
 
 invoke logs down: .venv/.installed
-	@$(BIN)/python -m local.cloud.standing_cloud $@ $(if $(EVENT),'$(EVENT)')
+	@$(BIN)/python -m local.cloud.background $@ $(if $(EVENT),'$(EVENT)')
 
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration
@@ -108,5 +108,5 @@ $(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
 	@touch $@
 
 clean:
-	@test ! -x $(BIN)/python || $(BIN)/python -m local.cloud.standing_cloud down
+	@test ! -x $(BIN)/python || $(BIN)/python -m local.cloud.background down
 	rm -rf .aws-sam .local .venv

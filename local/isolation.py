@@ -1,12 +1,13 @@
-"""Keeps the local cloud apart from this machine: its AWS account, its proxies, its Python."""
+"""Isolates the local cloud from the user's AWS accounts, proxies and Python settings."""
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
@@ -34,7 +35,7 @@ class LocalCloudError(Exception):
 
 
 class Startable(ABC):
-    """Something that runs for the time of a ``with`` block, and is stopped however the block, or its start, ends."""
+    """Something that runs for the time of a ``with`` block; it is stopped however the block, or its start, ends."""
 
     def __enter__(self) -> Self:
         try:
@@ -57,11 +58,11 @@ class Startable(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """End it and remove every trace. May be called more than once."""
+        """Stop it and remove its files. May be called more than once."""
 
 
 def build_environment() -> dict[str, str]:
-    """Return what `sam build` may see: this shell's settings, pip's among them, but no AWS account of any kind."""
+    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
     return {**kept, **_SILENT_AWS, "PATH": _path_with_python()}
 
@@ -100,12 +101,12 @@ def isolated_session() -> boto3.Session:
 
 
 def client_config() -> Config:
-    """Return settings of a client that fails fast, asks once and goes through no proxy."""
+    """Return settings of a client that uses no proxy and does not retry."""
     return Config(proxies={}, connect_timeout=5, read_timeout=90, retries={"total_max_attempts": 1})
 
 
 def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, purpose: str) -> None:
-    """Run a program in a process group of its own, and leave nothing of it behind.
+    """Run a program in its own process group, and end that whole group with it.
 
     Raises:
         LocalCloudError: it failed; the message ends with the last lines it wrote.
@@ -125,7 +126,7 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a process and all it started; it must lead its own group. Nothing here has a state worth saving."""
+    """Kill a process that leads its own group, and all that it started. No process here has state to save."""
     with suppress(ProcessLookupError):  # when all of them have ended already
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -134,7 +135,16 @@ def end_group(process: subprocess.Popen[bytes]) -> None:
 def tail(log: Path) -> str:
     """Return the last lines of a log."""
     text = log.read_text(errors="replace") if log.exists() else ""
-    return "\n".join(text.splitlines()[-_LOG_TAIL_LINES:]) or "(it wrote nothing)"
+    return "\n".join(text.splitlines()[-_LOG_TAIL_LINES:]) or "(no output)"
+
+
+def free_ports(number: int) -> list[int]:
+    """Return different ports of the loopback interface that are free now; another program may still take them."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(number)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def tool(environment: str, program: str) -> Path:

@@ -1,4 +1,4 @@
-"""The product in the local cloud: the real template, deployed by `sam deploy` into an emulator."""
+"""The product in a local cloud: its template, deployed by `sam deploy` into an emulator."""
 
 import time
 from collections import Counter
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal, override
+from typing import TYPE_CHECKING, Any, Literal, override
 
 from local.build.build import machine_architecture, packed_build
 from local.cloud.deployment import Deployment
@@ -29,12 +29,12 @@ type Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Answer:
-    """What the handler answered to one invocation.
+    """The handler's response to one invocation.
 
     Attributes:
         payload: the JSON it returned, or Lambda's description of its error. Not to be shown: an error may quote data.
         failed: whether the invocation ended in an error.
-        milliseconds: from request to answer, as the caller saw it, the emulator's own few milliseconds included.
+        milliseconds: measured by the caller, including a few milliseconds of the emulator.
     """
 
     payload: bytes
@@ -42,15 +42,27 @@ class Answer:
     milliseconds: float
 
 
+def log_lines(logs: Any, function: str) -> list[tuple[int, str]]:
+    """Return what a function has logged, each with its time in epoch milliseconds, oldest first.
+
+    Args:
+        logs: a client of CloudWatch Logs.
+        function: the function's name.
+    """
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{function}")
+    events = [(event["timestamp"], event["message"]) for page in pages for event in page["events"]]
+    return sorted(events, key=lambda event: event[0])
+
+
 class LocalCloud(Startable):
     """An emulator with the stack deployed, for the time of a ``with`` block.
 
     Args:
-        partner_api_url: where the functions call the partner; plain http on this machine is fine.
+        partner_api_url: base URL of the partner's API; plain http is allowed on this machine.
         parameters: other parameters of the template.
         port: of the emulator; 0 picks a free one.
         room: whose integration is deployed; None for the user's own.
-        report: told about each finished step of the start, in words.
+        report: called with a description of each finished step of the start.
     """
 
     def __init__(
@@ -90,32 +102,32 @@ class LocalCloud(Startable):
         return Answer(content, "FunctionError" in response, (time.perf_counter() - started) * 1000)
 
     def settle(self, seconds: float = 30) -> bool:
-        """Wait until both queues are empty, with nothing in flight; tell whether they became so in time."""
+        """Wait until both queues are empty, with nothing in flight; return whether that was so in time."""
         give_up = time.monotonic() + seconds
-        empty_looks = 0
-        while empty_looks < 2:  # noqa: PLR2004 - a message may move from one queue to the other between two looks
-            empty_looks = 0 if any(self._waiting(name) for name in _QUEUE_OUTPUTS) else empty_looks + 1
+        found_empty = 0
+        while found_empty < 2:  # noqa: PLR2004 - a message may move to the other queue between two requests
+            found_empty = 0 if any(self._message_count(name) for name in _QUEUE_OUTPUTS) else found_empty + 1
             if time.monotonic() > give_up:
                 return False
             time.sleep(_SETTLE_INTERVAL_SECONDS)
         return True
 
     def backlog(self) -> Counter[str]:
-        """Count the messages in both queues, those in flight or delayed among them, by the queue's name."""
-        return Counter({self._queue_name(name): self._waiting(name) for name in _QUEUE_OUTPUTS})
+        """Count the messages in both queues, including those in flight or delayed, by the queue's name."""
+        return Counter({self._queue_name(name): self._message_count(name) for name in _QUEUE_OUTPUTS})
 
     def dead_letters(self) -> Counter[str]:
         """Count the messages in both dead-letter queues by the queue's name."""
-        return Counter({self._queue_name(name): self._waiting(name) for name in _DEAD_LETTER_OUTPUTS})
+        return Counter({self._queue_name(name): self._message_count(name) for name in _DEAD_LETTER_OUTPUTS})
 
     def dead_letter_reasons(self) -> list[str]:
-        """Return the reason of each dead letter, a rule and no value; looking hides the letters for a minute."""
+        """Return the reason of each dead letter, which holds no values; the letters are invisible for a minute."""
         reasons: list[str] = []
         for output in _DEAD_LETTER_OUTPUTS:
             while letters := self._letters(output):
                 attributes = [letter.get("MessageAttributes", {}) for letter in letters]
                 reasons += [
-                    told["reason"]["StringValue"] if "reason" in told else "too many receives" for told in attributes
+                    each["reason"]["StringValue"] if "reason" in each else "too many receives" for each in attributes
                 ]
         return reasons
 
@@ -127,9 +139,7 @@ class LocalCloud(Startable):
     def function_logs(self, function: Literal["handler", "worker"]) -> list[str]:
         """Return what a function has logged, oldest first."""
         name = self.outputs["HandlerFunctionName" if function == "handler" else "WorkerFunctionName"]
-        pages = self.aws.client("logs").get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
-        events = [event for page in pages for event in page["events"]]
-        return [event["message"] for event in sorted(events, key=lambda event: event["timestamp"])]
+        return [line for _, line in log_lines(self.aws.client("logs"), name)]
 
     @override
     def start(self) -> None:
@@ -139,7 +149,7 @@ class LocalCloud(Startable):
         took = f"{time.monotonic() - started:.1f} s" if is_new else "unchanged"
         self._report(f"Built both functions for {self._architecture} with sam build ({took})")
         self.aws.wait()
-        self._report(f"Started an empty AWS of your own on {self.aws.endpoint}")
+        self._report(f"Started an emulator of AWS on {self.aws.endpoint}")
         started = time.monotonic()
         self.aws.client("s3").create_bucket(Bucket=_BUCKET)
         self._deploy(template)
@@ -153,32 +163,32 @@ class LocalCloud(Startable):
             raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
         self.outputs = deployment.outputs
         self._wait_for_snapshots()
-        self._let_callers_in()
+        self._store_token()
 
-    def _let_callers_in(self) -> None:
-        """Put a token where an operator would put mParticle's."""
+    def _store_token(self) -> None:
+        """Store the token for the HTTPS endpoint, as an operator stores mParticle's."""
         secrets = self.aws.client("secretsmanager")
         secrets.put_secret_value(SecretId=self.outputs["HttpTokenSecretArn"], SecretString=TOKEN)
 
     def _wait_for_snapshots(self) -> None:
-        """Wait until the released versions are ready, as CloudFormation does: until then they refuse calls."""
+        """Wait until the released versions accept calls, as CloudFormation does."""
         waiter = self.aws.functions.get_waiter("published_version_active")
         for function in ("HandlerFunctionName", "WorkerFunctionName"):
             waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
 
-    def _waiting(self, output: str) -> int:
+    def _message_count(self, output: str) -> int:
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])
         counts = attributes["Attributes"]
         return sum(int(count) for name, count in counts.items() if name.startswith("ApproximateNumberOfMessages"))
 
     def _letters(self, output: str) -> "Sequence[MessageTypeDef]":
-        answer = self.aws.sqs.receive_message(
+        response = self.aws.sqs.receive_message(
             QueueUrl=self.outputs[output],
             MaxNumberOfMessages=10,
             MessageAttributeNames=["reason"],
             VisibilityTimeout=60,
         )
-        return answer.get("Messages", [])
+        return response.get("Messages", [])
 
     def _queue_name(self, output: str) -> str:
         return self.outputs[output].rpartition("/")[2].removeprefix(f"{STACK}-")

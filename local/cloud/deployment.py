@@ -1,47 +1,45 @@
-"""`sam deploy` and `sam delete`, as one does it for AWS, against the emulator."""
+"""`sam deploy` and `sam delete` against the emulator, as against AWS."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, override
 
-import boto3
-
+from local.cloud.clients import Clients
 from local.cloud.ministack import MiniStack
-from local.isolation import ROOT, STATE, client_config, cloud_environment, isolated_session, run_quietly, tool
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_lambda import LambdaClient
-    from mypy_boto3_sqs import SQSClient
+from local.isolation import ROOT, STATE, cloud_environment, run_quietly, tool
 
 _SAMCONFIG = ROOT / "samconfig.toml"
 _LOCAL = "local"
 
 
 def environments() -> list[str]:
-    """Return the environments of samconfig.toml that lead to AWS."""
+    """Return the environments of samconfig.toml that are for AWS."""
     sections = tomllib.loads(_SAMCONFIG.read_text())
     return [name for name, section in sections.items() if isinstance(section, dict) and name != _LOCAL]
 
 
 @dataclass(frozen=True)
-class Deployment:
+class Deployment(Clients):
     """The stack of one environment in the emulator.
 
     Attributes:
         aws: the emulator.
-        environment: section of samconfig.toml, which decides the region and the stack's name.
+        environment: section of samconfig.toml, with the region and the stack's name.
     """
 
     aws: MiniStack
     environment: str
 
     @property
+    @override
+    def endpoint(self) -> str:
+        return self.aws.endpoint
+
+    @property
+    @override
     def region(self) -> str:
-        """Where the environment deploys to."""
         return str(self._settings("global")["region"])
 
     @property
@@ -56,44 +54,19 @@ class Deployment:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The outputs of the stack as it stands now."""
+        """The present outputs of the stack."""
         stack = self.client("cloudformation").describe_stacks(StackName=self.stack)["Stacks"][0]
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
-
-    @cached_property
-    def functions(self) -> "LambdaClient":
-        """A client of the region's Lambda."""
-        return cast("LambdaClient", self.client("lambda"))
-
-    @cached_property
-    def sqs(self) -> "SQSClient":
-        """A client of the region's SQS."""
-        return cast("SQSClient", self.client("sqs"))
-
-    @cached_property
-    def dynamodb(self) -> "DynamoDBClient":
-        """A client of the region's DynamoDB."""
-        return cast("DynamoDBClient", self.client("dynamodb"))
-
-    # boto3 makes clients at run time, and only those above are typed for this project.
-    def client(self, service: str) -> Any:
-        """Return the client of any other service in the region; making one takes long."""
-        if service not in self._clients:
-            make: Any = self._session.client
-            self._clients[service] = make(
-                service, endpoint_url=self.aws.endpoint, region_name=self.region, config=client_config()
-            )
-        return self._clients[service]
 
     def deploy(self, template: Path, **parameters: str) -> None:
         """Create the stack, or update it.
 
         Args:
             template: of a build.
-            parameters: in addition to the environment's own, or instead of them.
+            parameters: added to the environment's own, or replacing them.
 
         Raises:
-            LocalCloudError: it failed, with the last lines of what SAM says.
+            LocalCloudError: it failed; the message holds SAM's last lines.
         """
         given = {**self.parameters, **parameters}
         command: list[str | Path] = [
@@ -118,14 +91,6 @@ class Deployment:
         environment = cloud_environment(self.aws.home, AWS_ENDPOINT_URL=self.aws.endpoint, SAM_CLI_POLL_DELAY="0.2")
         log = STATE / "log" / f"sam-{action}-{self.environment}.log"
         run_quietly(command, environment=environment, log=log, purpose=f"sam {action} ({self.environment})")
-
-    @cached_property
-    def _session(self) -> boto3.Session:
-        return isolated_session()
-
-    @cached_property
-    def _clients(self) -> dict[str, Any]:
-        return {}
 
     def _settings(self, command: str) -> Mapping[str, Any]:
         settings: Mapping[str, Any] = tomllib.loads(_SAMCONFIG.read_text())[self.environment][command]["parameters"]

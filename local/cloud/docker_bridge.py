@@ -1,7 +1,7 @@
-"""Lets containers reach the local cloud on Linux, where Docker leads them to an address of its own.
+"""Forwards connections from Docker's bridge to the local cloud, on Linux.
 
-Docker Desktop leads `host.docker.internal` to what listens on the loopback interface. Docker on Linux leads it to the
-bridge's address, where the local cloud does not listen; so that nothing else on the network can reach it.
+Docker Desktop resolves `host.docker.internal` to the loopback interface of this machine. On Linux it is the address of
+Docker's bridge, where the local cloud does not listen: the rest of the network must not reach it.
 """
 
 import fcntl
@@ -14,17 +14,17 @@ from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Self, override
 
 _BRIDGE = "docker0"
-_ASK_FOR_ADDRESS = 0x8915  # SIOCGIFADDR of Linux
+_SIOCGIFADDR = 0x8915  # Linux's request for the address of an interface
 _CHUNK_BYTES = 64 * 1024
 _LOOPBACK = "127.0.0.1"
 
 
 class DockerBridge:
-    """Passes connections to ports of Docker's bridge on to the same ports of the loopback interface.
+    """Forwards ports of Docker's bridge to the same ports of the loopback interface, for the time of a ``with`` block.
 
     Args:
         ports: to listen on.
-        address: where; None finds Docker's bridge once it is there.
+        address: to listen on; None is the address of Docker's bridge.
     """
 
     def __init__(self, ports: Sequence[int], *, address: str | None = None) -> None:
@@ -33,19 +33,18 @@ class DockerBridge:
         self._servers: list[_Server] = []
 
     def __enter__(self) -> Self:
-        self.build()
+        self.listen()
         return self
 
     def __exit__(self, *_: object) -> None:
         for server in self._servers:
             server.shutdown()
             server.server_close()
-        self._servers.clear()
 
-    def build(self) -> bool:
-        """Start listening unless that is done or there is no bridge; tell whether containers can come through."""
+    def listen(self) -> bool:
+        """Start listening, unless that is done or there is no bridge yet; return whether containers can connect."""
         if not self._servers and (address := self._address or bridge_address()):
-            self._servers = [_Server((address, port), _Passage) for port in self._ports]
+            self._servers = [_Server((address, port), _Forwarding) for port in self._ports]
             for server in self._servers:
                 threading.Thread(target=server.serve_forever, args=(0.05,), name="docker-bridge", daemon=True).start()
         return bool(self._servers)
@@ -56,18 +55,18 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
 
 
-class _Passage(BaseRequestHandler):
+class _Forwarding(BaseRequestHandler):
     @override
     def handle(self) -> None:
-        with socket.create_connection((_LOOPBACK, self.request.getsockname()[1])) as inside:
-            back = threading.Thread(target=_pass_on, args=(inside, self.request), daemon=True)
-            back.start()
-            _pass_on(self.request, inside)
-            back.join()
+        with socket.create_connection((_LOOPBACK, self.request.getsockname()[1])) as service:
+            responses = threading.Thread(target=_copy, args=(service, self.request), daemon=True)
+            responses.start()
+            _copy(self.request, service)
+            responses.join()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
-    """Copy until the source ends, and then end the target's input; a side that hangs up ends both."""
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    """Copy until the source ends, and then end the target's input."""
     with suppress(OSError):
         while chunk := source.recv(_CHUNK_BYTES):
             target.sendall(chunk)
@@ -76,8 +75,8 @@ def _pass_on(source: socket.socket, target: socket.socket) -> None:
 
 
 def bridge_address() -> str | None:
-    """Return the address of Docker's bridge, or None when there is none, as with Docker Desktop."""
+    """Return the address of Docker's bridge, or None if there is none, as with Docker Desktop."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
-        answer = fcntl.ioctl(probe.fileno(), _ASK_FOR_ADDRESS, struct.pack("256s", _BRIDGE.encode()))
-        return socket.inet_ntoa(answer[20:24])
+        interface = fcntl.ioctl(probe.fileno(), _SIOCGIFADDR, struct.pack("256s", _BRIDGE.encode()))
+        return socket.inet_ntoa(interface[20:24])
     return None

@@ -1,4 +1,4 @@
-"""The HTTPS endpoint in the local cloud: where the emulator serves it, and the token that opens it."""
+"""The HTTPS endpoint in the local cloud: its URL, its token, and a client."""
 
 import time
 from collections.abc import Mapping
@@ -8,20 +8,20 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-TOKEN = "local-token-of-this-machine"  # noqa: S105  it opens nothing but an emulator that listens on this machine
-_ANSWER_SECONDS = 30
+TOKEN = "local-token-of-this-machine"  # noqa: S105  for an emulator that listens on this machine only
+_TIMEOUT_SECONDS = 30
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class HttpResponse:
-    """What the endpoint answered.
+    """The endpoint's response.
 
     Attributes:
-        status: of HTTP.
-        headers: by name, found in any case.
+        status: the HTTP status.
+        headers: by name in any case.
         body: may be empty.
-        milliseconds: from request to answer, as the caller saw it.
+        milliseconds: measured by the caller.
     """
 
     status: int
@@ -30,23 +30,22 @@ class HttpResponse:
     milliseconds: float
 
 
-def local_url(announced: str, emulator: str) -> str:
+def local_url(output: str, emulator: str) -> str:
     """Return where the emulator serves an endpoint.
 
-    It tells endpoints apart by host names, as AWS does, but also serves them below a path, which needs no name to be
-    resolved.
+    Like AWS it has a host name for each endpoint; it also serves each below a path, so that no name must be resolved.
 
     Args:
-        announced: the URL in the stack's output, of an HTTP API or of a function URL.
+        output: the URL in the stack's output, of an HTTP API or of a function URL.
         emulator: the URL of every service.
     """
-    identity, service, *_ = str(urlsplit(announced).hostname).split(".")
+    identity, service, *_ = str(urlsplit(output).hostname).split(".")
     return f"{emulator}/_aws/{service}/{identity}"
 
 
 def ask(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = _NO_HEADERS) -> HttpResponse:
-    """Send one request and return the answer, whatever its status; a redirect is not followed."""
+    """Send one request and return the response, whatever its status, without following redirects."""
     started = time.perf_counter()
-    with urllib3.PoolManager(retries=False, timeout=_ANSWER_SECONDS) as pool:
-        answer = pool.request(method, url, body=body, headers=dict(headers), redirect=False)
-    return HttpResponse(answer.status, answer.headers, answer.data, (time.perf_counter() - started) * 1000)
+    with urllib3.PoolManager(retries=False, timeout=_TIMEOUT_SECONDS) as pool:
+        response = pool.request(method, url, body=body, headers=dict(headers), redirect=False)
+    return HttpResponse(response.status, response.headers, response.data, (time.perf_counter() - started) * 1000)

@@ -1,7 +1,7 @@
-"""The real Lambda runtime without Docker: AWS's runtime client and its emulator, on a built function.
+"""AWS's own Lambda runtime without Docker: its runtime client and its emulator, with a built function.
 
-Linux only. The emulator ships with the SAM CLI. It serves one invocation at a time and is killed by a second one:
-start one for each concurrent call. Function errors and timeouts are answered with status 200, as payloads.
+Linux only. The emulator ships with the SAM CLI. It serves one invocation at a time, and a second one crashes it: start
+one for each concurrent call. It responds to function errors and timeouts with status 200 and a payload.
 """
 
 import json
@@ -19,7 +19,7 @@ from typing import override
 import urllib3
 
 from local.build.build import machine_architecture
-from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, tail, tool
+from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, free_ports, tail, tool
 
 _START_SECONDS = 20
 _INVOCATION_SECONDS = 120
@@ -29,12 +29,12 @@ _PLATFORM_LINES = ("START RequestId: ", "END RequestId: ", "REPORT RequestId: ")
 
 @dataclass(frozen=True)
 class Footprint:
-    """What the runtime's process holds at one moment.
+    """The resources of the runtime's process at one moment.
 
     Attributes:
         resident_bytes: memory in use.
-        sockets: open sockets, the one to the emulator among them.
-        descriptors: open files of every kind, sockets among them.
+        sockets: open sockets, including one to the emulator.
+        descriptors: open file descriptors, including sockets.
     """
 
     resident_bytes: int
@@ -47,8 +47,8 @@ class LambdaRuntime(Startable):
 
     Args:
         folder: of the built function.
-        handler: as the template names it.
-        environment: the function's variables; nothing else of this machine reaches it.
+        handler: as in the template.
+        environment: the function's variables; it gets no others of this machine.
         timeout_seconds: of the function.
     """
 
@@ -76,52 +76,52 @@ class LambdaRuntime(Startable):
     def invoke(self, payload: bytes) -> bytes:
         """Invoke the function and return what it returned, or Lambda's description of its error.
 
-        The environment is initialised by the first call.
+        The first call initialises the environment.
 
         Raises:
-            LocalCloudError: the emulator did not answer.
+            LocalCloudError: the emulator did not respond.
         """
         url = f"http://127.0.0.1:{self._port}/2015-03-31/functions/function/invocations"
         try:
             return self._pool.request("POST", url, body=payload).data
         except urllib3.exceptions.HTTPError as error:
             raise LocalCloudError(
-                f"the emulator did not answer: {error}\n{tail(self._home / 'emulator.log')}"
+                f"the emulator did not respond: {error}\n{tail(self._home / 'emulator.log')}"
             ) from None
 
     @property
     def process_id(self) -> int | None:
         """The id of the runtime's process; None before the first call and after a crash.
 
-        A function that crashed is started anew by the next call, in another process.
+        After a crash the next call starts another process.
         """
         emulator = self._process.pid if self._process else 0
         children = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
         return next((child for child in children if _parent(child) == emulator), None)
 
     def footprint(self) -> Footprint:
-        """Return what the runtime's process holds now.
+        """Return the present resources of the runtime's process.
 
         Raises:
             LocalCloudError: there is no such process.
         """
         process = self.process_id
         if process is None:
-            raise LocalCloudError("the runtime's process is gone")
+            raise LocalCloudError("the runtime's process has ended")
         pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
         files = [_target(link) for link in Path(f"/proc/{process}/fd").iterdir()]
         sockets = sum(name.startswith("socket:") for name in files)
         return Footprint(pages * os.sysconf("SC_PAGE_SIZE"), sockets, len(files))
 
     def log(self) -> list[str]:
-        """Return the lines that the function and the runtime's client wrote, without those of the platform itself."""
+        """Return the lines that the function and the runtime client wrote, without Lambda's own."""
         lines = (self._home / "function.log").read_text(errors="replace").splitlines()
         return [line for line in lines if line and not line.startswith(_PLATFORM_LINES)]
 
     @override
     def start(self) -> None:
         self._home = Path(tempfile.mkdtemp(prefix="lambda-runtime-"))
-        self._port, runtime_port = _free_ports()
+        self._port, runtime_port = free_ports(2)
         command: list[str | Path] = [
             emulator_program(), "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
             "--runtime-api-address", f"127.0.0.1:{runtime_port}",
@@ -135,7 +135,7 @@ class LambdaRuntime(Startable):
         self._wait()
 
     def _environment(self) -> dict[str, str]:
-        """Return what AWS sets for every function, and the function's own variables."""
+        """Return the variables that AWS sets for every function, and the function's own."""
         return {
             "PATH": os.defpath,
             "HOME": str(self._home),
@@ -164,10 +164,10 @@ class LambdaRuntime(Startable):
 
 
 def emulator_program() -> Path:
-    """Find AWS's emulator of the runtime interface inside the SAM CLI.
+    """Find AWS's runtime interface emulator inside the SAM CLI.
 
     Raises:
-        LocalCloudError: it is not there, as on anything but Linux.
+        LocalCloudError: it is not there, as on other systems than Linux.
     """
     name = f"aws-lambda-rie-{machine_architecture()}"
     found = next((STATE / "sam").glob(f"lib/python*/site-packages/samcli/local/rapid/{name}"), None)
@@ -176,21 +176,14 @@ def emulator_program() -> Path:
     return found
 
 
-def is_error(answer: bytes) -> bool:
-    """Whether an answer is Lambda's description of an error; none of the function's own answers looks like one."""
-    content = json.loads(answer)
+def is_error(response: bytes) -> bool:
+    """Return whether a response is Lambda's description of an error. The function's own have no ``errorType``."""
+    content = json.loads(response)
     return isinstance(content, dict) and "errorType" in content
 
 
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for probe in (first, second):
-            probe.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
-
-
 def _parent(process: int) -> int | None:
-    """Return the parent of a process, or None when it has ended; the name, in brackets, may hold anything."""
+    """Return the parent of a process, or None if it has ended. The name before it, in brackets, may hold anything."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -203,4 +196,4 @@ def _target(link: Path) -> str:
     try:
         return str(link.readlink())
     except OSError:
-        return ""  # closed meanwhile
+        return ""  # closed in the meantime

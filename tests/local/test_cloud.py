@@ -99,7 +99,7 @@ def test_an_interrupted_run_stops_the_emulator(stop: signal.Signals) -> None:
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True,
     ) as run:  # fmt: skip
         assert run.stdout is not None
-        endpoint = next(line for line in run.stdout if "Started an empty AWS" in line).split()[-1]
+        endpoint = next(line for line in run.stdout if "Started an emulator of AWS" in line).split()[-1]
         assert listens(endpoint)
         run.send_signal(stop)
         status = run.wait(10)

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from local.build.build import machine_architecture, packed_build
+from local.cloud.background import PORT
 from local.cloud.cloud import STACK
 from local.cloud.ministack import MiniStack
 from local.cloud.runtime import LambdaRuntime
-from local.cloud.standing_cloud import PORT
 from local.isolation import CREDENTIALS, ROOT, build_environment, tool
 from tests.conftest import SAMPLE, Json, load_event
 from tests.sample.server import SamplePartner

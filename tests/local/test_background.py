@@ -1,4 +1,4 @@
-"""The local cloud that stays: for boto3, the AWS CLI and containers, and gone without a trace when it is told to."""
+"""The local cloud in the background: for boto3, the AWS CLI and containers."""
 
 import json
 import os
@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud.background import BackgroundCloud, Running, exports
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import ask, local_url
-from local.cloud.standing_cloud import Running, StandingCloud, exports
 from local.isolation import ROOT, LocalCloudError
 from tests.conftest import EVENTS, leaks
 from tests.sample.server import SamplePartner
 
 
 @pytest.fixture(scope="module")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCloud]:
-    """Bring a cloud up, beside the one that `make up` may have brought up here."""
-    cloud = StandingCloud(tmp_path_factory.mktemp("standing") / "up", "tests/sample", port=0)
+def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackgroundCloud]:
+    """Start a cloud beside the one that `make up` may have started here."""
+    cloud = BackgroundCloud(tmp_path_factory.mktemp("background") / "up", "tests/sample", port=0)
     try:
         cloud.up()
         yield cloud
@@ -30,14 +30,14 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandingCloud
 
 
 @pytest.fixture
-def found(standing: StandingCloud) -> Running:
-    ready = standing.running()
-    assert ready is not None
-    return ready
+def running(background: BackgroundCloud) -> Running:
+    found = background.running()
+    assert found is not None
+    return found
 
 
-def asked(standing: StandingCloud, *action: str) -> subprocess.CompletedProcess[str]:
-    return command("-m", "local.cloud.standing_cloud", *action, "--place", str(standing.place))
+def run_action(background: BackgroundCloud, *action: str) -> subprocess.CompletedProcess[str]:
+    return command("-m", "local.cloud.background", *action, "--folder", str(background.folder))
 
 
 def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -48,22 +48,22 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.cloud
-def test_up_twice_is_the_same_cloud(standing: StandingCloud, found: Running) -> None:
-    assert standing.up() == found
-    assert f"export AWS_ENDPOINT_URL={found.endpoint}\n" in asked(standing, "up").stdout
+def test_up_twice_is_the_same_cloud(background: BackgroundCloud, running: Running) -> None:
+    assert background.up() == running
+    assert f"export AWS_ENDPOINT_URL={running.endpoint}\n" in run_action(background, "up").stdout
 
 
 @pytest.mark.cloud
-def test_the_printed_lines_make_boto3_use_it(found: Running) -> None:
-    lines = (line.removeprefix("export ").split("=", 1) for line in exports(found).splitlines()[1:])
+def test_the_printed_lines_make_boto3_use_it(running: Running) -> None:
+    lines = (line.removeprefix("export ").split("=", 1) for line in exports(running).splitlines()[1:])
     program = "import boto3; print(boto3.client('sqs').list_queues()['QueueUrls'])"
     listed = command("-c", program, **dict(lines))
     assert "mparticle-firehose-membership.fifo" in listed.stdout, listed.stderr
 
 
 @pytest.mark.cloud
-def test_the_printed_lines_lead_to_the_https_endpoint(found: Running) -> None:
-    printed = dict(line.removeprefix("export ").split("=", 1) for line in exports(found).splitlines()[1:])
+def test_the_printed_lines_lead_to_the_https_endpoint(running: Running) -> None:
+    printed = dict(line.removeprefix("export ").split("=", 1) for line in exports(running).splitlines()[1:])
     headers = {"Content-Type": "application/json", "Authorization": f"Token {printed['HTTP_TOKEN']}"}
     body = (EVENTS / "event_processing_keep_alive.json").read_bytes()
 
@@ -71,14 +71,14 @@ def test_the_printed_lines_lead_to_the_https_endpoint(found: Running) -> None:
 
 
 @pytest.mark.cloud
-def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> None:
+def test_a_message_is_answered_logged_and_arrives(background: BackgroundCloud) -> None:
     event = EVENTS / "event_processing_request.json"
-    answer = asked(standing, "invoke", str(event))
+    answer = run_action(background, "invoke", str(event))
     assert json.loads(answer.stdout)["type"] == "event_processing_response"
-    failed = asked(standing, "invoke", str(ROOT / "registration.json"))
+    failed = run_action(background, "invoke", str(ROOT / "registration.json"))
     assert (failed.returncode, "errorType" in failed.stdout) == (1, True)
 
-    logs = asked(standing, "logs").stdout
+    logs = run_action(background, "logs").stdout
 
     assert '"message":"answered"' in logs
     assert "partner POST /track -> 202" in logs
@@ -86,14 +86,14 @@ def test_a_message_is_answered_logged_and_arrives(standing: StandingCloud) -> No
 
 
 @pytest.mark.cloud
-def test_down_leaves_nothing_and_twice_is_harmless(standing: StandingCloud, found: Running) -> None:
-    """The last with the cloud: it takes it away."""
-    assert [standing.down(), standing.down()] == [True, False]
-    assert standing.running() is None
-    assert not standing.place.exists()
+def test_down_leaves_nothing_and_may_be_repeated(background: BackgroundCloud, running: Running) -> None:
+    """The last test of the cloud, which it stops."""
+    assert [background.down(), background.down()] == [True, False]
+    assert background.running() is None
+    assert not background.folder.exists()
     with pytest.raises(ProcessLookupError):
-        os.kill(found.process, 0)
-    refused = asked(standing, "logs")
+        os.kill(running.process, 0)
+    refused = run_action(background, "logs")
     assert (refused.returncode, refused.stderr) == (2, "the local cloud is not up: run `make up` first\n")
 
 
@@ -104,7 +104,7 @@ def test_down_leaves_nothing_and_twice_is_harmless(standing: StandingCloud, foun
         pytest.param("https://abc123.lambda-url.us-east-1.on.aws", "lambda-url/abc123", id="function-url"),
     ],
 )
-def test_an_endpoint_is_served_below_a_path_where_no_name_resolves(announced: str, served: str) -> None:
+def test_an_endpoint_is_served_below_a_path_that_needs_no_name_to_resolve(announced: str, served: str) -> None:
     assert local_url(announced, "http://127.0.0.1:4566") == f"http://127.0.0.1:4566/_aws/{served}"
 
 
@@ -112,15 +112,15 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"^port {port} is in use"):
-            StandingCloud(tmp_path / "up", port=port).up()
+            BackgroundCloud(tmp_path / "up", port=port).up()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
-def test_the_bridge_passes_requests_on_and_ends() -> None:
+def test_the_bridge_forwards_requests_until_its_block_ends() -> None:
     with SamplePartner() as partner:
         port = int(partner.url.rpartition(":")[2])
         request = f"import urllib3; print(urllib3.request('GET', 'http://127.0.0.2:{port}/nothing').status)"
         with DockerBridge([port], address="127.0.0.2") as bridge:
-            assert bridge.build()
+            assert bridge.listen()
             assert command("-c", request).stdout == "404\n"
         assert "ConnectionRefusedError" in command("-c", request).stderr
