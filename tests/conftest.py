@@ -14,7 +14,6 @@ from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
 from mypy_boto3_sqs import SQSClient
 
-from local.cloud.cloud import LocalCloud
 from local.rooms import Room
 from mparticle_firehose import reporting
 from mparticle_firehose.deadline import Deadline
@@ -30,6 +29,8 @@ from mparticle_firehose.protocol import (
 from mparticle_firehose.services import EventMode, Items
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
+
+pytest_plugins = ["tests.clouds", "tests.distribution"]
 
 SAMPLE = Room.of("tests/sample")
 EVENTS = SAMPLE.events
@@ -366,17 +367,3 @@ def deployment(
         }.items():
             monkeypatch.setenv(name, value)
         yield Deployment(partner, queues, capsys)
-
-
-@pytest.fixture(scope="session")
-def fake_partner() -> Iterator[SamplePartner]:
-    """Serve the partner's API for all tests on the local cloud."""
-    with SamplePartner() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def cloud(fake_partner: SamplePartner) -> Iterator[LocalCloud]:
-    """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
-    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}, room=SAMPLE) as deployed:
-        yield deployed

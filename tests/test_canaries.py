@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,16 +28,16 @@ def test_every_request_of_ours_is_marked() -> None:
 
 
 @pytest.mark.shows_canaries
-def test_the_search_that_every_test_runs_under_finds_a_planted_leak() -> None:
-    planted = ROOT / "tests" / "planted_leak.py"
-    try:
-        planted.write_text(PLANTED)
-        run = subprocess.run(  # noqa: S603  this very interpreter, on a file written above
-            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", str(planted)],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-    finally:
-        planted.unlink(missing_ok=True)
+@pytest.mark.parametrize("processes", ["0", "1"], ids=["in-this-process", "in-another-process"])
+def test_the_search_that_every_test_runs_under_finds_a_planted_leak(processes: str, tmp_path: Path) -> None:
+    planted = tmp_path / "planted_leak.py"
+    planted.write_text(PLANTED)
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+
+    run = subprocess.run(  # noqa: S603  this very interpreter, on a file written above
+        [*command, "--numprocesses", processes, str(planted)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
 
     assert "1 failed, 1 passed" in run.stdout
     assert "a secret or personal value shows in: Captured stdout call" in run.stdout

@@ -57,12 +57,6 @@ class Traffic:
         return f"{title}: {len(self.seconds)} calls, p50 {p50} ms, p99 {p99} ms, max {most} ms"
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[MiniStack]:
-    with MiniStack() as running:
-        yield running
-
-
 @pytest.fixture
 def aws(emulator: MiniStack) -> Iterator[None]:
     with aws_of(emulator, Doom()):

@@ -90,9 +90,9 @@ def record(queue: str, message: Any) -> Json:
 
 
 @pytest.fixture(scope="module")
-def stage() -> Iterator[Stage]:
-    with MiniStack() as aws, SamplePartner() as partner:
-        yield Stage(aws, partner, {**resources(aws), **settings(), "PARTNER_API_URL": partner.url})
+def stage(emulator: MiniStack) -> Iterator[Stage]:
+    with SamplePartner() as partner:
+        yield Stage(emulator, partner, {**resources(emulator), **settings(), "PARTNER_API_URL": partner.url})
 
 
 def settings() -> dict[str, str]:

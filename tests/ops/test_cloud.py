@@ -2,7 +2,6 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,12 +17,6 @@ pytestmark = pytest.mark.cloud
 USERS = 4
 CHANGES = 8
 MOVED = 25
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[MiniStack]:
-    with MiniStack() as running:
-        yield running
 
 
 def put(aws: MiniStack, url: str, body: str, group: str, **attributes: object) -> None:
@@ -56,24 +49,24 @@ def context_at(aws: MiniStack, dead: str, queue: str) -> Context:
 
 
 def test_letters_of_several_users_go_back_in_the_order_of_each(
-    aws: MiniStack, capsys: pytest.CaptureFixture[str]
+    emulator: MiniStack, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue, dead = (
-        aws.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
-        for name in ("membership.fifo", "membership-dead.fifo")
+        emulator.sqs.create_queue(QueueName=name, Attributes={"FifoQueue": "true"})["QueueUrl"]
+        for name in ("redrive.fifo", "redrive-dead.fifo")
     )
     plan = [(user, change) for user in range(USERS) for change in range(CHANGES)]
     random.Random(7).shuffle(plan)  # noqa: S311  a repeatable shuffle, nothing secret
     for user, change in plan:
         body = f"canary-{user}-{change}"
-        put(aws, dead, body, f"own-{body}", group_id=f"7.{user}", first_at=1000 + change, reason="http_422")
+        put(emulator, dead, body, f"own-{body}", group_id=f"7.{user}", first_at=1000 + change, reason="http_422")
     for number in range(MOVED):  # by SQS: in one group, of which it returns ten at a time
-        put(aws, dead, f"canary-moved-{number}", "7.moved")
-    put(aws, dead, "canary-kept", "own-kept", group_id="7.0", reason="other", account_id="8")
+        put(emulator, dead, f"canary-moved-{number}", "7.moved")
+    put(emulator, dead, "canary-kept", "own-kept", group_id="7.0", reason="other", account_id="8")
 
-    where = ["--endpoint-url", aws.endpoint, "--membership-dlq-url", dead, "--membership-queue-url", queue]
+    where = ["--endpoint-url", emulator.endpoint, "--membership-dlq-url", dead, "--membership-queue-url", queue]
     assert main(["redrive", "--queue", "membership", "--account", "8", "--dry-run", *where]) == 0
-    context = context_at(aws, dead, queue)
+    context = context_at(emulator, dead, queue)
     assert redrive(context, Selection(queue="membership", reason="http_422")) == 0
     assert redrive(context, Selection(queue="membership", reason=TOO_MANY_RECEIVES)) == 0
 
@@ -81,8 +74,8 @@ def test_letters_of_several_users_go_back_in_the_order_of_each(
     assert f"membership: {USERS * CHANGES} letters sent back." in printed.out
     assert f"membership: {MOVED} letters sent back." in printed.out
     assert "canary" not in printed.out + printed.err
-    assert taken(aws, queue) == {
+    assert taken(emulator, queue) == {
         **{f"7.{user}": [f"canary-{user}-{change}" for change in range(CHANGES)] for user in range(USERS)},
         "7.moved": [f"canary-moved-{number}" for number in range(MOVED)],
     }
-    assert taken(aws, dead) == {"own-kept": ["canary-kept"]}
+    assert taken(emulator, dead) == {"own-kept": ["canary-kept"]}

@@ -33,12 +33,6 @@ MEMBERS = "/segments/seg-4242-1/changes"
 """The partner's resource of the audience that the scenarios are about."""
 
 
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[MiniStack]:
-    with MiniStack() as running:
-        yield running
-
-
 @pytest.fixture
 def doom() -> Doom:
     return Doom()

@@ -1,0 +1,32 @@
+"""The emulator and the local cloud, each started once for all tests of a process."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from local.cloud.cloud import LocalCloud
+from local.cloud.ministack import MiniStack
+from local.rooms import Room
+from tests.sample.server import SamplePartner
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[MiniStack]:
+    """Start an emulator with nothing deployed in it; each test names queues and tables that no other test has."""
+    with MiniStack() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def fake_partner() -> Iterator[SamplePartner]:
+    """Serve the partner's API for all tests on the local cloud."""
+    with SamplePartner() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud(fake_partner: SamplePartner) -> Iterator[LocalCloud]:
+    """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
+    room = Room.of("tests/sample")
+    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}, room=room) as deployed:
+        yield deployed
