@@ -46,7 +46,7 @@ run: setup
 	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)') $(if $(PARTNER),--partner '$(PARTNER)')
 
 test: setup static registration-check
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: setup static .local/lint/.installed
 	@$(BIN)/python -m local.build.linting

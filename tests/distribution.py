@@ -16,7 +16,8 @@ FIRST = (
     ("tests/deployment/test_latency_under_fault.py",),
     ("tests/worker/test_model.py",),
     ("tests/deployment/test_runtime_emulator.py",),
-    ("tests/local/test_standing_cloud.py",),
+    ("tests/local/test_background.py",),
+    ("tests/local/test_sam_local.py",),
     ("tests/endpoint/test_openapi.py",),
 )
 """The files that take longest, which start first, so that no process ends long after the others.
