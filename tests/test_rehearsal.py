@@ -15,8 +15,8 @@ import pytest
 
 from local.isolation import ROOT
 
-INDEPENDENT = ("tests/bench", "tests/test_rehearsal.py", "tests/test_boundaries.py")
-"""Not run in the copy: the benchmarks' smoke runs, which take long, and what looks at the repository itself."""
+INDEPENDENT = ("tests/test_rehearsal.py", "tests/test_boundaries.py")
+"""Not run in the copy: they look at the repository itself."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_tests(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not cloud", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-m", "not cloud", "-p", "no:cacheprovider", *arguments]
     return subprocess.run(  # noqa: S603  this very interpreter
         command, cwd=copy, env={**environment, "PYTHONPATH": "src"}, capture_output=True, text=True, check=False
     )
