@@ -281,8 +281,8 @@ def _burst(found: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def chart(figures: Figures) -> Bars:
-    values = {name: [round(found["usd_per_million"]["total"], 2)] for name, found in figures["kinds"].items()}
-    return Bars("What AWS charges for a million requests, in US$", values)
+    values = {name: [found["usd_per_million"]["total"]] for name, found in figures["kinds"].items()}
+    return Bars("What AWS charges for a million requests, in US$", values, digits=2)
 
 
 BENCHMARK = Benchmark(title="Concurrency and cost model", measure=measure, tables=tables, chart=chart)

@@ -172,10 +172,8 @@ def _target(title: str, found: Mapping[str, Any]) -> Target:
 
 
 def chart(figures: Figures) -> Bars:
-    values = {
-        title: [round(found["added_ms"][point], 1) for point in ("p50", "p99")] for title, found in figures.items()
-    }
-    return Bars("What a warm handler adds to the time of its network calls: median / p99, in ms", values)
+    values = {title: [found["added_ms"][point] for point in ("p50", "p99")] for title, found in figures.items()}
+    return Bars("What a warm handler adds to the time of its network calls: median / p99, in ms", values, digits=1)
 
 
 BENCHMARK = Benchmark(title="Warm end to end", measure=measure, tables=tables, targets=targets, chart=chart)

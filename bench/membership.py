@@ -184,7 +184,7 @@ def chart(figures: Figures) -> Bars | None:
     if not figures:
         return None
     values = {
-        f"{size} profiles a request": [round(found["worker"]["per_second"]["median"])]
+        f"{size} profiles a request": [found["worker"]["per_second"]["median"]]
         for size, found in figures["by_profiles"].items()
     }
     return Bars("Memberships a second that one worker delivers", values)

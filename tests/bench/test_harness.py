@@ -110,10 +110,10 @@ def test_a_target_that_is_missed_is_shown_and_not_asserted() -> None:
 
 
 def test_a_chart_says_each_value_beside_its_bar() -> None:
-    drawn = Bars("A < B", {"short": [1.5, 3.0], "long": [1_200]}).svg()
+    drawn = Bars("A < B", {"short": [1.5, 3.0], "long": [1_200]}, digits=1).svg()
 
     assert ">A &lt; B<" in drawn
-    assert [">1.5 / 3.0<" in drawn, ">1,200<" in drawn] == [True, True]
+    assert [">1.5 / 3.0<" in drawn, ">1,200.0<" in drawn] == [True, True]
     assert '<rect x="230" y="70" width="400"' in drawn
 
 
