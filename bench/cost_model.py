@@ -14,8 +14,8 @@ from math import ceil
 from typing import Any
 
 from bench.bars import Bars
-from bench.benchmark import Benchmark, Table
-from bench.harness import Figures, Measure, cpu_seconds, interleaved, spread
+from bench.benchmark import Benchmark, Figures
+from bench.harness import Measure, cpu_seconds, interleaved, spread
 from bench.in_process import CONTEXT, deployed, sqs_batches
 from bench.inputs import BATCH, SHARDS, Json, encoded, memberships_of, requests, sqs_event, with_other_users
 from bench.loopback import PARTNER, Loopback
@@ -56,6 +56,7 @@ class Assumptions:
 
 
 ASSUMED = Assumptions()
+_TABLE = "Durations calculated for AWS, environments at a time, and US$ for a million requests"
 _FORWARDED, _QUEUED, _MEMBERSHIPS = "events, forwarded", "events, queued", "memberships"
 
 
@@ -105,19 +106,25 @@ def _queued(content: Json, event_mode: EventMode) -> list[Json]:
 
 def measure(quick: bool) -> Figures:
     rounds, calls = (1, 2) if quick else (15, 20)
+    found = kinds()
     with Loopback() as loopback:
-        found = {name: _measured(loopback, kind, rounds=rounds, calls=calls) for name, kind in kinds().items()}
-    return {"assumed": asdict(ASSUMED), "kinds": found, "simulated": simulated(found, minute=1 if quick else 60)}
+        measured = {name: _durations(loopback, kind, rounds=rounds, calls=calls) for name, kind in found.items()}
+    return {
+        _TABLE: {name: {**durations, **_needed(found[name], durations)} for name, durations in measured.items()},
+        **simulated(measured, minute=1 if quick else 60),
+        f"List prices in US$ for a million, to be checked: {PRICES['as_of']:%B %Y}": {
+            "US$": {name.replace("_", " "): f"{price:g}" for name, price in PRICES["per_million"].items()}
+        },
+        "Assumptions": {"assumed": asdict(ASSUMED)},
+    }
 
 
-def _measured(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> Figures:
-    durations = _durations(loopback, kind, rounds=rounds, calls=calls)
+def _needed(kind: Kind, durations: Mapping[str, float]) -> dict[str, float]:
     usd = itemised(usage(kind, durations))
     return {
-        **durations,
-        "messages": len(kind.queued),
-        "environments": {str(rate): concurrent(rate, durations["handler_ms"] / 1e3) for rate in RATES},
-        "usd_per_million": {**usd, "total": sum(usd.values())},
+        **{f"at {rate:,}/s": concurrent(rate, durations["handler ms"] / 1e3) for rate in RATES},
+        **{f"US$ {item.replace('_', ' ')}": price for item, price in usd.items()},
+        "US$": sum(usd.values()),
     }
 
 
@@ -131,10 +138,10 @@ def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> di
     cpu_ms = {name: spread(samples[name], 1e3)["median"] for name in samples}
     total = {name: cpu_ms[name] * ASSUMED.slower + waits[name] for name in samples}
     return {
-        "handler_cpu_ms": cpu_ms["handler"],
-        "handler_ms": total["handler"],
-        "worker_cpu_ms": cpu_ms.get("worker", 0.0),
-        "worker_batch_ms": total.get("worker", 0.0),
+        "CPU ms": cpu_ms["handler"],
+        "handler ms": total["handler"],
+        "batch ms": total.get("worker", 0.0),
+        "messages": len(kind.queued),
     }
 
 
@@ -172,7 +179,7 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
     calls = _sqs_calls(kind, batches) if kind.queued else 0
     return Usage(
         lambda_requests=1 + batches,
-        lambda_gb_seconds=(measured["handler_ms"] + batches * measured["worker_batch_ms"]) / 1e3 * MEMORY_GB,
+        lambda_gb_seconds=(measured["handler ms"] + batches * measured["batch ms"]) / 1e3 * MEMORY_GB,
         sqs_standard=0 if kind.fifo else calls,
         sqs_fifo=calls if kind.fifo else 0,
         dynamodb_reads=0.5 + len(kind.queued) if kind.fifo else 0,  # the suspension, and each group's last writes
@@ -187,102 +194,51 @@ def _sqs_calls(kind: Kind, batches: float) -> float:
     return sent + batches * received + batches
 
 
-def simulated(measured: Mapping[str, Mapping[str, Any]], *, minute: float = 60) -> Figures:
-    """Simulate the peak of a minute after half a minute of the average, and before some more.
+def simulated(measured: Mapping[str, Mapping[str, float]], *, minute: float = 60) -> Figures:
+    """Simulate the peak for a minute, after half a minute of the average and before some more of it.
 
     Args:
         measured: durations and messages by kind.
         minute: how many seconds it lasts.
     """
     burst = Burst(*RATES, begins=minute / 2, lasts=minute)
-    found: Figures = {"handler": {}, "queues": {}}
+    handlers, queues = {}, {}
     if _FORWARDED in measured:
-        found["handler"] = {
-            f"limit {limit:,}": _handled(burst, measured[_FORWARDED]["handler_ms"] / 1e3, limit, until=2 * minute)
+        handlers = {
+            f"handler, account limit {limit:,}": _handled(burst, measured[_FORWARDED], limit, until=2 * minute)
             for limit in (1_000, 2_000)
         }
     if _MEMBERSHIPS in measured:
         share = ASSUMED.membership_share * measured[_MEMBERSHIPS]["messages"]
         messages = Burst(burst.steady * share, burst.peak * share, burst.begins, burst.lasts)
         consumers, groups = Consumers(maximum=MEMBERSHIP_BATCHES), ASSUMED.accounts * SHARDS
-        found["queues"][_MEMBERSHIPS] = _drained(messages, measured[_MEMBERSHIPS], consumers, 4 * minute, groups)
+        queues["memberships"] = _drained(messages, measured[_MEMBERSHIPS], consumers, 4 * minute, groups)
     if _QUEUED in measured:
         consumers = Consumers(maximum=EVENT_BATCHES, at_first=5, per_second=5)
-        found["queues"]["all events queued"] = _drained(burst, measured[_QUEUED], consumers, 4 * minute)
-    return found
+        queues["all events queued"] = _drained(burst, measured[_QUEUED], consumers, 4 * minute)
+    average, peak = (f"{rate:,}" for rate in RATES)
+    title = f"Simulated: half a minute of {average} requests a second, a minute of {peak}, then {average}"
+    return {f"{title}: the handler": handlers, f"{title}: the queues": queues}
 
 
-def _handled(burst: Burst, seconds: float, limit: int, *, until: float) -> Figures:
+def _handled(burst: Burst, measured: Mapping[str, float], limit: int, *, until: float) -> dict[str, Any]:
+    seconds = measured["handler ms"] / 1e3
     scaling = Scaling(limit=limit, starting=ASSUMED.starting_ms / 1e3)
     done = handled(burst, lambda: seconds, scaling, until=until, warm=concurrent(burst.steady, seconds))
-    return {"throttled": done.throttled, "environments": done.environments}
+    return {"environments": done.environments, "requests throttled": done.throttled}
 
 
 def _drained(
     burst: Burst, measured: Mapping[str, float], consumers: Consumers, until: float, groups: int = 0
-) -> Figures:
-    each = measured["worker_batch_ms"] / 1e3 / BATCH
+) -> dict[str, Any]:
+    each = measured["batch ms"] / 1e3 / BATCH
     done = drained(burst, lambda size: each * size, consumers, until=until, groups=groups)
-    return {"max_waiting": max(done.backlog), "left": done.backlog[-1], "max_age_s": max(done.age)}
-
-
-def tables(figures: Figures) -> list[Table]:
-    per_million, burst = PRICES["per_million"], _burst(figures["simulated"])
-    prices = ", ".join(f"{name.replace('_', ' ')} {price:g}" for name, price in per_million.items())
-    average, peak = (f"{rate:,}" for rate in RATES)
-    title = f"Simulated: half a minute of {average} requests a second, one of {peak}, then {average}"
-    return [
-        Table(
-            "Durations calculated for AWS, environments at a time, and US$ for a million requests",
-            [_needs(name, found) for name, found in figures["kinds"].items()],
-        ),
-        Table(
-            f"List prices of {PRICES['as_of']:%B %Y} in US$ for a million, to be checked: {prices}. Over HTTPS a"
-            f" million requests cost {per_million['http_api']:.2f} more with an HTTP API, nothing more with a function"
-            " URL."
-        ),
-        *([Table(title, burst)] if burst else []),
-    ]
-
-
-_ITEMS = {
-    "requests": ["lambda_requests"],
-    "time": ["lambda_gb_seconds"],
-    "SQS": ["sqs_standard", "sqs_fifo"],
-    "DynamoDB": ["dynamodb_reads", "dynamodb_writes"],
-    "logs": ["logs"],
-}
-
-
-def _needs(name: str, found: Mapping[str, Any]) -> dict[str, str]:
-    usd = found["usd_per_million"]
-    return {
-        "request": name,
-        "CPU ms": f"{found['handler_cpu_ms']:.2f}",
-        "handler ms": f"{found['handler_ms']:.1f}",
-        "batch ms": f"{found['worker_batch_ms']:.0f}",
-        **{f"at {rate:,}/s": str(found["environments"][str(rate)]) for rate in RATES},
-        **{item: f"{sum(usd[part] for part in parts):.2f}" for item, parts in _ITEMS.items()},
-        "US$": f"{usd['total']:.2f}",
-    }
-
-
-def _burst(found: Mapping[str, Any]) -> list[dict[str, str]]:
-    rows = [
-        (f"handler, account {name}", f"{one['environments']:,} environments", f"{one['throttled']:,} throttled")
-        for name, one in found["handler"].items()
-    ]
-    rows += [
-        (f"queue: {name}", f"{one['max_waiting']:,} waiting, {one['left']:,} in the end", f"{one['max_age_s']:.0f} s")
-        for name, one in found["queues"].items()
-    ]
-    header = ("where", "maximum", "throttled requests, or age of the oldest message")
-    return [dict(zip(header, row, strict=True)) for row in rows]
+    return {"maximum waiting": max(done.backlog), "left": done.backlog[-1], "oldest message, s": max(done.age)}
 
 
 def chart(figures: Figures) -> Bars:
-    values = {name: [found["usd_per_million"]["total"]] for name, found in figures["kinds"].items()}
+    values = {name: [found["US$"]] for name, found in figures[_TABLE].items()}
     return Bars("What AWS charges for a million requests, in US$", values, digits=2)
 
 
-BENCHMARK = Benchmark(title="Concurrency and cost model", measure=measure, tables=tables, chart=chart)
+BENCHMARK = Benchmark(title="Concurrency and cost model", measure=measure, chart=chart)

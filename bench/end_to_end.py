@@ -17,15 +17,16 @@ from statistics import median
 from typing import Any
 
 from bench.bars import Bars
-from bench.benchmark import Benchmark, Table, Target
+from bench.benchmark import Benchmark, Figures, Target
 from bench.environments import BARE, BARE_SEND, HANDLER, artefact, invoke
-from bench.harness import Figures, interleaved, percentiles, ratios, seconds_per_call, with_quartiles
+from bench.harness import interleaved, percentiles, ratios, seconds_per_call
 from bench.in_process import sqs_batches
 from bench.inputs import encoded, memberships_of, over_https, requests
 from bench.loopback import TOKEN, Loopback
 from local.cloud.runtime import LambdaRuntime
 from local.isolation import LocalCloudError
 
+TABLE = "Warm, in ms: p50 / p95 / p99 / p99.9"
 _HANDLER, _BARE, _BOTO3 = "handler", "bare", "boto3"
 MAX_ADDED_MS = 2.0
 
@@ -36,8 +37,10 @@ def measure(quick: bool) -> Figures:
     rounds, block = (2, 3) if quick else (50, 100)
     with _functions() as functions:
         return {
-            title: _of_request(functions, payload, call, rounds=rounds, block=block)
-            for title, (payload, call) in _payloads().items()
+            TABLE: {
+                title: _of_request(functions, payload, call, rounds=rounds, block=block)
+                for title, (payload, call) in _payloads().items()
+            }
         }
 
 
@@ -89,7 +92,7 @@ def sqs_call(payload: bytes) -> bytes | None:
 
 def _of_request(
     functions: Mapping[str, _Function], payload: bytes, call: bytes | None, *, rounds: int, block: int
-) -> Figures:
+) -> dict[str, Any]:
     payloads = {_HANDLER: payload, _BARE: payload, **({_BOTO3: call} if call else {})}
     collected: dict[str, list[float]] = {name: [] for name in payloads}
     blocks = {
@@ -100,12 +103,16 @@ def _of_request(
         collected[name].clear()
         functions[name].record.write_text("")
     medians = interleaved(blocks, rounds)
+    none = dict.fromkeys(("adds", "CPU"))
+    inside = _inside(functions[_HANDLER].record)
+    boto3 = _inside(functions[_BOTO3].record) if call else none
     return {
-        "outside_ms": percentiles(collected[_HANDLER], 1e3),
-        "bare_ms": percentiles(collected[_BARE], 1e3),
-        "times_bare": ratios(medians[_HANDLER], medians[_BARE]),
-        **_inside(functions[_HANDLER].record),
-        "boto3": _inside(functions[_BOTO3].record) if call else None,
+        "invocations": rounds * block,
+        "from outside": percentiles(collected[_HANDLER], 1e3),
+        "bare handler": percentiles(collected[_BARE], 1e3),
+        "× bare": ratios(medians[_HANDLER], medians[_BARE]),
+        **inside,
+        **{f"boto3 alone {name}": boto3[name] for name in none},
     }
 
 
@@ -119,61 +126,33 @@ def _block(environment: LambdaRuntime, payload: bytes, collected: list[float], b
     return median(seconds)
 
 
-def _inside(record: Path) -> Figures:
+def _inside(record: Path) -> dict[str, Any]:
     """Return what `bench/baselines/timed.py` has written into a file."""
     lines = [[int(number) for number in line.split()] for line in record.read_text().splitlines()]
     return {
-        "invocations": len(lines),
-        "network_calls": median(calls for *_, calls in lines),
-        "handler_ms": percentiles([total for total, *_ in lines], 1e-6),
-        "cpu_ms": percentiles([used for _, used, _, _ in lines], 1e-6),
-        "network_ms": percentiles([network for _, _, network, _ in lines], 1e-6),
-        "added_ms": percentiles([total - network for total, _, network, _ in lines], 1e-6),
+        "network calls": round(median(calls for *_, calls in lines)),
+        "network": percentiles([network for _, _, network, _ in lines], 1e-6),
+        "adds": percentiles([total - network for total, _, network, _ in lines], 1e-6),
+        "CPU": percentiles([used for _, used, _, _ in lines], 1e-6),
     }
-
-
-def tables(figures: Figures) -> list[Table]:
-    invocations = min(found["invocations"] for found in figures.values())
-    title = f"Warm, in ms: p50 / p95 / p99 / p99.9 of {invocations:,} invocations each"
-    return [Table(title, [_row(name, found) for name, found in figures.items()])]
-
-
-def _row(title: str, found: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "request": title,
-        "from outside": _points(found["outside_ms"]),
-        "bare handler": _points(found["bare_ms"]),
-        "× bare, p50": with_quartiles(found["times_bare"]),
-        "calls": f"{found['network_calls']:.0f}",
-        "network p50": f"{found['network_ms']['p50']:.2f}",
-        "handler adds": _points(found["added_ms"]),
-        "handler CPU": _points(found["cpu_ms"]),
-        "boto3 alone adds": _points(found["boto3"]["added_ms"]) if found["boto3"] else "-",
-        "boto3 alone CPU": _points(found["boto3"]["cpu_ms"]) if found["boto3"] else "-",
-    }
-
-
-def _points(found: Mapping[str, float]) -> str:
-    return " / ".join(f"{milliseconds:.1f}" for milliseconds in found.values())
 
 
 def targets(figures: Figures) -> list[Target]:
     """Compare all that the handler adds, boto3's part too, and say beside it what is left without that part."""
-    return [_target(title, found) for title, found in figures.items()]
+    return [_target(title, found) for title, found in figures[TABLE].items()]
 
 
 def _target(title: str, found: Mapping[str, Any]) -> Target:
-    added, cpu = found["added_ms"]["p99"], found["cpu_ms"]["p99"]
-    measured = f"{added:.2f} ms (CPU {cpu:.2f})"
-    if found["boto3"]:
-        boto3 = found["boto3"]["added_ms"]["p50"]
-        measured += f"; {added - boto3:.2f} without boto3's {boto3:.2f}"
+    added = found["adds"]["p99"]
+    measured = f"{added:.2f} ms (CPU {found['CPU']['p99']:.2f})"
+    if boto3 := found["boto3 alone adds"]:
+        measured += f"; {added - boto3['p50']:.2f} without boto3's {boto3['p50']:.2f}"
     return Target(f"Handler adds ≤ {MAX_ADDED_MS:.0f} ms at p99: {title}", measured, added <= MAX_ADDED_MS)
 
 
 def chart(figures: Figures) -> Bars:
-    values = {title: [found["added_ms"][point] for point in ("p50", "p99")] for title, found in figures.items()}
+    values = {title: [found["adds"][point] for point in ("p50", "p99")] for title, found in figures[TABLE].items()}
     return Bars("What a warm handler adds to the time of its network calls: median / p99, in ms", values, digits=1)
 
 
-BENCHMARK = Benchmark(title="Warm end to end", measure=measure, tables=tables, targets=targets, chart=chart)
+BENCHMARK = Benchmark(title="Warm end to end", measure=measure, targets=targets, chart=chart)

@@ -4,10 +4,6 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import linear_regression, quantiles
-from typing import Any
-
-type Figures = dict[str, Any]
-"""What a benchmark has measured: numbers, texts, lists and dicts of them, as JSON has them."""
 
 type Measure = Callable[[], float]
 """Takes one measurement and returns it."""
@@ -40,12 +36,6 @@ def ratios(samples: Sequence[float], baseline: Sequence[float]) -> dict[str, flo
 def differences(samples: Sequence[float], baseline: Sequence[float]) -> list[float]:
     """Subtract within each round."""
     return [one - other for one, other in zip(samples, baseline, strict=True)]
-
-
-def with_quartiles(figures: Mapping[str, float], digits: int = 2) -> str:
-    """Return a spread as text for a table."""
-    median, lower, upper = (f"{figures[name]:.{digits}f}" for name in ("median", "lower", "upper"))
-    return f"{median} ({lower}-{upper})"
 
 
 def percentiles(values: Sequence[float], factor: float = 1.0) -> dict[str, float]:

@@ -7,28 +7,33 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import median
 
-from bench.benchmark import Benchmark, Table
+from bench.benchmark import Benchmark, Figures
 from bench.environments import HANDLER, artefact
-from bench.harness import Figures, spread
+from bench.harness import spread
 from local.isolation import REGION, tool
 
-_SUBJECTS = {"handler": HANDLER.partition(".")[0], "boto3 and its dependencies": "boto3"}
+_HANDLER = HANDLER.partition(".")[0]
+_SUBJECTS = (_HANDLER, "boto3")
 _SHOWN = 6
 
 
 def measure(quick: bool) -> Figures:
     with artefact() as built:
-        return {title: _imported(built.folder, module, 1 if quick else 9) for title, module in _SUBJECTS.items()}
-
-
-def _imported(folder: Path, module: str, rounds: int) -> Figures:
-    runs = [self_times(_report(folder, module)) for _ in range(rounds)]
-    modules = {name: median(run.get(name, 0.0) for run in runs) for name in runs[0]}
+        runs = {
+            module: [self_times(_report(built.folder, module)) for _ in range(1 if quick else 9)]
+            for module in _SUBJECTS
+        }
+    modules = {name: median(run.get(name, 0.0) for run in runs[_HANDLER]) for name in runs[_HANDLER][0]}
     packages: defaultdict[str, float] = defaultdict(float)
     for name, seconds in modules.items():
         packages[name.partition(".")[0]] += seconds
-    totals = [sum(run.values()) for run in runs]
-    return {"ms": spread(totals, 1e3), "modules": _slowest(modules), "packages": _slowest(packages)}
+    return {
+        "Import of the handler, and of boto3 with its dependencies, under -X importtime": {
+            module: {"ms": spread([sum(run.values()) for run in some], 1e3)} for module, some in runs.items()
+        },
+        "The slowest packages, without what they import": _slowest(packages),
+        "The slowest modules, without what they import": _slowest(modules),
+    }
 
 
 def _report(folder: Path, module: str) -> list[str]:
@@ -48,21 +53,9 @@ def self_times(report: Iterable[str]) -> dict[str, float]:
     return times
 
 
-def _slowest(seconds: Mapping[str, float]) -> dict[str, float]:
+def _slowest(seconds: Mapping[str, float]) -> dict[str, dict[str, float]]:
     ordered = sorted(seconds.items(), key=lambda entry: -entry[1])
-    return {name: round(own * 1e3, 2) for name, own in ordered[:_SHOWN]}
+    return {name: {"ms": own * 1e3} for name, own in ordered[:_SHOWN]}
 
 
-def tables(figures: Figures) -> list[Table]:
-    found = figures["handler"]
-    rows = [
-        {"package": package, "package ms": f"{package_ms:.1f}", "module": module, "module ms": f"{module_ms:.1f}"}
-        for (package, package_ms), (module, module_ms) in zip(
-            found["packages"].items(), found["modules"].items(), strict=False
-        )
-    ]
-    totals = ", ".join(f"{title} {entry['ms']['median']:.0f} ms" for title, entry in figures.items())
-    return [Table(f"Import: the slowest, without their own imports ({totals}, under -X importtime)", rows)]
-
-
-BENCHMARK = Benchmark(title="Import time", measure=measure, tables=tables)
+BENCHMARK = Benchmark(title="Import time", measure=measure)

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.benchmark import Benchmark, markdown
-from bench.harness import Figures
+from bench.benchmark import Benchmark, Figures, markdown
 from bench.machine import describe
 from local.isolation import ROOT, LocalCloudError
 
@@ -27,7 +26,7 @@ def run(name: str, benchmark: Benchmark, *, quick: bool, folder: Path) -> str:
     result = {"measured_at": measured_at, "quick": quick, "machine": machine, "figures": figures}
     (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
     _draw(name, benchmark, figures, folder)
-    return markdown(benchmark.tables(figures), benchmark.targets(figures))
+    return markdown(figures, benchmark.targets(figures))
 
 
 def write_page(benchmarks: Mapping[str, Benchmark], folder: Path, page: Path = PAGE) -> None:
@@ -40,7 +39,7 @@ def write_page(benchmarks: Mapping[str, Benchmark], folder: Path, page: Path = P
     if missing := [name for name in benchmarks if results.get(name, {"quick": True})["quick"]]:
         raise LocalCloudError(f"not measured yet: {', '.join(missing)}")
     figures = {name: results[name]["figures"] for name in benchmarks}
-    tables = [table for name, benchmark in benchmarks.items() for table in benchmark.tables(figures[name])]
+    tables = {title: rows for name in benchmarks for title, rows in figures[name].items()}
     targets = [target for name, benchmark in benchmarks.items() for target in benchmark.targets(figures[name])]
     for name, benchmark in benchmarks.items():
         _draw(name, benchmark, figures[name], page.with_suffix(""))

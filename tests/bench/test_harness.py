@@ -6,7 +6,7 @@ import pytest
 
 from bench.__main__ import BENCHMARKS
 from bench.bars import Bars
-from bench.benchmark import Benchmark, Table, Target, markdown
+from bench.benchmark import Benchmark, Target, markdown, shown
 from bench.harness import calls_lasting, differences, growth, interleaved, percentiles, ratios, spread
 from bench.import_time import self_times
 from bench.report import run, write_page
@@ -85,28 +85,55 @@ def test_what_the_interpreter_reports_of_imports_is_read() -> None:
     assert self_times(report) == {"zipimport": 0.00025, "boto3.session": 0.001}
 
 
-def test_a_table_is_markdown_with_even_columns() -> None:
-    assert Table("Title", [{"a": "1", "long": "2"}]).markdown().splitlines() == [
-        "**Title**", "", "| a | long |", "|---|------|", "| 1 | 2    |",
-    ]  # fmt: skip
+def test_figures_are_tables_with_even_columns_after_the_targets() -> None:
+    figures = {"Found": {"one": {"ms": 1, "text": "some"}, "three": {"ms": 1_000, "text": "x"}}, "Nothing": {}}
+
+    assert markdown(figures, [Target("at most 2", "1", met=True)]).splitlines() == [
+        "**Targets**",
+        "",
+        "|           | measured | met |",
+        "| --------- | -------- | --- |",
+        "| at most 2 | 1        | yes |",
+        "",
+        "**Found**",
+        "",
+        "|       | ms    | text |",
+        "| ----- | ----- | ---- |",
+        "| one   | 1     | some |",
+        "| three | 1,000 | x    |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "-"),
+        (1_234, "1,234"),
+        (0.323, "0.32"),
+        (12.345, "12.3"),
+        (1_234.5, "1,234"),
+        ([1.5, 20.0], "1.50 / 20.0"),
+        ({"p50": 1.0, "p99": 2.5}, "1.00 / 2.50"),
+        ({"median": 2.0, "lower": 1.0, "upper": 3.0, "count": 5}, "2.00 (1.00-3.00)"),
+    ],
+)
+def test_a_value_is_shown_by_what_it_is(value: object, text: str) -> None:
+    assert shown(value) == text
 
 
 def benchmark_of(value: float) -> Benchmark:
     return Benchmark(
         title="One",
-        measure=lambda _: {"value": value},
-        tables=lambda figures: [Table("Found", [{"value": str(figures["value"])}])],
-        targets=lambda figures: [Target("at most 2", str(figures["value"]), figures["value"] <= 2)],
-        chart=lambda figures: Bars("One", {"value": [figures["value"]]}),
+        measure=lambda _: {"Found": {"one": {"value": value}}},
+        targets=lambda figures: [Target("at most 2", "measured", figures["Found"]["one"]["value"] <= 2)],
+        chart=lambda figures: Bars("One", {"value": [figures["Found"]["one"]["value"]]}),
     )
 
 
 def test_a_target_that_is_missed_is_shown_and_not_asserted() -> None:
     benchmark = benchmark_of(3.0)
 
-    shown = markdown([], benchmark.targets(benchmark.measure(True)))
-
-    assert "| at most 2 | 3.0      | **no** |" in shown
+    assert "| at most 2 | measured | **no** |" in markdown({}, benchmark.targets(benchmark.measure(True)))
 
 
 def test_a_chart_says_each_value_beside_its_bar() -> None:
@@ -142,6 +169,6 @@ def test_the_page_shows_what_was_measured_between_its_marks(tmp_path: Path) -> N
     before, header, found = page.read_text().split("\n", 2)
     assert (before, header) == ("before", "<!-- figures -->")
     assert found.startswith("Measured ")
-    assert "| at most 2 | 1.0      | yes |" in found
+    assert "| at most 2 | measured | yes |" in found
     assert found.endswith("\n<!-- end of figures -->\nafter\n")
     assert (tmp_path / "performance" / "one.svg").read_text() == Bars("One", {"value": [1.0]}).svg()

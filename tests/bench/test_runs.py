@@ -33,7 +33,8 @@ def test_every_benchmark_measures_shows_and_keeps_what_it_found(
     assert kept["quick"] is True
     assert set(kept["machine"]) >= {"processor", "cores", "python", "packages", "commit"}
     shown = capfd.readouterr().out
-    assert [table.title for table in benchmark.tables(kept["figures"]) if table.title not in shown] == []
+    assert [title for title in kept["figures"] if f"**{title}**" not in shown] == []
+    assert [target.text for target in benchmark.targets(kept["figures"]) if target.text not in shown] == []
     drawn = benchmark.chart(kept["figures"])
     assert [path.read_text() for path in tmp_path.glob("*.svg")] == ([drawn.svg()] if drawn else [])
 

@@ -1,58 +1,111 @@
 """How the benchmarks compare what they have measured with their targets."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from bench import cold_start, end_to_end, membership, warm_cpu
+from bench import cold_start, end_to_end, membership, memory, warm_cpu
 
 
-def started(times: float) -> dict[str, Any]:
-    compared = {"times_baseline": {"median": times}}
-    return {**compared, "cpu": compared}
+def spread_of(median: float) -> dict[str, float]:
+    return {"median": median}
 
 
 def test_every_first_response_is_compared_by_itself_and_no_baseline_is() -> None:
-    baselines = {"bare handler": started(0.2), "bare handler with boto3 and an SQS client": started(1.0)}
-    starts = {"registration": started(1.2), "events": started(1.2), "memberships": started(1.8)}
+    times = {
+        "bare handler": 0.2,
+        "bare handler with boto3 and an SQS client": 1.0,
+        "registration": 1.2,
+        "events": 1.4,
+        "memberships": 1.8,
+    }
 
-    found = cold_start.targets({"with .pyc": baselines | starts})
+    found = cold_start.targets(
+        {cold_start.DEPLOYED: {title: {"×": spread_of(time), "CPU ×": spread_of(1.0)} for title, time in times.items()}}
+    )
 
     assert [target.text.rpartition(": ")[2] for target in found] == ["registration", "events", "memberships"]
     assert [target.met for target in found] == [True, True, False]
 
 
 def invoked(added: float, boto3: float | None = None) -> dict[str, Any]:
-    def inside(milliseconds: float) -> dict[str, Any]:
-        return {name: {"p50": milliseconds, "p99": milliseconds} for name in ("added_ms", "cpu_ms")}
+    def percentiles(milliseconds: float) -> dict[str, float]:
+        return {"p50": milliseconds, "p99": milliseconds}
 
-    return {**inside(added), "boto3": inside(boto3) if boto3 else None}
+    return {
+        "adds": percentiles(added),
+        "CPU": percentiles(added),
+        "boto3 alone adds": percentiles(boto3) if boto3 else None,
+    }
 
 
 def test_boto3s_part_of_what_the_handler_adds_counts_too_and_is_shown() -> None:
-    [alone, queued] = end_to_end.targets({"keep-alive": invoked(1.5), "memberships": invoked(2.5, boto3=1.25)})
+    [alone, queued] = end_to_end.targets(
+        {end_to_end.TABLE: {"keep-alive": invoked(1.5), "memberships": invoked(2.5, boto3=1.25)}}
+    )
 
     assert (alone.measured, alone.met) == ("1.50 ms (CPU 1.50)", True)
     assert (queued.measured, queued.met) == ("2.50 ms (CPU 2.50); 1.25 without boto3's 1.25", False)
 
 
-def test_the_integrations_mapping_is_compared_apart_from_the_frameworks_share() -> None:
-    figures = {
-        name: {
-            "times_json": {"answer": {"median": 2.1}, warm_cpu.UNMAPPED: {"median": 1.4}},
-            "ms": {"log": {"median": 0.6}, warm_cpu.LOADS: {"median": 0.4}},
-        }
-        for name in (warm_cpu.EVENTS_6_KB, warm_cpu.MEMBERSHIPS_100)
+def warm(names: tuple[str, ...]) -> Mapping[str, tuple[str, bool]]:
+    row = {
+        "answer ×": spread_of(2.1),
+        "answer without map ×": spread_of(1.4),
+        "log ms": spread_of(0.6),
+        "json.loads µs": spread_of(400.0),
     }
-
-    found = {target.text: (target.measured, target.met) for target in warm_cpu.targets(figures)}
-
-    events = "Warm CPU, events, 6 KB: parse, dispatch, answer ≤ 1.5 × json"
-    assert found[f"{events}, without the integration's mapping"] == ("1.40 ×", True)
-    assert found[f"{events}, with it"] == ("2.10 ×", False)
-    assert found["Warm CPU, memberships, 100 profiles: the same with log line and metrics ≤ 0.5 ms"] == (
-        "0.60 ms (json.loads alone 0.40)", False,
-    )  # fmt: skip
+    targets = warm_cpu.targets({warm_cpu.TABLE: dict.fromkeys(names, row)})
+    return {target.text: (target.measured, target.met) for target in targets}
 
 
-def test_an_integration_without_memberships_has_no_targets_for_them() -> None:
-    assert [table.title for table in membership.tables({})] == ["The integration takes no memberships."]
-    assert (membership.targets({}), membership.chart({}), warm_cpu.targets({})) == ([], None, [])
+def test_the_integrations_mapping_is_compared_apart_from_the_frameworks_share() -> None:
+    assert warm((warm_cpu.EVENTS_6_KB,)) == {
+        "Warm CPU: parse, dispatch, answer ≤ 1.5 × json: events, 6 KB, without the integration's mapping":
+            ("1.40 ×", True),
+        "Warm CPU: parse, dispatch, answer ≤ 1.5 × json: events, 6 KB, with it": ("2.10 ×", False),
+        "Warm CPU: the same with log line and metrics ≤ 0.5 ms: events, 6 KB":
+            ("0.60 ms (json.loads alone 0.40)", False),
+    }  # fmt: skip
+
+
+def test_memberships_have_no_mapping_to_compare_apart() -> None:
+    assert warm((warm_cpu.MEMBERSHIPS_100,)) == {
+        "Warm CPU: parse, dispatch, answer ≤ 1.5 × json: memberships, 100 profiles": ("2.10 ×", False),
+        "Warm CPU: the same with log line and metrics ≤ 0.5 ms: memberships, 100 profiles":
+            ("0.60 ms (json.loads alone 0.40)", False),
+    }  # fmt: skip
+
+
+def test_what_the_integration_does_not_take_has_no_targets() -> None:
+    assert warm(()) == {}
+    assert (membership.targets({}), membership.chart({})) == ([], None)
+    assert memory.targets({memory.TABLE: {"handler": {"after start": [42.0, 42.0]}}}) == []
+
+
+def test_memberships_are_compared_with_targets_of_speed_calls_and_growth() -> None:
+    def row(profiles: int) -> dict[str, Any]:
+        return {
+            "handler ms": spread_of(profiles / 10),
+            "worker / s": spread_of(4_000.0 + profiles),
+            "partner calls / 1000": 2_000 / profiles,
+        }
+
+    largest = {"handler ms": spread_of(1_000.0), "handler × json.loads": spread_of(10.0)}
+    found = membership.targets(
+        {
+            membership.TABLE: {str(profiles): row(profiles) for profiles in (10, 100, 1_000)},
+            membership.LARGEST: {"10000": largest},
+        }
+    )
+
+    assert [(target.measured, target.met) for target in found] == [
+        ("5,000/s", True), ("2.0", True), ("10.0 ×", False), ("exponent 1.00", True),
+    ]  # fmt: skip
+
+
+def test_the_largest_request_must_fit_into_the_functions_memory() -> None:
+    def found(maximum: float) -> bool:
+        [target] = memory.targets({memory.TABLE: {"handler": {"after 6 MB request": [100.0, maximum]}}})
+        return target.met
+
+    assert [found(1_024.0), found(1_025.0)] == [True, False]
