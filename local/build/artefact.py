@@ -1,4 +1,4 @@
-"""Judges a built function, as a folder or as the zip that is uploaded: what is in it, and that nothing else is."""
+"""Verifies a built function, as a folder or as the zip that is uploaded: it holds what ships, and nothing else."""
 
 import importlib.util
 import re
@@ -11,17 +11,18 @@ from pathlib import Path, PurePosixPath
 from local.isolation import ROOT, LocalCloudError
 
 OWN = frozenset({"app.py", "mparticle_firehose", "partner"})
-"""What src/ holds, as it stands at the top level of a build."""
-MOST_UNPACKED_BYTES = 250 * 1024 * 1024
-"""What Lambda accepts, layers included."""
+"""The project's own code at the top level of a build, as in src/."""
+
+MAX_UNPACKED_BYTES = 250 * 1024 * 1024
+"""Lambda's limit, layers included."""
 
 OWN_PARTNER = ROOT / "src" / "partner"
 
 _PYC_HEADER_BYTES = 16
-_UNCHECKED_HASH = 0b01  # PEP 552: by hash, and never compared with the source at run time
+_UNCHECKED_HASH = 0b01  # PEP 552: Python does not compare the .pyc with its source
 _OWN_TESTS = re.compile(r"(mparticle_firehose|partner)/(.*/)?(tests?/.*|test_[^/]*|conftest\.py)")
-_MOST_NAMED = 5
-# From the ELF specification: where the machine is noted, and what it is called there.
+_MAX_NAMED = 5
+# From the ELF specification: the position of the machine, and its values.
 _ELF_MACHINE = slice(18, 20)
 _ELF_MACHINES = {b"\x3e\x00": "x86_64", b"\xb7\x00": "arm64"}
 
@@ -30,26 +31,26 @@ type Files = Mapping[PurePosixPath, bytes]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How big a build is, in bytes.
+    """The unpacked sizes of a build, in bytes.
 
     Attributes:
         own: the project's code.
-        compiled: the .pyc files of all code.
-        distributions: each dependency without its .pyc files.
+        dependencies: theirs, without .pyc files.
+        compiled: all .pyc files.
     """
 
     own: int
+    dependencies: int
     compiled: int
-    distributions: Mapping[str, int]
 
     @property
     def total(self) -> int:
-        """The unpacked size, which Lambda limits."""
-        return self.own + self.compiled + sum(self.distributions.values())
+        """The size that Lambda limits."""
+        return self.own + self.dependencies + self.compiled
 
 
 def files_in(artefact: Path) -> Files:
-    """Read a built folder, or a zip, whole."""
+    """Read all files of a built folder or zip."""
     if artefact.is_dir():
         found = (path for path in artefact.rglob("*") if path.is_file())
         return {PurePosixPath(path.relative_to(artefact).as_posix()): path.read_bytes() for path in found}
@@ -69,7 +70,7 @@ def verify(artefact: Path, *, architecture: str, partner: Path = OWN_PARTNER) ->
         The sizes of what is in it.
 
     Raises:
-        LocalCloudError: naming everything that is missing, too much, stale, or for another processor.
+        LocalCloudError: it names everything that is missing, superfluous, stale, or for another processor.
     """
     files = files_in(artefact)
     problems = [
@@ -79,35 +80,30 @@ def verify(artefact: Path, *, architecture: str, partner: Path = OWN_PARTNER) ->
         *_processor_problems(files, architecture),
     ]
     sizes = measure(files)
-    if sizes.total > MOST_UNPACKED_BYTES:
-        problems.append(f"takes {sizes.total} bytes unpacked, and Lambda accepts {MOST_UNPACKED_BYTES}")
+    if sizes.total > MAX_UNPACKED_BYTES:
+        problems.append(f"has {sizes.total} bytes unpacked, and Lambda accepts {MAX_UNPACKED_BYTES}")
     if problems:
         raise LocalCloudError("\n".join(f"the build of {artefact.stem} {problem}" for problem in problems))
     return sizes
 
 
 def measure(files: Files) -> Sizes:
-    """Add up what is in a build by where it comes from."""
-    owners = {path: name for name, owned in _owned(files).items() for path in owned}
-    own, compiled, distributions = 0, 0, Counter[str]()
+    """Add up what is in a build."""
+    sizes = Counter[str]()
     for path, content in files.items():
-        if path.suffix == ".pyc":
-            compiled += len(content)
-        elif path.parts[0] in OWN:
-            own += len(content)
-        else:
-            distributions[owners.get(path, "(of nothing)")] += len(content)
-    return Sizes(own, compiled, distributions)
+        part = "compiled" if path.suffix == ".pyc" else "own" if path.parts[0] in OWN else "dependencies"
+        sizes[part] += len(content)
+    return Sizes(own=sizes["own"], dependencies=sizes["dependencies"], compiled=sizes["compiled"])
 
 
 def pinned() -> set[str]:
-    """Return what ships, as requirements.txt pins it: ``name-version``, spelled as in a distribution's folder."""
+    """Return the pins of requirements.txt as ``name-version``, spelled as the folder of a distribution."""
     pins = re.findall(r"(?m)^([\w.-]+)==([\w.]+)", (ROOT / "requirements.txt").read_text())
-    return {f"{name.replace('-', '_').lower()}-{version}" for name, version in pins}
+    return {_spelled(f"{name}-{version}") for name, version in pins}
 
 
 def _distribution_problems(files: Files) -> Iterator[str]:
-    """What SAM leaves out when it misses the manifest, what tools bring along, and what is there twice."""
+    """Find missing dependencies (SAM leaves out all if it finds no manifest), unpinned ones, and duplicates."""
     inside = _distributions(files)
     if missing := sorted(pinned() - set(inside)):
         yield f"lacks {', '.join(missing)}"
@@ -119,13 +115,13 @@ def _distribution_problems(files: Files) -> Iterator[str]:
 
 
 def _content_problems(files: Files, partner: Path) -> Iterator[str]:
-    """Everything must be the project's package, as it is in src/, or be listed by a dependency."""
+    """Find files that are neither the project's, as in src/, nor listed by a dependency; missing ones; and tests."""
     listed = {path for owned in _owned(files).values() for path in owned}
     source = ROOT / "src"
     expected = {path for path in _sources(source) if path.parts[0] != "partner"}
     expected |= {PurePosixPath("partner", path) for path in _sources(partner)}
     actual = {path for path in files if path.suffix != ".pyc"}
-    yield from _naming("holds files of nothing that ships:", actual - listed - expected)
+    yield from _naming("holds files of no dependency:", actual - listed - expected)
     yield from _naming("lacks", expected - actual)
     yield from _naming("holds tests:", {path for path in actual if _OWN_TESTS.fullmatch(str(path))})
 
@@ -136,12 +132,12 @@ def _sources(folder: Path) -> set[PurePosixPath]:
 
 
 def _bytecode_problems(files: Files) -> Iterator[str]:
-    """Without .pyc a cold start takes twice as long; with stale ones, other code would run than is there to read."""
+    """Find missing .pyc files, which would double a cold start, and stale ones, which would run other code."""
     sources = {path for path in files if path.suffix == ".py"}
     compiled = {path: _bytecode_of(path) for path in sources}
     stale = {path for path in sources if compiled[path] in files and not is_current(files[compiled[path]], files[path])}
     yield from _naming("is not compiled:", {path for path in sources if compiled[path] not in files})
-    yield from _naming("holds .pyc files that are not of their source by unchecked hash:", stale)
+    yield from _naming("holds .pyc files that are not compiled from their source with an unchecked hash:", stale)
     yield from _naming(
         "holds .pyc files without a source:",
         {path for path in files if path.suffix == ".pyc"} - set(compiled.values()),
@@ -149,7 +145,7 @@ def _bytecode_problems(files: Files) -> Iterator[str]:
 
 
 def is_current(bytecode: bytes, source: bytes) -> bool:
-    """Whether a .pyc is for this Python, made of this source, and believed without looking at the source again."""
+    """Return whether a .pyc is for this Python, compiled from this source, and with an unchecked hash."""
     header = bytecode[:_PYC_HEADER_BYTES]
     flags = int.from_bytes(header[4:8], "little")
     magic, digest = header[:4], header[8:]
@@ -174,7 +170,7 @@ def _bytecode_of(source: PurePosixPath) -> PurePosixPath:
 
 
 def _distributions(files: Files) -> list[str]:
-    """Return ``name-version`` of every distribution that has left its metadata."""
+    """Return ``name-version`` of every distribution whose metadata is there."""
     folders = sorted({path.parts[0] for path in files if path.parts[0].endswith(".dist-info")})
     return [_spelled(folder.removesuffix(".dist-info")) for folder in folders]
 
@@ -185,7 +181,7 @@ def _spelled(distribution: str) -> str:
 
 
 def _owned(files: Files) -> dict[str, list[PurePosixPath]]:
-    """Return the files that each distribution lists as its own; the first entry of a line is the path."""
+    """Return the files that each distribution lists in its RECORD; a line begins with a path."""
     records = [path for path in files if path.name == "RECORD" and path.parent.suffix == ".dist-info"]
     return {
         record.parts[0].removesuffix(".dist-info"): [
@@ -198,5 +194,5 @@ def _owned(files: Files) -> dict[str, list[PurePosixPath]]:
 def _naming(what: str, paths: set[PurePosixPath]) -> Iterator[str]:
     if paths:
         named: Sequence[str] = sorted(map(str, paths))
-        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-        yield f"{what} {', '.join(named[:_MOST_NAMED])}{more}"
+        more = f" and {len(named) - _MAX_NAMED} more" if len(named) > _MAX_NAMED else ""
+        yield f"{what} {', '.join(named[:_MAX_NAMED])}{more}"

@@ -1,6 +1,6 @@
 """Builds both functions with SAM, compiles them ahead of time, and verifies what came out.
 
-``python -m local.build.build`` makes the build that `sam deploy` takes to AWS.
+``python -m local.build.build`` makes the build that `sam deploy` uploads to AWS.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 from local.build.artefact import Sizes, verify
 from local.isolation import ROOT, STATE, LocalCloudError, build_environment, run_quietly, tool
@@ -31,37 +32,36 @@ _INPUTS = (
     "local/build/artefact.py",
     "local/requirements-sam.txt",
 )
-_BIGGEST = 4
-_DOWNLOADS = ROOT / ".aws-sam" / "deps"  # whatever the build folder is
+_DOWNLOADS = ROOT / ".aws-sam" / "deps"  # for any build folder
 _TASK_ROOT = "/var/task"
 _STAMP = "inputs.sha256"
 
 
 def machine_architecture() -> str:
-    """Return what this machine's processor is called in the template."""
+    """Return the template's name of this machine's processor."""
     return "arm64" if platform.machine().lower() in {"arm64", "aarch64"} else "x86_64"
 
 
 def build(folder: Path, *, environment: str, architecture: str) -> dict[str, Sizes]:
-    """Run `sam build`, make its result ready to start fast, and verify it.
+    """Run `sam build`, compile the result ahead of time, and verify it.
 
     Args:
-        folder: where the built template and one folder a function go.
+        folder: for the built template and one folder a function.
         environment: section of samconfig.toml.
         architecture: arm64 or x86_64; wheels of the wrong one fail at import.
 
     Returns:
-        The sizes of what is inside, by function.
+        The sizes of each function.
 
     Raises:
-        LocalCloudError: the build failed, or is not what should be deployed.
+        LocalCloudError: the build failed, or did not pass the verification.
     """
     with only_builder(STATE):
         _sam_build(folder, environment, architecture)
         try:
             return _finish(folder, architecture)
         except LocalCloudError:
-            # SAM takes what an interrupted build has downloaded for whole, and uses it again and again.
+            # SAM reuses an incomplete download of an interrupted build.
             shutil.rmtree(_DOWNLOADS, ignore_errors=True)
             _sam_build(folder, environment, architecture)
             return _finish(folder, architecture)
@@ -83,31 +83,30 @@ def _finish(folder: Path, architecture: str) -> dict[str, Sizes]:
 
 
 def packed_build(architecture: str, room: Room | None = None) -> tuple[Path, bool]:
-    """Return the template of a build for the local cloud, and whether it had to be made anew.
+    """Return the template of a build for the local cloud, and whether it is a new build.
 
-    The folders are zipped here, once, where `sam deploy` would zip them each time. A build of the same inputs is
-    used again.
+    A build of the same inputs is used again. Its folders are zipped once, because `sam deploy` would zip them each
+    time.
 
     Args:
         architecture: arm64 or x86_64.
         room: whose integration is in it; None for the user's own. Another one replaces the user's in a copy.
     """
-    place = STATE / "lambda" / architecture
-    with only_builder(place):
+    folder = STATE / "lambda" / architecture
+    with only_builder(folder):
         inputs = _digest(architecture)
-        is_new = not _is_current(place, inputs)
+        is_new = not _is_current(folder, inputs)
         if is_new:
-            build(place / "build", environment="local", architecture=architecture)
-            _pack(place, place / "build.toml")
-            (place / _STAMP).write_text(inputs)
+            build(folder / "build", environment="local", architecture=architecture)
+            _finish_packing(folder, folder, inputs)
         if room is None or room.is_own:
-            return place / "template.yaml", is_new
-        return _variant(place, inputs, room)
+            return folder / "template.yaml", is_new
+        return _variant(folder, inputs, room)
 
 
-def _is_current(place: Path, inputs: str) -> bool:
-    """Return whether a build was made of these inputs; if not, it no longer counts as finished."""
-    stamp = place / _STAMP
+def _is_current(folder: Path, inputs: str) -> bool:
+    """Return whether a build was made of these inputs; if not, mark it as unfinished."""
+    stamp = folder / _STAMP
     if stamp.exists() and stamp.read_text() == inputs:
         return True
     stamp.unlink(missing_ok=True)
@@ -116,18 +115,17 @@ def _is_current(place: Path, inputs: str) -> bool:
 
 def _variant(base: Path, inputs: str, room: Room) -> tuple[Path, bool]:
     """Return the template of a copy of a build that holds another room's integration."""
-    place = base / "variants" / "-".join(room.partner.parent.parts[-2:])
+    folder = base / "variants" / "-".join(room.partner.parent.parts[-2:])
     inputs = f"{inputs} {_content_digest(room.partner)}"
-    if _is_current(place, inputs):
-        return place / "template.yaml", False
-    shutil.rmtree(place, ignore_errors=True)
-    shutil.copytree(base / "build", place / "build", copy_function=os.link)
-    for function in _functions(place / "build"):
-        _replace_partner(place / "build" / function, room.partner)
-        verify(place / "build" / function, architecture=base.name, partner=room.partner)
-    _pack(place, base / "build.toml")
-    (place / _STAMP).write_text(inputs)
-    return place / "template.yaml", True
+    if _is_current(folder, inputs):
+        return folder / "template.yaml", False
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(base / "build", folder / "build", copy_function=os.link)
+    for function in _functions(folder / "build"):
+        _replace_partner(folder / "build" / function, room.partner)
+        verify(folder / "build" / function, architecture=base.name, partner=room.partner)
+    _finish_packing(folder, base, inputs)
+    return folder / "template.yaml", True
 
 
 def _replace_partner(function: Path, partner: Path) -> None:
@@ -137,34 +135,35 @@ def _replace_partner(function: Path, partner: Path) -> None:
     _compile(target, target.name)
 
 
-def _pack(place: Path, definitions: Path) -> None:
-    """Zip each build once, also when several functions share it, and write the template that names the zips."""
-    template = (place / "build" / "template.yaml").read_text()
-    for definition in tomllib.loads(definitions.read_text())["function_build_definitions"].values():
+def _finish_packing(folder: Path, base: Path, inputs: str) -> None:
+    """Zip each build once, also if several functions share it; write a template with the zips, and the stamp."""
+    template = (folder / "build" / "template.yaml").read_text()
+    for definition in tomllib.loads((base / "build.toml").read_text())["function_build_definitions"].values():
         shared = definition["functions"][0]
-        _zip(place / "build" / shared, place / f"{shared}.zip")
+        _zip(folder / "build" / shared, folder / f"{shared}.zip")
         for function in definition["functions"]:
             template = re.sub(rf"(?m)^(\s+CodeUri: ){function}$", rf"\g<1>{shared}.zip", template)
-    (place / "template.yaml").write_text(template)
+    (folder / "template.yaml").write_text(template)
+    (folder / _STAMP).write_text(inputs)
 
 
-def _zip(folder: Path, target: Path) -> None:
+def _zip(folder: Path, target: Path | IO[bytes]) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for file in sorted(folder.rglob("*")):
             archive.write(file, file.relative_to(folder))
 
 
 @contextmanager
-def only_builder(place: Path) -> Iterator[None]:
-    """Let one process build at a time: SAM deletes the downloads of other builds, those under way among them."""
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / "lock").open("w") as lock:
+def only_builder(folder: Path) -> Iterator[None]:
+    """Let one process build at a time: SAM deletes the downloads of other builds, even of running ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _digest(architecture: str) -> str:
-    """Hash all that the build depends on, names and contents."""
+    """Hash the names and contents of everything that the build depends on."""
     digest = hashlib.sha256(f"{architecture} {sys.version} {_content_digest(ROOT / 'src')}".encode())
     for name in _INPUTS:
         digest.update(f"{name} {hashlib.sha256((ROOT / name).read_bytes()).hexdigest()}".encode())
@@ -172,7 +171,7 @@ def _digest(architecture: str) -> str:
 
 
 def _content_digest(folder: Path) -> str:
-    """Hash the files of a folder, names and contents."""
+    """Hash the names and contents of the files of a folder."""
     digest = hashlib.sha256()
     for path in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"):
         digest.update(str(path.relative_to(folder)).encode() + b"\0")
@@ -185,9 +184,9 @@ def _functions(folder: Path) -> list[str]:
 
 
 def _compile(folder: Path, below: str = "") -> None:
-    """Add .pyc files, which halve a cold start; checked by no timestamp, since deploying changes those.
+    """Add .pyc files, which halve a cold start. They are not checked by timestamp, because a deployment changes it.
 
-    They name the place where Lambda puts the code, and not this machine's.
+    They name the path of the code in Lambda instead of the one on this machine.
     """
     command = [
         sys.executable, "-m", "compileall", "-q", "-f", "-j", "0", "--invalidation-mode", "unchecked-hash",
@@ -197,7 +196,7 @@ def _compile(folder: Path, below: str = "") -> None:
 
 
 def main() -> int:
-    """Build for AWS, and say where the result is and how big."""
+    """Build for AWS, and print the folder and the sizes of the result."""
     parser = argparse.ArgumentParser(prog="python -m local.build.build", description="Build both functions for AWS.")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="x86_64")
     architecture = parser.parse_args().architecture
@@ -208,17 +207,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"Built and verified for {architecture} in {folder.relative_to(ROOT)}:")
-    for function, inside in sizes.items():
-        print(f"  {function}: {_described(inside, zipped=_zipped_bytes(folder / function))}")
+    for function, size in sizes.items():
+        parts = {"own code": size.own, "dependencies": size.dependencies, ".pyc": size.compiled}
+        listed = ", ".join(f"{name} {_megabytes(number)}" for name, number in parts.items())
+        zipped = _megabytes(_zipped_bytes(folder / function))
+        print(f"  {function}: {_megabytes(size.total)} MB, {zipped} MB zipped ({listed})")
     return 0
-
-
-def _described(sizes: Sizes, *, zipped: int) -> str:
-    parts = sorted(sizes.distributions.items(), key=lambda part: -part[1])
-    rest = sum(size for _, size in parts[_BIGGEST:])
-    inside = {"own code": sizes.own, **dict(parts[:_BIGGEST]), "other dependencies": rest, ".pyc": sizes.compiled}
-    listed = ", ".join(f"{name} {_megabytes(size)}" for name, size in inside.items())
-    return f"{_megabytes(sizes.total)} MB, {_megabytes(zipped)} MB zipped ({listed})"
 
 
 def _megabytes(size: int) -> str:
@@ -226,10 +220,9 @@ def _megabytes(size: int) -> str:
 
 
 def _zipped_bytes(folder: Path) -> int:
-    with tempfile.TemporaryDirectory() as place:
-        archive = Path(place, "function.zip")
+    with tempfile.TemporaryFile() as archive:
         _zip(folder, archive)
-        return archive.stat().st_size
+        return archive.tell()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Prints the template as CloudFormation sees it once the SAM transform has been applied, as JSON.
+"""Prints the template after the SAM transform, as JSON.
 
-Executed by the interpreter that has the translator: ``expand_template.py TEMPLATE REGION NAME=VALUE...``.
+Run with the interpreter of the lint environment: ``expand_template.py TEMPLATE REGION NAME=VALUE...``.
 """
 
 import json
@@ -10,16 +10,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Only its own environment has it.
+# It is installed in the lint environment only.
 from samtranslator.translator.transform import transform  # type: ignore[import-not-found]
 from samtranslator.yaml_helper import yaml_parse  # type: ignore[import-not-found]
 
 UPLOADED = "s3://bucket-of-the-code/key"
-"""Stands in for the built code: the translator wants it uploaded."""
+"""A placeholder for the code, which the translator requires to be uploaded."""
 
 
 class NoManagedPolicies:
-    """Says that SAM's short names of managed policies are unknown: the template has none."""
+    """Knows no short names of managed policies: the template has none."""
 
     def load(self) -> dict[str, str]:
         """Return the policies by name."""
@@ -36,7 +36,7 @@ def expanded(text: str, region: str, parameters: dict[str, str]) -> dict[str, An
 
 
 if __name__ == "__main__":
-    logging.disable(logging.WARNING)  # the translator misses its own metrics
+    logging.disable(logging.WARNING)  # about the translator's own metrics
     _, path, region_name, *given = sys.argv
     values = dict(pair.split("=", 1) for pair in given)
     json.dump(expanded(Path(path).read_text(), region_name, values), sys.stdout, indent=1)

@@ -1,7 +1,7 @@
-"""`make lint`: the template and the code, looked at by tools that know common mistakes.
+"""`make lint`: linters and security scanners for the template and the code.
 
-``python -m local.build.linting`` runs every tool, also after one has found something, and exits with 1 if any has.
-No dependency audit is among them: none here could tell an empty answer of its sources from a clean one.
+``python -m local.build.linting`` runs every tool, also after one has failed, and exits with 1 if any has. There is no
+dependency audit: the tools for it report success if their sources return nothing.
 """
 
 import subprocess
@@ -16,39 +16,39 @@ from types import MappingProxyType
 from local.isolation import ROOT, build_environment, tool
 
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2")
-"""Where mParticle has pods. Services differ by region, and so do the rules."""
+"""The regions of mParticle's pods. Services differ by region, and so do the rules."""
 
-UNHEEDED_RULES: Mapping[str, str] = MappingProxyType(
+IGNORED_RULES: Mapping[str, str] = MappingProxyType(
     {
-        "W2001": "the transform uses GradualDeployment up; tests/test_template.py checks that each is used",
+        "W2001": "the transform removes GradualDeployment; tests/deployment checks that each parameter is used",
     }
 )
-"""Rules of cfn-lint that are not heeded, and why. Those of checkov stand at the resource they are about."""
+"""Rules of cfn-lint that are ignored, and why. Those of checkov are ignored at the resource, in the template."""
 
-UNHEEDED_IN_CODE: Mapping[str, Mapping[str, str]] = MappingProxyType(
+IGNORED_IN_CODE: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "src": {
             "B105": "names of tokens look like passwords; ruff's S105 checks the same, with a reason at each place"
         },
         "ops": {},
         "local": {
-            "B101": "the fake partner states what it has checked before",
+            "B101": "assertions state what was checked before",
             "B105": "the local cloud's credentials are dummies",
-            "B404": "it starts programs; that is what it is for",
-            "B603": "it starts programs of its own environments, never through a shell",
+            "B404": "its purpose is to start programs",
+            "B603": "it starts programs of its own environments, without a shell",
         },
     }
 )
-"""Checks of bandit that are not heeded in a folder, and why."""
+"""Checks of bandit that are ignored in a folder, and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One look at the project.
+    """One run of a tool.
 
     Attributes:
-        purpose: what it looks for, in words.
-        command: what to run; it succeeds when there is nothing to say.
+        purpose: shown to the user.
+        command: exits with 0 if it finds nothing.
     """
 
     purpose: str
@@ -59,8 +59,8 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
     """Yield what to run, in order.
 
     Args:
-        template: the template to look at.
-        folder: where expanded templates may be put.
+        template: the template to check.
+        folder: for expanded templates.
     """
     yield Step("sam validate", (tool("sam", "sam"), "validate", "--lint", "--template-file", template))
     for region in REGIONS:
@@ -71,16 +71,16 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
         "checkov", (tool("lint", "checkov"), "--file", template, "--framework", "cloudformation", "--skip-download",
                     "--compact", "--quiet"),
     )  # fmt: skip
-    for name, unheeded in UNHEEDED_IN_CODE.items():
-        skipped = ("--skip", ",".join(unheeded)) if unheeded else ()
+    for name, ignored in IGNORED_IN_CODE.items():
+        skipped = ("--skip", ",".join(ignored)) if ignored else ()
         yield Step(f"bandit on {name}", (tool("lint", "bandit"), "--quiet", "--recursive", ROOT / name, *skipped))
 
 
 def _cfn_lint(template: Path, folder: Path, region: str, **parameters: str) -> Step:
-    """Expand the template for a region and some parameters, and return the look at the result.
+    """Expand the template for a region and parameters, and return the step that lints the result.
 
     Raises:
-        subprocess.CalledProcessError: the translator refuses the template, and has said why.
+        subprocess.CalledProcessError: the translator refuses the template, and has printed why.
     """
     given = [f"{name}={value}" for name, value in parameters.items()]
     target = folder / f"{'-'.join([region, *given])}.json"
@@ -88,13 +88,13 @@ def _cfn_lint(template: Path, folder: Path, region: str, **parameters: str) -> S
     command: list[str | Path] = [tool("lint", "python"), "-I", script, template, region, *given]
     with target.open("wb") as output:
         subprocess.run(command, check=True, stdout=output, env=build_environment())
-    rules = ("--ignore-checks", *UNHEEDED_RULES)
+    rules = ("--ignore-checks", *IGNORED_RULES)
     purpose = f"cfn-lint after the SAM transform, {', '.join([region, *given])}"
     return Step(purpose, (tool("lint", "cfn-lint"), "--regions", region, *rules, "--", target))
 
 
 def passes(step: Step) -> bool:
-    """Run a step, show what it has to say if it fails, and tell whether it succeeded."""
+    """Run a step, print its output if it fails, and return whether it succeeded."""
     started = time.monotonic()
     done = subprocess.run(
         step.command, cwd=ROOT, env=build_environment(), check=False, text=True,
@@ -108,7 +108,7 @@ def passes(step: Step) -> bool:
 
 
 def main() -> int:
-    """Run every step; a template that cannot be expanded ends the run, as the rest would only repeat it."""
+    """Run every step, unless the template cannot be expanded: the other steps would report the same."""
     with TemporaryDirectory() as folder:
         try:
             results = [passes(step) for step in steps(ROOT / "template.yaml", Path(folder))]

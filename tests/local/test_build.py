@@ -1,4 +1,4 @@
-"""A build that would fail in AWS, start slowly or carry what does not belong there is refused."""
+"""A build is refused if it would fail in AWS, start slowly, or holds other files than it should."""
 
 import importlib.util
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.build.artefact import OWN, is_current, pinned, verify
+from local.build.artefact import OWN, files_in, is_current, pinned, verify
 from local.build.build import machine_architecture, packed_build
 from local.isolation import ROOT, LocalCloudError
 
@@ -32,7 +32,7 @@ def put(source: Path, content: bytes) -> None:
 
 @pytest.fixture
 def function(tmp_path: Path) -> Path:
-    """Return a build as it should be: each pinned distribution with one module, and the project's own code."""
+    """Return a correct build: each pinned distribution with one module, and the project's own code."""
     folder = tmp_path / "SomeFunction"
     for distribution in pinned():
         module = f"{distribution.rpartition('-')[0]}_module.py"
@@ -66,7 +66,10 @@ def test_a_build_with_everything_that_ships_and_nothing_else_passes(function: Pa
     assert sizes.own == sum(
         path.stat().st_size for path in function.rglob("*.py") if path.relative_to(function).parts[0] in OWN
     )
-    assert len(sizes.distributions) == len(pinned())
+    assert sizes.dependencies == sum(
+        path.stat().st_size for path in [*function.glob("*_module.py"), *function.glob("*.dist-info/*")]
+    )
+    assert sizes.compiled == sum(path.stat().st_size for path in function.rglob("*.pyc"))
 
 
 def change_source(folder: Path) -> None:
@@ -77,17 +80,17 @@ FAULTS: list[tuple[Callable[[Path], object], str]] = [
     (lambda folder: without(folder, "pydantic"), r"lacks pydantic-[\d.]+"),
     (lambda folder: rebuilt_with(folder, "pytest", "9.2.0", module="pytest.py"), r"holds pytest-9\.2\.0, which"),
     (lambda folder: rebuilt_with(folder, "boto3", "1.0", module="old.py"), "holds more than one boto3"),
-    (lambda folder: put(folder / "botocore" / "client.py", b"pass"), r"of nothing that ships: botocore/client\.py"),
-    (lambda folder: put(folder / "tests" / "test_app.py", b"pass"), r"of nothing that ships: tests/test_app\.py"),
+    (lambda folder: put(folder / "botocore" / "client.py", b"pass"), r"of no dependency: botocore/client\.py"),
+    (lambda folder: put(folder / "tests" / "test_app.py", b"pass"), r"of no dependency: tests/test_app\.py"),
     (lambda folder: put(folder / PACKAGE / "test_x.py", b"pass"), rf"holds tests: {PACKAGE}/test_x\.py"),
     (lambda folder: put(folder / PACKAGE / "tests" / "x.py", b"pass"), rf"holds tests: {PACKAGE}/tests/x\.py"),
-    (lambda folder: (folder / "events.json").write_text("{}"), r"of nothing that ships: events\.json"),
+    (lambda folder: (folder / "events.json").write_text("{}"), r"of no dependency: events\.json"),
     (lambda folder: (folder / PACKAGE / "errors.py").unlink(), rf"lacks {PACKAGE}/errors\.py"),
     (
         lambda folder: bytecode_path(folder / PACKAGE / "firehose.py").unlink(),
         rf"is not compiled: {PACKAGE}/firehose\.py",
     ),
-    (change_source, rf"not of their source by unchecked hash: {PACKAGE}/firehose\.py"),
+    (change_source, rf"not compiled from their source with an unchecked hash: {PACKAGE}/firehose\.py"),
     (lambda folder: (folder / PACKAGE / "a.so").write_bytes(ELF_FOR_X86_64), rf"is not for arm64: {PACKAGE}/a\.so"),
 ]
 
@@ -118,13 +121,13 @@ def test_a_faulty_build_is_refused_by_name(function: Path, spoil: Callable[[Path
         pytest.param(b"", False, id="empty"),
     ],
 )
-def test_only_bytecode_that_needs_no_look_at_its_source_is_current(content: bytes, current: bool) -> None:
+def test_only_bytecode_of_this_source_with_an_unchecked_hash_is_current(content: bytes, current: bool) -> None:
     assert is_current(content, b"pass") is current
 
 
 @pytest.mark.cloud
 @pytest.mark.parametrize("function", ["HandlerFunction", "WorkerFunction"])
-def test_what_sam_builds_passes_and_names_no_folder_of_this_machine(function: str) -> None:
+def test_what_sam_builds_passes_and_names_no_path_of_this_machine(function: str) -> None:
     folder = packed_build(machine_architecture())[0].parent / "build" / function
     verify(folder, architecture=machine_architecture())
     compiled = bytecode_path(folder / PACKAGE / "firehose.py").read_bytes()
@@ -136,4 +139,5 @@ def test_what_sam_builds_passes_and_names_no_folder_of_this_machine(function: st
 def test_what_is_uploaded_is_what_was_built() -> None:
     archive = packed_build(machine_architecture())[0].with_name("HandlerFunction.zip")
     folder = archive.parent / "build" / "HandlerFunction"
+    assert files_in(archive) == files_in(folder)
     assert verify(archive, architecture=machine_architecture()) == verify(folder, architecture=machine_architecture())
