@@ -12,6 +12,7 @@ A room's code is imported from its folder under a name of its own: no tool of th
 
 import importlib
 import importlib.util
+import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,13 +82,16 @@ class Room:
         Raises:
             LocalCloudError: there is none.
         """
-        api: FakeApi = _imported(self.fake_api_folder).FakeApi()
+        make = getattr(_imported(self.fake_api_folder), "FakeApi", None)
+        if make is None:
+            raise LocalCloudError(f"{self.fake_api_folder / '__init__.py'} does not define FakeApi")
+        api: FakeApi = make()
         return api
 
 
 def _imported(folder: Path, module: str = "") -> ModuleType:
     """Import a package from its folder, or a module of it, under a name that nothing else has."""
-    name = "_".join(("room", *folder.parts[-3:])).replace("-", "_")
+    name = "room" + re.sub(r"\W", "_", str(folder))
     if name not in sys.modules:
         init = folder / "__init__.py"
         spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])
@@ -95,5 +99,9 @@ def _imported(folder: Path, module: str = "") -> ModuleType:
             raise LocalCloudError(f"{folder} is not a package: __init__.py is missing")
         package = importlib.util.module_from_spec(spec)
         sys.modules[name] = package
-        spec.loader.exec_module(package)
+        try:
+            spec.loader.exec_module(package)
+        except BaseException:
+            del sys.modules[name]
+            raise
     return importlib.import_module(f"{name}.{module}") if module else sys.modules[name]

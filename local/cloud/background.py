@@ -175,7 +175,7 @@ class BackgroundCloud:
         with self.partner_log.open("w") as log:
             while True:
                 for request in partner.requests[logged:]:
-                    log.write(f"{request.method} {request.path} -> {request.status or 'no response yet'}\n")
+                    log.write(f"{request.line()}\n")
                     logged += 1
                 log.flush()
                 bridge.listen()

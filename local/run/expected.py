@@ -1,9 +1,20 @@
 """What the partner must receive for a request: it follows from the integration's own calls."""
 
+import json
 from collections.abc import Iterator, Mapping
+from itertools import batched
 
+from local.partner.contract import Contract, ContractError
+from local.partner.fake_api import FakeApi
 from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.integration import Audiences, Integration, MembershipChange, MembershipTarget, PartnerCall
+from mparticle_firehose.integration import (
+    Audiences,
+    Integration,
+    JsonObject,
+    MembershipChange,
+    MembershipTarget,
+    PartnerCall,
+)
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
@@ -13,18 +24,26 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 
-type Route = tuple[str, str]
-"""A method and a path."""
-
 _SERIALIZER = Serializer()
 
 
-def expected_routes(integration: Integration, content: Mapping[str, object]) -> set[Route]:
-    """Return method and path of each call that a request causes; empty for one that cannot be read or delivered."""
+def is_offered(integration: Integration, kind: str) -> bool:
+    """Return whether the integration has the part that a request of this type needs. mParticle sends it no others."""
+    parts = {
+        "event_processing_request": integration.events,
+        "audience_subscription_request": integration.audiences,
+        "audience_membership_change_request": integration.audiences,
+        "dsr_processing_request": integration.erasures,
+    }
+    return kind not in parts or parts[kind] is not None
+
+
+def expected_calls(integration: Integration, content: Mapping[str, object]) -> list[PartnerCall]:
+    """Return the calls that a request causes; empty for one that cannot be read or delivered."""
     try:
-        return {(call.method, call.path) for call in calls_for(integration, content)}
+        return calls_for(integration, content)
     except FirehoseError:
-        return set()
+        return []
 
 
 def calls_for(integration: Integration, content: Mapping[str, object]) -> list[PartnerCall]:
@@ -34,6 +53,20 @@ def calls_for(integration: Integration, content: Mapping[str, object]) -> list[P
         FirehoseError: it cannot be read, or not be delivered.
     """
     return [call for call in _calls(integration, _SERIALIZER.parse(content)) if call]
+
+
+def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
+    """Return the rules of a fake API that a call breaks, without sending it: fields and rules, never values."""
+    encoded = call.encoded_body()
+    body = json.loads(encoded) if encoded else None
+    headers = dict([call.auth.header()]) | {"Content-Type": "application/json", "Idempotency-Key": "any"}
+    try:
+        operation, target = Contract(api.document).find(call.method, call.path)
+        operation.credentials(headers)
+        parameters = operation.check(target, headers, body)
+    except ContractError as error:
+        return [error.rule]
+    return list(api.violations(operation.id, parameters, body))
 
 
 def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall | None]:
@@ -49,9 +82,10 @@ def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCal
 
 
 def _members_calls(audiences: Audiences, request: AudienceMembershipChangeRequest) -> Iterator[PartnerCall]:
-    by_target: dict[MembershipTarget, list[MembershipChange]] = {}
+    items: dict[MembershipTarget, list[JsonObject]] = {}
     for change in audiences.membership_changes(request):
         if isinstance(change, MembershipChange):
-            by_target.setdefault(change.target, []).append(change)
-    for target, changes in by_target.items():
-        yield audiences.members_call(target, [change.item for change in changes])
+            items.setdefault(change.target, []).append(change.item)
+    for target, changes in items.items():
+        for batch in batched(changes, audiences.max_changes_per_call, strict=False):
+            yield audiences.members_call(target, batch)

@@ -1,7 +1,7 @@
 """Shows what became of the messages. Names, counts and ids of audiences only: no identity, no attribute, no key."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -16,6 +16,7 @@ from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
     AudienceSubscriptionResponse,
     ModuleRegistrationResponse,
+    Response,
     Serializer,
 )
 
@@ -43,8 +44,14 @@ def show(run: Run, out: Console) -> None:
         for problem in run.problems:
             out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
     else:
-        number = len(run.results)
-        out.print("The message arrived." if number == 1 else f"All {number} messages arrived.", style="bold green")
+        out.print(_verdict(run.results), style="bold green")
+
+
+def _verdict(results: Sequence[Result]) -> str:
+    sent = sum(result.answer is not None for result in results)
+    arrived = {0: "Nothing was sent.", 1: "The message arrived."}.get(sent, f"All {sent} messages arrived.")
+    left = len(results) - sent
+    return f"{arrived} Not offered by the integration: {left}." if left else arrived
 
 
 def _table(results: Iterable[Result]) -> Table:
@@ -53,27 +60,39 @@ def _table(results: Iterable[Result]) -> Table:
     table.add_column("ms", justify="right")
     table.add_column("Queued")
     table.add_column("The partner received")
-    for number, result in enumerate(results):
-        # The emulator unpacks the function for its first call, which says nothing about AWS.
-        took = "(start)" if number == 0 else f"{result.answer.milliseconds:.0f}"
+    is_first = True
+    for result in results:
         table.add_row(
             result.message.name,
             _answer_text(result.answer),
-            took,
+            _milliseconds(result.answer, is_first=is_first),
             "\n".join(f"{count}{_TIMES} {name}" for name, count in result.queued.items()) or "-",
             "\n".join(_calls(result.calls)) or "-",
             style="red" if result.problems else None,
         )
+        is_first = is_first and result.answer is None
     return table
 
 
-def _answer_text(answer: Answer) -> str:
+def _milliseconds(answer: Answer | None, *, is_first: bool) -> str:
+    """Return how long the answer took. For the first one the emulator unpacks the function, unlike AWS."""
+    if answer is None:
+        return "-"
+    return "(start)" if is_first else f"{answer.milliseconds:.0f}"
+
+
+def _answer_text(answer: Answer | None) -> str:
+    if answer is None:
+        return "not offered"
     if answer.failed:
         return "error, see below"
     try:
-        response = _SERIALIZER.parse_response(answer.payload)
+        return _response_text(_SERIALIZER.parse_response(answer.payload))
     except FirehoseError:
         return "not valid, see below"
+
+
+def _response_text(response: Response) -> str:
     match response:
         case ModuleRegistrationResponse():
             return escape(f"{response.name} {response.version}: {_abilities(response)}")
@@ -99,7 +118,7 @@ def _calls(calls: Iterable[ReceivedRequest]) -> Iterable[str]:
     counts: Counter[tuple[str, str]] = Counter()
     contents: dict[tuple[str, str], Counter[str]] = {}
     for call in calls:
-        key = (f"{call.method} {call.path}", "" if _is_done(call) else f" → {call.status or 'connection lost'}")
+        key = (f"{call.method} {call.route}", "" if _is_done(call) else f" → {call.status or 'connection lost'}")
         counts[key] += 1
         contents.setdefault(key, Counter()).update(_content(call))
     for key, count in counts.items():

@@ -3,19 +3,19 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from local.cloud.cloud import Answer
+from local.partner.faults import SUCCESSES
 from local.partner.server import PartnerServer, ReceivedRequest
-from local.run.expected import Route, expected_routes
+from local.run.expected import expected_calls, is_offered
 from local.run.messages import Message
 from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.integration import Integration
+from mparticle_firehose.integration import Integration, PartnerCall
 from mparticle_firehose.protocol import Serializer
 
 _SERIALIZER = Serializer()
-_DONE = frozenset({200, 201, 202, 204})
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,17 @@ class Result:
 
     Attributes:
         message: what was sent.
-        answer: what the handler returned.
+        answer: what the handler returned; None if the integration does not offer such messages: it was not sent then.
         calls: what the partner received for it.
         queued: how many messages it put through each queue, by the queue's name.
         problems: why it did not arrive as it should; empty when all is well.
     """
 
     message: Message
-    answer: Answer
-    calls: tuple[ReceivedRequest, ...]
-    queued: Counter[str]
-    problems: tuple[str, ...]
+    answer: Answer | None = None
+    calls: tuple[ReceivedRequest, ...] = ()
+    queued: Counter[str] = field(default_factory=Counter)
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,10 @@ def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Messa
     results: list[Result] = []
     summary: Mapping[str, Mapping[str, object]] = {}
     for message in messages:
-        results.append(_send(cloud, partner, message, expected_routes(integration, message.content)))
+        if is_offered(integration, message.kind):
+            results.append(_send(cloud, partner, message, expected_calls(integration, message.content)))
+        else:
+            results.append(Result(message))
         if not message.removes_audience:
             summary = partner.summary()
     dead_letters = cloud.dead_letters()
@@ -97,13 +100,13 @@ def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Messa
     return Run(tuple(results), summary, dead_letters, problems)
 
 
-def _send(cloud: Deployment, partner: PartnerServer, message: Message, expected: set[Route]) -> Result:
+def _send(cloud: Deployment, partner: PartnerServer, message: Message, expected: Sequence[PartnerCall]) -> Result:
     calls_before, processed_before = len(partner.requests), cloud.processed_messages()
     answer = cloud.invoke(message.payload)
     settled = cloud.settle()
     calls = partner.requests[calls_before:]
     queued = cloud.processed_messages() - processed_before
-    problems = [*_answer_problems(message, answer), *_delivery_problems(expected, calls)]
+    problems = [*_answer_problems(message, answer), *_delivery_problems(expected, calls, partner)]
     if not settled:
         left = ", ".join(f"{count} in {name}" for name, count in cloud.backlog().items() if count)
         problems.append(f"the queues did not drain in time ({left})")
@@ -131,6 +134,16 @@ def error_text(answer: Answer) -> str:
     return str(content.get("errorMessage") or content.get("errorType") or "without a message")
 
 
-def _delivery_problems(expected: set[Route], calls: Sequence[ReceivedRequest]) -> list[str]:
-    arrived = {(call.method, call.path) for call in calls if call.status in _DONE}
-    return [f"the partner accepted no {method} {path}" for method, path in sorted(expected - arrived)]
+def _delivery_problems(
+    expected: Sequence[PartnerCall], received: Sequence[ReceivedRequest], partner: PartnerServer
+) -> list[str]:
+    """Name the expected calls that the partner did not accept, without the ids in their paths."""
+    missing = (call for call in expected if not any(_is_done(request, call) for request in received))
+    routes = (f"{call.method} {partner.contract.route(call.path)}" for call in missing)
+    return [f"the partner accepted no {route}" for route in dict.fromkeys(routes)]
+
+
+def _is_done(request: ReceivedRequest, call: PartnerCall) -> bool:
+    if request.status is None or (request.method, request.path) != (call.method, call.path):
+        return False
+    return request.status in SUCCESSES or request.status in call.done_statuses

@@ -18,7 +18,7 @@ from local.cloud.deployment import Deployment, environments
 from local.cloud.http_endpoint import TOKEN, ask, local_url
 from local.cloud.ministack import MiniStack
 from local.isolation import ROOT
-from local.run.expected import expected_routes
+from local.run.expected import expected_calls
 from local.run.messages import Message, messages_in
 from mparticle_firehose.protocol import Serializer
 from tests.conftest import SAMPLE
@@ -378,8 +378,8 @@ def test_mparticle_drives_the_alias_and_everything_arrives_where_the_update_said
     assert waits_until_empty(life.deployment, "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
     calls = life.partner.requests
     arrived = {(call.method, call.path) for call in calls if call.status in {200, 201, 202, 204}}
-    expected = {route for message in messages for route in expected_routes(INTEGRATION, message.content)}
-    missing = expected - arrived
+    expected = [call for message in messages for call in expected_calls(INTEGRATION, message.content)]
+    missing = {(call.method, call.path) for call in expected} - arrived
     assert missing == set()
     assert (life.former_partner.requests, life.partner.violations) == ((), ())
 

@@ -70,7 +70,12 @@ def caller(partner: SamplePartner) -> Iterator[Caller]:
     [
         pytest.param({"Idempotency-Key": "k"}, 401, "X-Sample-Token: must be present", id="no-key"),
         pytest.param({"X-Sample-Token": " "}, 401, "X-Sample-Token: must be present", id="empty-key"),
-        pytest.param({"Content-Type": "text/plain"}, 400, "body: Content-Type must be application/json", id="no-json"),
+        pytest.param(
+            {"X-Sample-Token": KEY, "Content-Type": "text/plain"},
+            400,
+            "body: Content-Type must be application/json",
+            id="no-json",
+        ),
     ],
 )
 def test_a_missing_header_is_refused(
@@ -193,7 +198,7 @@ def test_neither_key_nor_person_shows_when_a_request_is_printed(partner: SampleP
     request = partner.requests[0]
     assert request.headers["X-Sample-Token"] == KEY
     assert cast("dict[str, object]", request.body) == ERASURE_BODY
-    assert repr(request) == "ReceivedRequest(method='POST', path='/forget', status=202)"
+    assert repr(request) == "ReceivedRequest(method='POST', route='/forget', status=202)"
 
 
 def test_concurrent_callers_lose_nothing(partner: SamplePartner) -> None:

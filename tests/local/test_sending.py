@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -13,10 +14,12 @@ from rich.console import Console
 
 from local.cloud.cloud import Answer
 from local.isolation import LocalCloudError
-from local.run.expected import expected_routes
+from local.run.expected import broken_rules, expected_calls, is_offered
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show
 from local.run.sending import Run, send_all
+from mparticle_firehose.integration import Bearer, Header, PartnerCall
+from tests.sample.fake_api import FakeApi
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
 
@@ -39,6 +42,7 @@ EVENTS_CALL: dict[str, object] = {
     "events": [{"kind": "custom_event", "at": 1}],
 }
 ACCOUNT = EVENTS["account"]
+TO_SEGMENT = PartnerCall(method="DELETE", path="/segments/unknown", auth=Header("X-Sample-Token", "canary-key"))
 
 
 def message(content: dict[str, object], name: str = "sample") -> Message:
@@ -147,13 +151,60 @@ MEMBERSHIP: dict[str, object] = {
 def test_the_calls_that_the_partner_must_get_are_the_integrations_own(
     content: dict[str, object], calls: set[tuple[str, str]]
 ) -> None:
-    assert expected_routes(INTEGRATION, content) == calls
+    assert {(call.method, call.path) for call in expected_calls(INTEGRATION, content)} == calls
 
 
-def test_what_an_integration_does_not_offer_causes_no_calls() -> None:
-    without = replace(INTEGRATION, events=None, audiences=None, erasures=None)
+def test_more_changes_than_a_call_carries_are_several_calls() -> None:
+    assert INTEGRATION.audiences
+    small = replace(INTEGRATION, audiences=replace(INTEGRATION.audiences, max_changes_per_call=1))
+    twice = {**MEMBERSHIP, "user_profiles": [*MEMBERSHIP["user_profiles"], *MEMBERSHIP["user_profiles"]]}  # type: ignore[misc]  # a list
 
-    assert [expected_routes(without, content) for content in (EVENTS, MEMBERSHIP, subscription("add"))] == [set()] * 3
+    assert [len(expected_calls(small, content)) for content in (MEMBERSHIP, twice)] == [2, 4]
+
+
+WITHOUT = replace(INTEGRATION, events=None, audiences=None, erasures=None)
+
+
+@pytest.mark.parametrize(
+    "content", [EVENTS, MEMBERSHIP, subscription("add"), {"type": "dsr_processing_request", "account": ACCOUNT}],
+    ids=lambda content: content["type"],
+)  # fmt: skip
+def test_what_an_integration_does_not_offer_causes_no_calls(content: dict[str, object]) -> None:
+    kind = str(content["type"])
+
+    assert (is_offered(INTEGRATION, kind), is_offered(WITHOUT, kind)) == (True, False)
+    assert expected_calls(WITHOUT, content) == []
+
+
+@pytest.mark.parametrize("kind", ["module_registration_request", "something_new"])
+def test_every_integration_registers_and_unknown_messages_are_sent_to_be_refused(kind: str) -> None:
+    assert is_offered(WITHOUT, kind)
+
+
+@pytest.mark.parametrize(
+    ("changed", "rules"),
+    [
+        pytest.param({}, [], id="valid"),
+        pytest.param({"body": {}}, ["account: is required"], id="body"),
+        pytest.param({"path": "/nowhere"}, ["path: is unknown"], id="path"),
+        pytest.param({"auth": Bearer("canary-key")}, ["X-Sample-Token: must be present"], id="auth"),
+    ],
+)
+def test_a_call_is_checked_against_the_rules_of_the_api_without_being_sent(
+    changed: dict[str, Any], rules: list[str]
+) -> None:
+    (call,) = expected_calls(INTEGRATION, EVENTS)
+
+    assert broken_rules(FakeApi(), replace(call, **changed)) == rules
+
+
+def test_the_rules_that_no_document_can_say_are_checked_as_well() -> None:
+    call, _ = expected_calls(INTEGRATION, MEMBERSHIP)
+    assert call.body
+    changes = call.body["changes"]
+
+    assert broken_rules(FakeApi(), call) == []
+    assert broken_rules(FakeApi(), replace(call, body={**call.body, "changes": [*changes, *changes]})) != []  # type: ignore[misc]  # a list
 
 
 @pytest.mark.parametrize(
@@ -185,6 +236,34 @@ def test_a_call_that_the_partner_refused_does_not_count(partner: SamplePartner) 
     partner.script("/track", [503])
     run = sent(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
     assert run.problems == ("sample: the partner accepted no POST /track",)
+
+
+def test_a_call_to_another_resource_does_not_count(partner: SamplePartner) -> None:
+    elsewhere = replace(INTEGRATION, events=lambda _request: TO_SEGMENT)
+    run = send_all(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)], elsewhere)
+    assert run.problems == ("sample: the partner accepted no DELETE /segments/{id}",)
+
+
+@pytest.mark.parametrize(("statuses", "problems"), [({404}, 0), (set(), 1)], ids=["done", "not-done"])
+def test_a_refusal_that_means_success_for_the_call_counts(
+    partner: SamplePartner, statuses: set[int], problems: int
+) -> None:
+    integration = replace(INTEGRATION, events=lambda _request: replace(TO_SEGMENT, done_statuses=frozenset(statuses)))
+    headers = {"X-Sample-Token": "canary-key"}
+    deletion = f"{partner.url}{TO_SEGMENT.path}"
+    deployment = DeploymentDouble(
+        EVENTS_ANSWER, calls=lambda: urllib3.request("DELETE", deletion, headers=headers, retries=False).status
+    )
+    run = send_all(deployment, partner, [message(EVENTS)], integration)
+    assert ([call.status for call in partner.requests], len(run.problems)) == ([404], problems)
+
+
+def test_a_message_that_the_integration_does_not_offer_is_not_sent(partner: SamplePartner) -> None:
+    run = send_all(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)], WITHOUT)
+
+    assert (run.problems, run.results[0].answer, partner.requests) == ((), None, ())
+    assert "not offered" in printed(run)
+    assert "Nothing was sent. Not offered by the integration: 1." in printed(run)
 
 
 def test_a_broken_contract_is_a_problem(partner: SamplePartner) -> None:
@@ -237,8 +316,24 @@ def test_the_report_shows_counts_and_never_a_key_an_identity_or_an_attribute(
     partner: SamplePartner, answer: object, failed: bool, verdict: str
 ) -> None:
     deployment = DeploymentDouble(answer, calls=events_call(partner), failed=failed)
-    printed = io.StringIO()
-    show(sent(deployment, partner, [message(EVENTS)]), Console(file=printed, width=160))
-    assert "1\N{MULTIPLICATION SIGN} POST /track (1 events)" in printed.getvalue()
-    assert verdict in printed.getvalue()
-    assert [canary for canary in CANARIES if canary in printed.getvalue()] == []
+    text = printed(sent(deployment, partner, [message(EVENTS)]))
+    assert "1\N{MULTIPLICATION SIGN} POST /track (1 events)" in text
+    assert verdict in text
+    assert [canary for canary in CANARIES if canary in text] == []
+
+
+def test_the_report_shows_the_paths_of_the_document_without_their_values(partner: SamplePartner) -> None:
+    headers = {"X-Sample-Token": "canary-key"}
+    deployment = DeploymentDouble(
+        EVENTS_ANSWER,
+        calls=lambda: urllib3.request("DELETE", f"{partner.url}/segments/canary-id", headers=headers, retries=False),
+    )
+    text = printed(sent(deployment, partner, [message(EVENTS)]))
+    assert "1\N{MULTIPLICATION SIGN} DELETE /segments/{id} → 404" in text
+    assert "canary" not in text
+
+
+def printed(run: Run) -> str:
+    out = io.StringIO()
+    show(run, Console(file=out, width=160))
+    return out.getvalue()

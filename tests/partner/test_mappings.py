@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from local.partner.contract import Contract, Refusal
 from local.rooms import Room
+from local.run.expected import broken_rules
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import Bearer, JsonObject, MembershipChange, PartnerCall, UndeliverableChange
 from mparticle_firehose.protocol import (
@@ -29,19 +29,6 @@ KEY = "canary-secret-live-4242"
 
 
 load_event = partial(load_from, Room.of().events)
-CONTRACT = Contract(FakeApi.document)
-HEADERS = {"Idempotency-Key": "any"}
-
-
-def broken_rules(call: PartnerCall) -> list[str]:
-    """Return what the partner's API has against a call."""
-    found = CONTRACT.find(call.method, call.path)
-    assert not isinstance(found, Refusal)
-    operation, parameters = found
-    encoded = call.encoded_body()
-    body = json.loads(encoded) if encoded else None
-    broken = list(CONTRACT.problems(operation, HEADERS, body))
-    return broken or list(FakeApi().violations(operation.name, parameters, body or {}))
 
 
 def call_of(message: Json) -> PartnerCall:
@@ -90,11 +77,11 @@ class TestEvents:
         call = call_of(load_event(name))
 
         assert (call.method, call.path, call.auth) == ("POST", "/v1/events", Bearer(KEY))
-        assert broken_rules(call) == []
+        assert broken_rules(FakeApi(), call) == []
 
     @pytest.mark.parametrize("kind", EventType)
     def test_an_event_with_nothing_but_its_type_is_mapped(self, kind: EventType) -> None:
-        assert broken_rules(call_of(with_events({"type": kind.value}))) == []
+        assert broken_rules(FakeApi(), call_of(with_events({"type": kind.value}))) == []
 
     def test_notifications_come_before_events(self) -> None:
         message = load_event("event_processing_request")
@@ -179,7 +166,7 @@ class TestSubscriptions:
 
         assert call
         assert (call.method, call.path, call.auth) == (method, path, Bearer(KEY))
-        assert broken_rules(call) == []
+        assert broken_rules(FakeApi(), call) == []
 
     def test_an_update_without_the_partners_id_creates_the_audience(self) -> None:
         message = load_event("audience_subscription_update", audience_subscription_settings={})
@@ -210,7 +197,7 @@ class TestMemberships:
         ]
 
         assert len(calls) == len(changes) > 3
-        assert [rule for call in calls for rule in broken_rules(call)] == []
+        assert [rule for call in calls for rule in broken_rules(FakeApi(), call)] == []
 
     @pytest.mark.parametrize(
         ("action", "expected"),
@@ -271,7 +258,7 @@ class TestMemberships:
             "mpid": "77007001",
             "identities": {"AcmeEngage_UserId": "canary-acme", "$cookie_sync_id": "canary-cookie"},
         }
-        assert broken_rules(members_call(change.target, [change.item])) == []
+        assert broken_rules(FakeApi(), members_call(change.target, [change.item])) == []
 
     def test_each_change_knows_its_place_in_the_request(self) -> None:
         changes = changes_of(audience(None), audience("add"), audience("delete"))
@@ -289,7 +276,7 @@ def test_an_erasure_names_everyone_that_mparticle_names() -> None:
 
     call = erasure_call(parsed(DsrProcessingRequest, message))
 
-    assert broken_rules(call) == []
+    assert broken_rules(FakeApi(), call) == []
     assert call.body
     assert call.body["identities"] == {"email": "canary-pii", "other6": "x", "other2": "o"}
     assert call.auth == Bearer(KEY)

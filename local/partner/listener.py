@@ -1,0 +1,166 @@
+"""The HTTP side of a fake API: one thread a connection, bodies as JSON, and connections that can be lost."""
+
+import json
+import socket
+import struct
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Protocol, override
+
+MAX_BODY_BYTES = 8 * 1024 * 1024
+
+
+@dataclass
+class ReceivedRequest:
+    """One request as it came in.
+
+    Attributes:
+        method: of HTTP.
+        path: with its query. Never shown: it may hold the id of a person.
+        headers: those that are recorded, by their names in the contract. Never shown: they hold the credentials.
+        body: the parsed JSON, or None. Never shown: it holds personal data.
+        route: the path as the contract has it, without the values of its parameters.
+        status: of the answer; None while there is none, and for good if the connection was lost.
+    """
+
+    method: str
+    path: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    body: object = field(repr=False)
+    route: str = ""
+    status: int | None = None
+
+    def line(self) -> str:
+        """Return a line for a log, without any of the content."""
+        return f"{self.method} {self.route} -> {self.status or 'no response yet'}"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        status: of HTTP.
+        body: its JSON; None for an empty one.
+        headers: beside the usual ones.
+    """
+
+    status: int
+    body: object = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Responder(Protocol):
+    """What answers the requests."""
+
+    def received(self, method: str, path: str, headers: Message) -> ReceivedRequest:
+        """Return the request without its body, with the headers that are to be kept."""
+
+    def respond(self, request: ReceivedRequest) -> Reply | None:
+        """Return the answer; None loses the connection."""
+
+    def refuse(self, request: ReceivedRequest, status: int, rule: str) -> Reply:
+        """Return the answer to a request that cannot be read."""
+
+
+class Listener(ThreadingHTTPServer):
+    """Listens on the loopback interface; port 0 picks a free one."""
+
+    daemon_threads = False  # joined on close, so that no thread outlives its test
+    request_queue_size = 256
+
+    def __init__(self, responder: Responder, port: int) -> None:
+        self.responder = responder
+        self.accepted = 0
+        self._connections: set[socket.socket] = set()
+        self._connections_lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @override
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)  # noqa: S101 - the base class knows datagrams too
+        with self._connections_lock:
+            self._connections.add(request)
+            self.accepted += 1
+        super().process_request(request, client_address)
+
+    @override
+    def close_request(self, request: object) -> None:
+        assert isinstance(request, socket.socket)  # noqa: S101 - as above
+        with self._connections_lock:
+            self._connections.discard(request)
+        super().close_request(request)
+
+    @override
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Ignore callers that hang up: those with a deadline do."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # the base class is narrower here
+
+    def drop_connections(self) -> None:
+        """Wake the threads that wait for the next request of an idle connection."""
+        with self._connections_lock:
+            for connection in self._connections:
+                _shut_down(connection)
+
+
+def _shut_down(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the caller has closed it already
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body in one packet
+    server: Listener
+
+    def _serve(self) -> None:
+        responder = self.server.responder
+        request = responder.received(self.command, self.path, self.headers)
+        try:
+            request.body = self._read_body()
+        except ValueError as error:
+            self.close_connection = True
+            self._send(responder.refuse(request, 400, f"body: {error}"))
+            return
+        reply = responder.respond(request)
+        self._send(reply) if reply else self._lose_connection()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class looks for these names
+
+    def _read_body(self) -> object:
+        length = int(self.headers.get("Content-Length") or 0)
+        if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
+            raise ValueError("must have a Content-Length of at most 8 MiB")
+        raw = self.rfile.read(length)
+        try:
+            return json.loads(raw) if raw else None
+        except ValueError:
+            raise ValueError("must be JSON") from None
+
+    def _send(self, reply: Reply) -> None:
+        content = b"" if reply.body is None else json.dumps(reply.body).encode()
+        self.send_response(reply.status)
+        for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+            self.send_header(name, value)
+        if reply.status != 204:  # noqa: PLR2004 - the status that has no body
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _lose_connection(self) -> None:
+        """End with a reset, which no caller can take for an answer as it could an orderly close."""
+        self.close_connection = True
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    @override
+    def log_message(self, format: str, *args: object) -> None:
+        """Print nothing: what came in is kept."""
