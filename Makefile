@@ -1,9 +1,10 @@
-# make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin)
+# make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin;
+#                    PARTNER=folder for the integration of an example)
 # make test          the whole gate: format, lint, import rules, types, tests
-# make lint          its static part, and what linters and scanners say of the template and the code
-# make format        put the code into shape
+# make lint          its static part, and linters and scanners for the template and the code
+# make format        formats the code
 # make bench         measures, prints and keeps the figures (BENCH="cold_start warm_cpu" for some)
-# make bench-report  puts what was measured last into docs/performance.md
+# make bench-report  writes the last figures into docs/performance.md
 # make build         the build that `sam deploy` takes to AWS (ARCHITECTURE=x86_64 or arm64)
 # make up            the same local cloud, in the background: for boto3, the AWS CLI, sam local (may be repeated)
 # make invoke        sends it a message: EVENT=file, or EVENT=- for stdin

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import hypothesis
 import pytest
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
@@ -31,6 +32,10 @@ from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
 
 pytest_plugins = ["tests.clouds", "tests.distribution"]
+
+# A machine with other work to do must not fail a test: nothing here asserts how long something takes.
+hypothesis.settings.register_profile("without deadline", deadline=None)
+hypothesis.settings.load_profile("without deadline")
 
 SAMPLE = Room.of("tests/sample")
 EVENTS = SAMPLE.events

@@ -13,7 +13,7 @@ YOURS = ("src/app.py", "src/partner", "tests/partner", "events", "registration.j
 """What docs/upgrading.md lists as the user's."""
 
 FRAMEWORK = ("src/mparticle_firehose", "local", "ops", "bench", "tests")
-REFERENCE_PARTNER = ("acme", "/v1/events", "/v1/audiences", "/v1/erasures", "partneraudienceid", '"apikey"')
+REFERENCE_PARTNER = ("acme", "/v1/events", "/v1/audiences", "/v1/erasures", "partneraudienceid")
 
 
 def files(*folders: str) -> list[Path]:
