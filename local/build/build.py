@@ -199,20 +199,28 @@ def main() -> int:
     """Build for AWS, and print the folder and the sizes of the result."""
     parser = argparse.ArgumentParser(prog="python -m local.build.build", description="Build both functions for AWS.")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="x86_64")
-    architecture = parser.parse_args().architecture
-    folder = ROOT / ".aws-sam" / "build"
+    parser.add_argument("--packed", action="store_true", help="build for this machine's local cloud instead, if needed")
+    options = parser.parse_args()
     try:
-        sizes = build(folder, environment="default", architecture=architecture)
+        if options.packed:
+            packed_build(machine_architecture())
+        else:
+            _build_for_aws(options.architecture)
     except LocalCloudError as error:
         print(error, file=sys.stderr)
         return 1
+    return 0
+
+
+def _build_for_aws(architecture: str) -> None:
+    folder = ROOT / ".aws-sam" / "build"
+    sizes = build(folder, environment="default", architecture=architecture)
     print(f"Built and verified for {architecture} in {folder.relative_to(ROOT)}:")
     for function, size in sizes.items():
         parts = {"own code": size.own, "dependencies": size.dependencies, ".pyc": size.compiled}
         listed = ", ".join(f"{name} {_megabytes(number)}" for name, number in parts.items())
         zipped = _megabytes(_zipped_bytes(folder / function))
         print(f"  {function}: {_megabytes(size.total)} MB, {zipped} MB zipped ({listed})")
-    return 0
 
 
 def _megabytes(size: int) -> str:

@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,9 @@ ENV_FILE = ROOT / "local" / "env.json"
 EMPTY = {"type": "event_processing_request", "events": []}
 
 
-def sam_environment(env_file: Path | None = None) -> dict[str, str]:
-    """Return what the SAM CLI sets for the handler."""
+@cache
+def sam_environment(env_file: Path | None = None) -> Mapping[str, str]:
+    """Return what the SAM CLI sets for the handler; it takes seconds to start."""
     command = [
         str(tool("sam", "python")),
         "tests/local/sam_environment.py",
@@ -36,7 +38,7 @@ def sam_environment(env_file: Path | None = None) -> dict[str, str]:
     return variables
 
 
-def answer(environment: dict[str, str], *events: Json) -> list[Json]:
+def answer(environment: Mapping[str, str], *events: Json) -> list[Json]:
     """Return what a new environment answers to each event."""
     function = packed_build(machine_architecture(), SAMPLE)[0].parent / "build" / "HandlerFunction"
     with LambdaRuntime(function, "app.handler", environment=environment) as runtime:
@@ -113,4 +115,4 @@ def test_with_the_environment_file_requests_reach_the_local_cloud() -> None:
 def test_every_variable_of_the_environment_file_is_declared_by_the_template() -> None:
     given = json.loads(ENV_FILE.read_text())["Parameters"]
 
-    assert {name: sam_environment(ENV_FILE)[name] for name in given} == given
+    assert {**sam_environment(ENV_FILE), **given} == sam_environment(ENV_FILE)
