@@ -110,3 +110,8 @@ class TestUnderTheSamCli:
 )
 def test_a_renamed_variable_works_under_its_old_name(variables: dict[str, str], attempts: int) -> None:
     assert Settings.from_env({**COMPLETE, **variables}).max_attempts == attempts
+
+
+def test_a_wrong_value_under_the_old_name_is_named_by_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"^MOST_ATTEMPTS: "):
+        Settings.from_env({**COMPLETE, "MOST_ATTEMPTS": "x"})

@@ -34,3 +34,10 @@ def test_every_alarm_is_documented() -> None:
 
     assert len(names) > 10
     assert [name for name in names if f"`{name}`" not in OPERATING] == []
+
+
+def test_the_log_events_that_the_dashboard_asks_for_are_logged() -> None:
+    (events,) = re.findall(r"message in \[([^\]]+)\]", (ROOT / "template.yaml").read_text())
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+
+    assert [name for name in re.findall(r"'([^']+)'", events) if f'"{name}"' not in sources] == []

@@ -3,14 +3,16 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import boto3
 import pytest
 
+from mparticle_firehose.firehose import Firehose
 from tests.conftest import EVENTS, Deployment, Json, load_event, serializer
 from tests.endpoint.http_events import SHAPES, SOURCE_IP, Shape, function_url_event
+from tests.sample.partner.integration import INTEGRATION
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
 TOKEN, NEXT_TOKEN = "canary-token-current", "canary-token-next"
@@ -351,3 +353,12 @@ def test_no_depth_is_a_fault_of_ours(door: Door, opening: str, closing: str) -> 
 
     assert set(statuses) == {200, 400}
     assert statuses == sorted(statuses)
+
+
+def test_a_cookie_sync_that_the_integration_does_not_have_is_a_mistake_of_the_deployment(door: Door) -> None:
+    door.configure(COOKIE_SYNC="on")
+    door.deployment.firehose = Firehose(replace(INTEGRATION, cookie_sync=None))
+
+    answer = door.send("/health", method="GET")
+
+    assert (answer["statusCode"], content(answer)) == (503, {"error": {"code": "misconfigured"}})

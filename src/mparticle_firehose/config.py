@@ -54,7 +54,9 @@ class _FromEnvironment(BaseModel):
         try:
             cls.model_validate(cls._given(environ))
         except ValidationError as error:
-            return [f"{problem['loc'][0]}: {problem['msg']}" for problem in error.errors(include_input=False)]
+            old_names = {new: old for old, new in RENAMED.items() if old in environ and new not in environ}
+            found = [(str(problem["loc"][0]), problem["msg"]) for problem in error.errors(include_input=False)]
+            return [f"{old_names.get(name, name)}: {message}" for name, message in found]
         return []
 
     @classmethod

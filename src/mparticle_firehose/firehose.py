@@ -4,7 +4,10 @@ Everything costly is built once per execution environment, when a request first 
 serializer, the pooled HTTP client, the AWS clients.
 """
 
-# (First, since it pauses the garbage collector.)
+# isort: off
+import mparticle_firehose.startup  # noqa: F401  first: it pauses the garbage collector
+
+# isort: on
 import os
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-import mparticle_firehose.startup  # noqa: F401  # isort: split
 from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient, require_local_cloud
 from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline

@@ -46,6 +46,7 @@ def start[T: Startable](application: T) -> T:
     register_after_restore(application.renew)
     if os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "provisioned-concurrency":
         application.prepare()
+        gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECTION_THRESHOLD)
     gc.enable()

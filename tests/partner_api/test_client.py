@@ -9,8 +9,19 @@ import pytest
 
 from local.partner.faults import Step
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Delivered, Header, Outcome, PartnerCall, Rejected, Retry, Suspend
+from mparticle_firehose.integration import (
+    Delivered,
+    Header,
+    NetworkFault,
+    Outcome,
+    PartnerCall,
+    Rejected,
+    Retry,
+    Suspend,
+    Verdict,
+)
 from mparticle_firehose.partner_api.client import MAX_ANSWER_BYTES, PartnerClient
+from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.protocol import EventProcessingRequest
 from tests.sample.partner.integration import failures
 from tests.sample.server import SamplePartner
@@ -299,3 +310,11 @@ def test_answers_that_drip_for_ever_do_not_keep_later_calls_waiting() -> None:
 
 def test_neither_key_nor_body_is_shown() -> None:
     assert "canary" not in repr(ERASURE)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.REJECTED, Verdict.DELIVERED])
+def test_our_own_deadline_is_a_retry_whatever_the_policy_says(fake: SamplePartner, verdict: Verdict) -> None:
+    policy = RetryPolicy(dict.fromkeys((NetworkFault.CONNECT_TIMEOUT, NetworkFault.READ_TIMEOUT), verdict))
+    client = PartnerClient(fake.url, policy)
+
+    assert client.send(ERASURE, Deadline.after(0)) == Retry("connect_timeout")

@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
+from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, Rejected, Retry, Suspend, Verdict
 from mparticle_firehose.partner_api.retry_policy import DEFAULT, MAX_RETRY_AFTER, RetryPolicy
 
@@ -101,3 +103,10 @@ def test_an_integrations_exceptions_come_before_the_default() -> None:
     assert policy.judge_status(403, answer={}, retry_after="5") == Retry("http_403", 5.0)
     assert policy.judge_items({0: 432, 1: 401}) == {0: Rejected("http_432"), 1: Suspend("http_401")}
     assert policy.judge_fault(NetworkFault.TLS) == Rejected("tls")
+
+
+def test_an_exception_that_is_no_verdict_is_refused_by_its_cause() -> None:
+    unknown: Any = {409: "ignore", NetworkFault.TLS: None}
+
+    with pytest.raises(ConfigurationError, match=r"^retry_policy: 409, tls must map to a Verdict$"):
+        RetryPolicy(unknown)

@@ -13,8 +13,7 @@ from mparticle_firehose.endpoint.responses import error_response
 from mparticle_firehose.endpoint.router import Router, facts_of
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
 from mparticle_firehose.endpoint.tokens import Tokens
-from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.integration.offered import offered
+from mparticle_firehose.errors import ConfigurationError, FirehoseError
 from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.reporting import Report, logger, reported
 from mparticle_firehose.services import Services
@@ -53,7 +52,10 @@ def build_router(settings: Settings, services: Services, serializer: Serializer,
 def _cookie_sync(services: Services) -> Callable[[HttpRequest], HttpResponse]:
     from mparticle_firehose.endpoint.cookie_sync import sync  # noqa: PLC0415  loaded only where it is switched on
 
-    return partial(sync, declaration=offered(services.integration.cookie_sync)())
+    declaration = services.integration.cookie_sync
+    if declaration is None:
+        raise ConfigurationError("COOKIE_SYNC: must be off, because the integration takes no part in the cookie sync")
+    return partial(sync, declaration=declaration())
 
 
 def _reader(settings: Settings, client: Any) -> Callable[[], str] | None:

@@ -1,8 +1,26 @@
 """How a call shows the partner's API whose it is."""
 
 import base64
+import re
 from dataclasses import dataclass, field
 from typing import Protocol
+
+from mparticle_firehose.errors import ConfigurationError
+
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+_RESERVED = frozenset(
+    {
+        "accept",
+        "connection",
+        "content-length",
+        "content-type",
+        "correlation-id",
+        "host",
+        "idempotency-key",
+        "transfer-encoding",
+        "user-agent",
+    }
+)
 
 
 class Auth(Protocol):
@@ -56,6 +74,15 @@ class Header:
 
     name: str
     value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Check the name.
+
+        Raises:
+            ConfigurationError: it is not the name of a header, or of one that the framework sets.
+        """
+        if not _HEADER_NAME.fullmatch(self.name) or self.name.lower() in _RESERVED:
+            raise ConfigurationError(f"auth header {self.name!r}: must be a header that the framework does not set")
 
     def header(self) -> tuple[str, str]:
         """Return the header."""

@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util import create_urllib3_context
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, PartnerCall
+from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, PartnerCall, Retry
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 
 MAX_ANSWER_BYTES = 1 << 20
@@ -90,15 +90,16 @@ class PartnerClient:
         byte at a time. So a thread makes the exchange. When the time is up its connection is shut down, which ends the
         thread. The call may still take effect at the partner; repeating it is safe.
         """
+        # Our own deadline is always a Retry: the retry policy judges the partner and the network.
         if deadline.remaining() <= 0:
-            return self._retry_policy.judge_fault(NetworkFault.CONNECT_TIMEOUT)
+            return Retry(NetworkFault.CONNECT_TIMEOUT)
         exchange = self._callers.submit(self._attempt, call, deadline)
         try:
             return exchange.result(deadline.remaining() + _GRACE_SECONDS)
         except TimeoutError:
             exchange.cancel()
             self.hang_up()
-            return self._retry_policy.judge_fault(NetworkFault.READ_TIMEOUT)
+            return Retry(NetworkFault.READ_TIMEOUT)
 
     @cached_property
     def _pool(self) -> urllib3.HTTPConnectionPool:

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from math import isnan
 from types import MappingProxyType
 
+from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.integration import Delivered, Failure, NetworkFault, Outcome, Rejected, Retry, Suspend, Verdict
 
 MAX_RETRY_AFTER = 900.0
@@ -47,7 +48,13 @@ class RetryPolicy:
     """The default table with an integration's exceptions."""
 
     def __init__(self, exceptions: Table = MappingProxyType({})) -> None:
-        """Take what differs from the default table."""
+        """Take what differs from the default table.
+
+        Raises:
+            ConfigurationError: an exception is not a `Verdict`.
+        """
+        if wrong := [cause for cause, verdict in exceptions.items() if verdict not in set(Verdict)]:
+            raise ConfigurationError(f"retry_policy: {', '.join(map(str, wrong))} must map to a Verdict")
         self.table: Table = MappingProxyType({**DEFAULT, **exceptions})
 
     def judge_fault(self, fault: NetworkFault) -> Outcome:

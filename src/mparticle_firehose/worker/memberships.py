@@ -56,7 +56,7 @@ class Memberships:
     def deliver(self) -> None:
         """Send the changes."""
         for target, changes in merged_calls(self.pending, self.audiences.max_changes_per_call):
-            self.batch.guard({pending.record for pending in changes}, partial(self._send, target, changes))
+            self.batch.guard(dict.fromkeys(pending.record for pending in changes), partial(self._send, target, changes))
 
     def _drop_superseded(self) -> None:
         redriven = [pending for pending in self.pending if pending.record.redriven_at]
