@@ -89,6 +89,7 @@ def _finish(run: Run, out: Console, seconds: float) -> None:
 
 
 def _keep_logs(cloud: LocalCloud) -> None:
+    (STATE / "log").mkdir(parents=True, exist_ok=True)
     for function in ("handler", "worker"):
         lines = cloud.function_logs(function)
         (STATE / "log" / f"{function}.log").write_text("\n".join(line.rstrip("\n") for line in lines) + "\n")

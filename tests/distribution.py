@@ -13,12 +13,12 @@ FIRST = (
     ("tests/test_rehearsal.py",),
     ("tests/deployment/test_deployment.py",),
     ("tests/deployment/test_end_to_end.py", "tests/deployment/test_http_endpoint.py", "tests/local/test_cloud.py"),
-    ("tests/deployment/test_latency_under_fault.py",),
     ("tests/worker/test_model.py",),
-    ("tests/deployment/test_runtime_emulator.py",),
     ("tests/local/test_background.py",),
-    ("tests/local/test_sam_local.py",),
+    ("tests/deployment/test_latency_under_fault.py",),
     ("tests/endpoint/test_openapi.py",),
+    ("tests/deployment/test_runtime_emulator.py",),
+    ("tests/bench/test_runs.py",),
 )
 """The files that take longest, which start first, so that no process ends long after the others.
 

@@ -8,7 +8,7 @@ from typing import Any, override
 
 from local.cloud.clients import Clients
 from local.cloud.ministack import MiniStack
-from local.isolation import ROOT, STATE, cloud_environment, run_quietly, tool
+from local.isolation import ROOT, cloud_environment, run_quietly, tool
 
 _SAMCONFIG = ROOT / "samconfig.toml"
 _LOCAL = "local"
@@ -89,7 +89,7 @@ class Deployment(Clients):
 
     def _run(self, command: list[str | Path], action: str) -> None:
         environment = cloud_environment(self.aws.home, AWS_ENDPOINT_URL=self.aws.endpoint, SAM_CLI_POLL_DELAY="0.2")
-        log = STATE / "log" / f"sam-{action}-{self.environment}.log"
+        log = self.aws.home / f"sam-{action}-{self.environment}.log"
         run_quietly(command, environment=environment, log=log, purpose=f"sam {action} ({self.environment})")
 
     def _settings(self, command: str) -> Mapping[str, Any]:
