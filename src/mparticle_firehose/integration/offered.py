@@ -1,4 +1,4 @@
-"""Refuses requests that need a part of the integration that does not exist."""
+"""Refuses requests of a kind that the integration does not take."""
 
 from mparticle_firehose.errors import UnsupportedMessageError
 

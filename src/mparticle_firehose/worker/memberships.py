@@ -49,17 +49,16 @@ class Memberships:
 
     def drop_superseded(self) -> None:
         """Leave out, of redriven changes, what newer changes have written."""
-        redriven = [pending.record for pending in self.pending if pending.record.redriven_at]
+        redriven = [pending for pending in self.pending if pending.record.redriven_at]
         if redriven:
-            self.batch.guard(redriven, self._drop_superseded)
+            self.batch.guard([pending.record for pending in redriven], partial(self._drop_superseded, redriven))
 
     def deliver(self) -> None:
         """Send the changes."""
         for target, changes in merged_calls(self.pending, self.audiences.max_changes_per_call):
             self.batch.guard(dict.fromkeys(pending.record for pending in changes), partial(self._send, target, changes))
 
-    def _drop_superseded(self) -> None:
-        redriven = [pending for pending in self.pending if pending.record.redriven_at]
+    def _drop_superseded(self, redriven: Sequence[PendingChange]) -> None:
         newest = self.ledger.newest(key for pending in redriven for key in keys_read(pending))
         kept = []
         for pending in self.pending:
