@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import cold_start, cost_model, end_to_end, import_time, membership, memory, warm_cpu
+from bench import calls, cold_start, cost_model, end_to_end, import_time, membership, memory, outage, warm_cpu
 from bench.benchmark import Benchmark
 from bench.report import RESULTS, run, write_page
 from local.isolation import LocalCloudError
@@ -16,8 +16,10 @@ BENCHMARKS: dict[str, Benchmark] = {
     "warm_cpu": warm_cpu.BENCHMARK,
     "end_to_end": end_to_end.BENCHMARK,
     "membership": membership.BENCHMARK,
+    "calls": calls.BENCHMARK,
     "memory": memory.BENCHMARK,
     "cost_model": cost_model.BENCHMARK,
+    "outage": outage.BENCHMARK,
 }
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"

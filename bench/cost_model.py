@@ -27,7 +27,7 @@ from mparticle_firehose.services import EventMode
 RATES = (2_000, 10_000)
 """Requests a second: on average, and at the peak."""
 
-MEMBERSHIP_BATCHES, EVENT_BATCHES = 50, 500  # at a time, with EventMode=queue
+MEMBERSHIP_BATCHES, EVENT_BATCHES = 50, 500  # at a time: the default, and EventConcurrency for the peak rate
 
 
 @dataclass(frozen=True, slots=True)

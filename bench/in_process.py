@@ -14,7 +14,8 @@ from bench.loopback import variables
 from local.isolation import CREDENTIALS, REGION
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
-from mparticle_firehose.integration import Delivered, Outcome, PartnerCall
+from mparticle_firehose.integration import Answer, PartnerCall, Secret
+from mparticle_firehose.partner_api.encoding import Label, encode
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.event_queue import EventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
@@ -74,16 +75,20 @@ class _DiscardingPartner(_Discarding):
     """Takes every call.
 
     Args:
-        encodes: whether the body and the key are made, as before a call over the network.
+        encodes: whether the request is encoded, with its key, as before a call over the network.
     """
 
     def __init__(self, *, encodes: bool) -> None:
         self._encodes = encodes
 
-    def send(self, call: PartnerCall, _deadline: Deadline) -> Outcome:
+    def ask(self, call: PartnerCall, _deadline: Deadline, *, identity: str, correlation_id: str) -> Answer:
         if self._encodes:
-            call.idempotency_key(call.encoded_body())
-        return Delivered({})
+            encode(call, _placeholder, Label(identity, correlation_id))
+        return Answer(status=200, body={})
+
+
+def _placeholder(secret: Secret) -> str:
+    return secret if isinstance(secret, str) else secret.name
 
 
 class RecordingSqs:

@@ -34,7 +34,7 @@ def requests(integration: Integration = firehose.integration) -> dict[str, Json]
     offered = {
         "keep-alive": integration.events and KEEP_ALIVE,
         "events": integration.events and _sample("event_processing_request", "events"),
-        "memberships": integration.audiences and _sample("audience_membership_change_request", "user_profiles"),
+        "memberships": integration.memberships and _sample("audience_membership_change_request", "user_profiles"),
         "erasure": integration.erasures and _sample("dsr_processing_request", "subject_request_id"),
     }
     return {"registration": REGISTRATION, **{name: request for name, request in offered.items() if request}}

@@ -72,7 +72,7 @@ def _subjects(payload: bytes) -> dict[str, Callable[[], object]]:
         _ENCODE: lambda: answer(payload, encoding),
     }
     if events and isinstance(parse(json.loads(payload)), EventProcessingRequest):
-        subjects[_PARSE_AND_MAP] = lambda: events(parse(json.loads(payload)))
+        subjects[_PARSE_AND_MAP] = lambda: [*events(parse(json.loads(payload)))]
     return subjects
 
 

@@ -8,12 +8,18 @@ an example     examples/X/partner      examples/X/fake_api      examples/X/event
 =============  ======================  =======================  =====================  ==============================
 
 A room's code is imported from its folder under a name of its own: no tool of the framework imports `partner`.
+
+Two optional files beside the fake API are for the local cloud, and are JSON objects of texts: ``parameters.json`` has
+parameters of the template, and ``deployment_secret.json`` what the partner gave to the deployment, such as a client
+secret: invented values, which only the fake API accepts.
 """
 
 import importlib
 import importlib.util
+import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -64,6 +70,24 @@ class Room:
         """Whether it is the user's own."""
         return self.partner == ROOT / "src" / "partner"
 
+    @property
+    def parameters(self) -> Mapping[str, str]:
+        """The template's parameters in the local cloud, by name; empty without ``parameters.json``.
+
+        Raises:
+            LocalCloudError: the file is not a JSON object of texts.
+        """
+        return _texts(self.fake_api_folder.parent / "parameters.json")
+
+    @property
+    def deployment_secret(self) -> Mapping[str, str]:
+        """The deployment's secrets in the local cloud, by name; empty without ``deployment_secret.json``.
+
+        Raises:
+            LocalCloudError: the file is not a JSON object of texts.
+        """
+        return _texts(self.fake_api_folder.parent / "deployment_secret.json")
+
     def integration(self) -> Integration:
         """Import the integration.
 
@@ -87,6 +111,17 @@ class Room:
             raise LocalCloudError(f"{self.fake_api_folder / '__init__.py'} does not define FakeApi")
         api: FakeApi = make()
         return api
+
+
+def _texts(file: Path) -> dict[str, str]:
+    """Read an optional JSON object of texts."""
+    try:
+        content = json.loads(file.read_text()) if file.exists() else {}
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
+        raise LocalCloudError(f"{file} must be a JSON object of texts")
+    return content
 
 
 def _imported(folder: Path, module: str = "") -> ModuleType:

@@ -26,7 +26,7 @@ _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 inte
 
 _LIST = """\
 Counts the letters of both queues by reason, account and message type, with the times at which they were dead-lettered
-and the number of attempts. Only message attributes are read, no bodies."""
+and the number of attempts. Of a body at most its type is read, no values."""
 
 _SHOW = """\
 Prints a letter's message attributes and the structure of its request. Types, ids, times, actions and audience ids are

@@ -1,5 +1,6 @@
 """Dead letters as values: what their message attributes say, which ones match, and the order in which they are sent."""
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,7 +10,8 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Literal, Self
 
 from mparticle_firehose.protocol.enums import MessageType
-from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT
+from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, SETTLED
+from mparticle_firehose.tables.progress import Progress
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
@@ -20,6 +22,9 @@ QUEUES: tuple[QueueName, ...] = ("membership", "event")
 
 TOO_MANY_RECEIVES = "too many receives"
 """The reason of a message that SQS moved by itself, without an attribute that gives one."""
+
+MESSAGE_TYPE = "message_type"
+"""The attribute that names the request's type."""
 
 _UNKNOWN = "-"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -37,6 +42,7 @@ class DeadLetter:
         sent_at: SQS's own time of sending, in epoch milliseconds.
         own_group: its message group in the dead-letter queue, if that is FIFO.
         sequence_number: its number in that group.
+        type_in_body: the type that the request itself names.
         body: the request, or nothing if it was not asked for. Personal data.
     """
 
@@ -46,11 +52,12 @@ class DeadLetter:
     sent_at: int
     own_group: str | None = None
     sequence_number: int = 0
+    type_in_body: str = _UNKNOWN
     body: str = field(default="", repr=False)
 
     @classmethod
     def from_message(cls, queue: QueueName, message: "MessageTypeDef") -> Self:
-        """Read a received message, without its body."""
+        """Read a received message, without its body: of that only the type, if no attribute says it."""
         system = message["Attributes"]
         written = message.get("MessageAttributes", {})
         return cls(
@@ -60,6 +67,7 @@ class DeadLetter:
             sent_at=int(system["SentTimestamp"]),
             own_group=system.get("MessageGroupId") if queue == "membership" else None,
             sequence_number=int(system.get("SequenceNumber", "0")),
+            type_in_body=_UNKNOWN if MESSAGE_TYPE in written else _type_of(message["Body"]),
         )
 
     @property
@@ -74,9 +82,8 @@ class DeadLetter:
 
     @property
     def message_type(self) -> str:
-        """The type of the request. The membership queue holds one type only, and its letters do not repeat it."""
-        known = MessageType.AUDIENCE_MEMBERSHIP_CHANGE_REQUEST if self.queue == "membership" else _UNKNOWN
-        return self.attributes.get("message_type", known)
+        """The type of the request. The attributes of letters of the FIFO queue have no room for it."""
+        return self.attributes.get(MESSAGE_TYPE, self.type_in_body)
 
     @property
     def attempts(self) -> int | None:
@@ -87,6 +94,11 @@ class DeadLetter:
     def dead_lettered_at(self) -> int:
         """When it became a dead letter, in epoch milliseconds; if SQS moved it, its time of sending."""
         return self._number("last_at") or self.sent_at
+
+    @property
+    def settled(self) -> int:
+        """How many items of the request need nothing more."""
+        return len(Progress.from_text(self.attributes.get(SETTLED, "")).settled)
 
     @property
     def source_group(self) -> str | None:
@@ -184,3 +196,12 @@ def duration(text: str) -> timedelta:
     if not found:
         raise ValueError("write a number and s, m, h or d, such as 30m, 12h or 2d")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _type_of(body: str) -> str:
+    """Return the type that a request names, if it is one of mParticle's."""
+    try:
+        request = json.loads(body)
+        return str(MessageType(request["type"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return _UNKNOWN

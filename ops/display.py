@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT
+from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED
 from ops.dead_letter_queue import VISIBILITY_SECONDS, DeadLetterQueue
-from ops.dead_letters import QUEUES, DeadLetter, grouped
+from ops.dead_letters import MESSAGE_TYPE, QUEUES, DeadLetter, grouped
 from ops.masking import contents, masked, type_and_length
 
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -100,14 +100,16 @@ def print_unreleased(out: Console, number: int) -> None:
 def _facts(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield "message id", letter.message_id
     yield "queue", letter.queue
-    yield "message_type", letter.message_type
+    yield MESSAGE_TYPE, letter.message_type
     attributes = letter.attributes
     yield from ((name, attributes[name]) for name in _TEXTS if name in attributes)
     if "reason" not in attributes:
         yield "reason", f"{letter.reason} (moved by SQS)"
     yield from ((name, _second(attributes[name])) for name in _MOMENTS if name in attributes)
     yield "sent", _second(str(letter.sent_at))
-    others = [value for name, value in attributes.items() if name not in {"message_type", *_TEXTS, *_MOMENTS}]
+    if SETTLED in attributes:
+        yield SETTLED, f"{counted(letter.settled, 'item')}, not asked again after a redrive"
+    others = [value for name, value in attributes.items() if name not in {MESSAGE_TYPE, SETTLED, *_TEXTS, *_MOMENTS}]
     yield from (("(other attribute)", type_and_length(value)) for value in others)
     counts = [f"{number}{_TIMES} {name}" for name, number in contents(letter.body).items()]
     yield "contents", ", ".join(counts) or "-"

@@ -47,6 +47,9 @@ _SHOWN: Mapping[tuple[str, ...], Callable[[object], bool]] = {
     ("user_profiles", "audiences", "action"): _is_word,
 }
 
+_LISTS_WITH_GAPS = frozenset({("user_profiles",), ("user_profiles", "audiences")})
+"""Where an empty object stands for what is not in the letter, so that the others keep their indexes."""
+
 _COUNTED: tuple[tuple[str, ...], ...] = (("events", "type"), ("user_profiles", "audiences", "action"))
 
 
@@ -54,7 +57,7 @@ def masked(body: str) -> str:
     """Return indented JSON in which every value that may be personal or secret is replaced by its type and length.
 
     Names that are not the protocol's, such as those of user attributes and settings, are replaced too. Long lists are
-    shortened.
+    shortened. Of the empty objects that stand for what is not in the letter only the number is shown.
     """
     try:
         return json.dumps(_masked(json.loads(body), ()), indent=2)
@@ -63,12 +66,15 @@ def masked(body: str) -> str:
 
 
 def contents(body: str) -> Counter[str]:
-    """Count the user profiles of a request, its events by type and its audience changes by action."""
+    """Count the user profiles of a request, its events by type and its audience changes by action.
+
+    A profile of which all is left out does not count.
+    """
     try:
         request = json.loads(body)
     except (ValueError, RecursionError):
         return Counter()
-    counts = Counter(user_profiles=sum(1 for _ in _at(request, ("user_profiles",))))
+    counts = Counter(user_profiles=sum(not _is_left_out(profile) for profile in _at(request, ("user_profiles",))))
     for path in _COUNTED:
         counts.update(str(word) if _is_word(word) else "unknown" for word in _at(request, path))
     return +counts
@@ -96,15 +102,29 @@ def _masked(value: object, path: tuple[str, ...]) -> object:
             for number, (name, inner) in enumerate(value.items(), start=1)
         }
     if isinstance(value, list) and any(isinstance(element, dict | list) for element in value):
-        shown = [_masked(element, path) for element in value[:_MAX_ELEMENTS]]
-        return [*shown, f"<{len(value) - _MAX_ELEMENTS} more>"] if len(value) > _MAX_ELEMENTS else shown
+        return [*_masked_elements(value, path)]
     may_be_shown = _SHOWN.get(path)
     return value if may_be_shown and may_be_shown(value) else type_and_length(value)
+
+
+def _masked_elements(elements: list[object], path: tuple[str, ...]) -> Iterable[object]:
+    kept = [element for element in elements if element != {}] if path in _LISTS_WITH_GAPS else elements
+    yield from (_masked(element, path) for element in kept[:_MAX_ELEMENTS])
+    if (more := len(kept) - _MAX_ELEMENTS) > 0:
+        yield f"<{more} more>"
+    if left_out := len(elements) - len(kept):
+        yield f"<{left_out} left out>"
 
 
 def _masked_name(name: str, number: int) -> str:
     """Return the protocol's own names, and of others the position and the length."""
     return name if name in _FIELD_NAMES else f"<name {number}, {len(name)}>"
+
+
+def _is_left_out(profile: object) -> bool:
+    """Return whether a profile is a null, which counts nowhere, an empty object, or has nothing but empty changes."""
+    audiences = profile.get("audiences") if isinstance(profile, dict) else None
+    return not profile or (isinstance(audiences, list) and bool(audiences) and not any(audiences))
 
 
 def _at(value: object, path: tuple[str, ...]) -> Iterable[object]:

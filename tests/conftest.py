@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,18 +20,20 @@ from mparticle_firehose import reporting
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.firehose import Firehose
-from mparticle_firehose.integration import Delivered, Integration, NetworkFault, Outcome, PartnerCall, Verdict
+from mparticle_firehose.integration import Answer, Integration, NetworkFault, Outcome, PartnerCall, Retry, Verdict
 from mparticle_firehose.partner_api.retry_policy import DEFAULT, RetryPolicy
 from mparticle_firehose.protocol import (
     Account,
+    AnyRequest,
     EventProcessingRequest,
     Serializer,
 )
-from mparticle_firehose.services import EventMode, Items
+from mparticle_firehose.services import EventMode, Remainder
+from tests.planted import leaks
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
 
-pytest_plugins = ["tests.clouds", "tests.distribution"]
+pytest_plugins = ["tests.canaries", "tests.clouds", "tests.distribution"]
 
 # A machine with other work to do must not fail a test: nothing here asserts how long something takes.
 hypothesis.settings.register_profile("without deadline", deadline=None)
@@ -44,27 +46,6 @@ REGION = "us-east-1"
 type Json = dict[str, Any]
 
 serializer = Serializer()
-
-
-CANARY = "canary-"
-"""What every secret and every personal value in events/ begins with, or is marked by."""
-
-
-def leaks(output: str) -> bool:
-    """Return whether something that was written for others to read holds a secret or personal value."""
-    return CANARY in output
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail every test whose logs, metrics or other output hold a secret or personal value."""
-    report = yield
-    if report.passed and not item.get_closest_marker("shows_canaries"):
-        leaking = [name for name, content in report.sections if leaks(content)]
-        if leaking:
-            report.outcome = "failed"
-            report.longrepr = f"a secret or personal value shows in: {', '.join(leaking)}"
-    return report
 
 
 def load_event(name: str, **overrides: object) -> Json:
@@ -89,11 +70,9 @@ TRANSIENT = [cause for cause, verdict in DEFAULT.items() if verdict is Verdict.R
 """Every row of the policy that means: try again."""
 
 
-def judged(cause: int | NetworkFault) -> Outcome:
-    """Return what a row of the policy comes to."""
-    if isinstance(cause, NetworkFault):
-        return RetryPolicy().judge_fault(cause)
-    return RetryPolicy().judge_status(cause, answer={}, retry_after=None)
+def reply_to(cause: int | NetworkFault) -> Answer | Outcome:
+    """Return what the partner client returns for a row of the policy."""
+    return Answer(status=cause) if isinstance(cause, int) else Retry(cause.value)
 
 
 class Clock:
@@ -106,24 +85,66 @@ class Clock:
         return self.now
 
 
+type Reply = int | Answer | Outcome | Exception
+"""What a partner double says to a call: a status with an empty JSON object, or whatever it is."""
+
+
 @dataclass
 class PartnerDouble:
-    """Answers calls from a list of outcomes, then with success; keeps the calls."""
+    """Answers calls from a list of replies, then with success; keeps the calls."""
 
-    outcomes: list[Outcome | Exception] = field(default_factory=list)
-    judge: Callable[[PartnerCall], Outcome] | None = None
+    replies: list[Reply] = field(default_factory=list)
+    judge: Callable[[PartnerCall], Reply] | None = None
     calls: list[PartnerCall] = field(default_factory=list)
     deadlines: list[Deadline] = field(default_factory=list)
+    identities: list[str] = field(default_factory=list)
 
-    def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
+    def ask(self, call: PartnerCall, deadline: Deadline, *, identity: str, correlation_id: str) -> Answer | Outcome:
         self.calls.append(call)
         self.deadlines.append(deadline)
-        if self.judge:
-            return self.judge(call)
-        outcome = self.outcomes.pop(0) if self.outcomes else Delivered()
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
+        self.identities.append(identity)
+        reply: Reply = self.judge(call) if self.judge else self.replies.pop(0) if self.replies else 200
+        if isinstance(reply, Exception):
+            raise reply
+        return Answer(status=reply, body={}) if isinstance(reply, int) else reply
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The JSON of each call."""
+        return [getattr(call.body, "value", None) for call in self.calls]
+
+
+@dataclass
+class BreakerDouble:
+    """Admits every call until it is told of a site that is down."""
+
+    down: set[str] = field(default_factory=set)
+    noted: list[tuple[str, bool]] = field(default_factory=list)
+
+    def admits(self, site: str) -> bool:
+        return site not in self.down
+
+    def note(self, site: str, *, failed: bool) -> None:
+        self.noted.append((site, failed))
+
+    def wait(self, site: str) -> float:
+        return 7.0
+
+    def forget(self) -> None:
+        self.down.clear()
+
+
+@dataclass
+class RateLimitsDouble:
+    """Remembers pauses; no time passes."""
+
+    pauses: dict[str, float] = field(default_factory=dict)
+
+    def pause(self, credential: str, seconds: float) -> None:
+        self.pauses[credential] = seconds
+
+    def wait(self, credential: str) -> float:
+        return self.pauses.get(credential, 0.0)
 
 
 @dataclass
@@ -132,20 +153,20 @@ class StoreDouble:
 
     fails: bool = False
     stored: list[Any] = field(default_factory=list)
-    items: list[Items | None] = field(default_factory=list)
+    rests: list[Remainder | None] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)
 
-    def enqueue(self, request: Any, deadline: Deadline, items: Items | None = None) -> Any:
+    def enqueue(self, request: Any, deadline: Deadline, rest: Remainder | None = None) -> Any:
         if self.fails:
             raise DeliveryError("the queue did not take it")
         self.stored.append(request)
-        self.items.append(items)
+        self.rests.append(rest)
         return 1
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
     ) -> None:
-        self.enqueue(request, deadline, items)
+        self.enqueue(request, deadline, rest)
         self.reasons.append(reason)
 
 
@@ -194,6 +215,10 @@ class ServicesDouble:
 
     partner: PartnerDouble = field(default_factory=PartnerDouble)
     integration: Integration = INTEGRATION
+    verdicts: RetryPolicy = field(default_factory=RetryPolicy)
+    breaker: BreakerDouble = field(default_factory=BreakerDouble)
+    rate_limits: RateLimitsDouble = field(default_factory=RateLimitsDouble)
+    parse: Callable[[Mapping[str, Any]], AnyRequest] = serializer.parse
     memberships: StoreDouble = field(default_factory=StoreDouble)
     events: StoreDouble = field(default_factory=StoreDouble)
     dead_letters: StoreDouble = field(default_factory=StoreDouble)
@@ -263,6 +288,10 @@ class Deployment:
                 "body": message["Body"],
                 "receiptHandle": message["ReceiptHandle"],
                 "attributes": message["Attributes"],
+                "messageAttributes": {
+                    name: {"stringValue": told["StringValue"], "dataType": told["DataType"]}
+                    for name, told in message.get("MessageAttributes", {}).items()
+                },
             }
             for message in self.queues.messages(url)
         ]

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from local.isolation import ROOT
-from tests.conftest import EVENTS, leaks
+from tests.conftest import EVENTS
+from tests.planted import leaks
 
 PLANTED = """
 import pytest
@@ -32,7 +33,7 @@ def test_every_request_of_ours_is_marked() -> None:
 def test_the_search_that_every_test_runs_under_finds_a_planted_leak(processes: str, tmp_path: Path) -> None:
     planted = tmp_path / "planted_leak.py"
     planted.write_text(PLANTED)
-    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.conftest", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-c", "pyproject.toml", "-p", "tests.canaries", "-p", "no:cacheprovider"]
 
     run = subprocess.run(  # noqa: S603  this very interpreter, on a file written above
         [*command, "--numprocesses", processes, str(planted)],

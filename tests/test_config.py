@@ -59,6 +59,11 @@ def test_every_problem_is_named_at_once() -> None:
         ("HANDLER_DEADLINE_MS", "canary-secret"),
         ("HANDLER_DEADLINE_MS", "0"),
         ("MEMBERSHIP_SHARDS", "1001"),
+        ("EVENT_ORDER", "canary-secret"),
+        ("DEPLOYMENT_SECRET_SOURCE", "canary-secret"),
+        ("DEPLOYMENT_SECRET_SOURCE", "off"),
+        ("DEPLOYMENT_SECRET_SOURCE", "none"),
+        ("DEPLOYMENT_SECRET_REFRESH_SECONDS", "9"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name_and_not_shown(variable: str, value: str) -> None:
@@ -66,6 +71,28 @@ def test_an_unusable_value_is_refused_by_name_and_not_shown(variable: str, value
         Settings.from_env({**COMPLETE, variable: value})
 
     assert "canary-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("source", "service"),
+    [
+        pytest.param("arn:aws:secretsmanager:us-east-1:1:secret:x-AbCdEf", "secretsmanager", id="secret"),
+        pytest.param("/partner/secrets", "ssm", id="parameter"),
+        pytest.param(None, None, id="none"),
+    ],
+)
+def test_the_secrets_of_the_deployment_are_in_the_service_that_their_source_names(
+    source: str | None, service: str | None
+) -> None:
+    settings = Settings.from_env({**COMPLETE, **({"DEPLOYMENT_SECRET_SOURCE": source} if source else {})})
+
+    assert (settings.deployment_secret_source, settings.deployment_secret_service) == (source, service)
+    assert settings.deployment_secret_refresh_seconds == 300
+
+
+@pytest.mark.parametrize(("variables", "order"), [({}, "none"), ({"EVENT_ORDER": "user"}, "user")])
+def test_events_are_ordered_only_if_it_is_asked_for(variables: dict[str, str], order: str) -> None:
+    assert Settings.from_env({**COMPLETE, **variables}).event_order == order
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:8080", "http://localhost:1", "http://host.docker.internal:9"])

@@ -20,3 +20,11 @@ def test_a_part_of_the_work_gets_no_more_than_the_whole_has_left() -> None:
 
     assert deadline.within(2.0).remaining() == 2.0
     assert deadline.within(60.0).remaining() == 5.0
+
+
+def test_what_serves_later_work_too_may_take_longer() -> None:
+    clock = Clock()
+    deadline = Deadline.after(5.0, clock)
+
+    assert deadline.at_least(2.0).remaining() == 5.0
+    assert deadline.at_least(60.0).remaining() == 60.0

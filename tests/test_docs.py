@@ -1,12 +1,20 @@
 import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 from local.isolation import ROOT
+from mparticle_firehose import integration
 from mparticle_firehose.integration import NetworkFault
 from mparticle_firehose.partner_api.retry_policy import DEFAULT
 from tests.deployment.template_reading import load, of_type
 
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+LOGGED = re.compile(r'\.(?:note|warn|log)\(\s*"([^"]+)"')
 OPERATING = (ROOT / "docs" / "operating.md").read_text()
-ROW = re.compile(r"(?m)^\| ([a-z0-9_, ]+) \| (delivered|rejected|suspend|retry) \|$")
+ROW = re.compile(r"(?m)^\| ([a-z0-9_, ]+) \| (delivered|rejected|suspend|alone|split|retry) \|$")
 
 
 def test_the_documented_policy_is_the_policy() -> None:
@@ -41,3 +49,48 @@ def test_the_log_events_that_the_dashboard_asks_for_are_logged() -> None:
     sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
     assert [name for name in re.findall(r"'([^']+)'", events) if f'"{name}"' not in sources] == []
+
+
+def test_every_log_event_is_documented() -> None:
+    sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    events = set(LOGGED.findall(sources))
+
+    assert {"integration failed", "failures without a place", "unusable failure index"} <= events
+    assert [event for event in sorted(events) if f"`{event}`" not in OPERATING] == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"(?m)^#+ (.+)$", page.read_text())
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path, text: str) -> Iterator[str]:
+    """Yield each link to a file or a heading that does not exist."""
+    for link in LINK.findall(text.replace("\n", " ")):
+        if link.startswith(("http:", "https:")):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [*broken_links(page, page.read_text())] == []
+
+
+def test_a_broken_link_is_found() -> None:
+    text = "[a](operating.md#order-of-events) [b](operating.md#no-such) [c](none.md) [d](https://x.example)"
+
+    assert [*broken_links(ROOT / "docs" / "integrating.md", text)] == ["operating.md#no-such", "none.md"]
+
+
+def test_the_names_of_the_old_seam_are_gone_and_have_successors() -> None:
+    upgrading = (ROOT / "docs" / "upgrading.md").read_text()
+    (table,) = re.findall(r"(?s)### Your integration\n\n(.*?)\n\n", upgrading)
+    gone = ["Audiences", "MembershipChange", "MembershipTarget", "UndeliverableChange", "Effect"]
+
+    assert [name for name in gone if f"`{name}" not in table] == []
+    assert [name for name in gone if hasattr(integration, name)] == []

@@ -1,4 +1,6 @@
 import json
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +14,11 @@ from mparticle_firehose.errors import (
     UnexpectedError,
     UnsupportedMessageError,
 )
-from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.integration import Item
+from mparticle_firehose.protocol import EventProcessingRequest, Serializer
 from tests.conftest import EVENTS, Context, Deployment, load_event
+from tests.sample.partner.integration import INTEGRATION, event_items
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
 
@@ -58,6 +63,51 @@ def test_events_that_the_partner_could_not_take_arrive_later(deployment: Deploym
     deployment.work(deployment.queues.event)
 
     assert len(deployment.partner.events) == 1
+
+
+def test_of_a_call_that_was_taken_only_the_rest_arrives_later(deployment: Deployment) -> None:
+    request = load_event("event_processing_request")
+    deployment.partner.script("/track", [{"status": 200, "body": {"not_taken": [[0, 503], [3, 422]]}}])
+    deployment.invoke(request)
+
+    deployment.work(deployment.queues.event)
+
+    assert [len(body["events"]) for body in deployment.partner.events] == [16, 1]
+    assert deployment.partner.events[1]["events"] == deployment.partner.events[0]["events"][:1]
+    (letter,) = deployment.queues.bodies(deployment.queues.event_dlq)
+    assert (letter["events"], letter["system_notifications"]) == (request["events"][1:2], [])
+
+
+def test_sister_items_that_the_partner_has_taken_are_not_sent_again(deployment: Deployment) -> None:
+    """The queued request has the whole event again; what is settled of it travels with the message."""
+
+    def twice(request: EventProcessingRequest) -> Iterator[Item]:
+        for item in event_items(request):
+            yield from (item, item)
+
+    deployment.firehose = Firehose(replace(INTEGRATION, events=twice))
+    deployment.partner.script("/track", [{"status": 200, "body": {"not_taken": [[1, 503]]}}])
+    deployment.invoke(load_event("event_processing_request"))
+
+    deployment.work(deployment.queues.event)
+
+    assert [len(body["events"]) for body in deployment.partner.events] == [32, 1]
+
+
+def test_events_in_order_travel_through_the_queue_of_the_memberships(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EVENT_ORDER", "user")
+    deployment.restart()
+    for _ in range(2):
+        deployment.invoke(load_event("event_processing_request"))
+    assert deployment.partner.requests == ()
+
+    answer = deployment.work(deployment.queues.membership)
+
+    assert answer == {"batchItemFailures": []}
+    assert len(deployment.partner.events) == 1
+    assert deployment.queues.messages(deployment.queues.event) == []
 
 
 def test_an_erasure_arrives(deployment: Deployment) -> None:

@@ -96,7 +96,7 @@ def test_in_queue_mode_the_worker_delivers_what_either_door_took(door: Door, ove
 
     assert door.deployment.partner.events == []
     (*_, metrics) = door.deployment.output()
-    assert metrics["EventsQueued"] == [len(request["events"])]
+    assert metrics["EventsQueued"] == [len(request["events"]) + len(request["system_notifications"])]
     door.deployment.work(door.deployment.queues.event)
     assert len(door.deployment.partner.events) == 1
 

@@ -1,5 +1,6 @@
 """The product in a local cloud: its template, deployed by `sam deploy` into an emulator."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -59,10 +60,13 @@ class LocalCloud(Startable):
 
     Args:
         partner_api_url: base URL of the partner's API; plain http is allowed on this machine.
-        parameters: other parameters of the template.
+        parameters: other parameters of the template. They replace the room's own.
         port: of the emulator; 0 picks a free one.
         room: whose integration is deployed; None for the user's own.
         report: called with a description of each finished step of the start.
+
+    Raises:
+        LocalCloudError: the room's files for the local cloud cannot be used.
     """
 
     def __init__(
@@ -77,13 +81,18 @@ class LocalCloud(Startable):
         self.aws = MiniStack(port)
         self.outputs: dict[str, str] = {}
         self._architecture = machine_architecture()
+        self._room = room or Room.of()
         self._parameters = {
+            **({} if self._room.integration().cookie_sync else {"CookieSync": "off"}),
+            **self._room.parameters,
             **parameters,
             "Architecture": self._architecture,
             "PartnerApiUrl": partner_api_url,
         }
+        self._deployment_secret = dict(self._room.deployment_secret)
+        if self._deployment_secret and self._parameters.get("DeploymentSecretSource") != "secret":
+            raise LocalCloudError("deployment_secret.json needs DeploymentSecretSource=secret in parameters.json")
         self._report = report
-        self._room = room or Room.of()
 
     @override
     def stop(self) -> None:
@@ -164,11 +173,19 @@ class LocalCloud(Startable):
         self.outputs = deployment.outputs
         self._wait_for_snapshots()
         self._store_token()
+        self._store_deployment_secret()
 
     def _store_token(self) -> None:
         """Store the token for the HTTPS endpoint, as an operator stores mParticle's."""
         secrets = self.aws.client("secretsmanager")
         secrets.put_secret_value(SecretId=self.outputs["HttpTokenSecretArn"], SecretString=TOKEN)
+
+    def _store_deployment_secret(self) -> None:
+        """Store what the partner gave to this deployment, as an operator does."""
+        if self._deployment_secret:
+            self.aws.client("secretsmanager").put_secret_value(
+                SecretId=self.outputs["DeploymentSecretArn"], SecretString=json.dumps(self._deployment_secret)
+            )
 
     def _wait_for_snapshots(self) -> None:
         """Wait until the released versions accept calls, as CloudFormation does."""

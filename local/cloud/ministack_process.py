@@ -3,6 +3,12 @@
 Executed by MiniStack's own interpreter, with a folder as the only argument. Standard input is a pipe that the starting
 process holds open without writing to it. The pipe closes when that process ends in any way. Then the emulator is
 killed, with the functions that it runs, and the folder is removed.
+
+Two things that AWS accepts in a template are corrected before the emulator sees them (MiniStack 1.5.33):
+
+- It keeps a parameter's number as text in an event source mapping. Its poller then compares a number with a text and
+  fails, and no message of any queue is delivered.
+- It refuses alarms that calculate, and with them the whole stack. Such an alarm watches its first metric instead.
 """
 
 import os
@@ -10,6 +16,58 @@ import shutil
 import signal
 import sys
 import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+type Properties = dict[str, Any]
+type Correction = Callable[[Properties], Properties]
+
+_NUMBERS = ("BatchSize", "MaximumBatchingWindowInSeconds", "MaximumConcurrency")
+
+
+def with_numbers(mapping: Properties) -> Properties:
+    """Return an event source mapping with numbers where it has texts of numbers."""
+    numbers = {name: int(value) for name, value in mapping.items() if name in _NUMBERS}
+    nested = {name: with_numbers(value) for name, value in mapping.items() if name == "ScalingConfig"}
+    return {**mapping, **numbers, **nested}
+
+
+def with_one_metric(alarm: Properties) -> Properties:
+    """Return an alarm that watches its first metric, if it calculates with several."""
+    if "Metrics" not in alarm:
+        return alarm
+    first = next(entry["MetricStat"] for entry in alarm["Metrics"] if "MetricStat" in entry)
+    rest = {name: value for name, value in alarm.items() if name != "Metrics"}
+    return {**rest, **first["Metric"], "Period": first["Period"], "Statistic": first["Stat"]}
+
+
+def corrected(handlers: Mapping[str, Any], correct: Correction) -> dict[str, Any]:
+    """Return the functions that create and update one type of resource, called with corrected properties.
+
+    Args:
+        handlers: by action. The create function gets the properties as its second argument, the update function the
+            old and the new ones as its second and third.
+        correct: the correction.
+    """
+
+    def create(logical_id: str, properties: Properties, *rest: Any) -> Any:
+        return handlers["create"](logical_id, correct(properties), *rest)
+
+    def update(physical_id: str, old: Properties, new: Properties, *rest: Any, **more: Any) -> Any:
+        return handlers["update"](physical_id, correct(old), correct(new), *rest, **more)
+
+    return {**handlers, "create": create, "update": update}
+
+
+def _correct_templates() -> None:
+    from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found] # noqa: PLC0415  as below
+
+    handlers = provisioners._RESOURCE_HANDLERS  # noqa: SLF001  there is no public way
+    for kind, correct in {
+        "AWS::Lambda::EventSourceMapping": with_numbers,
+        "AWS::CloudWatch::Alarm": with_one_metric,
+    }.items():
+        handlers[kind] = corrected(handlers[kind], correct)
 
 
 def _end_with_parent(home: str) -> None:
@@ -23,4 +81,5 @@ if __name__ == "__main__":
     # It is installed in its own environment only. The import is slow, and the thread must run before.
     from ministack.app import main  # type: ignore[import-not-found]
 
+    _correct_templates()
     main()

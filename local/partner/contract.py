@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Literal
-from urllib.parse import parse_qsl, unquote
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
@@ -132,7 +132,7 @@ class Operation:
         Args:
             target: the parameters in the path and the query, by place and name.
             headers: by their names in the document, and ``Content-Type``.
-            body: the parsed JSON, or None.
+            body: the parsed JSON, the fields of a form by name, or None.
 
         Raises:
             ContractError: a parameter or the body breaks a rule.
@@ -159,23 +159,33 @@ class Operation:
             raise ContractError(422, rule)
 
 
+class _PathItem(NamedTuple):
+    path: str
+    pattern: re.Pattern[str]
+    operations: Mapping[str, Operation]
+    hosts: frozenset[str]
+
+
 class Contract:
     """The operations of an OpenAPI document.
 
-    It reads what a partner's API needs: paths, local references, parameters in path, query and header, JSON bodies, and
-    security by HTTP bearer, HTTP basic or a key in a header. Servers are ignored: paths begin at the base URL.
+    It reads what a partner's API needs: paths, local references, parameters in path, query and header, JSON bodies and
+    forms, and security by HTTP bearer, HTTP basic or a key in a header. Paths begin at the base URL. Of the servers
+    only the hosts count: those of a path before those of the document, as OpenAPI demands.
     """
 
     def __init__(self, document: Node) -> None:
         self._document = document
         # The concrete path goes before the templated one that fits as well, as OpenAPI demands.
         paths = sorted(document["paths"].items(), key=lambda entry: entry[0].count("{"))
-        self._paths = [(path, _pattern(path), self._operations(item)) for path, item in paths]
+        self._paths = [
+            _PathItem(path, _pattern(path), self._operations(item), self._hosts(item)) for path, item in paths
+        ]
 
     @property
     def headers(self) -> frozenset[str]:
         """The names of all headers that any operation reads."""
-        operations = [operation for _, _, operations in self._paths for operation in operations.values()]
+        operations = [operation for item in self._paths for operation in item.operations.values()]
         parameters = {each.name for operation in operations for each in operation.parameters if each.place == "header"}
         schemes = {each.header for operation in operations for schemes in operation.security for each in schemes}
         return frozenset(parameters | schemes)
@@ -183,27 +193,37 @@ class Contract:
     def route(self, target: str) -> str:
         """Return the path as the document has it, without the values of its parameters; an unknown one as it is."""
         path = target.partition("?")[0]
-        return next((template for template, pattern, _ in self._paths if pattern.fullmatch(path)), path)
+        return next((item.path for item in self._paths if item.pattern.fullmatch(path)), path)
 
-    def find(self, method: str, target: str) -> tuple[Operation, Located]:
+    def find(self, method: str, target: str, host: str = "") -> tuple[Operation, Located]:
         """Return the operation that a request is for, and the parameters in its target by place and name.
 
+        Args:
+            method: of HTTP.
+            target: the path with its query.
+            host: the request's Host header. It is checked if it has no port, as that of a public API; a caller that
+                addresses this machine names a port.
+
         Raises:
-            ContractError: there is no such path, or it does not offer the method.
+            ContractError: there is no such path, its host is another one, or it does not offer the method.
         """
         path, _, query = target.partition("?")
-        matches = ((pattern.fullmatch(path), operations) for _, pattern, operations in self._paths)
-        match, operations = next(((match, found) for match, found in matches if match), (None, {}))
-        if not match:
+        matches = ((item.pattern.fullmatch(path), item) for item in self._paths)
+        match, item = next(((match, item) for match, item in matches if match), (None, None))
+        if not match or not item:
             raise ContractError(404, "path: is unknown")
-        if method not in operations:
+        if host and ":" not in host and item.hosts and host not in item.hosts:
+            raise ContractError(404, "host: does not offer this path")
+        if method not in item.operations:
             raise ContractError(405, "method: is not offered for this path")
-        names = operations[method].parameters
-        in_path = [each.name for each in names if each.place == "path"]
+        operation = item.operations[method]
+        in_path = [each.name for each in operation.parameters if each.place == "path"]
         given = {("path", name): unquote(match[_group(name)]) for name in in_path}
-        return operations[method], given | {
-            ("query", name): value for name, value in parse_qsl(query, keep_blank_values=True)
-        }
+        return operation, given | {("query", name): value for name, value in parse_qsl(query, keep_blank_values=True)}
+
+    def _hosts(self, item: Node) -> frozenset[str]:
+        servers = item.get("servers") or self._document.get("servers", [])
+        return frozenset(urlsplit(server["url"]).netloc for server in servers) - {""}
 
     def _operations(self, item: Node) -> dict[str, Operation]:
         shared = item.get("parameters", [])

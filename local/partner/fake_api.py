@@ -9,7 +9,7 @@ class FakeApi(Protocol):
 
     @property
     def document(self) -> Mapping[str, Any]:
-        """The OpenAPI 3.1 document: paths with operation ids, request schemas, and one security scheme."""
+        """The OpenAPI 3.1 document: paths with operation ids, request schemas, security schemes and servers."""
 
     def violations(self, operation: str, parameters: Mapping[str, str], body: Any) -> Iterable[str]:
         """Name each rule that a body breaks and that its schema cannot express, as ``field: rule``, without values."""

@@ -1,5 +1,6 @@
 """Scripted faults: how the next requests to a path are treated."""
 
+from collections.abc import Mapping
 from typing import Literal, TypedDict
 
 SUCCESSES = range(200, 300)
@@ -11,6 +12,7 @@ class Behaviour(TypedDict, total=False):
     Attributes:
         status: of the answer. A success applies the call as usual first; any other status applies nothing.
         body: JSON of the answer.
+        headers: of the answer, beside the usual ones.
         retry_after: value of the Retry-After header: seconds, or an HTTP date as text.
         delay: seconds to wait before the call is processed.
         lost: how the connection ends instead of an answer.
@@ -19,6 +21,7 @@ class Behaviour(TypedDict, total=False):
 
     status: int
     body: object
+    headers: Mapping[str, str]
     retry_after: float | str
     delay: float
     lost: Literal["hang", "reset"]

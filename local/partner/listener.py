@@ -1,4 +1,4 @@
-"""The HTTP side of a fake API: one thread a connection, bodies as JSON, and connections that can be lost."""
+"""The HTTP side of a fake API: one thread a connection, bodies as JSON or forms, and connections that can be lost."""
 
 import json
 import socket
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol, override
+from urllib.parse import parse_qsl
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
+FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -22,7 +24,7 @@ class ReceivedRequest:
         method: of HTTP.
         path: with its query. Never shown: it may hold the id of a person.
         headers: those that are recorded, by their names in the contract. Never shown: they hold the credentials.
-        body: the parsed JSON, or None. Never shown: it holds personal data.
+        body: the parsed JSON, the fields of a form by name, or None. Never shown: it holds personal data.
         route: the path as the contract has it, without the values of its parameters.
         status: of the answer; None while there is none, and for good if the connection was lost.
     """
@@ -108,6 +110,21 @@ class Listener(ThreadingHTTPServer):
                 _shut_down(connection)
 
 
+def form_fields(raw: bytes) -> dict[str, str]:
+    """Return the fields of a form.
+
+    Raises:
+        ValueError: it is no form, or names a field twice.
+    """
+    try:
+        pairs = parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw), errors="strict")
+    except ValueError:
+        raise ValueError("must be a form in UTF-8") from None
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("must not name a field twice")
+    return dict(pairs)
+
+
 def _shut_down(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -140,6 +157,8 @@ class _Handler(BaseHTTPRequestHandler):
         if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
             raise ValueError("must have a Content-Length of at most 8 MiB")
         raw = self.rfile.read(length)
+        if self.headers.get_content_type() == FORM:
+            return form_fields(raw)
         try:
             return json.loads(raw) if raw else None
         except ValueError:

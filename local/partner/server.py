@@ -20,7 +20,7 @@ from local.rooms import Room
 
 __all__ = ["PartnerServer", "ReceivedRequest", "Reply"]
 
-_RECORDED_HEADERS = frozenset({"Correlation-Id", "Idempotency-Key", "Content-Type", "User-Agent"})
+_RECORDED_HEADERS = frozenset({"Correlation-Id", "Idempotency-Key", "Content-Type", "User-Agent", "Host"})
 
 
 class _Call(NamedTuple):
@@ -167,7 +167,7 @@ class PartnerServer:
     def _checked(self, request: ReceivedRequest) -> _Call | Reply:
         """Return the call, or the answer to one that breaks a rule or has a revoked credential."""
         try:
-            operation, target = self.contract.find(request.method, request.path)
+            operation, target = self.contract.find(request.method, request.path, request.headers.get("Host", ""))
             if operation.credentials(request.headers) & self._revoked:
                 return Reply(401, {"error": "this credential is not valid any more"})
             parameters = operation.check(target, request.headers, request.body)
@@ -196,7 +196,9 @@ def _scripted(usual: Reply, behaviour: Behaviour) -> Reply:
     """Put the scripted parts over the usual answer; a refusal of a well-behaved call stays."""
     if usual.status not in SUCCESSES and "status" in behaviour and behaviour["status"] in SUCCESSES:
         return usual
-    headers = {"Retry-After": str(behaviour["retry_after"])} if "retry_after" in behaviour else {}
+    headers = dict(behaviour.get("headers", {}))
+    if "retry_after" in behaviour:
+        headers["Retry-After"] = str(behaviour["retry_after"])
     status = behaviour.get("status", usual.status)
     # A plain 200 in a script means "as usual": the usual success keeps its own status.
     if status == 200 and "body" not in behaviour:  # noqa: PLR2004 - an HTTP status

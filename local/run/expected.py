@@ -1,20 +1,15 @@
-"""What the partner must receive for a request: it follows from the integration's own calls."""
+"""What the partner must receive for a request: it follows from the integration's own items."""
 
-import json
 from collections.abc import Iterator, Mapping
-from itertools import batched
+from dataclasses import replace
 
-from local.partner.contract import Contract, ContractError
+from local.partner.answering import answer_to
+from local.partner.contract import ContractError
 from local.partner.fake_api import FakeApi
+from mparticle_firehose.delivery.merging import merged
+from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import FirehoseError
-from mparticle_firehose.integration import (
-    Audiences,
-    Integration,
-    JsonObject,
-    MembershipChange,
-    MembershipTarget,
-    PartnerCall,
-)
+from mparticle_firehose.integration import Endpoint, Exchange, Integration, JsonObject, PartnerCall, Target
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
@@ -31,8 +26,8 @@ def is_offered(integration: Integration, kind: str) -> bool:
     """Return whether the integration has the part that a request of this type needs. mParticle sends it no others."""
     parts = {
         "event_processing_request": integration.events,
-        "audience_subscription_request": integration.audiences,
-        "audience_membership_change_request": integration.audiences,
+        "audience_subscription_request": integration.memberships,
+        "audience_membership_change_request": integration.memberships,
         "dsr_processing_request": integration.erasures,
     }
     return kind not in parts or parts[kind] is not None
@@ -47,45 +42,43 @@ def expected_calls(integration: Integration, content: Mapping[str, object]) -> l
 
 
 def calls_for(integration: Integration, content: Mapping[str, object]) -> list[PartnerCall]:
-    """Return the calls that a request causes when it is delivered alone.
+    """Return the calls that a request causes when it is delivered alone, each with its site and auth.
+
+    Of an exchange it is the first call: the others need answers.
 
     Raises:
         FirehoseError: it cannot be read, or not be delivered.
     """
-    return [call for call in _calls(integration, _SERIALIZER.parse(content)) if call]
+    return list(_calls(integration, _SERIALIZER.parse(content)))
 
 
 def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
-    """Return the rules of a fake API that a call breaks, without sending it: fields and rules, never values."""
-    encoded = call.encoded_body()
-    body = json.loads(encoded) if encoded else None
-    headers = dict([call.auth.header()]) | {"Content-Type": "application/json", "Idempotency-Key": "any"}
+    """Return the rule of a fake API that a call breaks, if it does: the field and the rule, never values."""
     try:
-        operation, target = Contract(api.document).find(call.method, call.path)
-        operation.credentials(headers)
-        parameters = operation.check(target, headers, body)
+        answer_to(api, call)
     except ContractError as error:
         return [error.rule]
-    return list(api.violations(operation.id, parameters, body))
+    return []
 
 
-def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall | None]:
+def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall]:
     match request:
-        case EventProcessingRequest() if integration.events:
-            yield integration.events(request)
-        case AudienceSubscriptionRequest() if integration.audiences:
-            yield integration.audiences.subscription_call(request)
-        case AudienceMembershipChangeRequest() if integration.audiences and request.user_profiles:
-            yield from _members_calls(integration.audiences, request)
-        case DsrProcessingRequest() if integration.erasures:
-            yield integration.erasures(request)
+        case AudienceSubscriptionRequest():
+            if integration.subscription:
+                yield from _first(integration.subscription(request))
+        case EventProcessingRequest() | AudienceMembershipChangeRequest() | DsrProcessingRequest():
+            plan = Planner(integration).plan(request, source="")
+            for call in merged(plan.waiting):
+                yield from _call(call.endpoint, call.target, call.bodies())
 
 
-def _members_calls(audiences: Audiences, request: AudienceMembershipChangeRequest) -> Iterator[PartnerCall]:
-    items: dict[MembershipTarget, list[JsonObject]] = {}
-    for change in audiences.membership_changes(request):
-        if isinstance(change, MembershipChange):
-            items.setdefault(change.target, []).append(change.item)
-    for target, changes in items.items():
-        for batch in batched(changes, audiences.max_changes_per_call, strict=False):
-            yield audiences.members_call(target, batch)
+def _call(endpoint: Endpoint, target: Target, bodies: list[JsonObject]) -> Iterator[PartnerCall]:
+    made = endpoint.call(target, bodies)
+    for call in [made] if isinstance(made, PartnerCall) else _first(made):
+        yield replace(call, site=call.site or target.site, auth=call.auth or target.auth)
+
+
+def _first[T](exchange: Exchange[T]) -> Iterator[PartnerCall]:
+    for call in exchange:
+        yield call
+        exchange.close()

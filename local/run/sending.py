@@ -144,6 +144,7 @@ def _delivery_problems(
 
 
 def _is_done(request: ReceivedRequest, call: PartnerCall) -> bool:
-    if request.status is None or (request.method, request.path) != (call.method, call.path):
+    path, _, _ = request.path.partition("?")
+    if request.status is None or (request.method, path) != (call.method, call.path):
         return False
-    return request.status in SUCCESSES or request.status in call.done_statuses
+    return request.status in SUCCESSES or request.status in call.accept

@@ -5,6 +5,7 @@ events that the partner takes, need none.
 """
 
 import socket
+import threading
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
@@ -36,6 +37,9 @@ SHORT_TIMEOUTS: Mapping[str, Any] = MappingProxyType(
 
 
 _LOCAL_CLOUD_SECONDS = 0.5
+
+_CREATION = threading.Lock()
+"""boto3's default session can make one client at a time only, and threads of partner calls may need one too."""
 
 
 def require_local_cloud(environ: Mapping[str, str]) -> None:
@@ -86,4 +90,5 @@ class AwsClient(Any):  # type: ignore[misc]  # it has whatever the service's cli
         import boto3  # noqa: PLC0415  as the module says
         from botocore.config import Config  # noqa: PLC0415
 
-        return boto3.client(self._service, config=Config(**self._config))
+        with _CREATION:
+            return boto3.client(self._service, config=Config(**self._config))

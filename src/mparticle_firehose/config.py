@@ -9,7 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from mparticle_firehose.errors import ConfigurationError
 
-_PLAINTEXT_HOSTS = frozenset({"127.0.0.1", "::1", "localhost", "host.docker.internal"})
+PLAINTEXT_HOSTS = frozenset({"127.0.0.1", "::1", "localhost", "host.docker.internal"})
+"""This machine, as itself and as a container on it: the only hosts that may be called without TLS."""
 
 
 def _without_plaintext(url: str) -> str:
@@ -17,7 +18,7 @@ def _without_plaintext(url: str) -> str:
     parts = urlsplit(url)
     if not parts.hostname:
         raise ValueError("must be an absolute URL")
-    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _PLAINTEXT_HOSTS):
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in PLAINTEXT_HOSTS):
         return url.rstrip("/")
     raise ValueError("must start with https:// (http:// only for this machine itself)")
 
@@ -29,9 +30,23 @@ def _absolute(url: str) -> str:
 
 
 def _token_source(source: str) -> str:
-    if source == VERIFICATION_OFF or source.startswith("/") or ":secretsmanager:" in source:
+    if source == VERIFICATION_OFF or _is_stored(source):
         return source
     raise ValueError(f"must be a secret's ARN, a parameter's name that starts with /, or {VERIFICATION_OFF}")
+
+
+def _secret_source(source: str) -> str:
+    if _is_stored(source):
+        return source
+    raise ValueError("must be a secret's ARN, or a parameter's name that starts with /")
+
+
+def _is_stored(source: str) -> bool:
+    return source.startswith("/") or ":secretsmanager:" in source
+
+
+def _service(source: str) -> Literal["ssm", "secretsmanager"]:
+    return "ssm" if source.startswith("/") else "secretsmanager"
 
 
 VERIFICATION_OFF = "off"
@@ -71,12 +86,12 @@ class Resources(_FromEnvironment):
     """The queues and tables of a deployment.
 
     Attributes:
-        membership_queue_url: FIFO queue of audience membership changes.
+        membership_queue_url: FIFO queue of audience membership changes, and with ``EVENT_ORDER=user`` of events.
         event_queue_url: standard queue of events that the partner could not take in the call, and of erasures.
-        membership_dlq_url: FIFO queue of membership changes that can never be delivered.
-        event_dlq_url: queue of event requests and erasures that can never be delivered.
+        membership_dlq_url: FIFO queue of what is in the membership queue and can never be delivered.
+        event_dlq_url: queue of what is in the event queue and can never be delivered.
         suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
-        ledger_table: DynamoDB table of attempts and newest changes.
+        ledger_table: DynamoDB table of attempts, circuit breakers and newest changes.
     """
 
     membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
@@ -110,6 +125,12 @@ class Settings(_FromEnvironment):
         http_deadline_ms: the same for requests over HTTPS; mParticle expects those answers within 100 ms.
         event_mode: ``forward`` sends events to the partner in the call and queues what it does not take in time;
             ``queue`` acknowledges as soon as they are queued and leaves the partner to the worker.
+        event_order: ``none`` lets an event overtake one of the same user that was queued before it; ``user`` keeps the
+            order of each user's events: all of them are queued, in the membership queue and in its groups of users,
+            and ``event_mode`` is ignored.
+        deployment_secret_source: where the deployment's own secrets at the partner are: the ARN of a Secrets Manager
+            secret, or the name of an SSM SecureString, which starts with a slash; None if there are none.
+        deployment_secret_refresh_seconds: how long these secrets are used before the source is asked again.
         http_token_source: where the tokens are that mParticle authorises its HTTPS requests with: the ARN of a Secrets
             Manager secret, or the name of an SSM SecureString, which starts with a slash. ``off`` lets requests in
             without a token. Without a source nothing but the registration is answered.
@@ -119,7 +140,8 @@ class Settings(_FromEnvironment):
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
             with each further one.
-        retry_cap_seconds: seconds that it waits at most before any attempt.
+        retry_cap_seconds: seconds that it waits at most before any attempt, unless the partner says how long to wait.
+            That wait is kept, up to the twelve hours of SQS.
         max_attempts: how often the delivery of a queued message is tried before it is dead-lettered. Well under the
             queues' maxReceiveCount of 1,000, which also counts receives in which a message waited behind another.
     """
@@ -128,6 +150,11 @@ class Settings(_FromEnvironment):
     handler_deadline_ms: int = Field(150, alias="HANDLER_DEADLINE_MS", ge=20, le=3_000)
     http_deadline_ms: int = Field(60, alias="HTTP_DEADLINE_MS", ge=20, le=3_000)
     event_mode: Literal["forward", "queue"] = Field("forward", alias="EVENT_MODE")
+    event_order: Literal["none", "user"] = Field("none", alias="EVENT_ORDER")
+    deployment_secret_source: Annotated[str, AfterValidator(_secret_source)] | None = Field(
+        None, alias="DEPLOYMENT_SECRET_SOURCE"
+    )
+    deployment_secret_refresh_seconds: int = Field(300, alias="DEPLOYMENT_SECRET_REFRESH_SECONDS", ge=10, le=86_400)
     http_token_source: Annotated[str, AfterValidator(_token_source)] | None = Field(None, alias="HTTP_TOKEN_SOURCE")
     http_token_refresh_seconds: int = Field(300, alias="HTTP_TOKEN_REFRESH_SECONDS", ge=10, le=86_400)
     cookie_sync: Literal["on", "off"] = Field("off", alias="COOKIE_SYNC")
@@ -139,9 +166,14 @@ class Settings(_FromEnvironment):
     @property
     def token_service(self) -> Literal["ssm", "secretsmanager"] | None:
         """The AWS service that has the tokens; None if no service is called."""
-        if self.http_token_source in {None, VERIFICATION_OFF}:
+        if self.http_token_source is None or self.http_token_source == VERIFICATION_OFF:
             return None
-        return "ssm" if str(self.http_token_source).startswith("/") else "secretsmanager"
+        return _service(self.http_token_source)
+
+    @property
+    def deployment_secret_service(self) -> Literal["ssm", "secretsmanager"] | None:
+        """The AWS service that has the deployment's secrets; None if there are none."""
+        return _service(self.deployment_secret_source) if self.deployment_secret_source else None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -47,3 +47,7 @@ class Deadline:
     def within(self, seconds: float) -> Self:
         """Return the earlier of this moment and the one this many seconds from now."""
         return type(self)(min(self.at, self.clock() + seconds), self.clock)
+
+    def at_least(self, seconds: float) -> Self:
+        """Return the later of this moment and the one this many seconds from now."""
+        return type(self)(max(self.at, self.clock() + seconds), self.clock)

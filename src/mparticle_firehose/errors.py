@@ -16,6 +16,18 @@ class ConfigurationError(FirehoseError):
     """The deployment is wrong: an environment variable or the registration must be changed."""
 
 
+class IntegrationError(ConfigurationError):
+    """The integration breaks a rule of the seam. It shows when the integration is loaded, or in its first test.
+
+    Attributes:
+        rule: its name.
+    """
+
+    def __init__(self, rule: str, text: str) -> None:
+        self.rule = rule
+        super().__init__(f"{rule}: {text}")
+
+
 class RegistrationError(ConfigurationError):
     """The registration breaks a rule of mParticle's; the message names the rule."""
 

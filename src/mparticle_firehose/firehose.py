@@ -9,7 +9,8 @@ import mparticle_firehose.startup  # noqa: F401  first: it pauses the garbage co
 
 # isort: on
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,22 +19,28 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient, require_local_cloud
 from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.endpoint import is_http_event
 from mparticle_firehose.integration import Integration
 from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
 from mparticle_firehose.partner_api.client import PartnerClient
+from mparticle_firehose.partner_api.deployment_secrets import DeploymentSecrets
+from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
+from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
+from mparticle_firehose.partner_api.sites import sites_of
 from mparticle_firehose.processors import process
-from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.protocol import AnyRequest, Serializer
 from mparticle_firehose.queues.dead_letters import DeadLetters
-from mparticle_firehose.queues.event_queue import EventQueue
+from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.reporting import reported, telemetry
-from mparticle_firehose.services import EventMode, Telemetry
+from mparticle_firehose.services import EventMode, EventStore, Telemetry
 from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.tables.outages import Outages
 from mparticle_firehose.tables.suspensions import Suspensions
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
@@ -43,6 +50,9 @@ if TYPE_CHECKING:  # loaded with the first HTTP request
 
 _WORKER_SPARE_SECONDS = 5.0
 """Kept of the worker's timeout, to dead-letter and report what is left."""
+
+_CALLS_SIDE_BY_SIDE = 4
+"""Calls that the worker makes at a time."""
 
 
 class Firehose:
@@ -108,8 +118,8 @@ class Firehose:
             RegistrationError: the registration breaks a rule of mParticle's.
         """
         self.integration.declaration()
-        _ = self.partner, self.memberships, self.queue_worker, self.router
-        self._partner_client.prepare()
+        _ = self.breaker, self.memberships, self.queue_worker, self.router
+        self.partner.prepare()
         for client in self._clients:
             client.make()
         self.serializer.prepare()
@@ -120,9 +130,10 @@ class Firehose:
         Credentials need no renewal: boto3 reads them from the container's endpoint, and again when they have expired.
         No random state is kept here: ids and jitter come from the operating system.
         """
-        self._partner_client.hang_up()
+        self.partner.hang_up()
         self.partner.forget()
-        self.suspensions.forget()
+        for known in (self.breaker, self.rate_limits, self.queue_worker.breaker, self.suspensions):
+            known.forget()
         vars(self).pop("router", None)  # and its tokens; building another one costs nothing
         for client in self._clients:
             client.close()
@@ -134,10 +145,37 @@ class Firehose:
         """The deployment's settings."""
         return Settings.from_env(self._environ)
 
+    @property
+    def parse(self) -> Callable[[Mapping[str, Any]], AnyRequest]:
+        """Reads a request."""
+        return self.serializer.parse
+
     @cached_property
-    def partner(self) -> CircuitBreaker:
-        """Makes the handler's calls."""
-        return CircuitBreaker(self._partner_client)
+    def partner(self) -> PartnerClient:
+        """Makes the calls."""
+        secrets = DeploymentSecrets(
+            client=self._deployment_secret_client,
+            source=self.settings.deployment_secret_source,
+            refresh_seconds=self.settings.deployment_secret_refresh_seconds,
+            telemetry=self.telemetry,
+        )
+        sites = sites_of(self.integration.sites, self.settings.partner_api_url)
+        return PartnerClient(sites, self.verdicts, secrets)
+
+    @cached_property
+    def verdicts(self) -> RetryPolicy:
+        """Judges answers."""
+        return RetryPolicy(self.integration.retry_policy, self.integration.wait_headers)
+
+    @cached_property
+    def breaker(self) -> CircuitBreaker:
+        """Holds the handler's calls back to a site that is down."""
+        return CircuitBreaker(telemetry=self.telemetry)
+
+    @cached_property
+    def rate_limits(self) -> RateLimits:
+        """Leaves credentials alone that were told to wait."""
+        return RateLimits()
 
     @cached_property
     def memberships(self) -> MembershipQueue:
@@ -147,9 +185,17 @@ class Firehose:
         )
 
     @cached_property
-    def events(self) -> EventQueue:
+    def events(self) -> EventStore:
         """The queue of events and erasures."""
-        return EventQueue(self._sender, self._resources.event_queue_url)
+        unordered = EventQueue(self._sender, self._resources.event_queue_url)
+        if self.settings.event_order == "none":
+            return unordered
+        return OrderedEventQueue(
+            sender=self._sender,
+            url=self._resources.membership_queue_url,
+            unordered=unordered,
+            shards=self.settings.membership_shards,
+        )
 
     @cached_property
     def dead_letters(self) -> DeadLetters:
@@ -161,12 +207,12 @@ class Firehose:
     @cached_property
     def suspensions(self) -> Suspensions:
         """The suspended accounts."""
-        return Suspensions(self._suspension_client, self._resources.suspension_table)
+        return Suspensions(self._short_client, self._resources.suspension_table)
 
     @property
     def event_mode(self) -> EventMode:
-        """Whether events are forwarded or queued."""
-        return self.settings.event_mode
+        """Whether events are forwarded or queued: what is delivered in order is queued."""
+        return "queue" if self.settings.event_order == "user" else self.settings.event_mode
 
     # --- the other parts ---------------------------------------------------------------------------------------------
 
@@ -180,14 +226,18 @@ class Firehose:
     @cached_property
     def queue_worker(self) -> Worker:
         """Empties the queues."""
+        ledger = Ledger(self._ledger_client, self._resources.ledger_table)
+        outages = Outages(self._short_client, self._resources.ledger_table)
         return Worker(
             serializer=self.serializer,
-            integration=self.integration,
-            partner=self._partner_client,
-            events=self.events,
+            planner=Planner(self.integration),
+            partner=self.partner,
+            verdicts=self.verdicts,
+            breaker=SharedCircuitBreaker(store=outages, telemetry=self.telemetry),
+            rate_limits=self.rate_limits,
             dead_letters=self.dead_letters,
             suspensions=self.suspensions,
-            ledger=Ledger(self._ledger_client, self._resources.ledger_table),
+            ledger=ledger,
             visibility=VisibilityTimeouts(
                 self._sqs,
                 self.telemetry,
@@ -197,6 +247,7 @@ class Firehose:
             backoff=Backoff(self.settings.retry_base_seconds, self.settings.retry_cap_seconds),
             max_attempts=self.settings.max_attempts,
             telemetry=self.telemetry,
+            executor=ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, thread_name_prefix="delivery"),
         )
 
     @cached_property
@@ -207,11 +258,6 @@ class Firehose:
         return resources
 
     @cached_property
-    def _partner_client(self) -> PartnerClient:
-        retry_policy = RetryPolicy(self.integration.retry_policy)
-        return PartnerClient(self.settings.partner_api_url, retry_policy, self.integration.failures)
-
-    @cached_property
     def _sender(self) -> QueueSender:
         return QueueSender(self._sqs)
 
@@ -220,7 +266,7 @@ class Firehose:
         return AwsClient("sqs", STANDARD_TIMEOUTS)
 
     @cached_property
-    def _suspension_client(self) -> AwsClient:
+    def _short_client(self) -> AwsClient:
         return AwsClient("dynamodb", SHORT_TIMEOUTS)
 
     @cached_property
@@ -232,7 +278,12 @@ class Firehose:
         service = self.settings.token_service
         return AwsClient(service, SHORT_TIMEOUTS) if service else None
 
+    @cached_property
+    def _deployment_secret_client(self) -> AwsClient | None:
+        service = self.settings.deployment_secret_service
+        return AwsClient(service, SHORT_TIMEOUTS) if service else None
+
     @property
     def _clients(self) -> tuple[AwsClient, ...]:
-        always = (self._sqs, self._suspension_client, self._ledger_client)
-        return (*always, self._token_client) if self._token_client else always
+        optional = (self._token_client, self._deployment_secret_client)
+        return (self._sqs, self._short_client, self._ledger_client, *filter(None, optional))

@@ -1,29 +1,147 @@
-"""What the processors and the worker need from their surroundings, as interfaces."""
+"""What the processors, the delivery and the worker need from their surroundings, as interfaces."""
 
-from collections.abc import Collection, Mapping
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Integration, Outcome, PartnerCall
+from mparticle_firehose.integration import Answer, Integration, Outcome, PartnerCall
 from mparticle_firehose.protocol import (
     Account,
+    AnyRequest,
     AudienceMembershipChangeRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
 )
 
-type Items = Collection[tuple[str, int]]
-"""Events and notifications of a request: the list's name and the index in it."""
-
 type EventMode = Literal["forward", "queue"]
 """``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker."""
+
+OUT_OF_TIME = "out_of_time"
+"""The reason of a Retry for a call that was not begun, because there was no time left."""
+
+CIRCUIT_OPEN = "circuit_open"
+"""The reason of a Retry for a call that was not made, because the site is known to be down."""
+
+
+BODY_NOT_JSON = "body_not_json"
+"""The reason of a Rejected for what has no JSON: a number that is infinite or none at all, or another type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """A request with some of its items only.
+
+    Attributes:
+        source: the request's JSON. Never shown.
+        settled: the items in it that need nothing more, as text for a message attribute. Empty if there are none.
+    """
+
+    source: Mapping[str, Any] = field(repr=False)
+    settled: str = ""
 
 
 class PartnerApi(Protocol):
     """Sends calls to the partner."""
 
-    def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        """Send one call and return its outcome. Faults of the partner and the network raise nothing."""
+    def ask(self, call: PartnerCall, deadline: Deadline, *, identity: str, correlation_id: str) -> Answer | Outcome:
+        """Send one call and return the answer, or the outcome if there is none that can be read.
+
+        Faults of the partner, the network and the data raise nothing.
+
+        Args:
+            call: with its site and its auth.
+            deadline: no byte is written after it.
+            identity: what makes two equal calls the same call; the Idempotency-Key is made from it and the call.
+            correlation_id: goes along, so that the partner's logs can be searched by mParticle's request ids.
+        """
+
+
+class Verdicts(Protocol):
+    """Says what an answer means."""
+
+    def judge(self, answer: Answer) -> Outcome:
+        """Return the outcome of an answer by its status."""
+
+
+class Breaker(Protocol):
+    """Keeps calls away from a site that is known to be down. Threads may share it."""
+
+    def admits(self, site: str) -> bool:
+        """Return whether a call may be made now. Whoever gets True makes the call, and then says what it came to."""
+
+    def note(self, site: str, *, failed: bool) -> None:
+        """Take what a call came to.
+
+        Args:
+            site: by its name in `Integration.sites`.
+            failed: a network fault or a 5xx. A 429 or 425 is no failure: it says nothing of other customers' calls.
+        """
+
+    def wait(self, site: str) -> float:
+        """Return how many seconds what was not admitted should wait; zero if a call may be admitted now."""
+
+    def forget(self) -> None:
+        """Forget what is known: it is too old."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """What environments have reported of a site in one slice of time.
+
+    Attributes:
+        count: how many reports there are.
+        failed_percent: the sum of what each said of its calls, in percent. A report weighs the same however many calls
+            it is about.
+    """
+
+    count: int
+    failed_percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """What all environments know of a site that is down, or was a moment ago. Times are seconds since the epoch.
+
+    Attributes:
+        since: when the circuit got into this state.
+        share: the share of calls that was admitted then; zero while the circuit is open.
+        began: when the circuit was opened first. It stays the same until the circuit has been closed for a while.
+        probe_at: while the circuit is open, when the next probe may be made.
+        reports: by the number of the slice of time after ``since``.
+    """
+
+    since: float
+    share: float
+    began: float
+    probe_at: float = 0.0
+    reports: Mapping[int, Reports] = field(default_factory=dict)
+
+
+class OutageStore(Protocol):
+    """One entry for each site that is down, shared by all environments.
+
+    Every method raises DeliveryError when the store cannot be used.
+    """
+
+    def read(self, site: str) -> Outage | None:
+        """Return the entry of a site, if there is one."""
+
+    def replace(self, site: str, seen: Outage | None, new: Outage) -> bool:
+        """Store the entry, unless it is not the seen one any more. Return whether it was stored."""
+
+    def report(self, site: str, seen: Outage, *, slice_number: int, failed_percent: int) -> Outage | None:
+        """Add a report to the seen entry and return all of it; None if it is not the seen one any more."""
+
+
+class RateLimits(Protocol):
+    """Leaves a credential alone that was told to wait."""
+
+    def pause(self, credential: str, seconds: float) -> None:
+        """Make no call with it for so long."""
+
+    def wait(self, credential: str) -> float:
+        """Return the seconds until a call may be made; 0 is now."""
 
 
 class MembershipStore(Protocol):
@@ -37,18 +155,21 @@ class EventStore(Protocol):
     """Keeps event requests and erasures durably until they are delivered."""
 
     def enqueue(
-        self, request: EventProcessingRequest | DsrProcessingRequest, deadline: Deadline, items: Items | None = None
+        self,
+        request: EventProcessingRequest | DsrProcessingRequest,
+        deadline: Deadline,
+        rest: Remainder | None = None,
     ) -> None:
-        """Store the request, or these items of it, for the worker; a DeliveryError means it is not stored."""
+        """Store the request, or what is left of it, for the worker; a DeliveryError means it is not stored."""
 
 
 class DeadLetterStore(Protocol):
     """Keeps what can never be delivered until an operator looks at it."""
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
     ) -> None:
-        """Store the request, or these items of it, with the reason; a DeliveryError means it is not stored."""
+        """Store the request, or a part of it, with the reason; a DeliveryError means it is not stored."""
 
 
 class SuspensionRegister(Protocol):
@@ -80,23 +201,7 @@ class Telemetry(Protocol):
         """Log a problem that an operator should look at, although the work goes on."""
 
 
-class Stores(Protocol):
-    """Where items go that a successful call did not deliver."""
-
-    @property
-    def events(self) -> EventStore:
-        """For items that may be taken later."""
-
-    @property
-    def dead_letters(self) -> DeadLetterStore:
-        """For items that are refused for good."""
-
-    @property
-    def telemetry(self) -> Telemetry:
-        """Counts them."""
-
-
-class Services(Stores, Protocol):
+class Services(Protocol):
     """What a processor works with. A part may be built when it is first read."""
 
     @property
@@ -104,8 +209,36 @@ class Services(Stores, Protocol):
         """Everything about the partner."""
 
     @property
+    def parse(self) -> Callable[[Mapping[str, Any]], AnyRequest]:
+        """Reads a request."""
+
+    @property
     def partner(self) -> PartnerApi:
         """Makes the calls."""
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """Judges answers."""
+
+    @property
+    def breaker(self) -> Breaker:
+        """Holds calls back to a site that is down."""
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """Leaves credentials alone that were told to wait."""
+
+    @property
+    def events(self) -> EventStore:
+        """The queue of events and erasures."""
+
+    @property
+    def dead_letters(self) -> DeadLetterStore:
+        """The dead-letter queues."""
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """Counts and logs."""
 
     @property
     def memberships(self) -> MembershipStore:

@@ -1,31 +1,35 @@
 """How audiences and their members become calls to the partner's API."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import quote
 
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError
 from mparticle_firehose.integration import (
-    Auth,
-    Effect,
+    Answer,
+    Change,
+    Endpoint,
+    Exchange,
+    Item,
+    Json,
     JsonObject,
     JsonValue,
-    MembershipChange,
-    MembershipTarget,
+    Outcome,
     PartnerCall,
-    UndeliverableChange,
+    Target,
+    Undeliverable,
+    attribute_changes,
+    changes,
 )
 from mparticle_firehose.protocol import (
-    Audience,
     AudienceAction,
     AudienceMembershipChangeRequest,
     AudienceSubscriptionAction,
     AudienceSubscriptionRequest,
-    UserAttributeAction,
-    UserAttributeAudienceEvent,
     UserProfile,
 )
 
-from .account import auth
+from .account import target
+from .answers import failures_in
 from .identities import identities
 
 PARTNER_AUDIENCE_ID = "partnerAudienceId"
@@ -33,157 +37,129 @@ PARTNER_AUDIENCE_ID = "partnerAudienceId"
 
 MAX_CHANGES_PER_CALL = 500
 
-_ACTIONS: dict[str | None, tuple[str, Effect]] = {
-    AudienceAction.ADD: ("add", Effect.JOIN),
-    AudienceAction.DELETE: ("remove", Effect.LEAVE),
-    AudienceAction.ATTRIBUTE_UPDATE: ("update", Effect.UPDATE),
+_ACTIONS: dict[str | None, str] = {
+    AudienceAction.ADD: "add",
+    AudienceAction.DELETE: "remove",
+    AudienceAction.ATTRIBUTE_UPDATE: "update",
 }
 
 
-def subscription_call(request: AudienceSubscriptionRequest) -> PartnerCall | None:
-    """Return the call that creates, updates or deletes the partner's audience; None if there is nothing to delete.
+# --- audiences -------------------------------------------------------------------------------------------------------
+
+
+def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, str]]:
+    """Create, update or delete the partner's audience, and return the settings that mParticle is to keep with it.
 
     An update without the partner's id creates the audience: the answer to the first request never arrived.
 
     Raises:
         MalformedRequestError: the action is none of the three.
         SettingError: the customer's key is missing.
+        DeliveryError: the partner created an audience but did not say which.
     """
     partner_id = request.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
     match request.action:
-        case AudienceSubscriptionAction.ADD:
-            return _create(request)
-        case AudienceSubscriptionAction.UPDATE:
-            return _update(request, partner_id) if partner_id else _create(request)
         case AudienceSubscriptionAction.REMOVE:
-            return _delete(request, partner_id) if partner_id else None
+            if partner_id:
+                yield _delete(request, partner_id)
+            return {}
+        case AudienceSubscriptionAction.UPDATE if partner_id:
+            yield _update(request, partner_id)
+            return {PARTNER_AUDIENCE_ID: partner_id}
+        case AudienceSubscriptionAction.ADD | AudienceSubscriptionAction.UPDATE:
+            answer = yield _create(request)
+            return {PARTNER_AUDIENCE_ID: _created(answer)}
         case _:
             raise MalformedRequestError(("action", "must be add, update or remove"))
 
 
-def subscription_settings(request: AudienceSubscriptionRequest, answer: Mapping[str, object]) -> dict[str, str]:
-    """Return the settings that mParticle is to keep with the subscription and to send with every membership change.
-
-    Raises:
-        DeliveryError: the partner created an audience but did not say which.
-    """
-    if request.action == AudienceSubscriptionAction.REMOVE:
-        return {}
-    partner_id = answer.get("id") or request.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
-    if not isinstance(partner_id, str):
-        raise DeliveryError("the partner's answer lacks the audience's id")
-    return {PARTNER_AUDIENCE_ID: partner_id}
-
-
-def membership_changes(request: AudienceMembershipChangeRequest) -> list[MembershipChange | UndeliverableChange]:
-    """Return each user's changes, in the request's order.
-
-    Raises:
-        SettingError: the customer's key is missing.
-    """
-    customer = auth(request.account)
-    return [
-        _change(request, user_number, audience_number, customer)
-        for user_number, user in enumerate(request.user_profiles)
-        for audience_number, audience in enumerate(user.audiences)
-        if audience.action is not None
-    ]
-
-
-def without_attributes(item: JsonObject, names: Collection[str]) -> JsonObject:
-    """Return what the partner gets of a change, without these user attributes."""
-    attributes = item["attributes"]
-    kept = {name: value for name, value in attributes.items() if name not in names}  # type: ignore[union-attr]  # ours
-    return {**item, "attributes": kept}
-
-
-def members_call(target: MembershipTarget, items: Sequence[JsonObject]) -> PartnerCall:
-    """Return the call that carries changes of different users in one audience."""
-    return PartnerCall(
-        method="POST",
-        path=target.path,
-        auth=target.auth,
-        body={"account_id": target.account_id, "changes": list(items)},
-    )
-
-
 def _create(request: AudienceSubscriptionRequest) -> PartnerCall:
-    return PartnerCall(
-        method="POST",
-        path="/v1/audiences",
-        auth=auth(request.account),
-        body={
-            "account_id": request.account.account_id,
-            "audience_id": request.audience_id,
-            "name": request.audience_name,
-        },
-    )
+    body: JsonObject = {
+        "account_id": request.account.account_id,
+        "audience_id": request.audience_id,
+        "name": request.audience_name,
+    }
+    return PartnerCall(path="/v1/audiences", auth=target(request.account).auth, body=Json(body))
+
+
+def _created(answer: Answer) -> str:
+    partner_id = answer.text("id")
+    if not partner_id:
+        raise DeliveryError("the partner's answer lacks the audience's id")
+    return partner_id
 
 
 def _update(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCall:
     settings = {
         key: value for key, value in request.audience_subscription_settings.items() if key != PARTNER_AUDIENCE_ID
     }
-    return PartnerCall(
-        method="PATCH",
-        path=_path(partner_id),
-        auth=auth(request.account),
-        body={"name": request.audience_name, "settings": settings},
-    )
+    body: JsonObject = {"name": request.audience_name, "settings": settings}
+    auth = target(request.account).auth
+    return PartnerCall(method="PATCH", path=_path(partner_id), auth=auth, body=Json(body))
 
 
 def _delete(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCall:
-    return PartnerCall(
-        method="DELETE",
-        path=_path(partner_id),
-        auth=auth(request.account),
-        done_statuses=frozenset({404}),
-    )
+    auth = target(request.account).auth
+    return PartnerCall(method="DELETE", path=_path(partner_id), auth=auth, accept=frozenset({404}))
 
 
 def _path(partner_id: str) -> str:
     return f"/v1/audiences/{quote(partner_id, safe='', errors='surrogatepass')}"
 
 
-def _change(
-    request: AudienceMembershipChangeRequest, user_number: int, audience_number: int, customer: Auth
-) -> MembershipChange | UndeliverableChange:
-    user = request.user_profiles[user_number]
-    audience = user.audiences[audience_number]
-    partner_id = audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
-    action, effect = _ACTIONS.get(audience.action, (None, Effect.UPDATE))
-    member = _member(user)
-    for missing, reason in (
-        (not partner_id, f"audience setting {PARTNER_AUDIENCE_ID!r} is missing"),
-        (not action, "the audience's action is none of add, delete and attribute_update"),
-        (not member["mpid"] and not member["identities"], "the user has neither an mpid nor an identity"),
-    ):
-        if missing:
-            return UndeliverableChange(user_number, audience_number, reason)
-    attributes = _attributes(audience)
-    return MembershipChange(
-        user_number,
-        audience_number,
-        MembershipTarget(request.account.account_id, f"{_path(str(partner_id))}/members", customer),
-        effect,
-        {"action": action, "user": member, "attributes": attributes, "timestamp_ms": request.timestamp_ms},
-        frozenset(attributes),
-    )
+# --- members ---------------------------------------------------------------------------------------------------------
+
+
+def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
+    """Yield each user's changes, in the request's order.
+
+    Raises:
+        SettingError: the customer's key is missing.
+    """
+    for change in changes(request):
+        partner_id = change.audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
+        action = _ACTIONS.get(change.audience.action)
+        member = _member(change.profile)
+        if not partner_id:
+            yield Undeliverable((change.origin,), f"audience setting {PARTNER_AUDIENCE_ID!r} is missing")
+        elif not action:
+            yield Undeliverable((change.origin,), "the audience's action is none of add, delete and attribute_update")
+        elif not member["mpid"] and not member["identities"]:
+            yield Undeliverable((change.origin,), "the user has neither an mpid nor an identity")
+        else:
+            yield Item(
+                endpoint=MEMBERS,
+                target=target(request.account, account=str(request.account.account_id), audience=partner_id),
+                body=_body(change, action, member, request.timestamp_ms),
+                covers=(change.origin,),
+                key=str(member["mpid"] or member["identities"]),
+            )
+
+
+def _members_call(whose: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    body: JsonObject = {"account_id": int(whose["account"]), "changes": list(bodies)}
+    return PartnerCall(path=f"{_path(whose['audience'])}/members", body=Json(body))
+
+
+def _judge(_bodies: Sequence[JsonObject], answer: Answer) -> Outcome | None:
+    return failures_in(answer)
+
+
+MEMBERS = Endpoint(
+    name="members", call=_members_call, judge=_judge, max_items=MAX_CHANGES_PER_CALL, across_requests=True
+)
+"""Changes of different users in one audience."""
 
 
 def _member(user: UserProfile) -> dict[str, JsonValue]:
-    known = identities(user.user_identities, user.device_identities, user.partner_identities)
-    return {"mpid": user.mpid, "identities": known}
+    everything = identities(user.user_identities, user.device_identities, user.partner_identities)
+    return {"mpid": user.mpid, "identities": everything}
 
 
-def _attributes(audience: Audience) -> dict[str, JsonValue]:
-    """Return the attributes that changed: null for one that is gone, true for a tag, which has no value."""
-    return {str(change.key): _attribute(change) for change in audience.attribute_changes}
-
-
-def _attribute(change: UserAttributeAudienceEvent) -> JsonValue:
-    if change.action == UserAttributeAction.DELETE:
-        return None
-    if change.list_value is not None:
-        return change.list_value
-    return True if change.value is None else change.value
+def _body(change: Change, action: str, member: JsonObject, timestamp_ms: int) -> JsonObject:
+    return {
+        "action": action,
+        "user": member,
+        "attributes": attribute_changes(change.audience),
+        "timestamp_ms": timestamp_ms,
+    }

@@ -4,13 +4,25 @@ To handle a type of event, write a function that maps what is particular to it, 
 registration declares exactly the types that the tables name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from math import isfinite
 from types import MappingProxyType
 from typing import Any
 
-from mparticle_firehose.integration import JsonObject, JsonValue, PartnerCall
+from mparticle_firehose.integration import (
+    Answer,
+    Endpoint,
+    Item,
+    Json,
+    JsonObject,
+    JsonValue,
+    Origin,
+    Outcome,
+    PartnerCall,
+    Target,
+    known,
+    number,
+)
 from mparticle_firehose.protocol import (
     ApplicationStateTransitionEvent,
     AttributionEvent,
@@ -34,52 +46,69 @@ from mparticle_firehose.protocol import (
     RuntimeEnvironment,
     ScreenViewEvent,
     SessionEndEvent,
-    SystemNotification,
     SystemNotificationType,
     UserAttributeChangeEvent,
     UserIdentityChangeEvent,
 )
 
-from .account import auth
+from .account import target
+from .answers import failures_in
 from .identities import identities
 
 type Details = dict[str, JsonValue]
-type Origin = tuple[str, int]
 
-_WHOLE_DIGITS = 18
+MAX_EVENTS_PER_CALL = 1_000
 
 
-def events_call(request: EventProcessingRequest) -> PartnerCall | None:
-    """Return the one call that carries everything a request holds, notifications before events.
+def event_items(request: EventProcessingRequest) -> Iterator[Item]:
+    """Yield an item for each notification and each event; they share one call.
 
-    mParticle's keep-alive causes no call, nor does a request that holds only types that the tables do not name.
+    A request that holds only attributes of the user becomes one item without an event. mParticle's keep-alive becomes
+    none, nor does a request that holds only types that the tables do not name.
 
     Raises:
         SettingError: the customer's key is missing.
     """
-    mapped = [*_notifications(request.system_notifications), *_events(request.events)]
-    attributes: JsonObject = {**request.user_attributes, **request.user_attribute_lists}
-    if not mapped and not attributes:
-        return None
+    context = _context(request)
+    mapped = [*_notifications(request), *_events(request)]
+    if mapped:
+        whose = target(request.account)
+        for origin, entry in mapped:
+            yield Item(endpoint=EVENTS, target=whose, body={"context": context, "event": entry}, covers=(origin,))
+    elif request.user_attributes or request.user_attribute_lists:
+        yield Item(endpoint=EVENTS, target=target(request.account), body={"context": context})
+
+
+def _events_call(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    context: Any = bodies[0]["context"]
+    return PartnerCall(
+        path="/v1/events", body=Json({**context, "events": [body["event"] for body in bodies if "event" in body]})
+    )
+
+
+def _judge(_bodies: Sequence[JsonObject], answer: Answer) -> Outcome | None:
+    return failures_in(answer)
+
+
+EVENTS = Endpoint(name="events", call=_events_call, judge=_judge, max_items=MAX_EVENTS_PER_CALL)
+"""One call for a whole request."""
+
+
+def _context(request: EventProcessingRequest) -> JsonObject:
+    """Return what is the same for everything in a request."""
     environment = request.runtime_environment
     device_identities = environment.identities if environment else ()
-    return PartnerCall(
-        method="POST",
-        path="/v1/events",
-        auth=auth(request.account),
-        body={
-            "account_id": request.account.account_id,
-            "request_id": str(request.id) if request.id else None,
-            "mpid": request.mpid,
-            "user": {
-                "identities": identities(request.user_identities, request.partner_identities, device_identities),
-                "attributes": attributes,
-            },
-            "device": _device(environment),
-            "events": [entry for _, entry in mapped],
+    return {
+        "account_id": request.account.account_id,
+        "request_id": str(request.id) if request.id else None,
+        "timestamp_ms": request.timestamp_ms,
+        "mpid": request.mpid,
+        "user": {
+            "identities": identities(request.user_identities, request.partner_identities, device_identities),
+            "attributes": {**request.user_attributes, **request.user_attribute_lists},
         },
-        items=tuple(origin for origin, _ in mapped),
-    )
+        "device": _device(environment),
+    }
 
 
 def _custom_event(event: CustomEvent) -> Details:
@@ -145,9 +174,9 @@ def _product_action(event: ProductActionEvent) -> Details:
         "affiliation": event.affiliation,
         "currency": event.currency_code,
         "coupon": event.coupon_code,
-        "total": _number(event.total_amount),
-        "tax": _number(event.tax_amount),
-        "shipping": _number(event.shipping_amount),
+        "total": number(event.total_amount),
+        "tax": number(event.tax_amount),
+        "shipping": number(event.shipping_amount),
         "products": [_product(product) for product in event.products],
         "attributes": event.attributes,
     }
@@ -157,7 +186,7 @@ def _promotion_action(event: PromotionActionEvent) -> Details:
     return {
         "name": event.action,
         "promotions": [
-            _known(
+            known(
                 id=promotion.id,
                 name=promotion.name,
                 creative=promotion.creative,
@@ -240,8 +269,8 @@ NOTIFICATION_MAPPINGS: Mapping[SystemNotificationType, Callable[[Any], Details]]
 """What is particular to each type of notification."""
 
 
-def _events(events: Iterable[Event]) -> Iterator[tuple[Origin, JsonObject]]:
-    for number, event in enumerate(events):
+def _events(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:
+    for place, event in enumerate(request.events):
         if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS:
             common: Details = {
                 "id": str(event.id or event.source_id or "") or None,
@@ -250,20 +279,20 @@ def _events(events: Iterable[Event]) -> Iterator[tuple[Origin, JsonObject]]:
                 "session_id": event.session_id,
                 "location": _location(event.location),
             }
-            yield ("events", number), _known(**common, **EVENT_MAPPINGS[event.type](event))
+            yield ("events", place), known(**common, **EVENT_MAPPINGS[event.type](event))
 
 
-def _notifications(notifications: Iterable[SystemNotification]) -> Iterator[tuple[Origin, JsonObject]]:
-    for number, notification in enumerate(notifications):
+def _notifications(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:
+    for place, notification in enumerate(request.system_notifications):
         if isinstance(notification.type, SystemNotificationType) and notification.type in NOTIFICATION_MAPPINGS:
             details = NOTIFICATION_MAPPINGS[notification.type](notification)
-            yield ("system_notifications", number), _known(type=notification.type, **details)
+            yield ("system_notifications", place), known(type=notification.type, **details)
 
 
 def _device(environment: RuntimeEnvironment | None) -> JsonObject:
     if environment is None:
         return {}
-    return _known(
+    return known(
         platform=environment.type,
         os_version=getattr(environment, "os_version", None),
         model=getattr(environment, "model", None) or getattr(environment, "device_model", None),
@@ -274,15 +303,15 @@ def _device(environment: RuntimeEnvironment | None) -> JsonObject:
 
 
 def _product(product: Product) -> JsonObject:
-    return _known(
+    return known(
         id=product.id,
         name=product.name,
         brand=product.brand,
         category=product.category,
         variant=product.variant,
-        price=_number(product.price),
-        quantity=_number(product.quantity),
-        total=_number(product.total_amount),
+        price=number(product.price),
+        quantity=number(product.quantity),
+        total=number(product.total_amount),
         coupon=product.coupon_code,
         attributes=product.attributes,
     )
@@ -291,22 +320,10 @@ def _product(product: Product) -> JsonObject:
 def _consent(consent: Consent | None) -> JsonObject | None:
     if consent is None:
         return None
-    return _known(consented=consent.consented, timestamp_ms=consent.timestamp_unixtime_ms, document=consent.document)
+    return known(consented=consent.consented, timestamp_ms=consent.timestamp_unixtime_ms, document=consent.document)
 
 
 def _location(location: Location | None) -> JsonObject | None:
     if location is None or not (isfinite(location.latitude) and isfinite(location.longitude)):
         return None
     return {"latitude": location.latitude, "longitude": location.longitude}
-
-
-def _number(amount: Decimal | None) -> int | float | None:
-    """Return a JSON number: exact for whole amounts and for fifteen digits, which is more than a price has."""
-    if amount is None or not isfinite(amount):
-        return None
-    return int(amount) if amount.adjusted() < _WHOLE_DIGITS and amount == amount.to_integral_value() else float(amount)
-
-
-def _known(**fields: JsonValue) -> Details:
-    """Return the fields that have a value: what mParticle does not say is left out."""
-    return {name: value for name, value in fields.items() if value is not None and value != {}}

@@ -86,8 +86,11 @@ def test_what_is_calculated_with_is_what_is_deployed() -> None:
         template["Resources"][name]["Properties"] for name in ("MembershipDelivery", "EventDelivery")
     )
 
-    assert {memberships["BatchSize"], events["BatchSize"]} == {BATCH}
-    assert memberships["ScalingConfig"]["MaximumConcurrency"] == MEMBERSHIP_BATCHES
-    assert events["ScalingConfig"]["MaximumConcurrency"] == {"Fn::If": ["QueuesEveryEvent", EVENT_BATCHES, 50]}
+    parameters = template["Parameters"]
+    assert (memberships["BatchSize"], events["BatchSize"]) == (BATCH, {"Fn::If": ["CollectsEvents", 100, BATCH]})
+    assert memberships["ScalingConfig"]["MaximumConcurrency"] == {"Ref": "MembershipConcurrency"}
+    assert events["ScalingConfig"]["MaximumConcurrency"] == {"Ref": "EventConcurrency"}
+    assert parameters["MembershipConcurrency"]["Default"] == MEMBERSHIP_BATCHES
+    assert parameters["EventConcurrency"]["Default"] <= EVENT_BATCHES <= parameters["EventConcurrency"]["MaxValue"]
     assert template["Parameters"]["MembershipShards"]["Default"] == SHARDS
     assert template["Globals"]["Function"]["MemorySize"] == MEMORY_GB * 1024

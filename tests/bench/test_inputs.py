@@ -32,7 +32,7 @@ def test_only_what_the_integration_takes_is_sent() -> None:
     nothing = Integration(registration=firehose.integration.registration)
 
     assert requests(nothing) == {"registration": REGISTRATION}
-    assert requests(replace(nothing, events=lambda _: None))["keep-alive"] == KEEP_ALIVE
+    assert requests(replace(nothing, events=lambda _: ()))["keep-alive"] == KEEP_ALIVE
 
 
 @takes_events

@@ -10,6 +10,7 @@ from local.build.linting import REGIONS
 from tests.deployment import (
     template_checks_delivery,
     template_checks_http,
+    template_checks_secret,
     template_checks_security,
     template_checks_watching,
 )
@@ -90,6 +91,7 @@ def outputs_have_what_other_tools_need(template: Node) -> list[str]:
         "SuspensionTableName": {"Ref": "SuspensionTable"},
         "LedgerTableName": {"Ref": "LedgerTable"},
         "HttpTokenSecretArn": {"Fn::GetAtt": ["HttpTokenSecret", "Id"]},
+        "DeploymentSecretArn": {"Fn::GetAtt": ["DeploymentSecret", "Id"]},
     }
     outputs = template["Outputs"]
     accounts = references(outputs.get("MParticleAccounts"))
@@ -109,6 +111,7 @@ CHECKS: Mapping[str, Check] = {
         *template_checks_security.CHECKS,
         *template_checks_watching.CHECKS,
         *template_checks_http.CHECKS,
+        *template_checks_secret.CHECKS,
         no_partition_region_or_account_is_hard_coded,
         the_regions_are_those_of_the_pods,
         every_find_in_map_finds_a_value,

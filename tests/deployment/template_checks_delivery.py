@@ -5,11 +5,12 @@ Each check takes the template and returns a sentence for each problem.
 
 import importlib
 import re
+from typing import Any
 
 import annotated_types
 
 from mparticle_firehose.config import Resources, Settings
-from mparticle_firehose.worker.batch import CALL_SECONDS
+from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,
     Check,
@@ -29,8 +30,13 @@ LIBRARIES = {"AWS_ENDPOINT_URL", "POWERTOOLS_SERVICE_NAME", "POWERTOOLS_METRICS_
 SQS_SECONDS = 6
 """The longest time of two attempts of one call to SQS, as the handler's client is configured."""
 
-PEAK_A_SECOND = 10_000
-"""The peak rate of mParticle's requests."""
+AVERAGE_A_SECOND, PEAK_A_SECOND = 2_000, 10_000
+"""The rates of mParticle's requests."""
+
+CONCURRENCY = {"MembershipDelivery": "MembershipConcurrency", "EventDelivery": "EventConcurrency"}
+"""The parameter of each event source mapping's MaximumConcurrency."""
+
+WINDOW = "EventBatchWindowSeconds"
 
 
 # --- queues ---------------------------------------------------------------------------------------------------------
@@ -87,12 +93,27 @@ def max_receive_count_is_above_the_workers_attempts(template: Node) -> list[str]
 
 
 def visibility_timeouts_are_six_times_the_workers_timeout(template: Node) -> list[str]:
+    """And the longest window longer, as AWS recommends, if the mapping of the queue has one."""
     seconds = functions(template)["WorkerFunction"]["Timeout"]
-    return [
-        f"{name}: VisibilityTimeout is {queue.get('VisibilityTimeout', 30)}"
-        for name, queue in queues(template).items()
-        if "RedrivePolicy" in queue and queue.get("VisibilityTimeout", 30) < 6 * seconds
-    ]
+    found = []
+    for mapping in _mappings(template).values():
+        name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
+        collecting, at_once = _with_and_without_window(queues(template)[name].get("VisibilityTimeout", 30))
+        has_window = "MaximumBatchingWindowInSeconds" in mapping
+        window = template["Parameters"][WINDOW]["MaxValue"] if has_window else 0
+        found += problems(
+            (at_once >= 6 * seconds, f"{name}: VisibilityTimeout is {at_once}"),
+            (collecting >= 6 * seconds + window, f"{name}: VisibilityTimeout is {collecting} with a window"),
+        )
+    return found
+
+
+def _with_and_without_window(value: Any) -> tuple[Any, Any]:
+    """Return a value with and without a window, in which events are collected."""
+    match value:
+        case {"Fn::If": ["CollectsEvents", collecting, at_once]}:
+            return collecting, at_once
+    return value, value
 
 
 def the_worker_receives_from_both_queues_and_reports_failures_by_message(template: Node) -> list[str]:
@@ -100,25 +121,44 @@ def the_worker_receives_from_both_queues_and_reports_failures_by_message(templat
     mappings = _mappings(template)
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
     for name, mapping in mappings.items():
-        most = _batches_at_a_time(mapping)
         alias = {"Ref": f"WorkerFunctionAlias{ALIAS}"}
+        most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         found += problems(
             (mapping["FunctionName"] == alias, f"{name}: does not invoke the alias"),
             (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
-            (all(2 <= number <= 1000 for number in most), f"{name}: MaximumConcurrency is no number from 2 to 1000"),
-            (mapping.get("BatchSize") == 10, f"{name}: BatchSize"),
+            (most == {"Ref": CONCURRENCY[name]}, f"{name}: MaximumConcurrency is {most}"),
         )
     return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker receives from {sources}"))
 
 
-def queued_events_are_delivered_as_fast_as_mparticle_sends_them(template: Node) -> list[str]:
-    """Assume ten messages a batch, and 40 ms for each call to the partner."""
-    condition, queued, spilled = _mappings(template)["EventDelivery"]["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
-    a_second = queued * 10 / (10 * 0.040 + 0.1)
+def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
+    parameters = {name: template["Parameters"][name] for name in CONCURRENCY.values()}
+    limits = {name: (it["Type"], it["MinValue"], it["MaxValue"]) for name, it in parameters.items()}
+    return [f"{name}: {found}" for name, found in limits.items() if found != ("Number", 2, 1000)]
+
+
+def batches_are_as_large_as_lambda_accepts(template: Node) -> list[str]:
+    """Ten from a FIFO queue. From a standard queue more than ten only with a window of at least a second."""
+    memberships, events = (_mappings(template)[name] for name in CONCURRENCY)
+    parameter = template["Parameters"][WINDOW]
+    collects = {"Fn::Not": [{"Fn::Equals": [{"Ref": WINDOW}, "0"]}]}
     return problems(
-        (template["Conditions"][condition] == {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}, "not for EventMode"),
-        (a_second >= PEAK_A_SECOND, f"{a_second} a second are delivered, {PEAK_A_SECOND} come"),
-        (spilled < queued, "events that are only spilled may use the same concurrency"),
+        (memberships.get("BatchSize") == 10, "more than ten from a FIFO queue"),
+        ("MaximumBatchingWindowInSeconds" not in memberships, "a FIFO queue has no window"),
+        (events.get("MaximumBatchingWindowInSeconds") == {"Ref": WINDOW}, "the window is not what the parameter says"),
+        (events.get("BatchSize") == {"Fn::If": ["CollectsEvents", 100, 10]}, f"BatchSize is {events.get('BatchSize')}"),
+        (template["Conditions"]["CollectsEvents"] == collects, "larger batches without a window"),
+        ((parameter["Default"], parameter["MinValue"], parameter["MaxValue"]) == (0, 0, 300), f"{parameter}"),
+    )
+
+
+def queued_events_are_delivered_as_fast_as_mparticle_sends_them(template: Node) -> list[str]:
+    """Assume ten messages a batch, and 40 ms for each call to the partner. The queue holds what comes at the peak."""
+    parameter = template["Parameters"]["EventConcurrency"]
+    by_default, at_most = (parameter[name] * 10 / (10 * 0.040 + 0.1) for name in ("Default", "MaxValue"))
+    return problems(
+        (by_default >= AVERAGE_A_SECOND, f"{by_default} a second are delivered by default, {AVERAGE_A_SECOND} come"),
+        (at_most >= PEAK_A_SECOND, f"{at_most} a second can be delivered, {PEAK_A_SECOND} come"),
     )
 
 
@@ -126,18 +166,16 @@ def _mappings(template: Node) -> dict[str, Node]:
     return of_type(template, "AWS::Lambda::EventSourceMapping")
 
 
-def _batches_at_a_time(mapping: Node) -> list[int]:
-    """Return the values of MaximumConcurrency: one number, or two that a condition selects from."""
-    most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
-    numbers = most["Fn::If"][1:] if isinstance(most, dict) and "Fn::If" in most else [most]
-    return [number if isinstance(number, int) else 0 for number in numbers]
-
-
 def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
-    together = sum(max(_batches_at_a_time(mapping)) for mapping in _mappings(template).values())
-    pattern = template["Parameters"]["WorkerReservedConcurrency"]["AllowedPattern"]
-    accepted = [number for number in range(1, 1001) if re.search(pattern, str(number))]
-    return problems((accepted and min(accepted) >= together, f"{min(accepted)} may be reserved, {together} are used"))
+    """With the defaults. CloudFormation cannot add two parameters, so the description says the rest."""
+    together = sum(template["Parameters"][name]["Default"] for name in CONCURRENCY.values())
+    parameter = template["Parameters"]["WorkerReservedConcurrency"]
+    accepted = [number for number in range(1, 2001) if re.search(parameter["AllowedPattern"], str(number))]
+    return problems(
+        (accepted[:1] == [together], f"{accepted[:1]} may be reserved, {together} are used"),
+        (accepted == [*range(together, 2001)], "a larger number is refused"),
+        (all(name in parameter["Description"] for name in CONCURRENCY.values()), "the rest is not described"),
+    )
 
 
 # --- functions ------------------------------------------------------------------------------------------------------
@@ -323,6 +361,8 @@ CHECKS: tuple[Check, ...] = (
     max_receive_count_is_above_the_workers_attempts,
     visibility_timeouts_are_six_times_the_workers_timeout,
     the_worker_receives_from_both_queues_and_reports_failures_by_message,
+    concurrency_is_what_lambda_accepts_for_sqs,
+    batches_are_as_large_as_lambda_accepts,
     queued_events_are_delivered_as_fast_as_mparticle_sends_them,
     reserved_concurrency_never_throttles_the_worker,
     every_setting_that_the_code_reads_is_set,

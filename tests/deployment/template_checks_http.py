@@ -5,10 +5,17 @@ Each check takes the template and returns a sentence for each problem.
 
 import json
 import re
-from collections.abc import Iterator
 
 from tests.deployment.template_checks_security import ENDPOINT_PERMISSIONS, TOKEN_PARAMETER
-from tests.deployment.template_reading import ALIAS, Check, Node, functions, of_type, problems
+from tests.deployment.template_reading import (
+    ALIAS,
+    Check,
+    Node,
+    conditional_statements,
+    functions,
+    of_type,
+    problems,
+)
 
 ALIAS_ARN = {"Ref": f"HandlerFunctionAlias{ALIAS}"}
 
@@ -45,7 +52,7 @@ EXISTS_WHEN = {
     "TokensUnavailableAlarm": "HasHttpEndpoint",
 }
 
-OF_AN_ENDPOINT = re.compile(r"AWS::(ApiGateway.*|Lambda::Url|SecretsManager::.*)")
+OF_AN_ENDPOINT = re.compile(r"AWS::(ApiGateway.*|Lambda::Url)")
 
 LOGGED = {
     "requestId", "requestTime", "httpMethod", "routeKey", "status", "responseLatency", "integrationLatency",
@@ -82,27 +89,17 @@ def the_handler_alone_reads_the_tokens_and_nothing_else(template: Node) -> list[
     }
     read = {
         (role, condition): (statement["Action"], statement["Resource"])
-        for role, condition, statement in _conditional_statements(template)
-        if not condition.endswith("KmsKey")
+        for role, condition, statement in conditional_statements(template)
+        if condition.startswith("HasHttp")
     }
     return problems((read == {("HandlerRole", name): may for name, may in wanted.items()}, f"{read}"))
 
 
-def _conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
-    for name, role in of_type(template, "AWS::IAM::Role").items():
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
-            if "Fn::If" in statement:
-                condition, given, _ = statement["Fn::If"]
-                yield name, condition, given
-
-
-def the_secret_is_created_with_a_random_value(template: Node) -> list[str]:
+def the_token_secret_is_created_with_a_random_value(template: Node) -> list[str]:
     """A value in the template would be known. Changing these properties would overwrite mParticle's token."""
-    secrets = of_type(template, "AWS::SecretsManager::Secret")
+    secret = template["Resources"].get("HttpTokenSecret", {"Properties": {}})["Properties"]
     made = {"PasswordLength": 64, "ExcludeCharacters": '"[]{},'}
-    return [
-        name for name, it in secrets.items() if it.get("GenerateSecretString") != made or "SecretString" in it
-    ] + problems((list(secrets) == ["HttpTokenSecret"], "one secret"))
+    return problems((secret.get("GenerateSecretString") == made and "SecretString" not in secret, f"{secret}"))
 
 
 def the_http_api_sends_every_request_to_the_alias_and_throttles(template: Node) -> list[str]:
@@ -196,7 +193,7 @@ CHECKS: tuple[Check, ...] = (
     the_endpoint_exists_only_if_it_is_configured,
     without_an_endpoint_the_handler_has_no_token_source,
     the_handler_alone_reads_the_tokens_and_nothing_else,
-    the_secret_is_created_with_a_random_value,
+    the_token_secret_is_created_with_a_random_value,
     the_http_api_sends_every_request_to_the_alias_and_throttles,
     the_access_log_holds_no_personal_data,
     a_function_url_is_throttled_by_reserved_concurrency,

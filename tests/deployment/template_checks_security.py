@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
+from local.isolation import ROOT
 from tests.deployment.template_reading import (
     ALIAS,
     Check,
@@ -22,6 +23,10 @@ from tests.deployment.template_reading import (
 
 ENDPOINT_PERMISSIONS = {"HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission"}
 """Those of the HTTPS endpoint; template_checks_http.py checks them."""
+
+DEPLOYMENT_SECRET_PARAMETER = (
+    "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${DeploymentSecretSource}"
+)
 
 TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
 
@@ -81,7 +86,11 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
     found: list[str] = []
     for name, statement in _statements(template):
         resources = listed(statement["Resource"])
-        named = [{"Ref": "KmsKeyArn"}, {"Fn::Sub": TOKEN_PARAMETER}]
+        named = [
+            {"Ref": "KmsKeyArn"},
+            {"Fn::Sub": TOKEN_PARAMETER},
+            {"Fn::Sub": DEPLOYMENT_SECRET_PARAMETER},
+        ]
         single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
         found += problems(
             (statement["Effect"] == "Allow", f"{name}: {statement['Sid']}"),
@@ -100,6 +109,25 @@ def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
     granted = {action for _, statement in _statements(template) for action in listed(statement["Action"])}
     granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
     return sorted(granted ^ (_called_actions() | POLLER))
+
+
+def the_handler_sends_to_every_queue(template: Node) -> list[str]:
+    sent = {resource for name, statement in _statements(template) if name == "HandlerRole"
+            and "sqs:SendMessage" in listed(statement["Action"]) for resource in references(statement)}  # fmt: skip
+    return sorted(sent ^ set(queues(template)))
+
+
+def the_worker_does_with_the_ledger_what_the_code_does(template: Node) -> list[str]:
+    """A condition of a write needs no further action."""
+    allowed = {action for name, statement in _statements(template) if name == "WorkerRole"
+               and "LedgerTable" in references(statement) for action in listed(statement["Action"])}  # fmt: skip
+    code = "".join((_TABLES / f"{name}.py").read_text() for name in ("ledger", "outages"))
+    calls = re.findall(r"_dynamodb\.([a-z_]+)\(", code)
+    called = {f"dynamodb:{''.join(word.capitalize() for word in call.split('_'))}" for call in calls}
+    return sorted(allowed ^ called)
+
+
+_TABLES = ROOT / "src" / "mparticle_firehose" / "tables"
 
 
 def the_key_is_allowed_only_when_there_is_one(template: Node) -> list[str]:
@@ -173,6 +201,8 @@ CHECKS: tuple[Check, ...] = (
     only_accounts_of_mparticle_may_invoke_and_only_the_alias,
     policies_name_single_actions_and_single_resources,
     policies_allow_what_the_code_does_and_no_more,
+    the_handler_sends_to_every_queue,
+    the_worker_does_with_the_ledger_what_the_code_does,
     the_key_is_allowed_only_when_there_is_one,
     everything_is_encrypted_with_the_given_key,
     tables_have_a_time_to_live_and_can_be_restored,

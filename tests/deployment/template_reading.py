@@ -83,6 +83,15 @@ def conditions(node: object) -> set[str]:
     return {part["Fn::If"][0] for _, part in walk(node) if isinstance(part, dict) and "Fn::If" in part}
 
 
+def conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
+    """Yield each statement of a policy that depends on a condition, with its role and the condition."""
+    for name, role in of_type(template, "AWS::IAM::Role").items():
+        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+            if "Fn::If" in statement:
+                condition, given, _ = statement["Fn::If"]
+                yield name, condition, given
+
+
 def listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

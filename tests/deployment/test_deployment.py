@@ -45,6 +45,10 @@ KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890
 CHANGED = {
     "HandlerDeadlineMs": "2000",
     "EventMode": "queue",
+    "EventOrder": "user",
+    "EventBatchWindowSeconds": "1",
+    "DeploymentSecretSource": "secret",
+    "DeploymentSecretRefreshSeconds": "60",
     "HttpEndpoint": "http-api",
     "HttpDeadlineMs": "2001",
     "HttpRateLimit": "500",
@@ -63,6 +67,8 @@ CHANGED = {
     "SnapStart": "None",
     "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
     "WorkerReservedConcurrency": "600",
+    "MembershipConcurrency": "40",
+    "EventConcurrency": "80",
     "KmsKeyArn": KEY,
     "AlarmTopicArn": TOPIC,
     "ConcurrencyAlarmThreshold": "40",
@@ -70,8 +76,15 @@ CHANGED = {
 }
 """What the update changes: each parameter that the create did not set for this machine."""
 
-WITH_A_FUNCTION_URL = {"eu1": {"HttpEndpoint": "function-url", "HttpTokenSource": "secret"}}
-"""What it is for the environment that tries the other kind of endpoint and the other place for tokens."""
+OTHERWISE = {
+    "eu1": {
+        "HttpEndpoint": "function-url",
+        "HttpTokenSource": "secret",
+        "DeploymentSecretSource": "/partner/secrets",
+        "EventOrder": "none",
+    }
+}
+"""What it is for the environment that tries the other kind of endpoint, the other places for secrets, and no order."""
 
 
 @dataclass(frozen=True)
@@ -130,7 +143,7 @@ def live(template: Path, deployment: Deployment, first: SamplePartner, second: S
     deployment.deploy(template, PartnerApiUrl=first.url, **here)
     created = Standing.of(deployment)
     deployment.client("ssm").put_parameter(Name=CHANGED["HttpTokenSource"], Value=TOKEN, Type="SecureString")
-    changed = {**CHANGED, **WITH_A_FUNCTION_URL.get(deployment.environment, {})}
+    changed = {**CHANGED, **OTHERWISE.get(deployment.environment, {})}
     deployment.deploy(template, PartnerApiUrl=second.url, **here, **changed)
     return Life(deployment, created, Standing.of(deployment), former_partner=first, partner=second)
 
@@ -212,13 +225,15 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
         "RETRY_CAP_SECONDS": "60",
         "MAX_ATTEMPTS": "5",
         "EVENT_MODE": "queue",
+        "DEPLOYMENT_SECRET_REFRESH_SECONDS": "60",
         "HTTP_DEADLINE_MS": "2001",
         "HTTP_TOKEN_REFRESH_SECONDS": "60",
         "COOKIE_SYNC": "on",
         "POWERTOOLS_LOG_LEVEL": "DEBUG",
     }
     assert {name: life.updated.variables[name] for name in changed} == changed
-    assert set(life.updated.variables) - set(life.created.variables) == {"HTTP_TOKEN_SOURCE"}
+    added = {"HTTP_TOKEN_SOURCE", "DEPLOYMENT_SECRET_SOURCE"}
+    assert set(life.updated.variables) - set(life.created.variables) == added
     assert set(life.created.variables) < set(life.updated.variables)
     assert [name for name in changed if life.created.variables[name] == changed[name]] == []
     assert life.created.variables["MEMBERSHIP_QUEUE_URL"] == life.deployment.outputs["MembershipQueueUrl"]
@@ -239,8 +254,20 @@ def test_mparticle_may_invoke_the_alias_and_nothing_else(life: Life) -> None:
         deployment.functions.get_policy(FunctionName=function_name(deployment, "worker"), Qualifier="production")
 
 
-@pytest.mark.parametrize("name", ["membership.fifo", "event"])
-def test_the_worker_takes_from_each_queue(life: Life, name: str) -> None:
+def test_both_functions_know_where_the_deployment_secret_is(life: Life) -> None:
+    stored = {**CHANGED, **OTHERWISE.get(life.deployment.environment, {})}["DeploymentSecretSource"]
+    source = life.deployment.outputs["DeploymentSecretArn"] if stored == "secret" else stored
+    variables = [released(life.deployment, function)["Environment"]["Variables"] for function in ("handler", "worker")]
+    assert [each["DEPLOYMENT_SECRET_SOURCE"] for each in variables] == [source, source]
+
+
+@pytest.mark.parametrize(
+    ("name", "concurrency", "batch"),
+    [pytest.param("membership.fifo", 40, (10, 0), id="memberships"), pytest.param("event", 80, (100, 1), id="events")],
+)
+def test_the_worker_takes_from_each_queue_as_many_messages_as_the_update_said(
+    life: Life, name: str, concurrency: int, batch: tuple[int, int]
+) -> None:
     deployment = life.deployment
     mappings = deployment.functions.list_event_source_mappings(EventSourceArn=queue_arn(deployment, name))
     [mapping] = mappings["EventSourceMappings"]
@@ -248,7 +275,8 @@ def test_the_worker_takes_from_each_queue(life: Life, name: str) -> None:
     assert (mapping["FunctionArn"], mapping["State"], mapping["FunctionResponseTypes"]) == (
         worker, "Enabled", ["ReportBatchItemFailures"],
     )  # fmt: skip
-    assert 2 <= mapping["ScalingConfig"]["MaximumConcurrency"] <= 1000
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": concurrency}
+    assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == batch
 
 
 @pytest.mark.parametrize(
@@ -279,8 +307,8 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
         "perMessageGroupId",
     )
     timeout = released(life.deployment, "worker")["Timeout"]
-    for output in ("MembershipQueueUrl", "EventQueueUrl"):
-        assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout
+    for output, window in {"MembershipQueueUrl": 0, "EventQueueUrl": 300}.items():
+        assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout + window
     for output in (name for name in life.deployment.outputs if name.endswith("QueueUrl")):
         assert queue(life.deployment, output)["KmsMasterKeyId"] == KEY
 
@@ -317,7 +345,7 @@ def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
         "http-api": [(gateway, "lambda:InvokeFunction")],
         "function-url": [("*", "lambda:InvokeFunction"), ("*", "lambda:InvokeFunctionUrl")],
     }
-    kind = {**CHANGED, **WITH_A_FUNCTION_URL.get(life.deployment.environment, {})}["HttpEndpoint"]
+    kind = {**CHANGED, **OTHERWISE.get(life.deployment.environment, {})}["HttpEndpoint"]
     assert sorted(endpoint, key=lambda pair: pair[1]) == expected[kind]
 
 
@@ -418,8 +446,9 @@ def test_an_update_publishes_versions_only_if_a_setting_of_the_functions_changes
     assert versions == [({"handler": "2", "worker": "2"}, "5"), ({"handler": "3", "worker": "3"}, "6")]
 
 
-def test_tearing_down_leaves_nothing(lives: dict[str, Life]) -> None:
+def test_tearing_down_leaves_nothing_but_the_deployment_secret(lives: dict[str, Life]) -> None:
     """The last of the module: it takes away what the others look at."""
+    kept = {life.deployment.environment: life.deployment.outputs.get("DeploymentSecretArn") for life in lives.values()}
     deployments = [life.deployment for life in lives.values()]
     with ThreadPoolExecutor() as threads:
         list(threads.map(Deployment.delete, deployments))
@@ -429,3 +458,5 @@ def test_tearing_down_leaves_nothing(lives: dict[str, Life]) -> None:
         assert deployment.sqs.list_queues().get("QueueUrls", []) == []
         assert deployment.dynamodb.list_tables()["TableNames"] == []
         assert deployment.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
+        secrets = deployment.client("secretsmanager").list_secrets()["SecretList"]
+        assert [secret["ARN"] for secret in secrets] == [arn for arn in [kept[deployment.environment]] if arn]

@@ -16,7 +16,8 @@ from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import TOKEN, HttpResponse, ask
 from local.isolation import ROOT
 from mparticle_firehose.protocol import Serializer
-from tests.conftest import EVENTS, Json, leaks, load_event
+from tests.conftest import EVENTS, Json, load_event
+from tests.planted import leaks
 from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud

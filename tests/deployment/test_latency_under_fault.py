@@ -17,7 +17,7 @@ import pytest
 from local.cloud.ministack import MiniStack
 from local.partner.faults import Step
 from mparticle_firehose.firehose import Firehose
-from tests.conftest import Json, StoreDouble, load_event
+from tests.conftest import BreakerDouble, Json, StoreDouble, load_event
 from tests.sample.server import SamplePartner
 from tests.worker.event_source_mapping import Deployment, Doom, aws_of
 
@@ -77,7 +77,7 @@ def failing_partner(fault: str, calls: int) -> Iterator[tuple[str, SamplePartner
 
 
 def without_breaker(firehose: Firehose) -> Firehose:
-    replaced: dict[str, object] = {"partner": firehose.partner.partner}
+    replaced: dict[str, object] = {"breaker": BreakerDouble()}
     vars(firehose).update(replaced)
     return firehose
 

@@ -17,7 +17,8 @@ from local.cloud.runtime import Footprint, LambdaRuntime, is_error
 from local.registration.__main__ import declared as declared_by
 from local.run.messages import Message, messages_in
 from mparticle_firehose.protocol import Serializer
-from tests.conftest import SAMPLE, Json, leaks, load_event
+from tests.conftest import SAMPLE, Json, load_event
+from tests.planted import leaks
 from tests.sample.server import SamplePartner
 
 pytestmark = [

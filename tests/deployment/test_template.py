@@ -63,7 +63,9 @@ HANDLER = "Resources/HandlerFunction/Properties"
 WORKER = "Resources/WorkerFunction/Properties"
 MEMBERSHIP = "Resources/MembershipQueue/Properties"
 MEMBERSHIP_DEAD = "Resources/MembershipDeadLetterQueue/Properties"
+EVENT = "Resources/EventQueue/Properties"
 DELIVERY = "Resources/MembershipDelivery/Properties"
+EVENTS = "Resources/EventDelivery/Properties"
 HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
 BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
@@ -100,20 +102,39 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "short": put(f"{MEMBERSHIP}/VisibilityTimeout", 60),
         "default": drop(f"{MEMBERSHIP}/VisibilityTimeout"),
         "slow-worker": put(f"{WORKER}/Timeout", 61),
+        "short-with-a-window": put(f"{EVENT}/VisibilityTimeout/Fn::If/1", 360),
+        "short-without-a-window": put(f"{EVENT}/VisibilityTimeout/Fn::If/2", 60),
+        "longer-window": put("Parameters/EventBatchWindowSeconds/MaxValue", 301),
     },
     "the_worker_receives_from_both_queues_and_reports_failures_by_message": {
         "unpublished": put(f"{DELIVERY}/FunctionName", {"Ref": "WorkerFunction"}),
         "whole-batches": drop(f"{DELIVERY}/FunctionResponseTypes"),
         "unbounded": drop(f"{DELIVERY}/ScalingConfig"),
-        "text": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "MembershipShards"}),
+        "crossed": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "EventConcurrency"}),
         "one-queue-twice": put(f"{DELIVERY}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
     },
+    "concurrency_is_what_lambda_accepts_for_sqs": {
+        "one": put("Parameters/EventConcurrency/MinValue", 1),
+        "more": put("Parameters/MembershipConcurrency/MaxValue", 2000),
+        "text": put("Parameters/EventConcurrency/Type", "String"),
+    },
+    "batches_are_as_large_as_lambda_accepts": {
+        "fifo": put(f"{DELIVERY}/BatchSize", 100),
+        "fifo-with-a-window": put(f"{DELIVERY}/MaximumBatchingWindowInSeconds", 1),
+        "no-window": drop(f"{EVENTS}/MaximumBatchingWindowInSeconds"),
+        "always-large": put(f"{EVENTS}/BatchSize", 100),
+        "other-condition": put("Conditions/CollectsEvents", {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}),
+        "by-default": put("Parameters/EventBatchWindowSeconds/Default", 1),
+    },
     "queued_events_are_delivered_as_fast_as_mparticle_sends_them": {
-        "too-few": put("Resources/EventDelivery/Properties/ScalingConfig/MaximumConcurrency/Fn::If/1", 400),
-        "other-condition": put("Conditions/QueuesEveryEvent", {"Fn::Equals": [{"Ref": "EventMode"}, "forward"]}),
+        "few-by-default": put("Parameters/EventConcurrency/Default", 50),
+        "few-at-most": put("Parameters/EventConcurrency/MaxValue", 400),
     },
     "reserved_concurrency_never_throttles_the_worker": {
-        "more-used": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", 500),
+        "more-used": put("Parameters/EventConcurrency/Default", 200),
+        "less-used": put("Parameters/MembershipConcurrency/Default", 20),
+        "gap": write("Parameters/WorkerReservedConcurrency/AllowedPattern", "[2-9]", "[3-9]"),
+        "undescribed": put("Parameters/WorkerReservedConcurrency/Description", "0 reserves none."),
     },
     "every_setting_that_the_code_reads_is_set": {
         "missing": drop(f"{VARIABLES}/LEDGER_TABLE"),
@@ -189,6 +210,14 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
         "less": put(f"{WORKER_POLICY}/1/Action", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
     },
+    "the_handler_sends_to_every_queue": {
+        "one-left-out": drop(f"{HANDLER_POLICY}/1/Resource/1"),
+        "twice-the-same": put(f"{HANDLER_POLICY}/1/Resource/1", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
+    },
+    "the_worker_does_with_the_ledger_what_the_code_does": {
+        "other-table": put(f"{WORKER_POLICY}/4/Resource", {"Fn::GetAtt": ["SuspensionTable", "Arn"]}),
+        "reads-only": put(f"{WORKER_POLICY}/4/Action", "dynamodb:BatchGetItem"),
+    },
     "the_key_is_allowed_only_when_there_is_one": {
         "always": put(
             f"{HANDLER_POLICY}/3",
@@ -203,6 +232,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "logs": drop("Resources/HandlerLogGroup/Properties/KmsKeyId"),
         "variables": drop("Globals/Function/KmsKeyArn"),
         "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
+        "deployment-secret": drop("Resources/DeploymentSecret/Properties/KmsKeyId"),
     },
     "tables_have_a_time_to_live_and_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),
@@ -263,7 +293,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "always": put(f"{HANDLER_POLICY}/4/Fn::If/0", "HasHttpEndpoint"),
         "never": drop(f"{HANDLER_POLICY}/5"),
     },
-    "the_secret_is_created_with_a_random_value": {
+    "the_token_secret_is_created_with_a_random_value": {
         "known": put("Resources/HttpTokenSecret/Properties/SecretString", "token"),
         "made-anew": put("Resources/HttpTokenSecret/Properties/GenerateSecretString/PasswordLength", 65),
         "none": drop("Resources/HttpTokenSecret"),
@@ -304,6 +334,40 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "all-apis": put(f"{alarm('HttpErrors')}/Dimensions/Fn::If/1", []),
         "unpublished": drop(f"{alarm('HttpErrors')}/Dimensions/Fn::If/2/1"),
         "tokens": put(f"{alarm('TokenRefused')}/MetricName", "Refused"),
+    },
+    "there_is_a_deployment_secret_only_if_it_is_asked_for": {
+        "by-default": put("Parameters/DeploymentSecretSource/Default", "secret"),
+        "always": drop("Resources/DeploymentSecret/Condition"),
+        "no-alarm-for-a-parameter": put("Resources/DeploymentSecretAlarm/Condition", "HasDeploymentSecret"),
+        "condition": put("Conditions/HasDeploymentSecretSource/Fn::Not/0/Fn::Equals/1", "off"),
+        "output": drop("Outputs/DeploymentSecretArn/Condition"),
+    },
+    "the_functions_know_where_the_deployment_secret_is": {
+        "always": put(f"{VARIABLES}/DEPLOYMENT_SECRET_SOURCE", {"Ref": "DeploymentSecretSource"}),
+        "none": put(f"{VARIABLES}/DEPLOYMENT_SECRET_SOURCE/Fn::If/2/Fn::If/2", "none"),
+    },
+    "both_functions_read_the_deployment_secret_and_nothing_else": {
+        "any-secret": put(f"{HANDLER_POLICY}/6/Fn::If/1/Resource", "*"),
+        "tokens": put(f"{WORKER_POLICY}/6/Fn::If/1/Resource", {"Fn::GetAtt": ["HttpTokenSecret", "Id"]}),
+        "any-parameter": put(f"{WORKER_POLICY}/7/Fn::If/1/Resource", {"Fn::Sub": "arn:${AWS::Partition}:ssm:*"}),
+        "more": put(f"{WORKER_POLICY}/6/Fn::If/1/Action", "secretsmanager:PutSecretValue"),
+        "not-the-worker": drop(f"{WORKER_POLICY}/6"),
+    },
+    "nothing_overwrites_or_deletes_the_deployment_secret": {
+        "known": put("Resources/DeploymentSecret/Properties/SecretString", "{}"),
+        "random": put("Resources/DeploymentSecret/Properties/GenerateSecretString", {}),
+        "deleted": drop("Resources/DeploymentSecret/DeletionPolicy"),
+        "replaced": put("Resources/DeploymentSecret/UpdateReplacePolicy", "Delete"),
+        "another": put("Resources/Other", {"Type": "AWS::SecretsManager::Secret", "Properties": {}}),
+    },
+    "the_source_of_the_deployment_secret_is_one_that_the_code_accepts": {
+        "off": put("Parameters/DeploymentSecretSource/AllowedPattern", "^(none|off|secret|/.+)$"),
+        "names-only": put("Parameters/DeploymentSecretSource/AllowedPattern", "^/.+$"),
+    },
+    "the_alarm_of_the_deployment_secret_watches_every_call": {
+        "unread-only": put(f"{alarm('DeploymentSecret')}/Metrics/4/MetricStat/Metric/MetricName", "Refused"),
+        "worker-only": drop(f"{alarm('DeploymentSecret')}/Metrics/2"),
+        "not-added": write(f"{alarm('DeploymentSecret')}/Metrics/0/Expression", "FILL(refused_worker, 0)", "0"),
     },
     "no_partition_region_or_account_is_hard_coded": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),

@@ -24,10 +24,20 @@ from mparticle_firehose.errors import (
     UnexpectedError,
     UnsupportedMessageError,
 )
-from mparticle_firehose.integration import Delivered, Outcome, Rejected, Retry, Suspend
+from mparticle_firehose.integration import Answer, Retry
 from mparticle_firehose.protocol import REQUEST_MODELS, AnyRequest
 from mparticle_firehose.services import Services
-from tests.conftest import EVENTS, Context, Json, PartnerDouble, StoreDouble, TelemetryDouble, load_event, serializer
+from tests.conftest import (
+    EVENTS,
+    Context,
+    Json,
+    PartnerDouble,
+    Reply,
+    StoreDouble,
+    TelemetryDouble,
+    load_event,
+    serializer,
+)
 from tests.endpoint.http_events import function_url_event
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
@@ -87,7 +97,7 @@ def router_for(services: Services, **options: Any) -> Router:
 
 @pytest.fixture
 def client(services: Services, partner: PartnerDouble, deadline: Deadline) -> Client:
-    partner.judge = lambda call: Delivered({"segment": "seg-7"})
+    partner.judge = lambda _: Answer(status=201, body={"segment": "seg-7"})
     return Client(router_for(services), deadline)
 
 
@@ -469,18 +479,19 @@ class TestWhatBecomesOfErrors:
             assert (consequence.retry_after is not None) == (consequence.status in repeated)
 
     @pytest.mark.parametrize(
-        ("outcome", "status", "code"),
+        ("reply", "status", "code"),
         [
-            (Retry("http_503"), 503, "not_delivered"),
-            (Rejected("http_422"), 422, "refused_by_partner"),
-            (Suspend("http_401"), 422, "refused_by_partner"),
+            (503, 503, "not_delivered"),
+            (Retry("read_timeout"), 503, "not_delivered"),
+            (422, 422, "refused_by_partner"),
+            (401, 422, "refused_by_partner"),
         ],
         ids=str,
     )
     def test_a_subscription_is_repeated_only_if_that_can_help(
-        self, client: Client, partner: PartnerDouble, outcome: Outcome, status: int, code: str
+        self, client: Client, partner: PartnerDouble, reply: Reply, status: int, code: str
     ) -> None:
-        partner.judge, partner.outcomes = None, [outcome]
+        partner.judge, partner.replies = None, [reply]
 
         answer = client.send("/audiences", load_event("audience_subscription_add"))
 

@@ -8,6 +8,7 @@ import yaml
 DOCUMENT: dict[str, Any] = yaml.safe_load("""
 openapi: 3.1.0
 info: { title: Boxes, version: "1" }
+servers: [{ url: https://api.boxes.example }]
 security: [{ token: [] }]
 paths:
   /boxes/{box}:
@@ -36,6 +37,25 @@ paths:
       operationId: again
       requestBody:
         content: { application/vnd.boxes+json: { schema: { type: object } } }
+  /labels:
+    put:
+      operationId: label
+      requestBody:
+        required: true
+        content: { application/json: { schema: { type: array, maxItems: 2, items: { type: string, minLength: 1 } } } }
+  /token:
+    servers: [{ url: https://login.boxes.example/oauth }]
+    post:
+      operationId: token
+      security: []
+      requestBody:
+        required: true
+        content:
+          application/x-www-form-urlencoded:
+            schema:
+              type: object
+              required: [grant_type, refresh_token]
+              properties: { grant_type: { const: refresh_token }, refresh_token: { type: string, minLength: 1 } }
 components:
   securitySchemes:
     token: { type: http, scheme: bearer }

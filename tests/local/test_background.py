@@ -14,7 +14,8 @@ from local.cloud.background import BackgroundCloud, Running, exports
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import ask, local_url
 from local.isolation import ROOT, LocalCloudError
-from tests.conftest import EVENTS, leaks
+from tests.conftest import EVENTS
+from tests.planted import leaks
 from tests.sample.server import SamplePartner
 
 

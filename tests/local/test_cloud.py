@@ -83,6 +83,20 @@ def test_the_alias_is_what_mparticle_may_invoke(cloud: LocalCloud) -> None:
     assert {statement["Resource"] for statement in policy["Statement"]} == {arn}
 
 
+def test_the_secrets_of_the_room_are_in_the_secret_of_the_stack(cloud: LocalCloud) -> None:
+    arn = cloud.outputs["DeploymentSecretArn"]
+    stored = cloud.aws.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    worker = cloud.aws.functions.get_function_configuration(FunctionName=cloud.outputs["WorkerFunctionName"])
+    assert json.loads(stored) == SAMPLE.deployment_secret
+    assert worker["Environment"]["Variables"]["DEPLOYMENT_SECRET_SOURCE"] == arn
+
+
+@pytest.mark.parametrize("source", ["none", "/partner/secrets"])
+def test_secrets_of_a_room_that_no_secret_of_the_stack_is_for_are_refused(source: str) -> None:
+    with pytest.raises(LocalCloudError, match=r"^deployment_secret\.json needs DeploymentSecretSource=secret"):
+        LocalCloud("http://127.0.0.1:1", parameters={"DeploymentSecretSource": source}, room=SAMPLE)
+
+
 def test_an_emulator_alone_answers_and_leaves_nothing_behind() -> None:
     with MiniStack() as aws:
         home = aws.home

@@ -201,6 +201,72 @@ def test_a_body_that_cannot_be_read_is_refused(
     assert partner.violations == (f"PUT /boxes/{{box}}: {rule}",)
 
 
+def test_a_body_may_be_an_array(partner: PartnerServer, caller: Caller) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+
+    assert caller.send("PUT", "/labels", headers, body=b'["a", "b"]').status == 204
+    assert caller.send("PUT", "/labels", headers, body=b'["a", ""]').json() == {"error": "[1]: must not be empty"}
+    assert caller.send("PUT", "/labels", headers, body=b"{}").json() == {"error": "body: must be array"}
+    assert partner.requests[0].body == ["a", "b"]
+
+
+FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
+
+
+def test_a_form_is_checked_like_an_object_and_needs_no_credential_if_the_path_has_no_security(
+    partner: PartnerServer, caller: Caller
+) -> None:
+    answer = caller.send("POST", "/token", FORM, body=b"grant_type=refresh_token&refresh_token=canary-%C3%A9+%2B")
+
+    assert (answer.status, partner.violations) == (204, ())
+    assert partner.requests[0].body == {"grant_type": "refresh_token", "refresh_token": "canary-\u00e9 +"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "rule"),
+    [
+        pytest.param(FORM, b"grant_type=refresh_token", "refresh_token: is required", id="field-missing"),
+        pytest.param(
+            FORM, b"grant_type=canary&refresh_token=t", "grant_type: must be refresh_token", id="field-wrong"
+        ),
+        pytest.param(FORM, b"", "grant_type: is required", id="empty"),
+        pytest.param(FORM, b"a=1&a=2", "body: must not name a field twice", id="field-twice"),
+        pytest.param(FORM, b"canary", "body: must be a form in UTF-8", id="no-form"),
+        pytest.param(FORM, b"a=%ff", "body: must be a form in UTF-8", id="no-utf-8"),
+        pytest.param(
+            {"Content-Type": "application/json"}, b'{"grant_type": "refresh_token", "refresh_token": "t"}',
+            "body: Content-Type must be application/x-www-form-urlencoded", id="json",
+        ),
+    ],
+)  # fmt: skip
+def test_a_form_that_breaks_a_rule_is_refused(
+    partner: PartnerServer, caller: Caller, headers: dict[str, str], body: bytes, rule: str
+) -> None:
+    assert caller.send("POST", "/token", headers, body=body).json() == {"error": rule}
+    assert (partner.violations, partner.api.calls) == ((f"POST /token: {rule}",), [])
+
+
+@pytest.mark.parametrize(
+    ("path", "host", "status"),
+    [
+        pytest.param("/by-key", "api.boxes.example", 204, id="the-documents"),
+        pytest.param("/by-key", "login.boxes.example", 404, id="of-another-path"),
+        pytest.param("/by-key", "api.boxes.test", 404, id="unknown"),
+        pytest.param("/by-key", "localhost:8080", 204, id="this-machine"),
+        pytest.param("/token", "login.boxes.example", 204, id="the-paths-own"),
+        pytest.param("/token", "api.boxes.example", 404, id="not-the-documents"),
+    ],
+)
+def test_a_path_is_offered_by_its_own_host(
+    partner: PartnerServer, caller: Caller, path: str, host: str, status: int
+) -> None:
+    headers = {"Host": host, **(FORM if path == "/token" else {"Box-Key": KEY})}
+    body = b"grant_type=refresh_token&refresh_token=t" if path == "/token" else b""
+
+    assert caller.send("POST", path, headers, body=body).status == status
+    assert partner.violations == (() if status == 204 else (f"POST {path}: host: does not offer this path",))
+
+
 def test_an_operation_without_a_body_refuses_one(partner: PartnerServer, caller: Caller) -> None:
     headers = {"Box-Key": KEY, "Content-Type": "application/json"}
 

@@ -127,6 +127,14 @@ def test_a_script_is_followed_step_by_step_and_then_forgotten(partner: SamplePar
     assert [request.status for request in partner.requests] == [500, 429, 400, 202, 202]
 
 
+def test_a_script_may_set_headers_of_the_answer(partner: SamplePartner, caller: Caller) -> None:
+    partner.script("/track", [{"status": 429, "headers": {"X-Reset": "7"}, "retry_after": 2}])
+
+    headers = caller.send("/track", EVENTS_BODY).headers
+
+    assert (headers["X-Reset"], headers["Retry-After"]) == ("7", "2")
+
+
 def test_the_longest_scripted_path_wins_and_others_are_left_alone(partner: SamplePartner, caller: Caller) -> None:
     partner.script("/", [500])
     partner.script("/segments", [503])

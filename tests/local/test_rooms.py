@@ -133,6 +133,31 @@ def test_a_folder_without_an_integration_is_no_room() -> None:
         Room.of("docs")
 
 
+def test_without_files_for_the_local_cloud_there_are_no_parameters_and_no_secrets(folder: Path) -> None:
+    room = Room.of(str(folder))
+
+    assert (room.parameters, room.deployment_secret) == ({}, {})
+
+
+def test_parameters_and_secrets_of_the_local_cloud_are_beside_the_fake_api(folder: Path) -> None:
+    (folder / "parameters.json").write_text('{"EventBatchWindowSeconds": "1"}')
+    (folder / "deployment_secret.json").write_text('{"client_secret": "canary-client-secret"}')
+
+    room = Room.of(str(folder))
+
+    assert room.parameters == {"EventBatchWindowSeconds": "1"}
+    assert room.deployment_secret == {"client_secret": "canary-client-secret"}
+    assert "canary" not in repr(room)
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"EventBatchWindowSeconds": 1}', '{"a": {"b": "c"}}'])
+def test_what_is_no_object_of_texts_is_refused_by_the_name_of_the_file(folder: Path, content: str) -> None:
+    (folder / "parameters.json").write_text(content)
+
+    with pytest.raises(LocalCloudError, match=r"/parameters\.json must be a JSON object of texts$"):
+        _ = Room.of(str(folder)).parameters
+
+
 def test_a_room_that_cannot_be_imported_is_tried_again(folder: Path) -> None:
     (folder / "fake_api" / "__init__.py").write_text("raise ValueError('not now')")
     with pytest.raises(ValueError, match="not now"):

@@ -3,7 +3,7 @@
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,23 @@ from local.run.expected import broken_rules, expected_calls, is_offered
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show
 from local.run.sending import Run, send_all
-from mparticle_firehose.integration import Bearer, Header, PartnerCall
+from mparticle_firehose.integration import (
+    Bearer,
+    Delivered,
+    Endpoint,
+    Exchange,
+    Header,
+    Integration,
+    Item,
+    Json,
+    JsonObject,
+    Outcome,
+    PartnerCall,
+    Target,
+)
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from tests.sample.fake_api import FakeApi
-from tests.sample.partner.integration import INTEGRATION
+from tests.sample.partner.integration import INTEGRATION, membership_items
 from tests.sample.server import SamplePartner
 
 CANARIES = ("canary-key", "canary@example.com", "canary-attribute")
@@ -129,6 +143,20 @@ MEMBERSHIP: dict[str, object] = {
 }
 
 
+def in_calls_of_one(request: AudienceMembershipChangeRequest) -> Iterator[Item]:
+    """Map changes as the sample does, but for an API that takes one at a time."""
+    for item in membership_items(request):
+        assert isinstance(item, Item)
+        yield replace(item, endpoint=replace(item.endpoint, max_items=1))
+
+
+def to_segment(accept: Collection[int] = ()) -> Integration:
+    """Return an integration whose events are deletions of a segment."""
+    call = replace(TO_SEGMENT, accept=frozenset(accept))
+    endpoint = Endpoint(name="delete", call=lambda _target, _bodies: call)
+    return replace(INTEGRATION, events=lambda _: [Item(endpoint=endpoint, target=Target(), body={})])
+
+
 @pytest.mark.parametrize(
     ("content", "calls"),
     [
@@ -155,14 +183,13 @@ def test_the_calls_that_the_partner_must_get_are_the_integrations_own(
 
 
 def test_more_changes_than_a_call_carries_are_several_calls() -> None:
-    assert INTEGRATION.audiences
-    small = replace(INTEGRATION, audiences=replace(INTEGRATION.audiences, max_changes_per_call=1))
+    small = replace(INTEGRATION, memberships=in_calls_of_one)
     twice = {**MEMBERSHIP, "user_profiles": [*MEMBERSHIP["user_profiles"], *MEMBERSHIP["user_profiles"]]}  # type: ignore[misc]  # a list
 
     assert [len(expected_calls(small, content)) for content in (MEMBERSHIP, twice)] == [2, 4]
 
 
-WITHOUT = replace(INTEGRATION, events=None, audiences=None, erasures=None)
+WITHOUT = replace(INTEGRATION, events=None, memberships=None, subscription=None, erasures=None)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +212,7 @@ def test_every_integration_registers_and_unknown_messages_are_sent_to_be_refused
     ("changed", "rules"),
     [
         pytest.param({}, [], id="valid"),
-        pytest.param({"body": {}}, ["account: is required"], id="body"),
+        pytest.param({"body": Json({})}, ["account: is required"], id="body"),
         pytest.param({"path": "/nowhere"}, ["path: is unknown"], id="path"),
         pytest.param({"auth": Bearer("canary-key")}, ["X-Sample-Token: must be present"], id="auth"),
     ],
@@ -201,10 +228,11 @@ def test_a_call_is_checked_against_the_rules_of_the_api_without_being_sent(
 def test_the_rules_that_no_document_can_say_are_checked_as_well() -> None:
     call, _ = expected_calls(INTEGRATION, MEMBERSHIP)
     assert call.body
-    changes = call.body["changes"]
+    body = json.loads(call.body.encoded())
+    twice = {**body, "changes": body["changes"] * 2}
 
     assert broken_rules(FakeApi(), call) == []
-    assert broken_rules(FakeApi(), replace(call, body={**call.body, "changes": [*changes, *changes]})) != []  # type: ignore[misc]  # a list
+    assert broken_rules(FakeApi(), replace(call, body=Json(twice))) == ["changes: the same user twice in one call"]
 
 
 @pytest.mark.parametrize(
@@ -238,9 +266,29 @@ def test_a_call_that_the_partner_refused_does_not_count(partner: SamplePartner) 
     assert run.problems == ("sample: the partner accepted no POST /track",)
 
 
+def found_first(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+    yield PartnerCall(method="PUT", path="/segments/seg-7-9", site="eu", body=Json({}))
+    yield PartnerCall(path="/track", body=Json(bodies[0]))
+    return Delivered()
+
+
+def test_of_an_exchange_its_first_call_must_arrive_with_the_targets_site_and_credential() -> None:
+    whose = Target(site="us", auth=Header("X-Sample-Token", "canary-key"))
+    chain = Endpoint(name="chain", call=found_first)
+    integration = replace(
+        INTEGRATION,
+        sites={"us": "https://us.example", "eu": "https://eu.example"},
+        events=lambda _: [Item(endpoint=chain, target=whose, body={})],
+    )
+
+    (call,) = expected_calls(integration, EVENTS)
+
+    assert (call.method, call.path, call.site, call.auth) == ("PUT", "/segments/seg-7-9", "eu", whose.auth)
+
+
 def test_a_call_to_another_resource_does_not_count(partner: SamplePartner) -> None:
-    elsewhere = replace(INTEGRATION, events=lambda _request: TO_SEGMENT)
-    run = send_all(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)], elsewhere)
+    deployment = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner))
+    run = send_all(deployment, partner, [message(EVENTS)], to_segment())
     assert run.problems == ("sample: the partner accepted no DELETE /segments/{id}",)
 
 
@@ -248,13 +296,12 @@ def test_a_call_to_another_resource_does_not_count(partner: SamplePartner) -> No
 def test_a_refusal_that_means_success_for_the_call_counts(
     partner: SamplePartner, statuses: set[int], problems: int
 ) -> None:
-    integration = replace(INTEGRATION, events=lambda _request: replace(TO_SEGMENT, done_statuses=frozenset(statuses)))
     headers = {"X-Sample-Token": "canary-key"}
     deletion = f"{partner.url}{TO_SEGMENT.path}"
     deployment = DeploymentDouble(
         EVENTS_ANSWER, calls=lambda: urllib3.request("DELETE", deletion, headers=headers, retries=False).status
     )
-    run = send_all(deployment, partner, [message(EVENTS)], integration)
+    run = send_all(deployment, partner, [message(EVENTS)], to_segment(statuses))
     assert ([call.status for call in partner.requests], len(run.problems)) == ([404], problems)
 
 

@@ -63,6 +63,9 @@ class Environment:
     def url(self, queue: QueueName) -> str:
         return self.queues.membership_dlq if queue == "membership" else self.queues.event_dlq
 
+    def source_url(self, queue: QueueName) -> str:
+        return self.queues.membership if queue == "membership" else self.queues.event
+
     def put(self, queue: QueueName, body: Json | str | None = None, **attributes: object) -> str:
         """Dead-letter a message as the worker does and return its id. An attribute that is None is left out."""
         number = next(self.numbers)
@@ -70,7 +73,7 @@ class Environment:
             "message_type": TYPES[queue] if queue == "event" else None,
             "account_id": 4242,
             "reason": "http_422",
-            "status": 422,
+            "status": 422 if queue == "event" else None,
             "attempts": 1,
             "first_at": NOW - 3_600_000 + number,
             "last_at": NOW - 1_800_000 + number,

@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 
+from mparticle_firehose.tables.progress import Progress
 from ops.commands import Context, list_letters, purge, redrive, show
 from ops.dead_letter_queue import Limits
 from ops.dead_letters import Selection
@@ -22,7 +23,7 @@ def full(env: Environment) -> Environment:
     """Return queues with letters of several kinds, and something personal in each."""
     env.put("membership", attempts=1)
     env.put("membership", attempts=3)
-    env.put("membership", reason="attempts_exhausted", status=503, attempts=8, account_id=77)
+    env.put("membership", reason="attempts_exhausted", attempts=8, account_id=77)
     env.move("membership")
     env.put("event", reason="events.0.attributes: must be an object", status=None)
     env.put("event", load_event("dsr_processing_request"), message_type="dsr_processing_request", account_id=77)
@@ -107,7 +108,6 @@ def test_show_prints_the_attributes_of_a_letter_and_the_structure_of_its_request
         "account_id    4242",
         "request_id    r-1",
         "reason        http_422",
-        "status        422",
         "attempts      1",
         "group_id      4242.3",
         "first_at      2025-10-09 08:53:20 UTC",
@@ -121,6 +121,35 @@ def test_show_prints_the_attributes_of_a_letter_and_the_structure_of_its_request
     assert '"type": "audience_membership_change_request",' in body
     assert '"audience_id": 1001,' in body
     assert env.visible("membership") >= {wanted}
+
+
+def test_show_counts_what_the_letter_asks_for_and_not_what_is_left_out_or_settled(env: Environment) -> None:
+    request = load_event("audience_membership_change_request")
+    change = {"audience_id": 1001, "action": "add"}
+    request["user_profiles"] = [{}, {}, {"mpid": "canary", "audiences": [{}, change, change]}]
+    settled = Progress(fingerprint="f" * 16, settled=frozenset({1})).settled_text()
+    cut = env.put("membership", request, settled=settled)
+
+    assert show(env.context(), cut) == 0
+
+    lines = table(env.text)
+    assert "settled 1 item, not asked again after a redrive" in lines
+    assert "contents 1× user_profiles, 2× add" in lines
+    assert lines.count('"<2 left out>"') == lines.count('"<1 left out>"') == 1
+    assert settled not in env.text
+
+
+def test_events_that_keep_their_order_are_listed_as_events_of_the_fifo_queue(env: Environment) -> None:
+    env.put("membership", load_event("event_processing_request"))
+    env.put("membership")
+
+    assert list_letters(env.context(), EVERYTHING) == 0
+
+    rows = [line.split()[:5] for line in table(env.text)[1:3]]
+    assert rows == [
+        ["membership", "1", "http_422", "4242", "audience_membership_change_request"],
+        ["membership", "1", "http_422", "4242", "event_processing_request"],
+    ]
 
 
 def test_show_reports_that_there_is_no_such_letter(full: Environment) -> None:

@@ -1,10 +1,11 @@
-from dataclasses import replace
+import json
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
 
 import pytest
 
+from mparticle_firehose.tables.progress import Progress
 from ops.dead_letters import TOO_MANY_RECEIVES, DeadLetter, Selection, duration, grouped, interleaved
 
 NOW = 1_800_000_000_000
@@ -42,11 +43,42 @@ def test_a_letter_that_sqs_moved_has_a_reason_too() -> None:
     assert (moved.source_group, moved.shares_group) == ("7.3", True)
 
 
-def test_a_letter_of_the_membership_queue_has_the_only_type_that_is_there() -> None:
-    untyped = DeadLetter(queue="membership", message_id="m", attributes={}, sent_at=9)
+def received(body: str, **attributes: str) -> DeadLetter:
+    """Return the letter of a message that was received from the FIFO queue."""
+    message: Any = {
+        "MessageId": "m",
+        "Body": body,
+        "Attributes": {"SentTimestamp": "9", "MessageGroupId": "7.3", "SequenceNumber": "4"},
+        "MessageAttributes": {name: {"StringValue": text, "DataType": "String"} for name, text in attributes.items()},
+    }
+    return DeadLetter.from_message("membership", message)
 
-    assert untyped.message_type == "audience_membership_change_request"
-    assert replace(untyped, queue="event").message_type == "-"
+
+@pytest.mark.parametrize("kind", ["audience_membership_change_request", "event_processing_request"])
+def test_the_body_says_the_type_that_no_attribute_says(kind: str) -> None:
+    assert received(json.dumps({"events": [{"type": "canary"}], "type": kind})).message_type == kind
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "canary", "[" * 100_000, "[]", "{}", '{"type": "canary"}', '{"type": {}}', '{"type": null}'],
+    ids=["empty", "text", "too-deep", "list", "none", "unknown", "object", "null"],
+)
+def test_a_body_that_names_no_type_of_mparticles_is_of_no_type(body: str) -> None:
+    assert received(body).message_type == "-"
+
+
+def test_the_attribute_that_says_the_type_is_believed() -> None:
+    written = received('{"type": "event_processing_request"}', message_type="dsr_processing_request")
+
+    assert (written.message_type, written.type_in_body) == ("dsr_processing_request", "-")
+
+
+def test_a_letter_says_how_many_items_need_nothing_more() -> None:
+    text = Progress(fingerprint="f1", settled=frozenset({0, 9})).settled_text()
+
+    assert letter(attributes={"settled": text}).settled == 2
+    assert letter().settled == letter(attributes={"settled": "f1:canary!"}).settled == 0
 
 
 def test_a_letter_of_the_worker_belongs_to_the_group_in_its_attributes() -> None:

@@ -105,6 +105,46 @@ def test_a_long_list_is_shortened() -> None:
     assert shown["events"] == [{"type": "screen_view"}] * 10 + ["<2 more>"]
 
 
+def change(action: str = "add") -> dict[str, object]:
+    return {"audience_id": 1001, "action": action}
+
+
+CUT: dict[str, list[object]] = {"user_profiles": [{}] * 12 + [{"mpid": "canary", "audiences": [{}, change(), {}]}] * 11}
+"""A membership request that was cut to some of its changes: the others left their places empty."""
+
+
+def test_what_was_left_out_of_a_letter_is_shown_as_a_number() -> None:
+    assert json.loads(masked(json.dumps(CUT))) == {
+        "user_profiles": [
+            *[{"mpid": "<string, 6>", "audiences": [change(), "<2 left out>"]}] * 10,
+            "<1 more>",
+            "<12 left out>",
+        ]
+    }
+
+
+def test_only_where_a_letter_may_have_gaps_an_empty_object_is_one() -> None:
+    assert json.loads(masked('{"events": [{}], "user_profiles": [{}]}')) == {
+        "events": [{}],
+        "user_profiles": ["<1 left out>"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("profiles", "expected"),
+    [
+        (CUT["user_profiles"], {"user_profiles": 11, "add": 11}),
+        ([{}, {}, None], {}),
+        ([{"mpid": "canary", "audiences": [{}, {}]}], {}),
+        ([{"mpid": "canary", "audiences": []}, {"mpid": "canary"}], {"user_profiles": 2}),
+        ([{"audiences": [change("delete"), {"action": "canary"}]}], {"user_profiles": 1, "delete": 1, "unknown": 1}),
+    ],
+    ids=["cut", "nothing", "changes-left-out", "without-changes", "whole"],
+)
+def test_what_was_left_out_of_a_letter_is_not_counted(profiles: object, expected: object) -> None:
+    assert contents(json.dumps({"user_profiles": profiles})) == expected
+
+
 @pytest.mark.parametrize("body", ["canary", "", "[" * 100_000], ids=["text", "nothing", "too-deep"])
 def test_of_a_body_that_is_not_json_the_length_is_shown(body: str) -> None:
     assert masked(body) == f"<not JSON, {len(body)}>"

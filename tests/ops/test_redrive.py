@@ -1,29 +1,39 @@
 """Sending letters back: in order, at a rate_limit, and without ever losing one."""
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters
 from mparticle_firehose.queues.record import REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueMessage, QueueSender
+from mparticle_firehose.tables.progress import Progress
 from ops.dead_letter_queue import Limits
 from ops.dead_letters import DeadLetter, QueueName
 from ops.redrive import RateLimit, Redrive
-from tests.conftest import Clock
+from tests.conftest import Clock, load_event, serializer
 from tests.ops.environment import NOW, Environment
+
+MAX_ATTRIBUTES = 10  # of SQS
+REQUEST_ID = "5a3c1e70-0000-4000-8000-000000000008"
 
 
 def redriver(env: Environment, queue: QueueName, rate: int | None = None) -> Redrive:
-    url = env.queues.membership if queue == "membership" else env.queues.event
     rate_limit = RateLimit(rate=rate, clock=env.clock, sleep=env._sleep)  # noqa: SLF001  the env's own
     sqs: Any = env.sqs
-    return Redrive(sender=QueueSender(sqs), source_url=url, rate_limit=rate_limit, now=lambda: env.now)
+    return Redrive(
+        sender=QueueSender(sqs), source_url=env.source_url(queue), rate_limit=rate_limit, now=lambda: env.now
+    )
+
+
+def attributes_of(message: Any) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
 
 
 def run(
@@ -52,15 +62,14 @@ def test_a_letter_goes_back_as_it_is_with_the_time_of_its_redrive(env: Environme
     (message,) = env.taken(env.queues.membership)
     assert message["Body"] == '{"number": 1}'
     assert message["Attributes"]["MessageGroupId"] == "4242.7"
-    assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
-        "account_id": "4242", "reason": "http_422",
-        "status": "422", "attempts": "1", "first_at": "11", "last_at": "22", "group_id": "4242.7",
-        "redriven_at": str(NOW),
+    assert attributes_of(message) == {
+        "account_id": "4242", "reason": "http_422", "attempts": "1", "first_at": "11", "last_at": "22",
+        "group_id": "4242.7", "redriven_at": str(NOW),
     }  # fmt: skip
     assert env.visible("membership") == set()
 
 
-def test_what_the_worker_dead_lettered_goes_back_to_the_group_that_it_had(env: Environment, deadline: Deadline) -> None:
+def test_what_the_worker_dead_lettered_goes_back_to_its_group(env: Environment, deadline: Deadline) -> None:
     record = Record(message_id="m", body="{}", group_id="4242.7", sent_at_ms=11_000)
     worker_letters(env).put(record, "{}", Cause(reason="http_503", attempts=100), deadline)
 
@@ -68,10 +77,60 @@ def test_what_the_worker_dead_lettered_goes_back_to_the_group_that_it_had(env: E
 
     (message,) = env.taken(env.queues.membership)
     assert message["Attributes"]["MessageGroupId"] == "4242.7"
-    assert {name: value["StringValue"] for name, value in message["MessageAttributes"].items()} == {
-        "reason": "http_503", "status": "503", "attempts": "100", "first_at": "11000", "last_at": "22000",
+    assert attributes_of(message) == {
+        "reason": "http_503", "attempts": "100", "first_at": "11000", "last_at": "22000",
         "group_id": "4242.7", "place": "0.0.0", REDRIVEN_AT: str(NOW),
     }  # fmt: skip
+
+
+SETTLED_ITEMS = Progress(fingerprint="f" * 16, settled=frozenset(range(0, 4_000, 2))).settled_text()
+
+EVERY_ATTRIBUTE_BUT_THE_TYPE = {
+    "account_id": "4242", "request_id": REQUEST_ID, "reason": "http_503", "attempts": "100", "first_at": "11",
+    "last_at": "22000", "redriven_at": str(NOW), "settled": SETTLED_ITEMS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("queue", "kind", "group", "more"),
+    [
+        ("membership", "audience_membership_change_request", "4242.7", {"group_id": "4242.7", "place": "1.2.3"}),
+        ("membership", "event_processing_request", "4242.7", {"group_id": "4242.7", "place": "1.2.3"}),
+        ("event", "event_processing_request", None, {"status": "503", "message_type": "event_processing_request"}),
+    ],
+    ids=["memberships", "events-in-order", "events"],
+)
+def test_a_letter_with_everything_that_it_may_have_goes_back_with_the_ten_attributes_that_sqs_takes(
+    env: Environment, deadline: Deadline, queue: QueueName, kind: str, group: str | None, more: Mapping[str, str]
+) -> None:
+    """The letter of a message that was redriven before, of a request with an id, of which items are settled."""
+    request = serializer.parse(load_event(kind, id=REQUEST_ID))
+    record = Record(
+        message_id="m", body="{}", group_id=group, sent_at_ms=NOW, first_at="11", redriven_at=str(NOW - 1)
+    )  # fmt: skip
+    cause = Cause(
+        reason="http_503", attempts=100, request=cast("QueuedRequest", request), queue_position="1.2.3",
+        settled=SETTLED_ITEMS,
+    )  # fmt: skip
+    worker_letters(env).put(record, "{}", cause, deadline)
+
+    assert run(env, queue).tally.sent == 1
+
+    (message,) = env.taken(env.source_url(queue))
+    assert attributes_of(message) == {**EVERY_ATTRIBUTE_BUT_THE_TYPE, **more}
+    assert len(attributes_of(message)) == MAX_ATTRIBUTES
+
+
+def test_what_is_settled_goes_back_unchanged_whatever_it_says(env: Environment) -> None:
+    env.put("membership", settled="f1:Ag==")
+    env.put("event", settled="canary: not for this command to read")
+
+    run(env, "membership")
+    run(env, "event")
+
+    (ordered,), (unordered,) = env.taken(env.queues.membership), env.taken(env.queues.event)
+    assert attributes_of(ordered)["settled"] == "f1:Ag=="
+    assert attributes_of(unordered)["settled"] == "canary: not for this command to read"
 
 
 def test_what_sqs_moved_goes_back_to_the_group_that_it_kept(env: Environment) -> None:
@@ -218,16 +277,25 @@ def test_more_letters_than_the_limit_are_sent_in_rounds(env: Environment) -> Non
     assert env.visible("event") == set()
 
 
-def test_the_largest_letter_has_room_for_the_time_of_its_redrive(env: Environment, deadline: Deadline) -> None:
+@pytest.mark.parametrize(
+    ("items", "is_kept"), [(0, False), (10_000, True), (30_000, False)], ids=["none", "many", "too-many"]
+)
+@pytest.mark.parametrize(("queue", "group"), [("membership", "g" * 128), ("event", None)])
+def test_the_largest_letter_has_room_for_the_time_of_its_redrive(
+    env: Environment, deadline: Deadline, queue: QueueName, group: str | None, items: int, is_kept: bool
+) -> None:
+    """What is settled is only said if it fits. Without it, it is asked again."""
+    settled = Progress(fingerprint="f" * 16, settled=frozenset(range(items))).settled_text() if items else ""
     body = "x" * (MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION)
-    record = Record(message_id="m", body=body, group_id="g" * 128, sent_at_ms=NOW, redriven_at=str(NOW - 1))
-    worker_letters(env).put(record, body, Cause(reason="http_" + "r" * 300, attempts=1_000_000), deadline)
+    record = Record(message_id="m", body=body, group_id=group, sent_at_ms=NOW)
+    cause = Cause(reason="http_" + "r" * 300, attempts=1_000_000, settled=settled)
+    worker_letters(env).put(record, body, cause, deadline)
 
-    assert run(env, "membership").tally.sent == 1
+    assert run(env, queue).tally.sent == 1
 
-    (message,) = env.taken(env.queues.membership)
-    attributes = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
-    assert QueueMessage(body=message["Body"], attributes=attributes).size <= MAX_MESSAGE_BYTES
+    (message,) = env.taken(env.source_url(queue))
+    assert ("settled" in attributes_of(message)) == is_kept
+    assert QueueMessage(body=message["Body"], attributes=attributes_of(message)).size <= MAX_MESSAGE_BYTES
 
 
 @pytest.mark.parametrize(

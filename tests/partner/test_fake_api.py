@@ -12,7 +12,13 @@ from tests.partner.fake_api import FakeApi
 
 KEY = "canary-partner-key"
 EVENT: dict[str, object] = {"id": "e-1", "type": "custom_event", "timestamp_ms": 1, "name": "Viewed"}
-EVENTS_BODY: dict[str, object] = {"account_id": 7, "request_id": "r-1", "mpid": "42", "events": [EVENT]}
+EVENTS_BODY: dict[str, object] = {
+    "account_id": 7,
+    "request_id": "r-1",
+    "timestamp_ms": 2,
+    "mpid": "42",
+    "events": [EVENT],
+}
 AUDIENCE_BODY: dict[str, object] = {"account_id": 7, "audience_id": 9, "name": "Regulars"}
 ERASURE_BODY: dict[str, object] = {"subject_request_id": "s-1", "identities": {"email": "a@example.com"}}
 MEMBERS = "/v1/audiences/aud-7-9/members"
@@ -111,7 +117,14 @@ def test_events_and_erasures_are_kept_as_sent(partner: PartnerServer, caller: Ca
             "/v1/events", {**EVENTS_BODY, "events": []}, "events: must not be empty unless there are user attributes",
             id="no-events",
         ),
-        pytest.param("/v1/events", {"request_id": "r", "events": [EVENT]}, "account_id: is required", id="no-account"),
+        pytest.param(
+            "/v1/events", {"request_id": "r", "timestamp_ms": 2, "events": [EVENT]}, "account_id: is required",
+            id="no-account",
+        ),
+        pytest.param(
+            "/v1/events", {"account_id": 7, "request_id": "r", "events": [EVENT]}, "timestamp_ms: is required",
+            id="no-time",
+        ),
         pytest.param(
             "/v1/events", {**EVENTS_BODY, "apiKey": KEY}, "apiKey: is not part of the API", id="unknown-member"
         ),

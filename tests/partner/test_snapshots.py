@@ -21,7 +21,12 @@ REQUESTS = sorted(ROOM.events.glob("*.json"))
 def calls(request: Path) -> list[dict[str, Any]]:
     found = calls_for(ROOM.integration(), json.loads(request.read_text()))
     return [
-        {"method": call.method, "path": call.path, "body": json.loads(call.encoded_body() or b"null")} for call in found
+        {
+            "method": call.method,
+            "path": call.path,
+            "body": json.loads(call.body.encoded()) if call.body else None,
+        }
+        for call in found
     ]
 
 
@@ -35,4 +40,4 @@ def test_the_partner_gets_the_calls_of_the_snapshot(request_file: Path) -> None:
 
 
 def test_there_is_no_snapshot_without_a_request() -> None:
-    assert {path.name for path in SNAPSHOTS.glob("*.json")} - {path.name for path in REQUESTS} == {"registration.json"}
+    assert {path.name for path in SNAPSHOTS.glob("*.json")} - {path.name for path in REQUESTS} <= {"registration.json"}

@@ -1,13 +1,10 @@
 import pytest
 
-from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
-from mparticle_firehose.partner_api.circuit_breaker import CIRCUIT_OPEN, CircuitBreaker
-from tests.conftest import Clock, PartnerDouble
+from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
+from mparticle_firehose.services import Breaker
+from tests.conftest import Clock, TelemetryDouble
 
-CALL = PartnerCall(method="POST", path="/track", auth=Bearer("key"))
-DOWN = Retry("read_timeout")
-OPEN = Retry(CIRCUIT_OPEN)
+EU, US = "eu", "us"
 
 
 @pytest.fixture
@@ -16,64 +13,101 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def breaker(partner: PartnerDouble, clock: Clock) -> CircuitBreaker:
-    return CircuitBreaker(partner, failures_to_open=3, open_seconds=10, clock=clock)
+def telemetry() -> TelemetryDouble:
+    return TelemetryDouble()
 
 
-def send(breaker: CircuitBreaker, times: int, deadline: Deadline) -> list[Outcome]:
-    return [breaker.send(CALL, deadline) for _ in range(times)]
+@pytest.fixture
+def breaker(clock: Clock, telemetry: TelemetryDouble) -> CircuitBreaker:
+    return CircuitBreaker(telemetry=telemetry, failures_to_open=3, open_seconds=10, clock=clock)
 
 
-def test_after_a_row_of_failures_the_partner_is_left_alone(
-    breaker: CircuitBreaker, partner: PartnerDouble, deadline: Deadline
-) -> None:
-    partner.judge = lambda _: DOWN
-
-    assert send(breaker, 5, deadline) == [DOWN, DOWN, DOWN, OPEN, OPEN]
-    assert len(partner.calls) == 3
+def fail(breaker: Breaker, times: int, site: str = EU) -> None:
+    for _ in range(times):
+        breaker.note(site, failed=True)
 
 
-@pytest.mark.parametrize(
-    "between",
-    [Delivered(), Rejected("http_422"), Suspend("http_401"), Retry("http_429"), Retry("http_425")],
-    ids=str,
-)
-def test_any_sign_of_health_ends_the_row(
-    breaker: CircuitBreaker, partner: PartnerDouble, deadline: Deadline, between: Outcome
-) -> None:
-    partner.outcomes = [DOWN, DOWN, between, DOWN, DOWN]
+def test_after_a_row_of_failures_no_call_is_admitted(breaker: CircuitBreaker) -> None:
+    fail(breaker, 2)
+    assert breaker.admits(EU)
+    fail(breaker, 1)
 
-    assert send(breaker, 5, deadline) == [DOWN, DOWN, between, DOWN, DOWN]
+    assert not breaker.admits(EU)
 
 
-def test_when_the_while_is_over_one_success_closes_the_circuit(
-    breaker: CircuitBreaker, partner: PartnerDouble, clock: Clock, deadline: Deadline
-) -> None:
-    partner.outcomes = [DOWN] * 3
-    send(breaker, 3, deadline)
+def test_a_success_ends_the_row(breaker: CircuitBreaker) -> None:
+    fail(breaker, 2)
+    breaker.note(EU, failed=False)
+    fail(breaker, 2)
+
+    assert breaker.admits(EU)
+
+
+def test_after_the_open_seconds_one_probe_is_admitted_at_a_time(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, 3)
     clock.now += 10
 
-    assert send(breaker, 2, deadline) == [Delivered(), Delivered()]
+    assert [breaker.admits(EU) for _ in range(3)] == [True, False, False]
 
 
-def test_when_the_while_is_over_one_failure_opens_it_again(
-    breaker: CircuitBreaker, partner: PartnerDouble, clock: Clock, deadline: Deadline
-) -> None:
-    partner.outcomes = [DOWN] * 4
-    send(breaker, 3, deadline)
+def test_a_probe_that_succeeds_closes_the_circuit(breaker: CircuitBreaker, clock: Clock) -> None:
+    fail(breaker, 3)
     clock.now += 10
+    breaker.admits(EU)
+    breaker.note(EU, failed=False)
 
-    assert send(breaker, 2, deadline) == [DOWN, OPEN]
-    assert len(partner.calls) == 4
+    assert [breaker.admits(EU) for _ in range(3)] == [True, True, True]
+    fail(breaker, 2)
+    assert breaker.admits(EU)
 
 
-def test_a_call_that_came_too_late_to_be_made_says_nothing_of_the_partner(
-    breaker: CircuitBreaker, partner: PartnerDouble, deadline: Deadline, clock: Clock
+def test_a_probe_that_fails_or_is_never_heard_of_leaves_the_next_to_the_same_time_later(
+    breaker: CircuitBreaker, clock: Clock
 ) -> None:
-    partner.judge = lambda _: Retry("connect_timeout")
-    late = Deadline(clock(), clock)
+    fail(breaker, 3)
+    clock.now += 10
+    breaker.admits(EU)
+    fail(breaker, 1)
 
-    assert send(breaker, 5, late) == [Retry("connect_timeout")] * 5
-    assert send(breaker, 2, deadline) == [Retry("connect_timeout")] * 2
-    assert OPEN not in send(breaker, 1, deadline)
-    assert send(breaker, 1, deadline) == [OPEN]
+    clock.now += 9
+    assert not breaker.admits(EU)
+    clock.now += 1
+    assert breaker.admits(EU)
+    clock.now += 10
+    assert breaker.admits(EU)
+
+
+def test_the_wait_is_until_the_next_probe(breaker: CircuitBreaker, clock: Clock) -> None:
+    assert breaker.wait(EU) == 0
+    fail(breaker, 3)
+    clock.now += 4
+    assert breaker.wait(EU) == 6
+    clock.now += 60
+    assert breaker.wait(EU) == 0
+
+
+def test_the_outage_of_a_site_does_not_touch_another(breaker: CircuitBreaker) -> None:
+    fail(breaker, 3, EU)
+    fail(breaker, 2, US)
+
+    assert [breaker.admits(EU), breaker.admits(US)] == [False, True]
+
+
+def test_what_is_forgotten_is_closed_and_counts_from_the_beginning(breaker: CircuitBreaker) -> None:
+    fail(breaker, 3)
+    breaker.forget()
+    fail(breaker, 2)
+
+    assert breaker.admits(EU)
+
+
+def test_an_operator_sees_openings_and_probes(
+    breaker: CircuitBreaker, clock: Clock, telemetry: TelemetryDouble
+) -> None:
+    fail(breaker, 4)
+    clock.now += 10
+    breaker.admits(EU)
+    fail(breaker, 1)
+
+    assert telemetry.counts == {"CircuitOpened": 1, "CircuitProbe": 1}
+    assert telemetry.warnings == [{"event": "circuit opened", "site": EU}]

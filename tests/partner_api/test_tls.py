@@ -2,10 +2,12 @@
 
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,10 +18,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Bearer, Delivered, Outcome, PartnerCall, Retry
+from mparticle_firehose.integration import Answer, Bearer, Json, Outcome, PartnerCall, Retry
 from mparticle_firehose.partner_api.client import PartnerClient
+from tests.partner_api.doubles import Bench
 
-CALL = PartnerCall(method="POST", path="/forget", auth=Bearer("canary-secret-key"), body={})
+CALL = PartnerCall(path="/forget", auth=Bearer("canary-secret-key"), body=Json({}))
 
 
 class Accepting(BaseHTTPRequestHandler):
@@ -67,8 +70,8 @@ def partner_with(file: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def send(client: PartnerClient) -> Outcome:
-    return client.send(CALL, Deadline.after(2.0))
+def ask(client: PartnerClient) -> Answer | Outcome:
+    return client.ask(CALL, Deadline.after(5.0), identity="k1", correlation_id="r1")
 
 
 def test_certificates_are_loaded_once_and_not_by_each_connection(
@@ -77,21 +80,45 @@ def test_certificates_are_loaded_once_and_not_by_each_connection(
     trusted = certificate(tmp_path, "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with partner_with(trusted) as url:
-        client = PartnerClient(url)
+        client = Bench(url).client
         client.prepare()
         trusted.unlink()
 
-        assert isinstance(send(client), Delivered)
-        assert isinstance(send(client), Delivered)
+        assert isinstance(ask(client), Answer)
+        assert isinstance(ask(client), Answer)
 
 
 def test_a_certificate_of_nobody_we_trust_is_a_retry(tmp_path: Path) -> None:
     with partner_with(certificate(tmp_path, "127.0.0.1")) as url:
-        assert send(PartnerClient(url)) == Retry("tls")
+        assert ask(Bench(url).client) == Retry("tls")
 
 
 def test_a_certificate_for_another_name_is_a_retry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trusted = certificate(tmp_path, "127.0.0.2")
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with partner_with(trusted) as url:
-        assert send(PartnerClient(url)) == Retry("tls")
+        assert ask(Bench(url).client) == Retry("tls")
+
+
+def test_a_partner_that_hangs_with_tls_costs_no_more_than_the_deadline_and_no_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def drip() -> None:
+            with context.wrap_socket(listener.accept()[0], server_side=True) as connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+                while True:
+                    connection.sendall(b"x")
+                    time.sleep(0.02)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        client = Bench(f"https://127.0.0.1:{listener.getsockname()[1]}").client
+
+        assert client.ask(CALL, Deadline.after(0.5), identity="i", correlation_id="r") == Retry("read_timeout")
+        thread.join()  # only if the connection is shut down

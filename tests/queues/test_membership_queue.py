@@ -7,12 +7,22 @@ from hypothesis import strategies as st
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import MessageTooLargeError
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile
-from mparticle_firehose.queues.membership_queue import MembershipQueue, membership_messages, shard, single_change
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, UserProfile
+from mparticle_firehose.queues.membership_queue import (
+    MembershipQueue,
+    membership_messages,
+    request_user,
+    shard,
+    user_key,
+)
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.splitting import MAX_ELEMENTS
 from tests.conftest import Json, Queues, load_event, parsed
 
 SHARDS = 10
+EMAIL = {"type": "email", "encoding": "raw", "value": "canary-pii@example.com"}
+IDFV = {"type": "ios_vendor_id", "encoding": "raw", "value": "canary-pii-idfv"}
+PARTNER = {"type": "Sample_UserId", "encoding": "raw", "value": "canary-pii-sample"}
 
 
 def audience(number: int, **fields: object) -> Json:
@@ -107,15 +117,38 @@ def test_a_user_is_told_by_mpid_or_else_by_the_first_identity(user: Json, same_a
             name: [{"encoding": "raw", **identity} for identity in value] if isinstance(value, list) else value
             for name, value in fields.items()
         }
-        return shard(UserProfile.model_validate(complete), 1000)
+        return shard(user_key(UserProfile.model_validate(complete)), 1000)
 
     assert group(user) == group(same_as)
+
+
+@pytest.mark.parametrize(
+    ("events", "memberships"),
+    [
+        ({"mpid": "1", "user_identities": [EMAIL]}, {"mpid": "1"}),
+        ({"user_identities": [EMAIL]}, {"user_identities": [EMAIL], "partner_identities": [PARTNER]}),
+        (
+            {"runtime_environment": {"type": "ios", "identities": [IDFV]}, "partner_identities": [PARTNER]},
+            {"device_identities": [IDFV], "partner_identities": [PARTNER]},
+        ),
+        ({"partner_identities": [PARTNER]}, {"partner_identities": [PARTNER]}),
+        ({}, {}),
+    ],
+    ids=["mpid", "user-identity", "device-identity", "partner-identity", "nobody"],
+)
+def test_a_user_of_events_is_the_same_as_in_memberships(events: Json, memberships: Json) -> None:
+    message = {"type": "event_processing_request", **events}
+
+    user = request_user(parsed(EventProcessingRequest, message))
+
+    assert user == user_key(UserProfile.model_validate(memberships))
+    assert bool(user) == bool(events)
 
 
 def test_users_spread_over_the_groups_evenly() -> None:
     counts = [0] * SHARDS
     for number in range(10_000):
-        counts[shard(UserProfile(mpid=str(77007000000 + number)), SHARDS)] += 1
+        counts[shard(str(77007000000 + number), SHARDS)] += 1
 
     assert min(counts) > 800
     assert max(counts) < 1200
@@ -199,7 +232,15 @@ def test_null_elements_do_not_shift_the_slices() -> None:
     sent = request(None, profile(1), None, profile(2, audience(7), audience(8)))
 
     assert sorted(entry["mpid"] for entry in profiles(membership_messages(sent, SHARDS))) == ["1", "2"]
-    assert json.loads(single_change(sent.source, 1, 1))["user_profiles"] == [profile(2, audience(8))]
+
+
+def test_a_message_has_no_more_users_than_the_worker_can_deliver_one_by_one() -> None:
+    messages = membership_messages(
+        request(*(profile(77007001, audience(n)) for n in range(2 * MAX_ELEMENTS + 1))), SHARDS
+    )
+
+    assert [len(body["user_profiles"]) for body in bodies(messages)] == [MAX_ELEMENTS, MAX_ELEMENTS, 1]
+    assert [entry["audiences"][0]["audience_id"] for entry in profiles(messages)] == [*range(2 * MAX_ELEMENTS + 1)]
 
 
 def test_attributes_say_what_and_whose_and_nothing_personal() -> None:

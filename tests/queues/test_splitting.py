@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.errors import MessageTooLargeError
-from mparticle_firehose.queues.splitting import Splitter, encode, present, subset
+from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present, subset
 
 
 def test_encoded_json_is_ascii_whatever_it_holds() -> None:
@@ -38,6 +38,13 @@ def test_copies_are_as_few_as_can_be() -> None:
     assert list(slicer.chunks("1234567")) == [["1", "2", "3"], ["4", "5", "6"], ["7"]]
 
 
+def test_a_copy_has_no_more_elements_than_the_worker_delivers_in_one_invocation() -> None:
+    slicer = Splitter({}, "list", 1_000_000)
+
+    assert [len(chunk) for chunk in slicer.chunks("1" * MAX_ELEMENTS)] == [MAX_ELEMENTS]
+    assert [len(chunk) for chunk in slicer.chunks("1" * (2 * MAX_ELEMENTS + 1))] == [MAX_ELEMENTS, MAX_ELEMENTS, 1]
+
+
 def test_an_element_that_fits_nowhere_is_refused_by_place() -> None:
     slicer = Splitter({}, "list", 30)
 
@@ -50,12 +57,12 @@ def test_an_object_that_does_not_even_fit_without_its_list_is_refused() -> None:
         Splitter({"other": "x" * 100}, "list", 50)
 
 
-def test_a_subset_keeps_the_named_elements_and_everything_else() -> None:
+def test_a_subset_keeps_the_named_elements_in_their_order_and_everything_else() -> None:
     source = {"id": 1, "events": [None, "a", "b", "c"], "system_notifications": ["n"], "other": [1]}
 
     kept = subset(source, [("events", 2), ("events", 0)], ("events", "system_notifications"))
 
-    assert kept == {"id": 1, "events": ["c", "a"], "system_notifications": [], "other": [1]}
+    assert kept == {"id": 1, "events": ["a", "c"], "system_notifications": [], "other": [1]}
 
 
 def test_a_subset_invents_no_list() -> None:

@@ -6,6 +6,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.tables.ledger import KEPT_SECONDS, Ledger
+from mparticle_firehose.tables.progress import Progress
 
 NOW = 1_760_000_000.0
 
@@ -41,20 +42,57 @@ class BrokenTable:
     def _fail(self, **_: object) -> None:
         raise ClientError({"Error": {"Code": "Throttled", "Message": "canary-secret"}}, "Any")
 
-    update_item = batch_get_item = batch_write_item = _fail
+    batch_get_item = batch_write_item = _fail
 
 
-def test_attempts_are_counted_for_each_message(ledger: Ledger) -> None:
-    assert [ledger.count_attempt(message) for message in ("m1", "m1", "m2", "m1")] == [1, 2, 1, 3]
+PROGRESS = Progress(fingerprint="f1", settled=frozenset({0, 700}), limits={1: 250, 2: 250, 9: 1}, attempts=3)
 
 
-def test_a_group_is_contested_once_something_of_it_was_put_aside(ledger: Ledger) -> None:
+def test_nothing_is_remembered_of_a_message_that_was_never_tried(ledger: Ledger) -> None:
+    assert ledger.recall(["m1"], ["g1"]) == ({}, set())
+
+
+def test_how_far_each_message_has_come_is_remembered(ledger: Ledger) -> None:
+    known = {"m1": PROGRESS, "m2": Progress(attempts=1)}
+    ledger.remember(known)
+
+    assert ledger.recall(["m1", "m2", "m3", "m1"], []) == (known, set())
+
+
+def test_what_is_remembered_later_takes_the_place_of_the_earlier(ledger: Ledger) -> None:
+    ledger.remember({"m1": PROGRESS})
+    ledger.remember({"m1": Progress(attempts=1)})
+
+    assert ledger.recall(["m1"], []) == ({"m1": Progress(attempts=1)}, set())
+
+
+def test_an_entry_of_an_earlier_release_has_attempts_only(ledger: Ledger, dynamodb: DynamoDBClient) -> None:
+    dynamodb.put_item(TableName="ledger", Item={"key": {"S": "attempts#m1"}, "attempts": {"N": "4"}})
+
+    assert ledger.recall(["m1"], []) == ({"m1": Progress(attempts=4)}, set())
+
+
+def test_a_groups_order_is_tracked_once_something_of_it_was_dead_lettered(ledger: Ledger) -> None:
     ledger.track_order("g1")
 
-    assert ledger.order_tracked(["g1", "g2", "g1"]) == {"g1"}
+    assert ledger.recall([], ["g1", "g2", "g1"]) == ({}, {"g1"})
 
 
-def test_what_was_put_aside_is_known(ledger: Ledger) -> None:
+def test_a_message_and_a_group_of_one_name_are_not_the_same(ledger: Ledger) -> None:
+    ledger.remember({"one": PROGRESS})
+    ledger.track_order("two")
+
+    assert ledger.recall(["one", "two"], ["one", "two"]) == ({"one": PROGRESS}, {"two"})
+
+
+def test_messages_and_groups_are_recalled_for_as_many_as_are_asked(ledger: Ledger) -> None:
+    messages = {f"m{number}": Progress(attempts=number) for number in range(130)}
+    ledger.remember(messages)
+
+    assert ledger.recall(messages, [f"g{number}" for number in range(130)]) == (messages, set())
+
+
+def test_what_was_dead_lettered_is_known(ledger: Ledger) -> None:
     ledger.note_dead_lettered("l1")
 
     assert [ledger.is_dead_lettered(letter) for letter in ("l1", "l2")] == [True, False]
@@ -75,7 +113,7 @@ def test_a_later_delivery_takes_the_place_of_the_earlier(ledger: Ledger) -> None
 
 
 def test_every_entry_expires_after_all_messages_have(ledger: Ledger, dynamodb: DynamoDBClient) -> None:
-    ledger.count_attempt("m1")
+    ledger.remember({"m1": PROGRESS})
     ledger.track_order("g1")
     ledger.note_delivered({"change#1": "1"})
 
@@ -103,9 +141,12 @@ def test_a_table_that_fails_is_a_delivery_error_without_its_text() -> None:
     broken = Ledger(BrokenTable(), "ledger")  # type: ignore[arg-type]  # as above
 
     for use in (
-        lambda: broken.count_attempt("m1"),
+        lambda: broken.recall(["m1"], []),
+        lambda: broken.remember({"m1": PROGRESS}),
         lambda: broken.track_order("g1"),
-        lambda: broken.order_tracked(["g1"]),
+        lambda: broken.is_dead_lettered("l1"),
+        lambda: broken.note_dead_lettered("l1"),
+        lambda: broken.note_delivered({"change#1": "1"}),
         lambda: broken.newest(["change#1"]),
     ):
         with pytest.raises(DeliveryError, match=r"^the ledger cannot be used: ClientError$"):

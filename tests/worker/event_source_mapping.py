@@ -16,18 +16,18 @@ import pytest
 
 from local.cloud.ministack import MiniStack
 from local.isolation import CREDENTIALS, REGION
+from local.partner.fake_api import FakeApi
 from local.partner.faults import Step
-from local.partner.server import ReceivedRequest
+from local.partner.server import PartnerServer, ReceivedRequest
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
-from mparticle_firehose.integration import Outcome, PartnerCall
+from mparticle_firehose.integration import Answer, Integration, Outcome, PartnerCall
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import PartnerApi
 from mparticle_firehose.worker.worker import Worker
-from tests.conftest import Json, TelemetryDouble, serializer
+from tests.conftest import BreakerDouble, Json, TelemetryDouble, serializer
 from tests.sample.partner.integration import INTEGRATION
-from tests.sample.server import SamplePartner
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.literals import QueueAttributeNameType
@@ -75,18 +75,19 @@ class MortalGateway:
     partner: PartnerApi
     doom: Doom
 
-    def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
+    def ask(self, call: PartnerCall, deadline: Deadline, *, identity: str, correlation_id: str) -> Answer | Outcome:
         self.doom.step()
-        outcome = self.partner.send(call, deadline.within(PATIENCE_SECONDS))
+        patience = deadline.within(PATIENCE_SECONDS)
+        answer = self.partner.ask(call, patience, identity=identity, correlation_id=correlation_id)
         self.doom.step()
-        return outcome
+        return answer
 
 
-class SelectivePartner(SamplePartner):
+class SelectivePartner(PartnerServer):
     """A partner that can also take a call but not each of its items, and then does not know those it did not take."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, api: FakeApi) -> None:
+        super().__init__(api)
         self._refusals: dict[str, deque[int]] = {}
         self.scripted: set[str] = set()
 
@@ -172,8 +173,16 @@ class Deployment:
     services: Firehose
     worker: Worker
 
-    def __init__(self, emulator: MiniStack, partner_url: str, doom: Doom | None = None, **settings: str) -> None:
+    def __init__(
+        self,
+        emulator: MiniStack,
+        partner_url: str,
+        doom: Doom | None = None,
+        integration: Integration = INTEGRATION,
+        **settings: str,
+    ) -> None:
         self.sqs = emulator.sqs
+        self.integration = integration
         self.doom = doom or Doom()
         self.telemetry = TelemetryDouble()
         self.receives: dict[str, int] = {}
@@ -199,10 +208,12 @@ class Deployment:
         """Replace both functions' environments by new ones, which remember nothing."""
         self.services = self._environment()
         worker = self._environment().queue_worker
-        self.worker = replace(worker, partner=MortalGateway(worker.partner, self.doom))
+        self.worker = replace(
+            worker, partner=MortalGateway(worker.partner, self.doom), breaker=BreakerDouble(), executor=None
+        )
 
     def _environment(self) -> Firehose:
-        firehose = Firehose(INTEGRATION, self.environ)
+        firehose = Firehose(self.integration, self.environ)
         firehose.telemetry = self.telemetry
         return firehose
 

@@ -161,7 +161,7 @@ class World:
 
     def _check_memberships(self) -> None:
         """Compare the members; the newest change that decides a membership may be missing if a letter holds it."""
-        kept, waiting = self.partner.memberships, self._waiting()
+        kept, waiting = self.partner.state("memberships"), self._waiting()
         for key, changes in self._histories().items():
             member = kept.get(key[0], {}).get(key[1])
             decisive = [change for change in changes if change.action != "update"]
@@ -180,8 +180,8 @@ class World:
         for change in self.changes:
             superseded = change.number in self.redriven and newest.get(change.key, 0) > change.number
             assert change.number in arrived | waiting or superseded, change
-        told = {body["request"] for body in self.partner.events}
-        told |= {body["request"] for body in self.partner.erasures}
+        told = {body["request"] for body in self.partner.state("events")}
+        told |= {body["request"] for body in self.partner.state("erasures")}
         told |= {letter.content.get("id", "") for letter in self.letters}
         assert {str(UUID(int=number)) for number in self.events} <= told
 
@@ -212,7 +212,7 @@ class World:
 
     def _told(self) -> list[tuple[int, int | None]]:
         """Return the number of each change that the partner was told, with what it answered."""
-        requests = [request for request in self.partner.requests if request.path.endswith("/changes")]
+        requests = [request for request in self.partner.requests if request.path.startswith("/segments/")]
         bodies: list[tuple[Any, int | None]] = [(request.body, request.status) for request in requests]
         return [(number_in(told["attributes"]), status) for body, status in bodies for told in body["changes"]]
 
@@ -230,7 +230,8 @@ def changes_in(request: Json) -> list[Change]:
             ACTIONS[audience["action"]],
         )
         for profile in request.get("user_profiles", [])
-        for audience in profile["audiences"]
+        for audience in profile.get("audiences", [])
+        if audience
     ]
 
 

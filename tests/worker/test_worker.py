@@ -1,169 +1,45 @@
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import (
-    Delivered,
-    Integration,
-    NetworkFault,
-    Outcome,
-    PartnerCall,
-    Rejected,
-    Retry,
-    Suspend,
-)
-from mparticle_firehose.partner_api.client import PartnerClient
+from mparticle_firehose.integration import Answer, Item, NetworkFault, PartnerCall, Retry
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
-from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.membership_queue import membership_messages
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueSender
-from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker.backoff import Backoff
-from mparticle_firehose.worker.batch import CALL_SECONDS
-from mparticle_firehose.worker.worker import Worker
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION
+from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.conftest import (
     TRANSIENT,
     Clock,
-    Json,
-    PartnerDouble,
     Queues,
-    StoreDouble,
-    SuspensionsDouble,
-    TelemetryDouble,
-    judged,
+    Reply,
     load_event,
     parsed,
-    serializer,
+    reply_to,
 )
 from tests.sample.partner.integration import INTEGRATION
-from tests.sample.server import SamplePartner
-
-NOW = 1_760_000_100.0
-SENT_AT_MS = 1_760_000_000_000
-
-
-@dataclass
-class VisibilityDouble:
-    """Keeps what was scheduled."""
-
-    waits: dict[str, int] = field(default_factory=dict)
-
-    def set(self, waits: Mapping[Record, int]) -> None:
-        self.waits = {record.message_id: seconds for record, seconds in waits.items()}
-
-
-@dataclass
-class Bench:
-    """A worker with doubles around it and moto's queues and tables beneath."""
-
-    worker: Worker
-    partner: PartnerDouble
-    queues: Queues
-    events: StoreDouble
-    suspensions: SuspensionsDouble
-    visibility: VisibilityDouble
-    telemetry: TelemetryDouble
-
-    def deliver(self, *records: Record, deadline: Deadline | None = None) -> list[str]:
-        return self.worker.deliver(records, deadline or Deadline.after(60))
-
-    def sent(self) -> list[tuple[str, list[str]]]:
-        """Return the audience and the users of each call."""
-        return [(call.path.split("/")[2], [user(change) for change in changes(call)]) for call in self.partner.calls]
-
-    def dead_letters(self) -> list[tuple[Json, dict[str, str]]]:
-        """Take the body and the attributes of every dead letter."""
-        messages = [m for url in (self.queues.membership_dlq, self.queues.event_dlq) for m in self.queues.messages(url)]
-        return [
-            (json.loads(m["Body"]), {name: entry["StringValue"] for name, entry in m["MessageAttributes"].items()})
-            for m in messages
-        ]
-
-
-def changes(call: PartnerCall) -> list[Any]:
-    assert call.body is not None
-    listed = call.body["changes"]
-    assert isinstance(listed, list)
-    return listed
-
-
-def user(change: Json) -> str:
-    return str(change["user"]["mpid"])
-
-
-def integration(**overrides: Any) -> Integration:
-    """Return the integration with some of its functions, or its audiences' functions, replaced."""
-    audiences = {name: overrides.pop(name) for name in list(overrides) if hasattr(INTEGRATION.audiences, name)}
-    assert INTEGRATION.audiences
-    return replace(INTEGRATION, audiences=replace(INTEGRATION.audiences, **audiences), **overrides)
-
-
-@pytest.fixture
-def bench(queues: Queues, dynamodb: DynamoDBClient) -> Bench:
-    return build(queues, dynamodb)
-
-
-def build(queues: Queues, dynamodb: DynamoDBClient, *, max_attempts: int = 100, **overrides: Any) -> Bench:
-    partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
-    events, visibility = StoreDouble(), VisibilityDouble()
-    dead_letters = DeadLetters(
-        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
-    )
-    worker = Worker(
-        serializer=serializer,
-        partner=partner,
-        integration=integration(**overrides),
-        events=events,
-        dead_letters=dead_letters,
-        suspensions=suspensions,
-        ledger=Ledger(dynamodb, "ledger", lambda: NOW),
-        visibility=visibility,  # type: ignore[arg-type]  # the one method that is used
-        backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
-        max_attempts=max_attempts,
-        telemetry=telemetry,
-        clock=lambda: NOW,
-    )
-    return Bench(worker, partner, queues, events, suspensions, visibility, telemetry)
-
-
-def change(mpid: str, audience: str = "a", action: str = "add", **fields: object) -> Json:
-    settings = {"segmentId": audience}
-    return {
-        "mpid": mpid,
-        "audiences": [{"audience_id": 1, "action": action, "audience_subscription_settings": settings, **fields}],
-    }
-
-
-def attribute(key: str, value: str) -> Json:
-    return {"key": key, "value": value, "action": "upsert"}
-
-
-def membership(message_id: str, *profiles: Json, group: str = "4242.0", **overrides: object) -> Record:
-    message = load_event("audience_membership_change_request", user_profiles=list(profiles), **overrides)
-    return Record(message_id=message_id, body=json.dumps(message), group_id=group, sent_at_ms=SENT_AT_MS)
-
-
-def event_record(message_id: str, name: str = "event_processing_request", **overrides: object) -> Record:
-    return Record(message_id=message_id, body=json.dumps(load_event(name, **overrides)), sent_at_ms=SENT_AT_MS)
-
-
-def redriven(record: Record) -> Record:
-    return replace(record, redriven_at="1760000050000")
-
-
-def refuse(*mpids: str) -> Callable[[PartnerCall], Outcome]:
-    """Refuse every call that holds one of these users, as an API that validates a whole body does."""
-
-    def judge(call: PartnerCall) -> Outcome:
-        return Rejected("http_422") if {user(item) for item in changes(call)} & set(mpids) else Delivered()
-
-    return judge
+from tests.worker.bench import (
+    DEAD,
+    NOW,
+    SENT_AT_MS,
+    Bench,
+    again,
+    attribute,
+    body_of,
+    build,
+    change,
+    changes,
+    event_record,
+    in_part,
+    membership,
+    redriven,
+    refuse,
+    user,
+)
 
 
 def test_the_changes_of_a_whole_batch_travel_in_one_call_per_audience(bench: Bench) -> None:
@@ -188,7 +64,7 @@ def test_the_same_batch_again_makes_the_same_calls(bench: Bench) -> None:
     bench.deliver(*batch)
     bench.deliver(*batch)
 
-    keys = [call.idempotency_key(call.encoded_body()) for call in bench.partner.calls]
+    keys = bench.partner.identities
     assert keys[:2] == keys[2:]
     assert len(set(keys)) == 2
 
@@ -197,39 +73,36 @@ def test_the_same_changes_of_another_request_are_another_call(bench: Bench) -> N
     bench.deliver(membership("m1", change("1")))
     bench.deliver(membership("m2", change("1"), id="9a4b7a7e-1111-4111-8111-000000000000"))
 
-    first, second = (call.idempotency_key(call.encoded_body()) for call in bench.partner.calls)
+    first, second = bench.partner.identities
     assert first != second
 
 
-def test_a_change_is_no_mere_repetition_when_what_it_undoes_is_done_again(bench: Bench) -> None:
-    """The user left in a call of its own; joining again, in other company, must be followed by leaving again."""
-    join, leave = membership("m1", change("1", "seg-1-1")), membership("m2", change("1", "seg-1-1", "delete"))
-    other = membership("m3", change("2", "seg-1-1"), group="g2")
-    with SamplePartner() as fake:
-        bench.partner.judge = lambda call: PartnerClient(fake.url).send(call, Deadline.after(5))
+def test_the_same_batch_received_again_makes_other_calls(bench: Bench) -> None:
+    """In other company, "leave" must not be taken for a repetition of an earlier call."""
+    record = membership("m1", change("1"))
 
-        bench.deliver(join, leave, other)
-        bench.deliver(replace(join, receive_count=2), replace(leave, receive_count=2))
+    bench.deliver(record)
+    bench.deliver(again(record))
 
-        assert fake.memberships["seg-1-1"].keys() == {"2"}
+    assert len(set(bench.partner.identities)) == 2
 
 
-def test_a_failing_message_holds_back_its_own_group_only(bench: Bench) -> None:
-    bench.partner.judge = lambda call: Retry("http_503") if "/b/" in call.path else Delivered()
+def test_a_failing_message_holds_back_its_own_user_only(bench: Bench) -> None:
+    bench.partner.judge = lambda call: 503 if "/b/" in call.path else 200
 
     failed = bench.deliver(
         membership("m1", change("1", "a"), group="g1"),
         membership("m2", change("2", "b"), group="g2"),
-        membership("m3", change("3", "c"), group="g2"),
+        membership("m3", change("3", "c"), change("2", "c"), group="g2"),
         membership("m4", change("4", "c"), group="g1"),
     )
 
     assert failed == ["m2", "m3"]
-    assert bench.sent() == [("a", ["1"]), ("b", ["2"]), ("c", ["4"])]
+    assert bench.sent() == [("a", ["1"]), ("b", ["2"]), ("c", ["3", "4"])]
 
 
 def test_a_later_change_of_a_user_is_not_sent_when_the_earlier_one_failed(bench: Bench) -> None:
-    bench.partner.outcomes = [Retry("http_500")]
+    bench.partner.replies = [500]
 
     failed = bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
 
@@ -242,20 +115,17 @@ def test_one_refused_change_goes_to_the_dead_letter_queue_and_all_others_arrive(
 
     failed = bench.deliver(membership("m1", *(change(str(number)) for number in range(10, 20)), new_in_4_0="kept"))
 
-    delivered = {
-        user(item) for call in bench.partner.calls if refuse("13")(call) == Delivered() for item in changes(call)
-    }
+    delivered = {user(item) for call in bench.partner.calls if refuse("13")(call) == 200 for item in changes(call)}
     ((body, why),) = bench.dead_letters()
     assert failed == []
     assert delivered == {str(number) for number in range(10, 20)} - {"13"}
-    assert body["user_profiles"] == [change("13")]
+    assert body["user_profiles"] == [{}, {}, {}, change("13")]
     assert body["new_in_4_0"] == "kept"
     assert why == {
         "account_id": "4242",
         "request_id": load_event("audience_membership_change_request")["id"],
-        "place": "0.3.0",
+        "place": "0.0.0",
         "reason": "http_422",
-        "status": "422",
         "attempts": "1",
         "first_at": str(SENT_AT_MS),
         "last_at": "1760000100000",
@@ -299,14 +169,35 @@ def test_a_message_without_the_customers_key_is_dead_lettered_with_the_settings_
     assert (why["reason"], why["account_id"]) == ("account setting 'token' is required", "7")
 
 
-def test_refused_credentials_suspend_the_account_and_nothing_is_lost(bench: Bench) -> None:
-    bench.partner.outcomes = [Suspend("http_401")]
+def test_refused_credentials_suspend_the_account_and_its_messages_are_put_aside(bench: Bench) -> None:
+    """A message that waited would count as in flight, and hold back its group, for as long as the customer needs."""
+    bench.partner.judge = lambda call: 401 if call.auth == DEAD else 200
+    dead = {"account_id": 7, "account_settings": {"token": "canary-dead"}}
 
-    failed = bench.deliver(membership("m1", change("1")))
+    failed = bench.deliver(
+        membership("m1", change("1"), account=dead),
+        membership("m2", change("1", "b"), account=dead),
+        membership("m3", change("2")),
+    )
 
-    assert failed == ["m1"]
-    assert bench.suspensions.reasons == {4242: "http_401"}
-    assert bench.queues.messages(bench.queues.membership_dlq) == []
+    assert failed == []
+    assert bench.suspensions.reasons == {7: "http_401"}
+    assert [why["reason"] for _, why in bench.dead_letters()] == ["http_401", "suspended"]
+    assert len(bench.partner.calls) == 2
+
+
+def test_what_comes_under_a_new_key_is_sent_although_the_old_one_is_dead(bench: Bench) -> None:
+    bench.partner.judge = lambda call: 401 if call.auth == DEAD else 200
+    old = membership("m1", change("1"), account={"account_id": 4242, "account_settings": {"token": "canary-dead"}})
+    new = membership("m2", change("1", action="delete"))
+    failed = bench.deliver(old, new)
+    failed_again = bench.deliver(again(new))
+
+    ((_, why),) = bench.dead_letters()
+    assert (failed, failed_again) == (["m2"], [])
+    assert why["reason"] == "http_401"
+    assert bench.visibility.waits == {}
+    assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove"]
 
 
 def test_events_and_erasures_are_delivered_one_call_each(bench: Bench) -> None:
@@ -320,13 +211,13 @@ def test_events_and_erasures_are_delivered_one_call_each(bench: Bench) -> None:
 
 
 def test_on_the_standard_queue_a_failing_message_holds_back_nobody(bench: Bench) -> None:
-    bench.partner.outcomes = [Retry("reset"), Delivered()]
+    bench.partner.replies = [Retry("reset"), 200]
 
     assert bench.deliver(event_record("e1"), event_record("e2")) == ["e1"]
 
 
 def test_refused_events_go_to_the_dead_letter_queue_as_they_came(bench: Bench) -> None:
-    bench.partner.outcomes = [Rejected("http_413")]
+    bench.partner.judge = lambda _: 404
     record = event_record("e1", new_in_4_0="kept")
 
     failed = bench.deliver(record)
@@ -334,17 +225,17 @@ def test_refused_events_go_to_the_dead_letter_queue_as_they_came(bench: Bench) -
     ((body, why),) = bench.dead_letters()
     assert failed == []
     assert body == json.loads(record.body)
-    assert why["reason"] == "http_413"
+    assert why["reason"] == "http_404"
 
 
 @pytest.mark.parametrize("fault", [KeyError("canary-pii"), RuntimeError("canary-secret")], ids=repr)
 def test_an_error_in_the_partner_room_costs_its_own_message_an_attempt(
     queues: Queues, dynamodb: DynamoDBClient, fault: Exception
 ) -> None:
-    def broken(request: EventProcessingRequest) -> PartnerCall:
+    def broken(request: EventProcessingRequest) -> Iterator[Item]:
         raise fault
 
-    bench = build(queues, dynamodb, events=broken)
+    bench = build(queues, dynamodb, integration=replace(INTEGRATION, events=broken))
 
     failed = bench.deliver(event_record("e1"), event_record("e2", "dsr_processing_request"))
 
@@ -355,10 +246,8 @@ def test_an_error_in_the_partner_room_costs_its_own_message_an_attempt(
 
 
 def test_an_error_in_a_shared_call_costs_those_who_share_it_an_attempt(bench: Bench) -> None:
-    def judge(call: PartnerCall) -> Outcome:
-        if "/a/" in call.path:
-            raise RuntimeError("canary-pii")
-        return Delivered()
+    def judge(call: PartnerCall) -> Reply:
+        return RuntimeError("canary-pii") if "/a/" in call.path else 200
 
     bench.partner.judge = judge
 
@@ -388,7 +277,7 @@ def test_a_call_gets_the_workers_patience_but_no_more_than_the_batch_has_left(be
 
 
 def test_nothing_personal_or_secret_is_said_about_failures(bench: Bench) -> None:
-    bench.partner.judge = lambda call: Rejected("http_400") if "/a/" in call.path else Retry("dns")
+    bench.partner.judge = lambda call: 400 if "/a/" in call.path else Retry("dns")
 
     bench.deliver(membership("m1", change("1")), membership("m2", change("2", "b"), group="g2"), event_record("e1"))
 
@@ -406,22 +295,38 @@ def test_a_request_that_is_never_queued_is_dead_lettered(bench: Bench) -> None:
 
 
 class TestComingAgain:
-    def test_a_failed_message_waits_longer_with_each_time_and_its_group_with_it(self, bench: Bench) -> None:
-        bench.partner.judge = lambda call: Retry("http_500") if "/a/" in call.path else Delivered()
-        failing = replace(membership("m1", change("1"), group="g1"), receive_count=4)
+    def test_a_failed_message_waits_longer_with_each_attempt_and_those_behind_it_as_long(self, bench: Bench) -> None:
+        bench.partner.judge = lambda call: 500 if "/a/" in call.path else 200
+        batch = [
+            membership("m1", change("1"), group="g1"),
+            membership("m2", change("2", "b"), group="g1"),
+            membership("m3", change("1", "b"), group="g1"),
+            membership("m4", change("3", "b"), group="g2"),
+        ]
 
-        bench.deliver(
-            failing, membership("m2", change("2", "b"), group="g1"), membership("m3", change("3", "b"), group="g2")
-        )
+        waits = []
+        for count in range(1, 5):
+            bench.deliver(*(again(record, count) for record in batch))
+            waits.append(bench.visibility.waits)
+            batch = [record for record in batch if record.message_id in bench.visibility.waits]
 
-        assert bench.visibility.waits == {"m1": 16, "m2": 16}
+        assert waits == [{"m1": seconds, "m3": seconds} for seconds in (2, 4, 8, 16)]
 
     def test_the_partners_retry_after_is_honoured(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Retry("http_429", 7.0)]
+        bench.partner.replies = [Answer(status=429, headers={"retry-after": "7"})]
 
         bench.deliver(membership("m1", change("1")))
 
         assert bench.visibility.waits == {"m1": 7}
+
+    @pytest.mark.parametrize(("asked", "seconds"), [("7", 7), ("3600", 3_600), ("999999", 43_000), ("0", 2), ("-5", 2)])
+    def test_the_partners_wait_counts_within_what_sqs_can_wait(self, asked: str, seconds: int, bench: Bench) -> None:
+        """A wait of nothing leaves it to the backoff: attempts must not be used up in a moment."""
+        bench.partner.replies = [Answer(status=503, headers={"retry-after": asked})]
+
+        bench.deliver(membership("m1", change("1")))
+
+        assert bench.visibility.waits == {"m1": seconds}
 
     def test_without_time_for_a_call_nothing_is_tried_and_all_comes_again_at_once(self, bench: Bench) -> None:
         failed = bench.deliver(membership("m1", change("1")), event_record("e1"), deadline=Deadline.after(0.5))
@@ -434,55 +339,41 @@ class TestComingAgain:
         self, queues: Queues, dynamodb: DynamoDBClient
     ) -> None:
         bench = build(queues, dynamodb, max_attempts=3)
-        bench.partner.judge = lambda call: Retry("http_503") if "/a/" in call.path else Delivered()
-        head, follower = membership("m1", change("1")), membership("m2", change("2", "b"))
+        bench.partner.judge = lambda call: 503 if "/a/" in call.path else 200
+        head, follower = membership("m1", change("1")), membership("m2", change("1", action="delete"))
 
-        failed = [bench.deliver(head, follower) for _ in range(3)]
+        failed = [bench.deliver(again(head, count), again(follower, count)) for count in (1, 2, 3)]
 
         ((_, why),) = bench.dead_letters()
         assert failed == [["m1", "m2"], ["m1", "m2"], ["m2"]]
-        assert (why["reason"], why["attempts"], why["status"]) == ("http_503", "3", "503")
+        assert (why["reason"], why["attempts"]) == ("http_503", "3")
         assert bench.visibility.waits == {"m2": 0}
-        assert bench.deliver(follower) == []
 
     def test_standing_behind_a_failing_message_is_no_attempt(self, queues: Queues, dynamodb: DynamoDBClient) -> None:
         bench = build(queues, dynamodb, max_attempts=3)
         head, follower = membership("m1", change("1")), membership("m2", change("1", action="delete"))
         bench.partner.judge = lambda _: Retry("reset")
-        for _ in range(2):
-            bench.deliver(head, follower)
+        for count in (1, 2):
+            bench.deliver(again(head, count), again(follower, count))
 
-        failed = bench.deliver(replace(follower, receive_count=900))
+        failed = bench.deliver(again(follower, 900))
 
         assert failed == ["m2"]
         assert bench.dead_letters() == []
 
-    def test_a_change_waits_for_new_credentials_without_using_up_its_attempts(
-        self, queues: Queues, dynamodb: DynamoDBClient
-    ) -> None:
-        bench = build(queues, dynamodb, max_attempts=2)
-        bench.partner.judge = lambda _: Suspend("http_401")
-
-        failed = [bench.deliver(membership("m1", change("1"))) for _ in range(5)]
-
-        assert failed == [["m1"]] * 5
-        assert bench.visibility.waits == {"m1": 900}
-        assert bench.dead_letters() == []
-
     def test_nothing_waits_until_sqs_drops_it(self, bench: Bench) -> None:
-        bench.partner.judge = lambda _: Suspend("http_401")
+        bench.partner.judge = lambda _: 503
         old = replace(membership("m1", change("1")), sent_at_ms=int(NOW * 1000) - 11 * 86_400_000)
 
         failed = bench.deliver(old)
 
         ((_, why),) = bench.dead_letters()
         assert failed == []
-        assert why["reason"] == "http_401"
+        assert why["reason"] == "http_503"
 
     @pytest.mark.parametrize("cause", TRANSIENT, ids=str)
     def test_nothing_transient_ever_suspends(self, bench: Bench, cause: int | NetworkFault) -> None:
-        outcome = judged(cause)
-        bench.partner.judge = lambda _: outcome
+        bench.partner.judge = lambda _: reply_to(cause)
 
         failed = bench.deliver(membership("m1", change("1")), event_record("e1"))
 
@@ -508,10 +399,10 @@ class TestComingAgain:
         assert bench.visibility.waits == {"m1": 2, "m2": 2}
 
     def test_what_was_put_aside_is_not_put_aside_again_when_its_message_comes_again(self, bench: Bench) -> None:
-        bench.partner.judge = lambda call: Rejected("http_422") if "/a/" in call.path else Retry("http_500")
+        bench.partner.judge = lambda call: 422 if "/a/" in call.path else 500
         record = membership("m1", change("1", "a"), change("2", "b"))
 
-        failed = [bench.deliver(record) for _ in range(3)]
+        failed = [bench.deliver(again(record, count)) for count in (1, 2, 3)]
 
         assert failed == [["m1"]] * 3
         assert len(bench.dead_letters()) == 1
@@ -532,12 +423,12 @@ class TestTelling:
                 "request_id": json.loads(record.body)["id"],
                 "message_id": "m1",
                 "receive_count": 1,
-                "changes": 2,
+                "items": 2,
             }
         ]
 
     def test_a_message_that_stands_behind_another_says_so(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Retry("http_500")]
+        bench.partner.replies = [500]
 
         bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
 
@@ -557,7 +448,7 @@ class TestTelling:
 
 class TestItemFailures:
     def test_of_a_call_that_was_taken_each_item_is_treated_as_the_partner_treated_it(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Delivered({}, {1: Rejected("http_422"), 2: Retry("http_503")})]
+        bench.partner.replies = [in_part({1: 422, 2: 503})]
 
         failed = bench.deliver(
             membership("m1", change("1"), group="g1"),
@@ -571,26 +462,29 @@ class TestItemFailures:
         assert why["reason"] == "http_422"
 
     def test_a_later_change_of_a_user_waits_for_the_item_that_failed(self, bench: Bench) -> None:
-        bench.partner.outcomes = [Delivered({}, {0: Retry("http_500")})]
+        bench.partner.replies = [in_part({0: 500})]
 
         failed = bench.deliver(membership("m1", change("1")), membership("m2", change("1", action="delete")))
 
         assert failed == ["m1", "m2"]
         assert len(bench.partner.calls) == 1
 
-    def test_events_that_were_not_taken_are_queued_or_put_aside_without_the_others(self, bench: Bench) -> None:
+    def test_events_that_were_not_taken_come_again_or_are_put_aside_without_the_others(self, bench: Bench) -> None:
         record = event_record(
             "e1",
             system_notifications=[],
-            events=[{"type": "session_start"}, {"type": "hologram"}, {"type": "session_end"}],
+            events=[{"type": "session_start"}, {"type": "hologram"}, {"type": "session_end"}, {"type": "error"}],
         )
-        bench.partner.outcomes = [Delivered({}, {0: Retry("http_503"), 1: Rejected("http_400")})]
+        bench.partner.replies = [in_part({0: 503, 1: 400})]
 
-        failed = bench.deliver(record)
+        failed = [bench.deliver(record), bench.deliver(again(record))]
 
         ((body, why),) = bench.dead_letters()
-        assert failed == []
-        assert bench.events.items == [[("events", 0)]]
+        assert failed == [["e1"], []]
+        assert [[event["kind"] for event in body_of(call)["events"]] for call in bench.partner.calls] == [
+            ["session_start", "session_end", "error"],
+            ["session_start"],
+        ]
         assert body["events"] == [{"type": "session_end"}]
         assert why["reason"] == "http_400"
 
@@ -598,7 +492,7 @@ class TestItemFailures:
 class TestRedrivenChanges:
     def test_an_old_change_that_comes_back_does_not_undo_a_newer_one(self, bench: Bench) -> None:
         old = membership("m1", change("1", action="add"), timestamp_ms=1000)
-        bench.partner.outcomes = [Rejected("http_422")]
+        bench.partner.replies = [422]
         bench.deliver(old)
         bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=2000))
 
@@ -610,7 +504,7 @@ class TestRedrivenChanges:
 
     def test_an_old_change_that_comes_back_is_delivered_if_it_is_still_the_newest(self, bench: Bench) -> None:
         old = membership("m1", change("1"), timestamp_ms=1000)
-        bench.partner.outcomes = [Rejected("http_422")]
+        bench.partner.replies = [422]
         bench.deliver(old)
         bench.deliver(membership("m2", change("2"), change("1", "b"), timestamp_ms=2000))
 
@@ -650,7 +544,7 @@ class TestRedrivenChanges:
 
     def put_aside(self, bench: Bench, refused: Record) -> Record:
         """Let the partner refuse a message of one change, and return what comes back after redrive."""
-        bench.partner.outcomes = [Rejected("http_422")]
+        bench.partner.replies = [422]
         bench.deliver(refused)
         ((body, why),) = bench.dead_letters()
         return redriven(replace(refused, message_id="back", body=json.dumps(body), queue_position=why["place"]))
@@ -677,7 +571,7 @@ class TestRedrivenChanges:
 
     def test_of_two_changes_of_one_request_the_later_one_is_the_newer(self, bench: Bench) -> None:
         first = change("1", action="delete")
-        bench.partner.outcomes = [Rejected("http_422")]
+        bench.partner.replies = [422]
         request = membership("m1", first, change("1", action="add"))
         bench.deliver(request)
         ((body, why),) = bench.dead_letters()
@@ -688,7 +582,7 @@ class TestRedrivenChanges:
 
     def test_the_last_change_of_a_request_comes_back_although_an_earlier_one_was_delivered(self, bench: Bench) -> None:
         request = membership("m1", change("1", action="add"), change("1", action="delete"))
-        bench.partner.outcomes = [Delivered(), Rejected("http_422")]
+        bench.partner.replies = [200, 422]
         bench.deliver(request)
         ((body, why),) = bench.dead_letters()
 
@@ -698,7 +592,7 @@ class TestRedrivenChanges:
 
     def test_an_ordinary_change_is_never_taken_for_an_old_one(self, bench: Bench) -> None:
         """The control: in the queue it is the order that counts, whatever mParticle's clocks say."""
-        bench.partner.outcomes = [Rejected("http_422")]
+        bench.partner.replies = [422]
         bench.deliver(membership("m0", change("9")))
 
         bench.deliver(membership("m1", change("1"), timestamp_ms=2000))
@@ -708,7 +602,7 @@ class TestRedrivenChanges:
 
     def test_before_sqs_itself_puts_a_message_aside_its_group_is_guarded(self, bench: Bench) -> None:
         stuck = replace(membership("m1", change("1", action="add"), timestamp_ms=1000), receive_count=950)
-        bench.partner.outcomes = [Retry("http_500")]
+        bench.partner.replies = [500]
         bench.deliver(stuck)
         bench.deliver(membership("m2", change("1", action="delete"), timestamp_ms=2000))
 

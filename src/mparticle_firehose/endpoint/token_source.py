@@ -1,27 +1,14 @@
-"""Reads the tokens where a deployment keeps them: an SSM SecureString or a secret of Secrets Manager.
-
-boto3 directly, and not Powertools' parameters utility: that is this one call behind a cache which can neither outlive
-an outage nor look again, but not too often, when a token is unknown.
-"""
+"""Reads the tokens where the deployment keeps them, and says in the endpoint's errors why it cannot."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from mparticle_firehose.endpoint.errors import NoTokensError, TokensUnavailableError
+from mparticle_firehose.secret_source import SecretGoneError, SecretSourceError, parameter_text, secret_text
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_secretsmanager import SecretsManagerClient
     from mypy_boto3_ssm import SSMClient
-
-
-_GONE = frozenset({"ParameterNotFound", "ResourceNotFoundException", "InvalidRequestException"})
-"""Errors of a source that was deleted; the last one of a source that is scheduled for deletion.
-
-An operator deletes the source to revoke the tokens. AccessDenied is not among them: a mistake in a policy must not cost
-mParticle's requests.
-"""
 
 
 def from_parameter(ssm: "SSMClient", name: str) -> str:
@@ -31,7 +18,7 @@ def from_parameter(ssm: "SSMClient", name: str) -> str:
         NoTokensError: there is none.
         TokensUnavailableError: it cannot be read.
     """
-    return _read(lambda: ssm.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"])
+    return _read(lambda: parameter_text(ssm, name))
 
 
 def from_secret(secrets: "SecretsManagerClient", arn: str) -> str:
@@ -41,7 +28,7 @@ def from_secret(secrets: "SecretsManagerClient", arn: str) -> str:
         NoTokensError: there is none, or not for much longer.
         TokensUnavailableError: it cannot be read.
     """
-    return _read(lambda: secrets.get_secret_value(SecretId=arn).get("SecretString", ""))
+    return _read(lambda: secret_text(secrets, arn))
 
 
 def from_nowhere() -> NoReturn:
@@ -54,11 +41,14 @@ def from_nowhere() -> NoReturn:
 
 
 def _read(read: Callable[[], str]) -> str:
+    """Read the source.
+
+    An operator deletes it to revoke the tokens. Access that is denied means no more than that it cannot be read: a
+    mistake in a policy must not cost mParticle's requests.
+    """
     try:
         return read()
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        kind = NoTokensError if code in _GONE else TokensUnavailableError
-        raise kind(f"the source answers {code}") from None
-    except BotoCoreError as error:
-        raise TokensUnavailableError(f"the source cannot be read: {type(error).__name__}") from None
+    except SecretGoneError as error:
+        raise NoTokensError(str(error)) from None
+    except SecretSourceError as error:
+        raise TokensUnavailableError(str(error)) from None

@@ -1,31 +1,64 @@
 """The seam between the framework and a partner: one value, and the types of what it hands over.
 
 The framework knows mParticle, AWS and delivery. An integration knows one partner's API, as data and pure functions,
-and needs neither AWS nor HTTP.
+and needs neither AWS nor HTTP: a request becomes items, items become calls, and the framework does the rest.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from mparticle_firehose.cookie_sync import CookieSync
-from mparticle_firehose.errors import RegistrationError
-from mparticle_firehose.integration.auth import Auth, Basic, Bearer, Header
-from mparticle_firehose.integration.calls import JsonObject, JsonValue, PartnerCall
-from mparticle_firehose.integration.memberships import (
-    Effect,
-    MembershipChange,
-    MembershipTarget,
-    UndeliverableChange,
+from mparticle_firehose.errors import IntegrationError, RegistrationError
+from mparticle_firehose.integration.answers import Answer, by_table, index_in
+from mparticle_firehose.integration.auth import (
+    Auth,
+    Basic,
+    Bearer,
+    DeploymentSecret,
+    Header,
+    InBody,
+    OAuth2,
+    Query,
+    Secret,
+)
+from mparticle_firehose.integration.calls import (
+    Body,
+    Exchange,
+    Form,
+    Json,
+    JsonObject,
+    JsonValue,
+    NdJson,
+    PartnerCall,
+)
+from mparticle_firehose.integration.items import Endpoint, Item, Origin, Target, Undeliverable
+from mparticle_firehose.integration.mapping import (
+    Change,
+    attribute_changes,
+    changes,
+    choice_setting,
+    header_setting,
+    identity,
+    iso_time,
+    known,
+    number,
+    plain,
+    subject_identities,
+    user_attributes,
 )
 from mparticle_firehose.integration.outcomes import (
+    Alone,
     Delivered,
     Failure,
     NetworkFault,
     Outcome,
     Rejected,
     Retry,
+    Split,
     Suspend,
     Verdict,
+    failure_of,
 )
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
@@ -36,81 +69,106 @@ from mparticle_firehose.protocol import (
 )
 
 __all__ = [
-    "Audiences",
+    "Alone",
+    "Answer",
     "Auth",
     "Basic",
     "Bearer",
+    "Body",
+    "Change",
     "Delivered",
-    "Effect",
+    "DeploymentSecret",
+    "Endpoint",
+    "Exchange",
     "Failure",
+    "Form",
     "Header",
+    "InBody",
     "Integration",
+    "Item",
+    "Json",
     "JsonObject",
     "JsonValue",
-    "MembershipChange",
-    "MembershipTarget",
+    "NdJson",
     "NetworkFault",
+    "OAuth2",
+    "Origin",
     "Outcome",
     "PartnerCall",
+    "Query",
     "Rejected",
     "Retry",
+    "Secret",
+    "Split",
     "Suspend",
-    "UndeliverableChange",
+    "Target",
+    "Undeliverable",
     "Verdict",
+    "attribute_changes",
+    "by_table",
+    "changes",
+    "choice_setting",
+    "failure_of",
+    "header_setting",
+    "identity",
+    "index_in",
+    "iso_time",
+    "known",
+    "number",
+    "plain",
+    "subject_identities",
+    "user_attributes",
 ]
 
-
-def _no_failures(_answer: Mapping[str, object]) -> Mapping[int, int]:
-    return {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Audiences:
-    """How audiences and their members become calls.
-
-    Attributes:
-        subscription_call: the call that creates, updates or deletes an audience; None if there is nothing to call.
-        subscription_settings: the settings that mParticle keeps with the subscription and sends with every membership
-            change, made from the request and the JSON object of the partner's answer.
-        membership_changes: the changes of a membership request, in its order.
-        members_call: the call that carries changes of one target, by their items.
-        without_attributes: the item of a change without these user attributes.
-        max_changes_per_call: how many changes one call may carry.
-    """
-
-    subscription_call: Callable[[AudienceSubscriptionRequest], PartnerCall | None]
-    subscription_settings: Callable[[AudienceSubscriptionRequest, Mapping[str, object]], dict[str, str]]
-    membership_changes: Callable[[AudienceMembershipChangeRequest], Sequence[MembershipChange | UndeliverableChange]]
-    members_call: Callable[[MembershipTarget, Sequence[JsonObject]], PartnerCall]
-    without_attributes: Callable[[JsonObject, Collection[str]], JsonObject]
-    max_changes_per_call: int
+type Items = Iterable[Item | Undeliverable]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integration:
     """Everything that the framework needs to know of one partner.
 
-    Leave out what the partner does not offer. The registration must declare exactly what is here.
+    Leave out what the partner does not offer. The registration must declare exactly what is here. The mappings are
+    pure: the same request becomes the same items, in the same order, without a clock and without randomness.
 
     Attributes:
         registration: returns what mParticle gets to know of the integration. Called when it is first needed: checking
             it would slow down every cold start.
-        events: the call that carries an event request; None if it holds nothing for the partner.
-        audiences: audience subscriptions and membership changes.
-        erasures: the call that asks the partner to forget a person.
-        failures: reads which items the partner did not take from the JSON object of a successful answer: index in the
-            body to the HTTP status that the item would have had alone. Raises ValueError if the answer cannot be read.
+        events: the items of an event request, in the order in which the partner must get them.
+        memberships: the items of a request that changes audience memberships.
+        erasures: the items of a request to forget a person.
+        subscription: the calls that connect, change or disconnect an audience, as an exchange that returns the settings
+            which mParticle keeps and sends with every membership change. Left out if there is nothing to call.
+        sites: base URLs by name, https only and without a trailing slash. A customer's setting selects one. ``""`` is
+            the deployment's own, PARTNER_API_URL. No other host is ever called.
         retry_policy: what a status or a fault means, where it differs from the default in `partner_api.retry_policy`.
+        wait_headers: headers that may say how long to wait before a retry; the first readable one counts.
         cookie_sync: returns the partner's side of mParticle's cookie sync.
     """
 
     registration: Callable[[], ModuleRegistrationResponse]
-    events: Callable[[EventProcessingRequest], PartnerCall | None] | None = None
-    audiences: Audiences | None = None
-    erasures: Callable[[DsrProcessingRequest], PartnerCall] | None = None
-    failures: Callable[[Mapping[str, object]], Mapping[int, int]] = _no_failures
+    events: Callable[[EventProcessingRequest], Items] | None = None
+    memberships: Callable[[AudienceMembershipChangeRequest], Items] | None = None
+    erasures: Callable[[DsrProcessingRequest], Items] | None = None
+    subscription: Callable[[AudienceSubscriptionRequest], Exchange[Mapping[str, str]]] | None = None
+    sites: Mapping[str, str] = field(default_factory=dict)
     retry_policy: Mapping[int | NetworkFault, Verdict] = field(default_factory=dict)
+    wait_headers: tuple[str, ...] = ("Retry-After",)
     cookie_sync: Callable[[], CookieSync] | None = None
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a request.
+
+        Raises:
+            IntegrationError: the message names the rule.
+        """
+        for name, url in self.sites.items():
+            parts = urlsplit(url)
+            if not name or parts.scheme != "https" or not parts.hostname or url.endswith("/") or parts.query:
+                raise IntegrationError("site", f"{name!r} must be an https URL without a slash or a query at its end")
+        if wrong := [cause for cause, verdict in self.retry_policy.items() if verdict not in set(Verdict)]:
+            raise IntegrationError("retry_policy", f"{', '.join(map(str, wrong))} must map to a Verdict")
+        if self.subscription and not self.memberships:
+            raise IntegrationError("subscription", "needs memberships")
 
     def declaration(self) -> ModuleRegistrationResponse:
         """Return the registration as a message with a new id and the time of now.
@@ -126,7 +184,7 @@ class Integration:
     def _disagreements(self, registration: ModuleRegistrationResponse) -> Iterator[str]:
         for name, offered, declared in (
             ("events", self.events, registration.event_processing_registration),
-            ("audiences", self.audiences, registration.audience_processing_registration),
+            ("memberships", self.memberships, registration.audience_processing_registration),
             ("erasures", self.erasures, registration.dsr_processing_registration),
         ):
             if offered and not declared:

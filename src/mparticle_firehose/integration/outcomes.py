@@ -1,4 +1,4 @@
-"""What becomes of a partner call. Whatever the partner or the network does ends as one of four outcomes."""
+"""What becomes of a partner call and of each item in it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,12 +6,14 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """The four outcomes, as a retry policy names them."""
+    """What a status or a network fault means, as a retry policy names it. Each stands for the outcome of its name."""
 
     DELIVERED = "delivered"
     RETRY = "retry"
     REJECTED = "rejected"
     SUSPEND = "suspend"
+    ALONE = "alone"
+    SPLIT = "split"
 
 
 class NetworkFault(StrEnum):
@@ -32,8 +34,9 @@ class Retry:
     """The partner may take it later.
 
     Attributes:
-        reason: a name of the retry policy's, such as ``http_503`` or ``read_timeout``; never text of the partner's.
-        after: seconds the partner asked to wait, if it did.
+        reason: a name of the integration's own, such as ``http_503``; never text of the partner's. It is logged.
+        after: seconds to wait; None leaves it to the backoff. Zero, for an item beside others that are settled, sends
+            the item again at once and counts no attempt: the call was refused because of the others.
     """
 
     reason: str
@@ -42,7 +45,7 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """The partner will never take it.
+    """The partner will never take it. Of a whole call: of every item in it.
 
     Attributes:
         reason: as for Retry.
@@ -53,7 +56,9 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Suspend:
-    """The partner no longer accepts the account's credentials: a human must act.
+    """The partner no longer accepts the customer's credential: a human must act.
+
+    It is said of a whole call. Of a single item in a successful call it means Rejected, because the credential works.
 
     Attributes:
         reason: as for Retry.
@@ -63,17 +68,52 @@ class Suspend:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
-    """The partner has it.
+class Alone:
+    """The call is refused without saying for which item: it is halved until the refused items are alone.
+
+    Of an item in a successful call: send this one in a call of its own. An item that is refused alone is Rejected.
 
     Attributes:
-        answer: the JSON object in the partner's answer, empty if there was none. May hold personal data: never shown.
-        failures: items of the call that the partner did not take, by their index in the body.
+        reason: as for Retry.
     """
 
-    answer: Mapping[str, object] = field(default_factory=dict, repr=False)
-    failures: "Mapping[int, Failure]" = field(default_factory=dict)
+    reason: str = "refused_whole"
 
 
-type Failure = Retry | Rejected | Suspend
-type Outcome = Delivered | Failure
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The call is too large: the same items go in smaller calls. One item that is too large is Rejected.
+
+    Attributes:
+        reason: as for Retry.
+    """
+
+    reason: str = "too_large"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The partner has it, save the items that are named.
+
+    Attributes:
+        failures: the outcome of each item that was not simply taken, by its index in the call. An index that is no
+            whole number, or outside the call, is logged and ignored.
+        unplaced: how many failures the answer tells of without saying in a readable way whose they are. Their items
+            count as delivered, and the number is logged.
+    """
+
+    failures: "Mapping[int, Failure | Delivered]" = field(default_factory=dict)
+    unplaced: int = 0
+
+
+type Failure = Retry | Rejected | Suspend | Alone
+type Outcome = Delivered | Failure | Split
+
+_LATER = frozenset({408, 425, 429})
+_SERVER_ERRORS = range(500, 600)
+
+
+def failure_of(status: int) -> Retry | Rejected:
+    """Return the outcome of an item that has an HTTP status of its own, inside an answer to a whole call."""
+    later = status in _LATER or status in _SERVER_ERRORS
+    return Retry(f"http_{status}") if later else Rejected(f"http_{status}")

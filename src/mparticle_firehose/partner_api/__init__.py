@@ -1,1 +1,1 @@
-"""Calls to the partner's API: the HTTP client, the retry policy and the circuit breaker."""
+"""Calls to the partner's API: the HTTP client, credentials and secrets, the retry policy, and what holds calls back."""

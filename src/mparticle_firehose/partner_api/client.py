@@ -1,213 +1,176 @@
-"""The pooled HTTP client: one partner call in, one outcome out. Faults of the partner raise nothing."""
+"""The HTTP client: one partner call in, one answer out, or the outcome if there is none. Faults raise nothing."""
 
-import json
-import socket
-import ssl
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
-from typing import Any, cast
-from urllib.parse import urlsplit
-from weakref import WeakSet
 
-import urllib3
-from urllib3 import exceptions
-from urllib3.connection import HTTPConnection
-from urllib3.util import create_urllib3_context
-
-from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Delivered, NetworkFault, Outcome, PartnerCall, Retry
+from mparticle_firehose.deadline import Clock, Deadline
+from mparticle_firehose.integration import Answer, Bearer, NetworkFault, OAuth2, Outcome, PartnerCall, Rejected, Retry
+from mparticle_firehose.partner_api.access_tokens import TIMEOUT, AccessTokens
+from mparticle_firehose.partner_api.deployment_secrets import (
+    REFUSED,
+    DeploymentSecrets,
+    SecretUnavailableError,
+    is_the_deployments,
+)
+from mparticle_firehose.partner_api.encoding import EncodedRequest, Label, UnsendableError, encode
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
-
-MAX_ANSWER_BYTES = 1 << 20
-"""Answers of a partner's write API are small; a larger one is a fault, not something to fill the memory with."""
-
-_CALLS_AT_A_TIME = 4
-_GRACE_SECONDS = 0.01  # lets a socket's own timeout, which names the fault, come first
-_CHUNK_BYTES = 1 << 16
-_MIN_TIMEOUT = 0.001  # seconds; a socket timeout of zero would mean non-blocking
-
-_FAULTS: tuple[tuple[type[Exception], NetworkFault], ...] = (  # the first that fits, so subclasses come first
-    (exceptions.NameResolutionError, NetworkFault.DNS),
-    (exceptions.NewConnectionError, NetworkFault.REFUSED),
-    (exceptions.ConnectTimeoutError, NetworkFault.CONNECT_TIMEOUT),
-    (exceptions.TimeoutError, NetworkFault.READ_TIMEOUT),
-    (exceptions.SSLError, NetworkFault.TLS),
-    (exceptions.HTTPError, NetworkFault.MALFORMED_ANSWER),
+from mparticle_firehose.partner_api.sites import Site
+from mparticle_firehose.partner_api.transport import (
+    MAX_CALLERS,
+    UNSENT,
+    FaultError,
+    OutOfTimeError,
+    Transfer,
+    Transport,
 )
 
-_DEFAULT_POLICY = RetryPolicy()
+TOKEN_SECONDS = 5.0
+"""How long a token endpoint's answer is awaited, even if its call's time is up: it serves the next call."""
 
-
-class _OversizedAnswerError(Exception):
-    """The answer is larger than MAX_ANSWER_BYTES."""
+_GRACE_SECONDS = 0.01  # lets a socket's own timeout come first
+_UNAUTHORIZED = 401
 
 
 class PartnerClient:
-    """Sends calls to the partner's API over pooled, verified, kept-alive connections.
+    """Makes calls to the partner's sites. Several threads may use it.
 
-    No call is repeated here: the queues do that. No redirect is followed: it would carry a customer's key to another
-    host.
+    No call is repeated here, save one whose access token is refused: the queues do that.
     """
 
     def __init__(
         self,
-        base_url: str,
-        retry_policy: RetryPolicy = _DEFAULT_POLICY,
-        failures: Callable[[Mapping[str, object]], Mapping[int, int]] = lambda _: {},
+        sites: Mapping[str, Site],
+        retry_policy: RetryPolicy,
+        secrets: DeploymentSecrets,
+        clock: Clock = time.time,
     ) -> None:
-        """Take the partner's address. It is connected with the first call.
+        """Take the sites by name. Each is connected with its first call.
 
         Args:
-            base_url: base of the partner's API, without a trailing slash.
-            retry_policy: says what an answer or a fault means.
-            failures: as `Integration.failures`.
+            sites: as `sites_of` returns them.
+            retry_policy: says what a fault means.
+            secrets: the deployment's.
+            clock: seconds since the epoch, for answers that name a moment.
         """
-        self._base_url = base_url
-        self._base_path = urlsplit(base_url).path
         self._retry_policy = retry_policy
-        self._failures = failures
-        self._connections: WeakSet[HTTPConnection] = WeakSet()
-        self._callers = ThreadPoolExecutor(max_workers=_CALLS_AT_A_TIME, thread_name_prefix="partner-call")
+        self._secrets = secrets
+        self._transport = Transport(sites, clock)
+        self._tokens = AccessTokens(self._fetch_token, retry_policy, secrets)
+        self._callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="partner-call")
+        self._token_callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="token-request")
 
     def prepare(self) -> None:
-        """Build the pool before the first call: loading certificates takes longer than a handshake."""
-        _ = self._pool
+        """Build everything before the first call, without connecting."""
+        self._transport.prepare()
 
     def hang_up(self) -> None:
         """Shut every connection down, also those in use; the next call connects anew."""
-        for connection in list(self._connections):
-            if connection.sock is not None:
-                with suppress(OSError):  # the other side was faster
-                    connection.sock.shutdown(socket.SHUT_RDWR)
+        self._transport.hang_up()
 
-    def send(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        """Send the call and return what became of it, at the latest when the deadline has passed.
+    def forget(self) -> None:
+        """Forget access tokens and deployment secrets: they may be too old."""
+        self._tokens.forget()
+        self._secrets.forget()
+
+    def ask(self, call: PartnerCall, deadline: Deadline, *, identity: str, correlation_id: str) -> Answer | Outcome:
+        """Make a call and return the answer, whatever its status, at the latest when the deadline has passed.
 
         Socket timeouts do not cover everything that can take long, such as name resolution, or headers that arrive one
-        byte at a time. So a thread makes the exchange. When the time is up its connection is shut down, which ends the
-        thread. The call may still take effect at the partner; repeating it is safe.
+        byte at a time. So a thread makes the exchange. When the time is up, the thread's connection is shut down, or
+        if nothing has been written yet, nothing will be.
+
+        Args:
+            call: its site and auth are those to use; no site is ``""``.
+            deadline: our own. It is always a Retry, because the retry policy judges the partner and the network:
+                ``out_of_time`` if the partner has none of the call, else ``read_timeout``.
+            identity: what makes two equal calls the same call.
+            correlation_id: the requests that the call is part of.
+
+        Returns:
+            The answer. Without a usable one, the outcome: by the retry policy's table for a fault of the network;
+            Rejected for a value that HTTP or JSON cannot carry; Retry if a secret of the deployment is missing or
+            refused; what the token endpoint's answer means.
+
+        Raises:
+            IntegrationError: there is no such site.
         """
-        # Our own deadline is always a Retry: the retry policy judges the partner and the network.
+        self._transport.check_site(call.site or "")
+        if isinstance(call.auth, OAuth2):
+            self._transport.check_site(call.auth.site)
         if deadline.remaining() <= 0:
-            return Retry(NetworkFault.CONNECT_TIMEOUT)
-        exchange = self._callers.submit(self._attempt, call, deadline)
+            return UNSENT
+        transfer = Transfer(deadline)
+        exchange = self._callers.submit(self._exchange, call, Label(identity, correlation_id), transfer)
         try:
             return exchange.result(deadline.remaining() + _GRACE_SECONDS)
         except TimeoutError:
             exchange.cancel()
-            self.hang_up()
-            return Retry(NetworkFault.READ_TIMEOUT)
+            return transfer.give_up()
 
-    @cached_property
-    def _pool(self) -> urllib3.HTTPConnectionPool:
-        pool = urllib3.connection_from_url(
-            self._base_url, maxsize=_CALLS_AT_A_TIME, retries=False, **_secured(self._base_url)
-        )
-        pool.ConnectionCls = _listed(pool.ConnectionCls, self._connections)
-        return pool
-
-    def _attempt(self, call: PartnerCall, deadline: Deadline) -> Outcome:
+    def _exchange(self, call: PartnerCall, label: Label | None, transfer: Transfer) -> Answer | Outcome:
         try:
-            return self._exchange(call, deadline)
-        except _OversizedAnswerError:
-            return self._retry_policy.judge_fault(NetworkFault.OVERSIZED_ANSWER)
-        except exceptions.HTTPError as error:
-            return self._retry_policy.judge_fault(_fault(error))
+            answer = self._authorized(call, label, transfer)
+        except OutOfTimeError:
+            return transfer.unsent
+        except FaultError as error:
+            is_ours = error.fault is NetworkFault.READ_TIMEOUT
+            return Retry(error.fault.value) if is_ours else self._retry_policy.judge_fault(error.fault)
+        except UnsendableError as error:
+            return Rejected(error.reason)
+        except SecretUnavailableError as error:
+            return self._secrets.unavailable(error)
+        return self._judged(call, answer) if isinstance(answer, Answer) else answer
 
-    def _exchange(self, call: PartnerCall, deadline: Deadline) -> Outcome:
-        body = call.encoded_body()
-        response = self._pool.request(
-            call.method,
-            self._base_path + call.path,
-            body=body,
-            headers=_headers(call, body),
-            timeout=urllib3.Timeout(total=max(deadline.remaining(), _MIN_TIMEOUT)),
-            redirect=False,
-            preload_content=False,
-        )
+    def _authorized(self, call: PartnerCall, label: Label | None, transfer: Transfer) -> Answer | Outcome:
+        """Make the call with its credential, and once more if its access token is refused."""
+        if not isinstance(call.auth, OAuth2):
+            return self._send(call, label, transfer)
+        token = self._tokens.token(call.auth, transfer)
+        if not isinstance(token, str):
+            return token
+        answer = self._send(replace(call, auth=Bearer(token)), label, transfer)
+        if answer.status != _UNAUTHORIZED:
+            return answer
+        self._tokens.refuse(call.auth, token)
+        transfer.restart(TIMEOUT)
+        token = self._tokens.token(call.auth, transfer)
+        if not isinstance(token, str):
+            return token
+        return self._send(replace(call, auth=Bearer(token)), label, transfer)
+
+    def _judged(self, call: PartnerCall, answer: Answer) -> Answer | Outcome:
+        """Suspend no customer for a secret of the deployment."""
+        is_refused = self._retry_policy.suspends(answer.status) and answer.status not in call.accept
+        if not is_refused or not is_the_deployments(call.auth):
+            return answer
+        self._secrets.refused(f"http_{answer.status}")
+        return REFUSED
+
+    def _send(self, call: PartnerCall, label: Label | None, transfer: Transfer) -> Answer:
+        return self._transport.send(call.site or "", self._encoded(call, label), transfer)
+
+    def _encoded(self, call: PartnerCall, label: Label | None) -> EncodedRequest:
+        return encode(call, self._secrets.reveal, label)
+
+    def _fetch_token(self, call: PartnerCall, waiting: Transfer) -> Answer | Outcome:
+        """Make a token request for the call of a transfer.
+
+        It begins in that call's time, or never. Its answer may come later: then it is there for the next call.
+        """
+
+        def on_write() -> None:
+            waiting.unsent = TIMEOUT
+
+        transfer = Transfer(waiting.deadline, waiting.deadline.at_least(TOKEN_SECONDS), on_write)
+        exchange = self._token_callers.submit(self._send, call, None, transfer)
         try:
-            answer = _read(response, deadline)
-        except BaseException:
-            response.close()  # a half-read connection must not go back to the pool
-            raise
-        response.release_conn()
-        outcome = self._retry_policy.judge_status(
-            response.status,
-            answer=_json_object(answer),
-            retry_after=response.headers.get("Retry-After"),
-            done=call.done_statuses,
-        )
-        return self._with_failures(outcome)
-
-    def _with_failures(self, outcome: Outcome) -> Outcome:
-        if not isinstance(outcome, Delivered):
-            return outcome
-        try:
-            return replace(outcome, failures=self._retry_policy.judge_items(self._failures(outcome.answer)))
-        except ValueError:
-            return self._retry_policy.judge_fault(NetworkFault.MALFORMED_ANSWER)
-
-
-def _secured(base_url: str) -> dict[str, ssl.SSLContext]:
-    """Return one TLS context for all connections, so that the system's certificates are loaded once."""
-    if not base_url.startswith("https:"):
-        return {}
-    context = create_urllib3_context()
-    context.load_default_certs()
-    return {"ssl_context": context}
-
-
-def _listed(connection_class: type[Any], connections: "WeakSet[HTTPConnection]") -> type[Any]:
-    """Return the class, changed so that each connection is added to this set when it connects.
-
-    The pool hands a connection out only once the head of the answer has arrived, which may never happen.
-    """
-
-    class Listed(connection_class):  # type: ignore[misc]  # plain or with TLS, as the pool has it
-        def connect(self) -> None:
-            super().connect()
-            connections.add(self)
-
-    return Listed
-
-
-def _fault(error: exceptions.HTTPError) -> NetworkFault:
-    if isinstance(error, exceptions.ProtocolError) and isinstance(error.args[-1], (OSError, exceptions.IncompleteRead)):
-        return NetworkFault.RESET
-    return next(fault for kind, fault in _FAULTS if isinstance(error, kind))
-
-
-def _headers(call: PartnerCall, body: bytes | None) -> Mapping[str, str]:
-    name, value = call.auth.header()
-    headers = {
-        "Accept": "application/json",
-        name: value,
-        "Correlation-Id": call.work,
-        "Idempotency-Key": call.idempotency_key(body),
-        "User-Agent": "mparticle-firehose",
-    }
-    return headers if body is None else {**headers, "Content-Type": "application/json"}
-
-
-def _read(response: urllib3.BaseHTTPResponse, deadline: Deadline) -> bytes:
-    """Read the whole answer, until the deadline and up to MAX_ANSWER_BYTES."""
-    answer = bytearray()
-    while chunk := response.read1(_CHUNK_BYTES):
-        answer += chunk
-        if len(answer) > MAX_ANSWER_BYTES:
-            raise _OversizedAnswerError
-        if deadline.remaining() <= 0:
-            raise exceptions.TimeoutError
-    return bytes(answer)
-
-
-def _json_object(answer: bytes) -> Mapping[str, object]:
-    """Return the answer if it is a JSON object, else an empty one: the retry policy needs no body."""
-    try:
-        parsed = json.loads(answer)
-    except (ValueError, RecursionError):
-        return {}
-    return cast("Mapping[str, object]", parsed) if isinstance(parsed, dict) else {}
+            return exchange.result(transfer.read_by.remaining() + _GRACE_SECONDS)
+        except TimeoutError:
+            exchange.cancel()
+            transfer.give_up()
+            return TIMEOUT
+        except FaultError as error:
+            is_slow = error.fault is NetworkFault.READ_TIMEOUT
+            return TIMEOUT if is_slow else Retry(f"oauth_network_{error.fault}")

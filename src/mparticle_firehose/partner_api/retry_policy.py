@@ -4,16 +4,28 @@ A status that the table does not name is a Retry: an unknown answer must not cou
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from math import isnan
 from types import MappingProxyType
 
 from mparticle_firehose.errors import ConfigurationError
-from mparticle_firehose.integration import Delivered, Failure, NetworkFault, Outcome, Rejected, Retry, Suspend, Verdict
+from mparticle_firehose.integration import (
+    Alone,
+    Answer,
+    Delivered,
+    NetworkFault,
+    Outcome,
+    Rejected,
+    Retry,
+    Split,
+    Suspend,
+    Verdict,
+)
 
-MAX_RETRY_AFTER = 900.0
-"""Seconds. A partner may ask for more; a queue that waits longer looks dead."""
+MAX_WAIT_SECONDS = 43_000.0
+"""Longest wait that is kept. SQS hides a message for 43,200 s at most, counted from when it was received
+(ChangeMessageVisibility in the Amazon SQS API Reference): some time has passed by then."""
+
+WAIT_HEADERS = ("Retry-After",)
+"""Headers that say how long to wait, unless the integration names others."""
 
 type Table = Mapping[int | NetworkFault, Verdict]
 
@@ -24,15 +36,15 @@ DEFAULT: Table = MappingProxyType(
         202: Verdict.DELIVERED,
         204: Verdict.DELIVERED,
         207: Verdict.DELIVERED,
-        400: Verdict.REJECTED,
+        400: Verdict.ALONE,
         401: Verdict.SUSPEND,
         403: Verdict.SUSPEND,
         404: Verdict.REJECTED,
         408: Verdict.RETRY,
-        409: Verdict.REJECTED,
+        409: Verdict.ALONE,
         410: Verdict.REJECTED,
-        413: Verdict.REJECTED,
-        422: Verdict.REJECTED,
+        413: Verdict.SPLIT,
+        422: Verdict.ALONE,
         425: Verdict.RETRY,
         429: Verdict.RETRY,
         500: Verdict.RETRY,
@@ -45,10 +57,18 @@ DEFAULT: Table = MappingProxyType(
 
 
 class RetryPolicy:
-    """The default table with an integration's exceptions."""
+    """The default table with an integration's exceptions.
 
-    def __init__(self, exceptions: Table = MappingProxyType({})) -> None:
+    Attributes:
+        table: both together.
+    """
+
+    def __init__(self, exceptions: Table = MappingProxyType({}), wait_headers: tuple[str, ...] = WAIT_HEADERS) -> None:
         """Take what differs from the default table.
+
+        Args:
+            exceptions: statuses and faults that mean something else.
+            wait_headers: headers that may say how long to wait; the first readable one counts.
 
         Raises:
             ConfigurationError: an exception is not a `Verdict`.
@@ -56,68 +76,36 @@ class RetryPolicy:
         if wrong := [cause for cause, verdict in exceptions.items() if verdict not in set(Verdict)]:
             raise ConfigurationError(f"retry_policy: {', '.join(map(str, wrong))} must map to a Verdict")
         self.table: Table = MappingProxyType({**DEFAULT, **exceptions})
+        self._wait_headers = wait_headers
+
+    def judge(self, answer: Answer) -> Outcome:
+        """Return the outcome of a call with this answer. The reason is ``http_`` and the status."""
+        return self._outcome(answer.status, f"http_{answer.status}", self.wait(answer))
 
     def judge_fault(self, fault: NetworkFault) -> Outcome:
         """Return the outcome of a call that ended in this fault."""
-        return self._outcome(fault, fault.value)
+        return self._outcome(fault, fault.value, None)
 
-    def judge_status(
-        self, status: int, *, answer: Mapping[str, object], retry_after: str | None, done: frozenset[int] = frozenset()
-    ) -> Outcome:
-        """Return the outcome of an answer with this status.
+    def suspends(self, status: int) -> bool:
+        """Return whether the status means that the credential is refused."""
+        return self.table.get(status) is Verdict.SUSPEND
 
-        Args:
-            status: the HTTP status.
-            answer: the JSON object of the answer.
-            retry_after: the ``Retry-After`` header, in seconds or as an HTTP date.
-            done: statuses that mean success for this one call, such as 404 for a deletion.
-        """
-        if status in done:
-            return Delivered(answer)
-        return self._outcome(status, f"http_{status}", answer=answer, after=_seconds(retry_after))
+    def wait(self, answer: Answer) -> float | None:
+        """Return the seconds that an answer asks to wait, MAX_WAIT_SECONDS at most; None if it does not say."""
+        seconds = answer.wait(*self._wait_headers)
+        return None if seconds is None else min(seconds, MAX_WAIT_SECONDS)
 
-    def judge_items(self, statuses: Mapping[int, int]) -> dict[int, Failure]:
-        """Return the outcomes of items that the partner did not take, although it took their call.
-
-        Args:
-            statuses: index of an item to the HTTP status that it would have had alone.
-        """
-        outcomes = {index: self._outcome(status, f"http_{status}") for index, status in statuses.items()}
-        return {index: outcome for index, outcome in outcomes.items() if not isinstance(outcome, Delivered)}
-
-    def _outcome(
-        self,
-        cause: int | NetworkFault,
-        reason: str,
-        *,
-        answer: Mapping[str, object] | None = None,
-        after: float | None = None,
-    ) -> Outcome:
+    def _outcome(self, cause: int | NetworkFault, reason: str, after: float | None) -> Outcome:
         match self.table.get(cause, Verdict.RETRY):
             case Verdict.DELIVERED:
-                return Delivered(answer or {})
+                return Delivered()
             case Verdict.REJECTED:
                 return Rejected(reason)
             case Verdict.SUSPEND:
                 return Suspend(reason)
+            case Verdict.ALONE:
+                return Alone(reason)
+            case Verdict.SPLIT:
+                return Split(reason)
             case Verdict.RETRY:
                 return Retry(reason, after)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """Read a Retry-After header, clamped to what is sensible; None if it is absent or unreadable."""
-    if not retry_after:
-        return None
-    try:
-        wait = float(retry_after)
-    except ValueError:
-        wait = _until(retry_after)
-    return None if isnan(wait) else min(max(wait, 0.0), MAX_RETRY_AFTER)
-
-
-def _until(http_date: str) -> float:
-    try:
-        moment = parsedate_to_datetime(http_date)
-    except ValueError:
-        return float("nan")
-    return (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()

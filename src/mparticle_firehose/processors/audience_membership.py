@@ -18,7 +18,7 @@ def process(
         MessageTooLargeError: a single change is larger than the queue carries.
         DeliveryError: the queue did not take all of them, so that mParticle must repeat the request.
     """
-    offered(services.integration.audiences)
+    offered(services.integration.memberships)
     if not request.user_profiles:
         return AudienceMembershipChangeResponse()
     if services.suspensions.is_suspended(request.account):

@@ -1,17 +1,20 @@
-"""Creates, updates and deletes the partner's audiences when customers connect, change and disconnect theirs."""
+"""Connects, changes and disconnects the partner's audiences when customers do so with theirs."""
+
+from collections.abc import Mapping
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError, RefusedError
-from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.delivery.sending import note_call
+from mparticle_firehose.errors import DeliveryError, FirehoseError, RefusedError
+from mparticle_firehose.integration import Answer, Delivered, Exchange, Outcome, PartnerCall, Retry, Suspend
 from mparticle_firehose.integration.offered import offered
-from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse
-from mparticle_firehose.services import Services
+from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse, work_id
+from mparticle_firehose.services import CIRCUIT_OPEN, Services
 
 
 def process(
     request: AudienceSubscriptionRequest, services: Services, deadline: Deadline
 ) -> AudienceSubscriptionResponse:
-    """Make the partner's call within the request: the id of the new audience belongs into the response.
+    """Make the partner's calls within the request: what they answer belongs into the response.
 
     Raises:
         UnsupportedMessageError: the integration takes no audiences.
@@ -20,18 +23,56 @@ def process(
         RefusedError: the partner refuses the audience or the account's credentials.
         DeliveryError: the partner could not do it now; mParticle repeats the request.
     """
-    audiences = offered(services.integration.audiences)
-    call = audiences.subscription_call(request)
-    if call is None:
+    offered(services.integration.memberships)
+    if services.integration.subscription is None:
         return AudienceSubscriptionResponse()
-    match services.partner.send(call.part_of(request), deadline):
-        case Delivered(answer):
-            settings = audiences.subscription_settings(request, answer)
-            return AudienceSubscriptionResponse(audience_subscription_settings=settings)
-        case Suspend(reason):
-            services.suspensions.suspend(request.account, reason)
-            raise RefusedError(f"the partner does not accept the account's credentials ({reason})")
-        case Rejected(reason):
-            raise RefusedError(f"the partner refuses the audience ({reason})")
-        case Retry(reason):
-            raise DeliveryError(f"the partner could not be reached in time ({reason})")
+    settings = _Conversation(request, services, deadline).settings(services.integration.subscription(request))
+    return AudienceSubscriptionResponse(audience_subscription_settings=dict(settings))
+
+
+class _Conversation:
+    """The calls of one request, of which each may need the answers before it."""
+
+    def __init__(self, request: AudienceSubscriptionRequest, services: Services, deadline: Deadline) -> None:
+        self._request = request
+        self._services = services
+        self._deadline = deadline
+
+    def settings(self, exchange: Exchange[Mapping[str, str]]) -> Mapping[str, str]:
+        try:
+            call = next(exchange)
+            while True:
+                call = exchange.send(self._answer(call))
+        except StopIteration as end:
+            settings: Mapping[str, str] = end.value or {}
+            return settings
+        finally:
+            exchange.close()
+
+    def _answer(self, call: PartnerCall) -> Answer:
+        seconds = self._deadline.remaining()
+        answer = self._ask(call)
+        note_call(self._services.breaker, call.site or "", answer, seconds)
+        if isinstance(answer, Answer):
+            if answer.succeeded or answer.status in call.accept:
+                return answer
+            answer = self._services.verdicts.judge(answer)
+        raise self._error(answer)
+
+    def _ask(self, call: PartnerCall) -> Answer | Outcome:
+        if not self._services.breaker.admits(call.site or ""):
+            return Retry(CIRCUIT_OPEN)
+        work = work_id(self._request)
+        return self._services.partner.ask(call, self._deadline, identity=f"subscription\n{work}", correlation_id=work)
+
+    def _error(self, outcome: Outcome) -> FirehoseError:
+        match outcome:
+            case Suspend(reason):
+                self._services.suspensions.suspend(self._request.account, reason)
+                return RefusedError(f"the partner does not accept the account's credentials ({reason})")
+            case Retry(reason):
+                return DeliveryError(f"the partner could not be reached in time ({reason})")
+            case Delivered():
+                return DeliveryError("the partner's answer was not expected")
+            case _:
+                return RefusedError(f"the partner refuses the audience ({outcome.reason})")

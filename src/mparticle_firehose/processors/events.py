@@ -1,66 +1,117 @@
-"""Forwards events and system notifications in one partner call for a whole request, or queues them for the worker."""
+"""Forwards events and system notifications if one partner call carries them, or queues them for the worker."""
+
+from collections.abc import Iterable
+from typing import cast
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import SettingError
-from mparticle_firehose.integration import Delivered, Outcome, PartnerCall, Rejected, Retry, Suspend
-from mparticle_firehose.integration.offered import offered
+from mparticle_firehose.delivery.merging import merged
+from mparticle_firehose.delivery.plan import Pending, Plan, Planner
+from mparticle_firehose.delivery.remainder import rejections, remainder
+from mparticle_firehose.delivery.sending import NEEDS_SEVERAL_CALLS, Delivery, Gates
+from mparticle_firehose.errors import SettingError, UnsupportedMessageError
+from mparticle_firehose.integration import Delivered, Retry, Suspend
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
-from mparticle_firehose.queues.partial_success import store_failed_items
 from mparticle_firehose.services import Services
 
 
 def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
     """Deliver the events within the deadline, or queue them. With the event mode ``queue``, queue them at once.
 
-    mParticle verifies the integration with requests that are empty; they are answered without a call. What can never be
-    delivered is dead-lettered at once in both modes.
+    mParticle verifies the integration with requests that are empty; they are answered without a call. mParticle asks
+    for a single call to the partner for each request: what needs more is queued. What can never be delivered is
+    dead-lettered at once in both modes.
 
     Raises:
         UnsupportedMessageError: the integration takes no events.
         DeliveryError: neither the partner nor a queue took them, so that mParticle must repeat the request.
     """
-    events_call = offered(services.integration.events)
+    planner = Planner(services.integration)
+    if not planner.offers(request):
+        raise UnsupportedMessageError(("type", "is not offered by this integration"))
     try:
-        call = events_call(request)
+        plan = planner.plan(request, source=f"{request.id or request.timestamp_ms}/handler")
     except SettingError as error:
-        _reject(str(error), request, services, deadline)
+        if _is_empty(request):
+            return EventProcessingResponse()
+        services.dead_letters.put_events(request, str(error), deadline)
+        count = len(request.events) + len(request.system_notifications)
+        _report_rejected(request, str(error), count, services)
     else:
-        if call and services.event_mode == "queue":
-            _queue(request, services, deadline)
-        elif call:
-            outcome = services.partner.send(call.part_of(request), deadline)
-            _settle(outcome, call, request, services=services, deadline=deadline)
+        _Forwarding(services, planner, request, plan, deadline).run()
     return EventProcessingResponse()
 
 
-def _settle(
-    outcome: Outcome, call: PartnerCall, request: EventProcessingRequest, *, services: Services, deadline: Deadline
-) -> None:
-    match outcome:
-        case Delivered():
-            services.telemetry.count("EventsForwarded", len(call.items) - len(outcome.failures))
-            store_failed_items(outcome, call, request, services, deadline)
-        case Rejected(reason):
-            _reject(reason, request, services, deadline)
-        case Suspend(reason):
-            services.suspensions.suspend(request.account, reason)
-            _spill(reason, request, services, deadline)
-        case Retry(reason):
-            _spill(reason, request, services, deadline)
+class _Forwarding:
+    """One request on its way."""
+
+    def __init__(
+        self, services: Services, planner: Planner, request: EventProcessingRequest, plan: Plan, deadline: Deadline
+    ) -> None:
+        self._services = services
+        self._planner = planner
+        self._request = request
+        self._plan = plan
+        self._deadline = deadline
+
+    def run(self) -> None:
+        calls = merged(self._plan.waiting)
+        if self._services.event_mode == "forward" and len(calls) == 1:
+            self._delivery().deliver(calls)
+            self._services.telemetry.count("EventsForwarded", _events(self._delivered()))
+        self._dead_letter()
+        left = self._plan.unsettled
+        if left:
+            self._queue(left)
+
+    def _delivery(self) -> Delivery:
+        services = self._services
+        return Delivery(
+            partner=services.partner,
+            verdicts=services.verdicts,
+            gates=Gates(
+                breaker=services.breaker,
+                rate_limits=services.rate_limits,
+                suspend=lambda envelope, reason: services.suspensions.suspend(envelope.request.account, reason),
+            ),
+            telemetry=services.telemetry,
+            deadline=self._deadline,
+            makes_one_call=True,
+        )
+
+    def _delivered(self) -> Iterable[Pending]:
+        return (pending for pending in self._plan.pending if isinstance(pending.outcome, Delivered))
+
+    def _dead_letter(self) -> None:
+        services = self._services
+        for reason, positions in rejections(self._plan).items():
+            rest = remainder(self._plan, positions, self._planner, services.parse)
+            services.dead_letters.put_events(self._request, reason, self._deadline, rest)
+            count = len({origin for position in positions for origin in self._plan.planned[position].covers})
+            _report_rejected(self._request, reason, count, services)
+
+    def _queue(self, left: list[Pending]) -> None:
+        services = self._services
+        rest = remainder(self._plan, {pending.position for pending in left}, self._planner, services.parse)
+        services.events.enqueue(self._request, self._deadline, rest)
+        tried = next((pending.outcome for pending in left if pending.outcome is not None), None)
+        if tried is None or tried == Retry(NEEDS_SEVERAL_CALLS, 0):
+            services.telemetry.count("EventsQueued", _events(left))
+            return
+        services.telemetry.count("EventsSpilled", _events(left))
+        reason = cast("Retry | Suspend", tried).reason
+        services.telemetry.note("queued", {**correlation(self._request), "reason": reason})
 
 
-def _queue(request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
-    services.events.enqueue(request, deadline)
-    services.telemetry.count("EventsQueued", len(request.events))
+def _is_empty(request: EventProcessingRequest) -> bool:
+    content = (request.events, request.system_notifications, request.user_attributes, request.user_attribute_lists)
+    return not any(content)
 
 
-def _reject(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
-    services.dead_letters.put_events(request, reason, deadline)
-    services.telemetry.count("EventsRejected", len(request.events))
+def _report_rejected(request: EventProcessingRequest, reason: str, count: int, services: Services) -> None:
+    services.telemetry.count("EventsRejected", count)
     services.telemetry.note("dead-lettered", {**correlation(request), "reason": reason})
 
 
-def _spill(reason: str, request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
-    services.events.enqueue(request, deadline)
-    services.telemetry.count("EventsSpilled", len(request.events))
-    services.telemetry.note("queued", {**correlation(request), "reason": reason})
+def _events(pending: Iterable[Pending]) -> int:
+    """Return how many events and notifications the items carry, each counted once."""
+    return len({origin for each in pending for origin in each.item.covers})

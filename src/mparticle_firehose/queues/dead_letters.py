@@ -3,17 +3,19 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.queues.event_queue import request_messages
-from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, Record
-from mparticle_firehose.queues.sender import QueueMessage, QueueSender
-from mparticle_firehose.services import Items
+from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
+from mparticle_firehose.services import Remainder
 
 _HTTP = "http_"
+_ROOM_FOR_REDRIVE = 64  # bytes: a redriven letter also has the time of its redrive
 _MAX_REASON_LENGTH = 256  # characters
+_NO_REASON = "unnamed"  # SQS refuses an attribute without a value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +27,14 @@ class Cause:
         attempts: how often its delivery was tried.
         request: what the message holds, if it could be read.
         queue_position: on the FIFO queue, its position in the order of its group.
+        settled: the items of the letter that need nothing more.
     """
 
     reason: str
     attempts: int
     request: QueuedRequest | None = None
     queue_position: str = "0.0.0"
+    settled: str = ""
 
 
 class DeadLetters:
@@ -49,12 +53,12 @@ class DeadLetters:
         self._clock = clock
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, items: Items | None = None
+        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
     ) -> None:
-        """Store an event request, or some of its events and notifications, that the partner refused in the call."""
+        """Store an event request, or a part of it, that the partner refused in the call."""
         now = self._now()
         attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
-        self._sender.send(self._event_url, request_messages(request, attributes, items), deadline)
+        self._sender.send(self._event_url, request_messages(request, attributes, rest), deadline)
 
     def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
         """Store a queued message, or the part of it that cannot be delivered.
@@ -71,34 +75,43 @@ class DeadLetters:
                 last_at=self._now(),
             ),
             **({REDRIVEN_AT: record.redriven_at} if record.redriven_at else {}),
+            **({SETTLED: cause.settled} if cause.settled else {}),
         }
         if record.group_id is None:
-            self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
+            self._sender.send(self._event_url, [_fitting(QueueMessage(body=body, attributes=attributes))], deadline)
             return
-        attributes.pop("message_type", None)  # the queue says it, and SQS takes ten attributes
-        identity = letter_id(record, body)
+        for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
+            attributes.pop(name, None)
+        identity = letter_id(record, body, cause.settled)
         message = QueueMessage(
             body=body,
             attributes={**attributes, "group_id": record.group_id, QUEUE_POSITION: cause.queue_position},
             group_id=identity,
             deduplication_id=identity,
         )
-        self._sender.send(self._membership_url, [message], deadline)
+        self._sender.send(self._membership_url, [_fitting(message)], deadline)
 
     def _now(self) -> str:
         return str(int(self._clock() * 1000))
 
 
-def letter_id(record: Record, body: str) -> str:
-    """Return the letter's identity: a digest of the message id and of the body."""
-    return hashlib.sha256(f"{record.message_id}\n{body}".encode()).hexdigest()
+def letter_id(record: Record, body: str, settled: str = "") -> str:
+    """Return the letter's identity: a digest of the message id, of the body, and of what is settled in it."""
+    return hashlib.sha256(f"{record.message_id}\n{settled}\n{body}".encode()).hexdigest()
+
+
+def _fitting(message: QueueMessage) -> QueueMessage:
+    """Return the letter, without what is settled if SQS would not take it: that is asked again, and nothing is lost."""
+    if message.size <= MAX_MESSAGE_BYTES - _ROOM_FOR_REDRIVE:
+        return message
+    return replace(message, attributes={name: text for name, text in message.attributes.items() if name != SETTLED})
 
 
 def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:
     """Return the attributes that explain a letter, in characters that SQS takes: a rule may name a customer's field."""
     status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
     return {
-        "reason": reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH],
+        "reason": reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH] or _NO_REASON,
         "attempts": str(attempts),
         FIRST_AT: first_at,
         "last_at": last_at,

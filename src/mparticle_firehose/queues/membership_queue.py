@@ -2,12 +2,21 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import zip_longest
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import MessageTooLargeError
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, UserProfile, correlation, work_id
+from mparticle_firehose.protocol import (
+    AudienceMembershipChangeRequest,
+    DeviceIdentity,
+    EventProcessingRequest,
+    PartnerIdentity,
+    UserIdentity,
+    UserProfile,
+    correlation,
+    work_id,
+)
 from mparticle_firehose.queues.sender import (
     MAX_MESSAGE_BYTES,
     ROOM_FOR_EXPLANATION,
@@ -60,7 +69,7 @@ def membership_messages(
     groups: dict[int, list[str]] = {}
     profiles = zip(request.user_profiles, present(request.source, _PROFILES), strict=True)
     for number, (profile, source) in enumerate(profiles):
-        groups.setdefault(shard(profile, shards), []).extend(_pieces(source, number, splitter.room))
+        groups.setdefault(shard(user_key(profile), shards), []).extend(_pieces(source, number, splitter.room))
     series = [
         [
             QueueMessage(
@@ -76,24 +85,30 @@ def membership_messages(
     return [message for turn in zip_longest(*series) for message in turn if message]
 
 
-def single_change(source: Json, profile: int, audience: int) -> str:
-    """Return a membership request, encoded, as if it had held this one change alone."""
-    user = present(source, _PROFILES)[profile]
-    return encode({**source, _PROFILES: [{**user, _AUDIENCES: [present(user, _AUDIENCES)[audience]]}]})
-
-
-def shard(profile: UserProfile, shards: int) -> int:
+def shard(user: str, shards: int) -> int:
     """Return the group that a user belongs to: the same one in every process."""
-    return zlib.crc32(user_key(profile).encode("utf-8", "surrogatepass")) % shards
+    return zlib.crc32(user.encode("utf-8", "surrogatepass")) % shards
+
+
+def group_id(account_id: int, user: str, shards: int) -> str:
+    """Return the message group of an account's user."""
+    return f"{account_id}.{shard(user, shards)}"[-_MAX_GROUP_ID_LENGTH:]
 
 
 def user_key(profile: UserProfile) -> str:
     """Return a user's identity within an account: the mpid, else the first identity. Personal data."""
-    if profile.mpid:
-        return profile.mpid
-    for identity in (*profile.user_identities, *profile.device_identities, *profile.partner_identities):
-        return f"{identity.type}:{identity.value}"
-    return ""
+    return profile.mpid or _first(profile.user_identities, profile.device_identities, profile.partner_identities)
+
+
+def request_user(request: EventProcessingRequest) -> str:
+    """Return the same of the user of an event request."""
+    environment = request.runtime_environment
+    devices = environment.identities if environment else ()
+    return request.mpid or _first(request.user_identities, devices, request.partner_identities)
+
+
+def _first(*groups: Iterable[UserIdentity | DeviceIdentity | PartnerIdentity]) -> str:
+    return next((f"{identity.type}:{identity.value}" for group in groups for identity in group), "")
 
 
 def _pieces(profile: Json, number: int, room: int) -> Iterator[str]:

@@ -13,6 +13,9 @@ QUEUE_POSITION = "place"
 REDRIVEN_AT = "redriven_at"
 """The message attribute that says when a dead letter was sent back, in milliseconds since the epoch."""
 
+SETTLED = "settled"
+"""The message attribute that says which items of the request need nothing more, see `tables.progress`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -30,6 +33,7 @@ class Record:
         queue_position: if it was redriven, its position in the order of its group before it was dead-lettered.
         first_at: if it was redriven, when it was first queued.
         redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
+        settled: the items that were settled before it was queued.
     """
 
     message_id: str
@@ -42,6 +46,7 @@ class Record:
     queue_position: str | None = None
     first_at: str | None = None
     redriven_at: str | None = None
+    settled: str = ""
 
     @classmethod
     def from_event(cls, entry: Mapping[str, Any]) -> Self:
@@ -59,6 +64,7 @@ class Record:
             queue_position=told.get(QUEUE_POSITION, {}).get("stringValue"),
             first_at=told.get(FIRST_AT, {}).get("stringValue"),
             redriven_at=told.get(REDRIVEN_AT, {}).get("stringValue"),
+            settled=told.get(SETTLED, {}).get("stringValue", ""),
         )
 
     def __hash__(self) -> int:

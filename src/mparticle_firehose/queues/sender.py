@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # stubs that do not ship
 MAX_MESSAGE_BYTES = 1_048_576
 """SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
 
-ROOM_FOR_EXPLANATION = 1_024
+ROOM_FOR_EXPLANATION = 4_096
 """Bytes that a stored request leaves free, so that it still fits with the reason when it is dead-lettered."""
 
 MAX_BATCH_ENTRIES = 10

@@ -9,6 +9,9 @@ from mparticle_firehose.errors import MessageTooLargeError
 type Json = Mapping[str, Any]
 """A JSON object exactly as mParticle sent it. Only this package's splitting looks inside."""
 
+MAX_ELEMENTS = 500
+"""Events or profiles of one message: what the worker delivers in one invocation, also one by one."""
+
 _CLOSING = "]}"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
 
@@ -31,8 +34,12 @@ def subset(source: Json, items: Collection[tuple[str, int]], lists: Collection[s
         items: the elements to keep: a list's name and an index as present() numbers it.
         lists: the lists that lose all other elements.
     """
-    kept = {name: [present(source, name)[index] for of, index in items if of == name] for name in lists}
-    return {**source, **{name: elements for name, elements in kept.items() if name in source}}
+    return {**source, **{name: _kept(source, name, items) for name in lists if name in source}}
+
+
+def _kept(source: Json, name: str, items: Collection[tuple[str, int]]) -> list[Any]:
+    elements = present(source, name)
+    return [elements[index] for of, index in sorted(items) if of == name]
 
 
 class Splitter:
@@ -58,6 +65,8 @@ class Splitter:
     def chunks(self, elements: Iterable[str]) -> Iterator[list[str]]:
         """Split encoded elements, in order, into the fewest chunks that fit a copy each; at least one chunk.
 
+        A chunk has at most MAX_ELEMENTS.
+
         Raises:
             MessageTooLargeError: an element does not fit even alone; the message names it.
         """
@@ -66,7 +75,7 @@ class Splitter:
         for number, element in enumerate(elements):
             if len(element) > self.room:
                 raise MessageTooLargeError(f"{self._key}.{number}: larger than the queue carries")
-            if len(element) > free:
+            if len(element) > free or len(chunk) == MAX_ELEMENTS:
                 yield chunk
                 chunk, free = [], self.room
             chunk.append(element)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
-MAX_VISIBILITY_SECONDS = 43_200
-"""The limit of SQS, counted from when the message was received."""
+MAX_WAIT_SECONDS = 43_000
+"""SQS takes 43,200 seconds at most, counted from when the message was received."""
 
 
 class VisibilityTimeouts:

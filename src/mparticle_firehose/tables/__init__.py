@@ -1,1 +1,1 @@
-"""DynamoDB: attempts and newest changes, and suspended accounts."""
+"""DynamoDB: attempts and newest changes, sites that are down, and suspended accounts."""

@@ -1,9 +1,10 @@
 """What is remembered of deliveries beyond one invocation: attempts, and the versions of the newest changes.
 
 SQS counts how often a message was received, also when it only waited behind a failing one; how often its own delivery
-was tried must be counted here. And a FIFO queue keeps order only for messages that stay in it. Once a change of a group
-has gone to the dead-letter queue, the *order of the group is tracked*: the version of the newest delivered change of
-each of its users and audiences is stored, so that an old change that is redriven does not undo a newer one.
+was tried, and which of its items are settled, must be remembered here. And a FIFO queue keeps order only for messages
+that stay in it. Once a change of a group has gone to the dead-letter queue, the *order of the group is tracked*: the
+version of the newest delivered change of each of its users and audiences is stored, so that an old change that is
+redriven does not undo a newer one.
 """
 
 import time
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.tables.progress import Progress
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -40,26 +42,32 @@ class Ledger:
         self._table = table
         self._clock = clock
 
-    def count_attempt(self, message_id: str) -> int:
-        """Count one more attempt to deliver a message and return how many there have been."""
-        with _as_delivery_error():
-            answer = self._dynamodb.update_item(
-                TableName=self._table,
-                Key=_key(f"attempts#{message_id}"),
-                UpdateExpression="ADD attempts :one SET expires_at = :end",
-                ExpressionAttributeValues={":one": {"N": "1"}, ":end": self._expiry()},
-                ReturnValues="UPDATED_NEW",
-            )
-        return int(answer["Attributes"]["attempts"]["N"])
+    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str]) -> tuple[dict[str, Progress], set[str]]:
+        """Return what is remembered of these messages, and which of these groups are order-tracked.
+
+        A group's order is tracked if one of its changes may be redriven.
+        """
+        messages, groups = set(message_ids), set(group_ids)
+        found = self._read([*map(_message, messages), *map(_tracked, groups)])
+        known = {name: _progress(found[_message(name)]) for name in messages if _message(name) in found}
+        return known, {name for name in groups if _tracked(name) in found}
+
+    def remember(self, messages: Mapping[str, Progress]) -> None:
+        """Store how far the delivery of each of these messages has come, by message id."""
+        self._write(
+            {
+                **_key(_message(name)),
+                "attempts": {"N": str(progress.attempts)},
+                "settled": {"S": progress.settled_text()},
+                "limits": {"S": progress.limits_text()},
+                "expires_at": self._expiry(),
+            }
+            for name, progress in messages.items()
+        )
 
     def track_order(self, group_id: str) -> None:
         """Track the order of this group from now on. Call it before a change of the group leaves the queue."""
         self._write([{**_key(_tracked(group_id)), "expires_at": self._expiry()}])
-
-    def order_tracked(self, group_ids: Iterable[str]) -> set[str]:
-        """Return the groups whose order is tracked, because one of their changes may be redriven."""
-        found = self._read(map(_tracked, names := set(group_ids)))
-        return {name for name in names if _tracked(name) in found}
 
     def is_dead_lettered(self, letter: str) -> bool:
         """Return whether this part of a message is on the dead-letter queue already."""
@@ -112,6 +120,16 @@ class Ledger:
                     break
             else:
                 raise DeliveryError("the ledger is overloaded")
+
+
+def _message(message_id: str) -> str:
+    return f"attempts#{message_id}"  # the name that entries of earlier releases have
+
+
+def _progress(entry: "Mapping[str, AttributeValueTypeDef]") -> Progress:
+    """Read an entry; one of an earlier release has attempts only."""
+    settled, limits = (entry.get(name, {}).get("S", "") for name in ("settled", "limits"))
+    return Progress.from_text(settled, limits, attempts=int(entry["attempts"]["N"]))
 
 
 def _tracked(group_id: str) -> str:

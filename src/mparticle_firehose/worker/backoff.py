@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from random import SystemRandom
 
-from mparticle_firehose.queues.visibility import MAX_VISIBILITY_SECONDS
-
 _MAX_DOUBLINGS = 30
 
 _random = SystemRandom()  # drawn from the operating system: two restores of one snapshot must not draw the same
@@ -26,8 +24,7 @@ class Backoff:
     cap: float
     jitter: Callable[[float], float] = lambda maximum: _random.uniform(0, maximum)
 
-    def seconds(self, receive_count: int, asked: float | None = None) -> int:
-        """Return the whole seconds to wait: what the partner asked for, else a random wait that grows."""
-        maximum = min(self.cap, self.base * 2 ** min(max(receive_count - 1, 0), _MAX_DOUBLINGS))
-        wait = self.jitter(maximum) if asked is None else min(asked, self.cap)
-        return min(math.ceil(wait), MAX_VISIBILITY_SECONDS)
+    def seconds(self, attempts: int) -> int:
+        """Return the whole seconds to wait after so many attempts: a random wait that grows with them."""
+        maximum = min(self.cap, self.base * 2 ** min(max(attempts - 1, 0), _MAX_DOUBLINGS))
+        return math.ceil(self.jitter(maximum))

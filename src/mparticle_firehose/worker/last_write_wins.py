@@ -1,26 +1,35 @@
-"""Last write wins: which of two changes of a user in an audience is newer, when the queue's order is lost.
+"""Last write wins: what a redriven message may still write, when the queue's order is lost.
 
-A change that is redriven from the dead-letter queue has lost its position. What newer changes have written since stays:
-joining and leaving write the membership, leaving also writes all attributes, and each attribute that a change names is
-written by itself.
+A message that is redriven from the dead-letter queue has lost its position. What newer changes have written since
+stays: joining and leaving write the membership, leaving also writes all attributes, and each attribute that a change
+names is written by itself. An item that covers nothing writes the user's state.
 """
 
 import hashlib
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
-from mparticle_firehose.integration import Effect, JsonObject
+from mparticle_firehose.delivery.plan import Pending
+from mparticle_firehose.integration import Change, Origin, changes
+from mparticle_firehose.protocol import AudienceAction, AudienceMembershipChangeRequest, QueuedRequest
+from mparticle_firehose.queues.membership_queue import user_key
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.worker.batching import PendingChange
+from mparticle_firehose.queues.splitting import Json, present
+
+_PROFILES = "user_profiles"
+_AUDIENCES = "audiences"
+_ATTRIBUTES = "user_attributes"
 
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """The position of a message, or of a dead-lettered part of one, in the order of its group.
+    """The position of a message in the order of its group.
 
     Attributes:
         sequence: SQS's sequence number, which grows within a group.
-        profile: offset from a profile's index to its index in the message as it first was.
+        profile: offset from a profile's index to its index in the message as it first was. Letters of earlier releases
+            have one.
         audience: the same for an audience's index in its profile.
     """
 
@@ -39,71 +48,126 @@ class QueuePosition:
     def __str__(self) -> str:
         return f"{self.sequence}.{self.profile}.{self.audience}"
 
-    def inside(self, profile: int, audience: int) -> "QueuePosition":
-        """Return the position of one change in the message."""
-        return QueuePosition(self.sequence, self.profile + profile, self.audience + audience)
-
-    def version(self, timestamp_ms: int) -> str:
+    def version(self, timestamp_ms: int, profile: int = 0, audience: int = 0) -> str:
         """Return text that sorts later for a newer change: by mParticle's time first, then by the position."""
-        return f"{max(timestamp_ms, 0):020}.{self.sequence:040}.{self.profile:08}.{self.audience:08}"
+        place = f"{self.profile + profile:08}.{self.audience + audience:08}"
+        return f"{max(timestamp_ms, 0):020}.{self.sequence:040}.{place}"
 
 
-def keys_written(pending: PendingChange) -> list[str]:
-    """Return the ledger keys of what a change writes."""
-    attributes = [_attribute_key(pending, name) for name in pending.change.attributes]
-    match pending.change.effect:
-        case Effect.JOIN:
-            return [_membership_key(pending), *attributes]
-        case Effect.LEAVE:
-            return [_membership_key(pending), _leave_key(pending)]
-        case Effect.UPDATE:
-            return attributes
+def keys_read(request: QueuedRequest) -> Iterator[str]:
+    """Yield the ledger keys of what may be newer than a request."""
+    if isinstance(request, AudienceMembershipChangeRequest):
+        for change in changes(request):
+            keys = _Keys(request.account.account_id, change)
+            yield from (keys.membership, keys.leave, *keys.attributes)
 
 
-def keys_read(pending: PendingChange) -> list[str]:
-    """Return the ledger keys of what may be newer than a change."""
-    attributes = [_attribute_key(pending, name) for name in pending.change.attributes]
-    return [_membership_key(pending), _leave_key(pending), *attributes]
+def versions_written(
+    request: QueuedRequest, position: QueuePosition, covered: Collection[Origin] | None = None
+) -> dict[str, str]:
+    """Return the version of each ledger key that a request writes, or that these elements of it write."""
+    if not isinstance(request, AudienceMembershipChangeRequest):
+        return {}
+    written: dict[str, str] = {}
+    for change in changes(request):
+        if covered is None or change.origin in covered:
+            version = _version(request, change, position)
+            written |= dict.fromkeys(_Keys(request.account.account_id, change).written(), version)
+    return written
+
+
+def state_key(pending: Pending) -> str:
+    """Return the ledger key of a user's state; a hash, because it identifies a person."""
+    lane, user = pending.user_in_lane
+    return f"state#{_digest(f'{lane}\n{user}')}"
 
 
 def without_stale_parts(
-    pending: PendingChange,
-    version: str,
-    newest: Mapping[str, str],
-    without_attributes: Callable[[JsonObject, Collection[str]], JsonObject],
-) -> PendingChange | None:
-    """Return a change without what newer changes have written; None if nothing is left of it.
+    request: AudienceMembershipChangeRequest, position: QueuePosition, newest: Mapping[str, str]
+) -> Json | None:
+    """Return the request's JSON without what newer changes have written; None if everything in it may still be written.
+
+    In the place of a change that is left out is an empty one.
 
     Args:
-        pending: the change.
-        version: of the change.
+        request: redriven.
+        position: before it was dead-lettered.
         newest: the versions of the newest changes, by ledger key.
-        without_attributes: as `Audiences.without_attributes`.
     """
-    change = pending.change
-    superseded_by = _leave_key(pending) if change.effect is Effect.UPDATE else _membership_key(pending)
-    if newest.get(superseded_by, "") > version:
-        return None
-    stale = frozenset(name for name in change.attributes if newest.get(_attribute_key(pending, name), "") > version)
-    if not stale:
-        return pending
-    fresh = change.attributes - stale
-    if change.effect is Effect.UPDATE and not fresh:
-        return None
-    item = without_attributes(change.item, stale)
-    return replace(pending, change=replace(change, item=item, attributes=fresh))
+    stale: dict[tuple[int, int], frozenset[int] | None] = {}
+    for change in changes(request):
+        version = _version(request, change, position)
+        keys = _Keys(request.account.account_id, change)
+        _, profile, audience = change.origin  # type: ignore[misc]  # changes() numbers both
+        if keys.is_superseded(version, newest):
+            stale[profile, audience] = None
+        elif old := keys.stale_attributes(version, newest):
+            stale[profile, audience] = old
+    return _cut(request.source, stale) if stale else None
 
 
-def _membership_key(pending: PendingChange) -> str:
-    """Return the key of a user's membership in an audience; a hash, because it identifies a person."""
-    target = pending.change.target
-    identity = f"{target.account_id}\n{target.path}\n{pending.user}"
-    return f"change#{hashlib.sha256(identity.encode('utf-8', 'surrogatepass')).hexdigest()}"
+class _Keys:
+    """The ledger keys of one change."""
+
+    def __init__(self, account_id: int, change: Change) -> None:
+        identity = f"{account_id}\n{change.audience.audience_id}\n{user_key(change.profile)}"
+        self.membership = f"change#{_digest(identity)}"
+        self.leave = f"{self.membership}#left"
+        self._names = [str(each.key) if each.is_usable else None for each in change.audience.user_attributes]
+        self._action = change.audience.action
+
+    @property
+    def attributes(self) -> list[str]:
+        return [self._attribute(name) for name in self._names if name is not None]
+
+    def written(self) -> list[str]:
+        match self._action:
+            case AudienceAction.ADD:
+                return [self.membership, *self.attributes]
+            case AudienceAction.DELETE:
+                return [self.membership, self.leave]
+            case _:
+                return self.attributes
+
+    def is_superseded(self, version: str, newest: Mapping[str, str]) -> bool:
+        """Return whether nothing of the change may be written any more."""
+        if self._action != AudienceAction.ATTRIBUTE_UPDATE:
+            return newest.get(self.membership, "") > version
+        if newest.get(self.leave, "") > version:
+            return True
+        return bool(self.attributes) and all(newest.get(key, "") > version for key in self.attributes)
+
+    def stale_attributes(self, version: str, newest: Mapping[str, str]) -> frozenset[int]:
+        """Return the indexes of attributes that newer changes have written."""
+        named = ((index, name) for index, name in enumerate(self._names) if name is not None)
+        return frozenset(index for index, name in named if newest.get(self._attribute(name), "") > version)
+
+    def _attribute(self, name: str) -> str:
+        return f"{self.membership}#{_digest(name)[:32]}"
 
 
-def _leave_key(pending: PendingChange) -> str:
-    return f"{_membership_key(pending)}#left"
+def _version(request: AudienceMembershipChangeRequest, change: Change, position: QueuePosition) -> str:
+    _, profile, audience = change.origin  # type: ignore[misc]  # changes() numbers both
+    return position.version(request.timestamp_ms, profile, audience)
 
 
-def _attribute_key(pending: PendingChange, name: str) -> str:
-    return f"{_membership_key(pending)}#{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+def _cut(source: Json, stale: Mapping[tuple[int, int], frozenset[int] | None]) -> Json:
+    profiles = []
+    for number, profile in enumerate(present(source, _PROFILES)):
+        audiences = [
+            _without(audience, stale[number, place]) if (number, place) in stale else audience
+            for place, audience in enumerate(present(profile, _AUDIENCES))
+        ]
+        profiles.append({**profile, _AUDIENCES: audiences})
+    return {**source, _PROFILES: profiles}
+
+
+def _without(audience: Json, attributes: frozenset[int] | None) -> dict[str, Any]:
+    if attributes is None:
+        return {}
+    kept = [each for index, each in enumerate(present(audience, _ATTRIBUTES)) if index not in attributes]
+    return {**audience, _ATTRIBUTES: kept}
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

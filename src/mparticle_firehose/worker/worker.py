@@ -2,34 +2,48 @@
 
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from math import ceil
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import MalformedRequestError, SettingError
-from mparticle_firehose.integration import Delivered, Integration, Outcome, Rejected
-from mparticle_firehose.integration.offered import offered
+from mparticle_firehose.delivery.merging import merged
+from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery, Gates
+from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
+from mparticle_firehose.integration import Delivered
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
+    QueuedRequest,
     Serializer,
 )
 from mparticle_firehose.queues.dead_letters import DeadLetters
-from mparticle_firehose.queues.partial_success import store_failed_items
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.visibility import VisibilityTimeouts
-from mparticle_firehose.services import EventStore, PartnerApi, SuspensionRegister, Telemetry
+from mparticle_firehose.queues.visibility import MAX_WAIT_SECONDS, VisibilityTimeouts
+from mparticle_firehose.services import Breaker, PartnerApi, RateLimits, SuspensionRegister, Telemetry, Verdicts
 from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.backoff import Backoff
-from mparticle_firehose.worker.batch import Batch
-from mparticle_firehose.worker.batch_state import BatchState
+from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
-from mparticle_firehose.worker.memberships import Memberships
+from mparticle_firehose.worker.last_write_wins import (
+    QueuePosition,
+    keys_read,
+    state_key,
+    versions_written,
+    without_stale_parts,
+)
+from mparticle_firehose.worker.settling import Settling
 
-BEHIND_ANOTHER = "behind_another"
-"""The reason why a message is retried that did not fail itself."""
+CALL_SECONDS = 10.0
+"""The maximum time of one partner call: mParticle does not wait for the worker."""
+
+MIN_CALL_SECONDS = 1.0
+"""With less time left than this no new call is made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +52,16 @@ class Worker:
 
     Attributes:
         max_attempts: how often the delivery of one message is tried before it is dead-lettered.
+        executor: makes independent calls side by side; None makes them one after another.
         clock: seconds since the epoch.
     """
 
     serializer: Serializer
-    integration: Integration
+    planner: Planner
     partner: PartnerApi
-    events: EventStore
+    verdicts: Verdicts
+    breaker: Breaker
+    rate_limits: RateLimits
     dead_letters: DeadLetters
     suspensions: SuspensionRegister
     ledger: Ledger
@@ -52,105 +69,221 @@ class Worker:
     backoff: Backoff
     max_attempts: int
     telemetry: Telemetry
+    executor: Executor | None = None
     clock: Callable[[], float] = time.time
 
     def deliver(self, records: Sequence[Record], deadline: Deadline) -> list[str]:
         """Deliver a batch and return the ids of the messages that must be delivered again, in the batch's order.
 
-        What can never be delivered is dead-lettered with its reason and counts as done: a whole message, or one change
-        of a membership request. A message that fails holds back only its own group, and waits longer with each attempt.
+        What can never be delivered is dead-lettered with its reason and counts as done: a whole message, or some of its
+        items. A message that fails waits longer with each attempt. On a FIFO queue it holds back what is of the same
+        user and lane, and nothing else.
 
         Args:
             records: the batch, in the order in which SQS handed it over.
             deadline: when to stop; what is not delivered by then is delivered again at once.
         """
-        batch = Batch(
-            state=BatchState(records),
-            partner=self.partner,
-            suspensions=self.suspensions,
-            telemetry=self.telemetry,
-            deadline=deadline,
-            clock=self.clock,
-        )
-        dead_lettering = DeadLettering(
-            batch=batch, dead_letters=self.dead_letters, ledger=self.ledger, max_attempts=self.max_attempts
-        )
-        _Delivery(self, batch, dead_lettering).run()
-        return self._finish(batch, dead_lettering)
-
-    def _finish(self, batch: Batch, dead_lettering: DeadLettering) -> list[str]:
-        """Dead-letter what has failed too often, delay the other failed messages, and return their ids."""
-        state = batch.state
-        for record, failure in list(state.failures.items()):
-            if failure.tried:
-                batch.guard([record], partial(dead_lettering.count_attempt, record, failure))
-        unfinished = state.unfinished()
-        self.visibility.set(state.waits(self.backoff))
-        self.telemetry.count("Retried", len(unfinished))
-        for record in unfinished:
-            if record not in state.failures:
-                batch.log("retried later", record, reason=BEHIND_ANOTHER)
-        return [record.message_id for record in unfinished]
+        batch = Batch([Message(record) for record in records], self.telemetry, self.clock)
+        return _Delivery(self, batch, deadline).run()
 
 
 class _Delivery:
-    """Reads the messages of one batch and delivers what they hold."""
+    """One batch on its way."""
 
-    def __init__(self, worker: Worker, batch: Batch, dead_lettering: DeadLettering) -> None:
+    def __init__(self, worker: Worker, batch: Batch, deadline: Deadline) -> None:
         self._worker = worker
         self._batch = batch
-        self._dead_lettering = dead_lettering
-        audiences = worker.integration.audiences
-        self._memberships = (
-            Memberships(batch=batch, audiences=audiences, dead_lettering=dead_lettering, ledger=worker.ledger)
-            if audiences
-            else None
+        self._deadline = deadline
+        self._newest: dict[str, str] = {}
+        self._dead_lettering = DeadLettering(
+            batch=batch, dead_letters=worker.dead_letters, ledger=worker.ledger, deadline=deadline
+        )
+        self._settling = Settling(
+            batch=batch,
+            planner=worker.planner,
+            parse=worker.serializer.parse,
+            dead_lettering=self._dead_lettering,
+            ledger=worker.ledger,
+            suspensions=worker.suspensions,
+            backoff=worker.backoff,
+            max_attempts=worker.max_attempts,
         )
 
-    def run(self) -> None:
-        """Deliver event requests and erasures one by one, then all membership changes together."""
-        state = self._batch.state
-        self._batch.guard(state.records, self._dead_lettering.look_up_order_tracked)
-        for record in state.records:
-            if not state.is_held(record):
-                self._batch.guard([record], partial(self._deliver, record))
-        if self._memberships:
-            self._memberships.drop_superseded()
-            self._memberships.deliver()
+    def run(self) -> list[str]:
+        messages = self._batch.messages
+        self._batch.guard(messages, self._recall)
+        self._read_all()
+        self._batch.guard(self._redriven, self._look_up_newest)
+        self._plan_all()
+        self._send()
+        for message in messages:
+            if message.plan and message.retry_reason is None:
+                self._batch.guard([message], partial(self._settling.settle, message, message.plan))
+        return self._finish()
 
-    def _deliver(self, record: Record) -> None:
+    # --- what the messages hold --------------------------------------------------------------------------------------
+
+    def _recall(self) -> None:
+        """Read what is remembered of messages that come again, and which groups are order-tracked."""
+        records = [message.record for message in self._batch.messages]
+        again = [record.message_id for record in records if record.receive_count > 1]
+        groups = [record.group_id for record in records if record.group_id]
+        known, tracked = self._worker.ledger.recall(again, groups) if again or groups else ({}, set[str]())
+        self._dead_lettering.order_tracked.update(tracked)
+        for message in self._batch.messages:
+            told = Progress.from_text(message.record.settled)
+            message.progress = known.get(message.id, Progress()).also(told)
+        self._dead_lettering.track_those_nearly_moved()
+
+    def _read_all(self) -> None:
+        for message in self._batch.messages:
+            if message.retry_reason is None:
+                self._batch.guard([message], partial(self._read, message))
+
+    def _read(self, message: Message) -> None:
         try:
-            self._dispatch(record, self._worker.serializer.parse(record.body))
-        except (MalformedRequestError, SettingError) as error:
-            self._dead_lettering.put(record, str(error))
+            message.request = _queued(self._worker.serializer.parse(message.record.body))
+            if not self._worker.planner.offers(message.request):
+                raise UnsupportedMessageError(("type", "is not offered by this integration"))
+        except MalformedRequestError as error:
+            self._dead_lettering.put_whole(message, str(error))
+            message.request = None
 
-    def _dispatch(self, record: Record, request: AnyRequest) -> None:
-        requests = self._batch.state.requests
-        match request:
-            case AudienceMembershipChangeRequest():
-                requests[record] = request
-                offered(self._memberships).gather(record, request)
-            case EventProcessingRequest():
-                requests[record] = request
-                self._deliver_events(record, request)
-            case DsrProcessingRequest():
-                requests[record] = request
-                call = offered(self._worker.integration.erasures)(request)
-                self._settle(self._batch.send(call.part_of(request)), record)
-            case _:
-                raise MalformedRequestError(("type", "is never queued"))
+    # --- last write wins ---------------------------------------------------------------------------------------------
 
-    def _deliver_events(self, record: Record, request: EventProcessingRequest) -> None:
-        call = offered(self._worker.integration.events)(request)
-        if call is None:
+    @property
+    def _redriven(self) -> list[Message]:
+        return [message for message in self._batch.messages if message.record.redriven_at and message.record.group_id]
+
+    def _look_up_newest(self) -> None:
+        requests = [message.request for message in self._redriven if message.request]
+        self._newest = self._worker.ledger.newest(key for request in requests for key in keys_read(request))
+
+    def _fresh(self, message: Message, request: QueuedRequest) -> QueuedRequest:
+        """Return a message's request; of a redriven one, without what newer changes have written."""
+        if not self._newest and not self._redriven:
+            return request
+        position = QueuePosition.of(message.record)
+        if message.record.redriven_at and isinstance(request, AudienceMembershipChangeRequest):
+            source = without_stale_parts(request, position, self._newest)
+            if source is not None:
+                self._batch.log("superseded", message)
+                self._batch.telemetry.count("Superseded")
+                request = _queued(self._worker.serializer.parse(source))
+        for key, version in versions_written(request, position).items():
+            self._newest[key] = max(version, self._newest.get(key, ""))
+        return request
+
+    # --- delivery ----------------------------------------------------------------------------------------------------
+
+    def _plan_all(self) -> None:
+        failed_groups: set[str] = set()
+        for message in self._batch.messages:
+            group = message.record.group_id
+            if group in failed_groups:
+                message.fail(BEHIND_ANOTHER, counts=False, wait=0)
+            elif message.retry_reason is None and message.request:
+                self._batch.guard([message], partial(self._plan, message, message.request))
+            if message.retry_reason and group:
+                failed_groups.add(group)  # whose users it is about is not known
+
+    def _plan(self, message: Message, request: QueuedRequest) -> None:
+        record = message.record
+        message.request = self._fresh(message, request)
+        attempt = f"{record.message_id}#{record.receive_count}"
+        try:
+            message.plan = self._worker.planner.plan(
+                message.request, source=record.message_id, attempt=attempt, progress=message.progress
+            )
+        except SettingError as error:
+            self._dead_lettering.put_whole(message, str(error))
             return
-        outcome = self._batch.send(call.part_of(request))
-        if isinstance(outcome, Delivered):
-            store_failed_items(outcome, call, request, self._worker, self._batch.deadline)
-        self._settle(outcome, record)
+        self._drop_old_state(message)
 
-    def _settle(self, outcome: Outcome, record: Record) -> None:
-        if isinstance(outcome, Rejected):
-            self._dead_lettering.put(record, outcome.reason)
-        else:
-            self._batch.settle(outcome, [record])
+    def _drop_old_state(self, message: Message) -> None:
+        """Leave out a redriven state that a newer one has replaced."""
+        plan = message.plan
+        if not plan or not message.record.redriven_at or not message.record.group_id:
+            return
+        states = {state_key(pending): pending for pending in plan.pending if not pending.item.covers}
+        version = QueuePosition.of(message.record).version(plan.request.timestamp_ms)
+        newest = self._worker.ledger.newest(states) if states else {}
+        for key, pending in states.items():
+            if newest.get(key, "") > version:
+                pending.outcome = Delivered()
+                self._batch.telemetry.count("Superseded")
+
+    def _send(self) -> None:
+        worker = self._worker
+        calls = merged(pending for message in self._batch.messages if message.plan for pending in message.plan.waiting)
+        delivery = Delivery(
+            partner=worker.partner,
+            verdicts=worker.verdicts,
+            gates=Gates(
+                breaker=worker.breaker,
+                rate_limits=worker.rate_limits,
+                suspend=lambda envelope, reason: worker.suspensions.suspend(envelope.request.account, reason),
+            ),
+            telemetry=worker.telemetry,
+            deadline=self._deadline,
+            in_order=self._batch.in_order,
+            call_seconds=CALL_SECONDS,
+            min_call_seconds=MIN_CALL_SECONDS,
+        )
+        delivery.deliver(calls, worker.executor)
+
+    # --- the end -----------------------------------------------------------------------------------------------------
+
+    def _finish(self) -> list[str]:
+        """Store how far the messages have come, delay those that come again, and return their ids."""
+        for message in self._batch.messages:
+            if message.counts:
+                self._batch.guard([message], partial(self._count_attempt, message))
+        self._remember()
+        again = self._again
+        self._worker.visibility.set(self._waits(again))
+        self._worker.telemetry.count("Retried", len(again))
+        for message in again:
+            self._batch.log("retried later", message, reason=message.retry_reason or "")
+        return [message.id for message in again]
+
+    def _count_attempt(self, message: Message) -> None:
+        """Count an attempt that has failed before its items could be settled."""
+        if self._settling.give_up_unplanned(message):
+            message.retry_reason = None
+            return
+        known = message.progress
+        message.progress = Progress(
+            fingerprint=known.fingerprint, settled=known.settled, limits=known.limits, attempts=known.attempts + 1
+        )
+
+    @property
+    def _again(self) -> list[Message]:
+        return [message for message in self._batch.messages if message.retry_reason is not None]
+
+    def _remember(self) -> None:
+        """Store how far the messages have come that come again.
+
+        If that fails, all of their groups come again: what was delivered of a message would be sent once more, and must
+        not end up behind a later change of the same user that is not.
+        """
+        groups = {message.record.group_id for message in self._again} - {None}
+        of_groups = [message for message in self._batch.messages if message.record.group_id in groups]
+        progress = {message.id: message.progress for message in self._again}
+        self._batch.guard(of_groups, partial(self._worker.ledger.remember, progress))
+
+    def _waits(self, again: Sequence[Message]) -> dict[Record, int]:
+        """Return the whole seconds that each message waits. A group waits as long as its longest wait."""
+        longest: dict[str, int] = {}
+        for message in again:
+            wait = self._worker.backoff.seconds(message.record.receive_count) if message.wait is None else message.wait
+            seconds = min(ceil(wait), MAX_WAIT_SECONDS)
+            sequence = message.record.sequence
+            longest[sequence] = max(seconds, longest.get(sequence, 0))
+        return {message.record: longest[message.record.sequence] for message in again}
+
+
+def _queued(request: AnyRequest) -> QueuedRequest:
+    if isinstance(request, AudienceMembershipChangeRequest | EventProcessingRequest | DsrProcessingRequest):
+        return request
+    raise MalformedRequestError(("type", "is never queued"))

@@ -4,24 +4,29 @@ It differs from the reference partner on purpose (routes, header, settings, fail
 come to depend on either.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mparticle_firehose.cookie_sync import CookieSync
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError, SettingError
 from mparticle_firehose.integration import (
-    Audiences,
-    Auth,
-    Effect,
+    Answer,
+    Delivered,
+    Endpoint,
+    Exchange,
     Header,
     Integration,
+    Item,
+    Json,
     JsonObject,
     JsonValue,
-    MembershipChange,
-    MembershipTarget,
+    Outcome,
     PartnerCall,
-    UndeliverableChange,
+    Target,
+    Undeliverable,
     Verdict,
+    changes,
+    failure_of,
 )
 from mparticle_firehose.protocol import (
     Account,
@@ -49,11 +54,7 @@ from mparticle_firehose.protocol import (
 
 TOKEN = "token"
 SEGMENT_ID = "segmentId"
-ACTIONS = {
-    AudienceAction.ADD: ("add", Effect.JOIN),
-    AudienceAction.DELETE: ("remove", Effect.LEAVE),
-    AudienceAction.ATTRIBUTE_UPDATE: ("update", Effect.UPDATE),
-}
+ACTIONS = {AudienceAction.ADD: "add", AudienceAction.DELETE: "remove", AudienceAction.ATTRIBUTE_UPDATE: "update"}
 
 
 def registration() -> ModuleRegistrationResponse:
@@ -88,32 +89,51 @@ def registration() -> ModuleRegistrationResponse:
     )
 
 
-def auth(account: Account) -> Auth:
+def target(account: Account, /, **parameters: str) -> Target:
     token = account.string_setting(TOKEN, required=True).strip()
     if not (token.isascii() and token.isprintable()):
         raise SettingError(TOKEN, "must be printable ASCII characters")
-    return Header("X-Sample-Token", token)
+    return Target(auth=Header("X-Sample-Token", token), parameters=parameters)
 
 
-def events_call(request: EventProcessingRequest) -> PartnerCall | None:
+# --- events ----------------------------------------------------------------------------------------------------------
+
+
+def event_items(request: EventProcessingRequest) -> Iterator[Item]:
     notifications = [(("system_notifications", n), each) for n, each in enumerate(request.system_notifications)]
     events = [(("events", number), each) for number, each in enumerate(request.events)]
     known = [(origin, each) for origin, each in [*notifications, *events] if _is_known(each.type)]
     attributes: JsonObject = {**request.user_attributes, **request.user_attribute_lists}
-    if not known and not attributes:
-        return None
+    whose = target(request.account)
+    head: JsonObject = {
+        "account": request.account.account_id,
+        "request": str(request.id) if request.id else None,
+        "user": {"mpid": request.mpid, "identities": identities(request.user_identities), "attributes": attributes},
+    }
+    for origin, each in known:
+        event: JsonObject = {"kind": each.type, "at": getattr(each, "timestamp_ms", None)}
+        yield Item(endpoint=TRACK, target=whose, body={"head": head, "event": event}, covers=(origin,))
+    if not known and attributes:
+        yield Item(endpoint=TRACK, target=whose, body={"head": head})
+
+
+def track(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    head: Any = bodies[0]["head"]
     return PartnerCall(
-        method="POST",
-        path="/track",
-        auth=auth(request.account),
-        body={
-            "account": request.account.account_id,
-            "request": str(request.id) if request.id else None,
-            "user": {"mpid": request.mpid, "identities": identities(request.user_identities), "attributes": attributes},
-            "events": [{"kind": each.type, "at": getattr(each, "timestamp_ms", None)} for _, each in known],
-        },
-        items=tuple(origin for origin, _ in known),
+        path="/track", body=Json({**head, "events": [body["event"] for body in bodies if "event" in body]})
     )
+
+
+def failures(_bodies: Sequence[JsonObject], answer: Answer) -> Outcome | None:
+    """Read ``{"not_taken": [[index, status], ...]}``."""
+    if not answer.succeeded:
+        return None
+    pairs = [(pair.whole(0), pair.whole(1)) for pair in answer.each("not_taken")]
+    placed = {index: failure_of(status) for index, status in pairs if index is not None and status is not None}
+    return Delivered(placed, unplaced=len(pairs) - len(placed))
+
+
+TRACK = Endpoint(name="track", call=track, judge=failures, max_items=1_000)
 
 
 def _is_known(kind: str | None) -> bool:
@@ -124,94 +144,82 @@ def identities(*groups: Iterable[Any]) -> dict[str, JsonValue]:
     return {str(identity.type): identity.value for group in groups for identity in group}
 
 
-def subscription_call(request: AudienceSubscriptionRequest) -> PartnerCall | None:
+# --- audiences -------------------------------------------------------------------------------------------------------
+
+
+def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, str]]:
     segment = request.audience_subscription_settings.get(SEGMENT_ID)
-    customer = auth(request.account)
+    customer = target(request.account).auth
     match request.action:
         case AudienceSubscriptionAction.ADD:
             body: JsonObject = {"account": request.account.account_id, "audience": request.audience_id}
-            return PartnerCall(method="POST", path="/segments", auth=customer, body=body)
+            answer = yield PartnerCall(path="/segments", auth=customer, body=Json(body))
+            if not answer.text("segment"):
+                raise DeliveryError("the partner's answer lacks the segment's id")
+            return {SEGMENT_ID: answer.text("segment")}
         case AudienceSubscriptionAction.UPDATE:
             body = {"name": request.audience_name}
-            return PartnerCall(method="PUT", path=f"/segments/{segment}", auth=customer, body=body)
-        case AudienceSubscriptionAction.REMOVE if segment:
-            path = f"/segments/{segment}"
-            return PartnerCall(method="DELETE", path=path, auth=customer, done_statuses=frozenset({404}))
+            yield PartnerCall(method="PUT", path=f"/segments/{segment}", auth=customer, body=Json(body))
+            return {SEGMENT_ID: segment or ""}
         case AudienceSubscriptionAction.REMOVE:
-            return None
+            if segment:
+                path = f"/segments/{segment}"
+                yield PartnerCall(method="DELETE", path=path, auth=customer, accept=frozenset({404}))
+            return {}
         case _:
             raise MalformedRequestError(("action", "must be add, update or remove"))
 
 
-def subscription_settings(request: AudienceSubscriptionRequest, answer: Mapping[str, object]) -> dict[str, str]:
-    if request.action == AudienceSubscriptionAction.REMOVE:
-        return {}
-    segment = answer.get("segment") or request.audience_subscription_settings.get(SEGMENT_ID)
-    if not isinstance(segment, str):
-        raise DeliveryError("the partner's answer lacks the segment's id")
-    return {SEGMENT_ID: segment}
-
-
-def membership_changes(request: AudienceMembershipChangeRequest) -> list[MembershipChange | UndeliverableChange]:
-    return list(_changes(request, auth(request.account)))
-
-
-def _changes(
-    request: AudienceMembershipChangeRequest, customer: Auth
-) -> Iterator[MembershipChange | UndeliverableChange]:
-    for number, profile in enumerate(request.user_profiles):
+def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
+    for change in changes(request):
+        profile, audience = change.profile, change.audience
+        segment = audience.audience_subscription_settings.get(SEGMENT_ID)
+        if not segment:
+            yield Undeliverable((change.origin,), f"audience setting {SEGMENT_ID!r} is missing")
+            continue
+        if not isinstance(audience.action, AudienceAction):
+            yield Undeliverable((change.origin,), "the audience's action is unknown")
+            continue
         member: JsonObject = {
             "mpid": profile.mpid,
             "identities": identities(profile.user_identities, profile.device_identities, profile.partner_identities),
         }
-        for place, audience in enumerate(profile.audiences):
-            if audience.action is None:
-                continue
-            segment = audience.audience_subscription_settings.get(SEGMENT_ID)
-            if not segment:
-                yield UndeliverableChange(number, place, f"audience setting {SEGMENT_ID!r} is missing")
-                continue
-            if not isinstance(audience.action, AudienceAction):
-                yield UndeliverableChange(number, place, "the audience's action is unknown")
-                continue
-            action, effect = ACTIONS[audience.action]
-            attributes = {
-                str(each.key): None if each.action == UserAttributeAction.DELETE else each.value
-                for each in audience.attribute_changes
-            }
-            yield MembershipChange(
-                number,
-                place,
-                MembershipTarget(request.account.account_id, f"/segments/{segment}/changes", customer),
-                effect,
-                {"action": action, "user": member, "attributes": attributes, "at": request.timestamp_ms},
-                frozenset(attributes),
-            )
+        attributes = {
+            str(each.key): None if each.action == UserAttributeAction.DELETE else each.value
+            for each in audience.attribute_changes
+        }
+        action = ACTIONS[audience.action]
+        yield Item(
+            endpoint=MEMBERS,
+            target=target(request.account, account=str(request.account.account_id), segment=segment),
+            body={"action": action, "user": member, "attributes": attributes, "at": request.timestamp_ms},
+            covers=(change.origin,),
+            key=str(member),
+        )
 
 
-def members_call(target: MembershipTarget, items: Sequence[JsonObject]) -> PartnerCall:
-    body: JsonObject = {"account": target.account_id, "changes": list(items)}
-    return PartnerCall(method="POST", path=target.path, auth=target.auth, body=body)
+def members(whose: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    body: JsonObject = {"account": int(whose["account"]), "changes": list(bodies)}
+    return PartnerCall(path=f"/segments/{whose['segment']}/changes", body=Json(body))
 
 
-def without_attributes(item: JsonObject, names: Collection[str]) -> JsonObject:
-    attributes = item["attributes"]
-    assert isinstance(attributes, Mapping)
-    return {**item, "attributes": {name: value for name, value in attributes.items() if name not in names}}
+MEMBERS = Endpoint(name="members", call=members, judge=failures, max_items=500, across_requests=True)
 
 
-def erasure_call(request: DsrProcessingRequest) -> PartnerCall:
+# --- erasures --------------------------------------------------------------------------------------------------------
+
+
+def erasure_items(request: DsrProcessingRequest) -> Iterator[Item]:
     known: JsonObject = {str(kind): identity.value for kind, identity in request.subject_identities.items()}
     body: JsonObject = {"request": request.subject_request_id, "identities": known}
-    return PartnerCall(method="POST", path="/forget", auth=auth(request.account), body=body)
+    yield Item(endpoint=FORGET, target=target(request.account), body=body)
 
 
-def failures(answer: Mapping[str, object]) -> dict[int, int]:
-    """Read ``{"not_taken": [[index, status], ...]}``."""
-    listed = answer.get("not_taken", [])
-    if not isinstance(listed, list) or not all(isinstance(each, list) for each in listed):
-        raise ValueError("not_taken must be a list of pairs")
-    return {int(index): int(status) for index, status in listed}
+def forget(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    return PartnerCall(path="/forget", body=Json(bodies[0]))
+
+
+FORGET = Endpoint(name="forget", call=forget)
 
 
 def cookie_sync() -> CookieSync:
@@ -220,17 +228,10 @@ def cookie_sync() -> CookieSync:
 
 INTEGRATION = Integration(
     registration=registration,
-    events=events_call,
-    audiences=Audiences(
-        subscription_call=subscription_call,
-        subscription_settings=subscription_settings,
-        membership_changes=membership_changes,
-        members_call=members_call,
-        without_attributes=without_attributes,
-        max_changes_per_call=500,
-    ),
-    erasures=erasure_call,
-    failures=failures,
+    events=event_items,
+    memberships=membership_items,
+    erasures=erasure_items,
+    subscription=subscription,
     retry_policy={432: Verdict.SUSPEND},
     cookie_sync=cookie_sync,
 )

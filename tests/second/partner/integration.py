@@ -1,6 +1,18 @@
 """An integration without audiences: events and erasures, with other routes, settings, identities and authorization."""
 
-from mparticle_firehose.integration import Basic, Integration, PartnerCall, Verdict
+from collections.abc import Iterator, Sequence
+
+from mparticle_firehose.integration import (
+    Basic,
+    Endpoint,
+    Integration,
+    Item,
+    Json,
+    JsonObject,
+    PartnerCall,
+    Target,
+    Verdict,
+)
 from mparticle_firehose.protocol import (
     Account,
     DsrProcessingRegistration,
@@ -43,32 +55,40 @@ def registration() -> ModuleRegistrationResponse:
     )
 
 
-def auth(account: Account) -> Basic:
+def target(account: Account) -> Target:
     username = account.string_setting("workspace", required=True)
-    return Basic(username, account.string_setting("secret", required=True))
+    return Target(auth=Basic(username, account.string_setting("secret", required=True)))
 
 
-def events_call(request: EventProcessingRequest) -> PartnerCall | None:
-    views = [(number, event) for number, event in enumerate(request.events) if event.type == EventType.SCREEN_VIEW]
-    if not views:
-        return None
+def event_items(request: EventProcessingRequest) -> Iterator[Item]:
     customers = [each.value for each in request.user_identities if each.type == UserIdentityType.CUSTOMER]
-    return PartnerCall(
-        method="PUT",
-        path="/2/views",
-        auth=auth(request.account),
-        body={"who": customers, "views": [{"at": event.timestamp_ms} for _, event in views]},
-        items=tuple(("events", number) for number, _ in views),
-    )
+    for number, event in enumerate(request.events):
+        if event.type == EventType.SCREEN_VIEW:
+            body: JsonObject = {"who": customers, "at": event.timestamp_ms}
+            yield Item(endpoint=VIEWS, target=target(request.account), body=body, covers=(("events", number),))
 
 
-def erasure_call(request: DsrProcessingRequest) -> PartnerCall:
+def views(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    seen = [{"at": body["at"]} for body in bodies]
+    return PartnerCall(method="PUT", path="/2/views", body=Json({"who": bodies[0]["who"], "views": seen}))
+
+
+VIEWS = Endpoint(name="views", call=views, max_items=100)
+
+
+def erasure_items(request: DsrProcessingRequest) -> Iterator[Item]:
     customers = [
         identity.value for kind, identity in request.subject_identities.items() if kind == "controller_customer_id"
     ]
-    return PartnerCall(method="DELETE", path="/2/people", auth=auth(request.account), body={"who": customers})
+    yield Item(endpoint=PEOPLE, target=target(request.account), body={"who": customers})
 
+
+def people(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    return PartnerCall(method="DELETE", path="/2/people", body=Json(bodies[0]))
+
+
+PEOPLE = Endpoint(name="people", call=people)
 
 INTEGRATION = Integration(
-    registration=registration, events=events_call, erasures=erasure_call, retry_policy={404: Verdict.RETRY}
+    registration=registration, events=event_items, erasures=erasure_items, retry_policy={404: Verdict.RETRY}
 )

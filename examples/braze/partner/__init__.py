@@ -1,0 +1,1 @@
+"""The integration of Braze: events, user attributes, audiences and erasures."""

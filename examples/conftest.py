@@ -1,0 +1,3 @@
+"""The tests of the examples run under the same search for secrets and personal values in their output as all others."""
+
+pytest_plugins = ["tests.canaries"]

@@ -1,0 +1,1 @@
+"""Customer.io: an example of an integration of a real API."""

@@ -1,0 +1,1 @@
+"""The integration of HubSpot: contacts, custom events, lists and erasures."""

@@ -1,0 +1,1 @@
+"""Iterable: an example of an integration of a real API."""

@@ -1,0 +1,154 @@
+"""What most mappings need: readers of mParticle's data that know its quirks."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+from mparticle_firehose.errors import SettingError
+from mparticle_firehose.integration.calls import JsonValue
+from mparticle_firehose.integration.items import Origin
+from mparticle_firehose.protocol import (
+    Account,
+    Audience,
+    AudienceMembershipChangeRequest,
+    DeviceIdentity,
+    DeviceIdentityType,
+    DsrProcessingRequest,
+    EventProcessingRequest,
+    IdentityEncoding,
+    PartnerIdentity,
+    UserAttributeAction,
+    UserAttributeAudienceEvent,
+    UserIdentity,
+    UserIdentityType,
+    UserProfile,
+)
+
+_MAX_WHOLE_DIGITS = 18
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
+_FIRST = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One user's change in one audience.
+
+    Attributes:
+        origin: its place in the request, for `Item.covers`.
+        profile: the user.
+        audience: the audience, and what happens in it.
+    """
+
+    origin: Origin
+    profile: UserProfile
+    audience: Audience
+
+
+def changes(request: AudienceMembershipChangeRequest) -> Iterator[Change]:
+    """Yield the changes of a request in its order, without those that ask for nothing."""
+    for user, profile in enumerate(request.user_profiles):
+        for place, audience in enumerate(profile.audiences):
+            if audience.action is not None:
+                yield Change(("user_profiles", user, place), profile, audience)
+
+
+def identity(
+    identities: Iterable[UserIdentity | DeviceIdentity | PartnerIdentity],
+    kind: UserIdentityType | DeviceIdentityType | str,
+) -> str | None:
+    """Return the value of the first identity of a type that is not a hash; None if there is none."""
+    raw = (each.value for each in identities if each.type == kind and each.encoding == IdentityEncoding.RAW)
+    return next(raw, None)
+
+
+def subject_identities(request: DsrProcessingRequest) -> dict[str, str]:
+    """Return whom to forget, by type: OpenDSR's identities, and those that mParticle adds in its extension."""
+    extension = request.extensions.mparticle if request.extensions else None
+    everything = {**(extension.subject_identities if extension else {}), **request.subject_identities}
+    return {str(kind): each.value for kind, each in everything.items()}
+
+
+def user_attributes(request: EventProcessingRequest) -> dict[str, JsonValue]:
+    """Return a user's attributes and lists by name; a tag, which has no value, is true."""
+    attributes = {name: True if value is None else value for name, value in request.user_attributes.items()}
+    return {**attributes, **{name: list(values) for name, values in request.user_attribute_lists.items()}}
+
+
+def attribute_changes(audience: Audience) -> dict[str, JsonValue]:
+    """Return the attributes that changed with a membership, by name: None for one that is gone, true for a tag."""
+    return {str(change.key): _attribute(change) for change in audience.attribute_changes}
+
+
+def header_setting(account: Account, setting_id: str) -> str:
+    """Return a customer's key for a header, without the spaces around it that pasting leaves.
+
+    Raises:
+        SettingError: it is missing, or has characters that no header can carry.
+    """
+    value = account.string_setting(setting_id, required=True).strip()
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise SettingError(setting_id, "must be printable ASCII characters without blanks")
+    return value
+
+
+def choice_setting[T](account: Account, setting_id: str, choices: Mapping[str, T]) -> T:
+    """Return what a customer's choice stands for, such as a site's name.
+
+    Raises:
+        SettingError: it is missing, or none of the choices.
+    """
+    value = account.string_setting(setting_id, required=True).strip()
+    if value not in choices:
+        raise SettingError(setting_id, f"must be one of {', '.join(choices)}")
+    return choices[value]
+
+
+def known(**fields: JsonValue) -> dict[str, JsonValue]:
+    """Return the fields that have a value: what mParticle does not say is left out."""
+    return {name: value for name, value in fields.items() if value is not None and value != {}}
+
+
+def number(amount: Decimal | None) -> int | float | None:
+    """Return a JSON number: exact for whole amounts and for fifteen digits, which is more than a price has.
+
+    None if there is no amount, or one that JSON cannot carry: infinite, or beyond the range of a double.
+    """
+    if amount is None or not amount.is_finite():
+        return None
+    is_whole = amount.adjusted() < _MAX_WHOLE_DIGITS and amount == amount.to_integral_value()
+    value = int(amount) if is_whole else float(amount)
+    return value if isfinite(value) else None
+
+
+def iso_time(milliseconds: int) -> str:
+    """Return an epoch in milliseconds as ISO 8601 in UTC; outside the years 1 to 9999, the nearest moment in them."""
+    try:
+        moment = _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        moment = _LAST if milliseconds > 0 else _FIRST
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def plain(value: Any) -> Any:
+    """Return a value that JSON can carry: a Decimal as a number, a mapping or list with everything in it."""
+    match value:
+        case Decimal():
+            return number(value)
+        case Mapping():
+            return {str(name): plain(each) for name, each in value.items()}
+        case list() | tuple():
+            return [plain(each) for each in value]
+        case _:
+            return value
+
+
+def _attribute(change: UserAttributeAudienceEvent) -> JsonValue:
+    if change.action == UserAttributeAction.DELETE:
+        return None
+    if change.list_value is not None:
+        return list(change.list_value)
+    return True if change.value is None else change.value

@@ -1,0 +1,81 @@
+"""What is remembered of a message while it lives: which of its items are settled, and how large its calls may be."""
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Self
+
+_BITS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the delivery of a message has come.
+
+    An item is known by its position in the message's plan. That is valid as long as the plan has the same fingerprint:
+    after a changed mapping everything unfinished is asked again.
+
+    Attributes:
+        fingerprint: of the plan that the positions belong to.
+        settled: positions that are delivered, or dead-lettered.
+        limits: positions whose call was refused without saying for which item, to the number of items that their next
+            call may have.
+        attempts: how often the delivery of the message was tried.
+    """
+
+    fingerprint: str = ""
+    settled: frozenset[int] = frozenset()
+    limits: Mapping[int, int] = field(default_factory=dict)
+    attempts: int = 0
+
+    def settled_text(self) -> str:
+        """Return fingerprint and settled positions as text for a message attribute or a table."""
+        bits = sum(1 << position for position in self.settled)
+        size = bits.bit_length() // _BITS + 1
+        return f"{self.fingerprint}:{base64.urlsafe_b64encode(bits.to_bytes(size, 'little')).decode()}"
+
+    def limits_text(self) -> str:
+        """Return the limits as text: ``first-last=limit`` for each run of positions."""
+        return ",".join(f"{first}-{last}={limit}" for first, last, limit in _runs(sorted(self.limits.items())))
+
+    @classmethod
+    def from_text(cls, settled: str, limits: str = "", attempts: int = 0) -> Self:
+        """Read what the two methods have written. What cannot be read is nothing: the items are asked again."""
+        fingerprint, _, encoded = settled.partition(":")
+        try:
+            bits = int.from_bytes(base64.urlsafe_b64decode(encoded), "little")
+            sizes = {place: limit for run in filter(None, limits.split(",")) for place, limit in _positions(run)}
+        except ValueError:
+            return cls(attempts=attempts)
+        positions = frozenset(place for place in range(bits.bit_length()) if bits >> place & 1)
+        return cls(fingerprint=fingerprint, settled=positions, limits=sizes, attempts=attempts)
+
+    def of_plan(self, fingerprint: str) -> "Progress":
+        """Return this progress if it belongs to the plan, else the attempts alone."""
+        return self if self.fingerprint == fingerprint else Progress(fingerprint=fingerprint, attempts=self.attempts)
+
+    def also(self, other: "Progress") -> "Progress":
+        """Return this progress with what another one has settled, if both belong to one plan; else this one.
+
+        The one without a plan of its own gives way.
+        """
+        if not self.fingerprint:
+            return Progress(fingerprint=other.fingerprint, settled=other.settled, attempts=self.attempts)
+        if other.fingerprint != self.fingerprint:
+            return self
+        settled = self.settled | other.settled
+        return Progress(fingerprint=self.fingerprint, settled=settled, limits=self.limits, attempts=self.attempts)
+
+
+def _runs(limits: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int, int]]:
+    numbered = enumerate(limits)
+    for (_, limit), run in groupby(numbered, key=lambda entry: (entry[1][0] - entry[0], entry[1][1])):
+        places = [place for _, (place, _) in run]
+        yield places[0], places[-1], limit
+
+
+def _positions(run: str) -> Iterable[tuple[int, int]]:
+    places, _, limit = run.partition("=")
+    first, _, last = places.partition("-")
+    return [(place, int(limit)) for place in range(int(first), int(last) + 1)]

@@ -1,0 +1,211 @@
+"""Readers of mParticle's data that every mapping needs."""
+
+import json
+from datetime import datetime, timedelta
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mparticle_firehose.errors import SettingError
+from mparticle_firehose.integration import (
+    changes,
+    choice_setting,
+    header_setting,
+    identity,
+    iso_time,
+    known,
+    number,
+    plain,
+    subject_identities,
+)
+from mparticle_firehose.integration.calls import encoded_json
+from mparticle_firehose.protocol import (
+    Account,
+    AudienceMembershipChangeRequest,
+    DsrProcessingRequest,
+    IdentityEncoding,
+    UserIdentity,
+    UserIdentityType,
+)
+
+IDENTITIES = st.lists(
+    st.builds(
+        lambda kind, encoding, value: UserIdentity.model_validate(
+            {"type": kind, "encoding": encoding, "value": f"{encoding} {value}"}
+        ),
+        st.sampled_from(["email", "customer"]),
+        st.sampled_from([*map(str, IdentityEncoding), "unheard_of"]),
+        st.integers(0, 9),
+    ),
+    max_size=6,
+)
+
+
+@given(IDENTITIES)
+def test_an_identity_is_the_first_of_its_type_and_never_a_hash(identities: list[UserIdentity]) -> None:
+    raw = [each.value for each in identities if each.type == "email" and each.value.startswith("raw ")]
+
+    assert identity(identities, UserIdentityType.EMAIL) == next(iter(raw), None)
+
+
+def test_a_hash_alone_is_no_identity() -> None:
+    hashed = UserIdentity.model_validate({"type": "email", "encoding": "sha256", "value": "ab"})
+
+    assert identity([hashed], UserIdentityType.EMAIL) is None
+
+
+@given(st.decimals())
+@example(Decimal("sNaN"))
+def test_a_number_is_one_that_json_has_or_none(amount: Decimal) -> None:
+    found = number(amount)
+
+    assert (found is None) is not (amount.is_finite() and isfinite(float(amount)))
+    encoded_json(found)
+
+
+@given(st.decimals(-(10**9), 10**9, places=2, allow_nan=False))
+def test_a_price_is_exact(amount: Decimal) -> None:
+    assert Decimal(str(number(amount))) == amount
+
+
+@given(st.integers(-(10**17), 10**17))
+def test_a_whole_amount_is_a_whole_number(amount: int) -> None:
+    found = number(Decimal(amount))
+
+    assert (found, type(found)) == (amount, int)
+
+
+@pytest.mark.parametrize("amount", ["1E+999999", "-1E+999999", "1E-999999", "1E+308"])
+def test_an_amount_beyond_all_numbers_costs_neither_time_nor_an_error(amount: str) -> None:
+    encoded_json(number(Decimal(amount)))
+
+
+@given(st.integers())
+def test_no_time_raises(milliseconds: int) -> None:
+    assert iso_time(milliseconds).endswith("Z")
+
+
+@given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))  # noqa: DTZ001  UTC, as they are
+def test_a_time_is_the_moment_in_utc(moment: datetime) -> None:
+    moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+    milliseconds = (moment - datetime(1970, 1, 1)) // timedelta(milliseconds=1)  # noqa: DTZ001  as above
+
+    assert iso_time(milliseconds) == f"{moment.isoformat(timespec='milliseconds')}Z"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (1_466_456_299_032, "2016-06-20T20:58:19.032Z"),
+        (10**30, "9999-12-31T23:59:59.999Z"),
+        (-(10**30), "0001-01-01T00:00:00.000Z"),
+    ],
+)
+def test_a_time_outside_the_calendar_is_the_nearest_in_it(milliseconds: int, text: str) -> None:
+    assert iso_time(milliseconds) == text
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3) | st.decimals(),
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(VALUES)
+def test_a_plain_value_has_json_however_deep_its_amounts_are(value: object) -> None:
+    encoded_json(plain(value))
+
+
+@given(st.none() | st.booleans() | st.integers() | st.text())
+def test_a_plain_value_stays_what_it_is(value: object) -> None:
+    assert plain(value) is value
+
+
+def test_plain_amounts_are_numbers_in_their_places() -> None:
+    value: dict[str, Any] = {"price": Decimal("1.50"), "items": (Decimal(2), "x")}
+
+    assert json.loads(encoded_json(plain(value))) == {"price": 1.5, "items": [2, "x"]}
+
+
+def test_what_mparticle_does_not_say_is_left_out() -> None:
+    assert known(a=0, b=None, c="", d={}, e=[], f=False) == {"a": 0, "c": "", "e": [], "f": False}
+
+
+def test_changes_are_in_the_requests_order_without_those_that_ask_for_nothing() -> None:
+    profiles = [
+        {"audiences": [{"audience_id": 1, "action": "add"}, {"audience_id": 2}]},
+        {"audiences": [{"audience_id": 3, "action": "delete"}, None, {"audience_id": 4, "action": "add"}]},
+    ]
+    request = AudienceMembershipChangeRequest.model_validate({"user_profiles": profiles})
+
+    assert [(change.origin, change.audience.audience_id) for change in changes(request)] == [
+        (("user_profiles", 0, 0), 1),
+        (("user_profiles", 1, 0), 3),
+        (("user_profiles", 1, 1), 4),
+    ]
+    assert [change.profile for change in changes(request)] == [request.user_profiles[at] for at in (0, 1, 1)]
+
+
+def test_a_change_shows_nothing_of_the_user() -> None:
+    profile = {
+        "user_identities": [{"type": "email", "encoding": "raw", "value": "canary-email"}],
+        "audiences": [{"audience_id": 1, "audience_name": "canary-name", "action": "add"}],
+    }
+    request = AudienceMembershipChangeRequest.model_validate({"user_profiles": [profile]})
+
+    assert "canary" not in repr([*changes(request)])
+
+
+def test_subjects_are_whom_opendsr_names_and_mparticle_adds() -> None:
+    request = DsrProcessingRequest.model_validate(
+        {
+            "subject_identities": {"email": {"value": "canary-email", "encoding": "raw"}},
+            "extensions": {
+                "opendsr.mparticle.com": {
+                    "subject_identities": {
+                        "mpid": {"value": "canary-mpid", "encoding": "raw"},
+                        "email": {"value": "canary-other", "encoding": "raw"},
+                    }
+                }
+            },
+        }
+    )
+
+    assert subject_identities(request) == {"email": "canary-email", "mpid": "canary-mpid"}
+
+
+@given(st.text())
+def test_a_header_setting_can_be_sent_or_is_a_settings_error(value: str) -> None:
+    try:
+        found = header_setting(Account(account_settings={"key": value}), "key")
+    except SettingError as error:
+        assert error.setting == "key"  # noqa: PT017  the other branch is fine, too
+    else:
+        assert found == value.strip()
+        assert all("!" <= character <= "~" for character in found)
+
+
+@pytest.mark.parametrize("value", [None, "", " ", "canary-ä", "canary a", "canary\n-b"])
+def test_a_key_that_no_header_can_carry_is_a_settings_error_without_the_key(value: str | None) -> None:
+    with pytest.raises(SettingError, match=r"^account setting 'key' ") as caught:
+        header_setting(Account(account_settings={"key": value}), "key")
+
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [None, "", "us", "canary-site"])
+def test_a_choice_that_is_none_is_a_settings_error(value: str | None) -> None:
+    with pytest.raises(SettingError, match=r"^account setting 'region' ") as caught:
+        choice_setting(Account(account_settings={"region": value}), "region", {"US": "us"})
+
+    assert "canary" not in str(caught.value)
+
+
+def test_a_choice_stands_for_its_value() -> None:
+    assert choice_setting(Account(account_settings={"region": " US "}), "region", {"US": 1}) == 1

@@ -1,0 +1,161 @@
+"""A dead letter says why, whose and since when, in no more attributes than SQS takes, and holds what is left."""
+
+import json
+from typing import Any
+
+import pytest
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, letter_id
+from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueSender
+from mparticle_firehose.services import Remainder
+from tests.conftest import Queues, load_event, parsed
+
+NOW = 1_760_000_000.5
+MAX_ATTRIBUTES = 10
+"""SQS delivers no more with a message."""
+
+EVENTS = parsed(EventProcessingRequest, load_event("event_processing_request"))
+MEMBERSHIPS = parsed(AudienceMembershipChangeRequest, load_event("audience_membership_change_request"))
+REDRIVEN = {"first_at": "1", "redriven_at": "2", "queue_position": "1.2.3", "settled": "f1:AQ=="}
+
+
+@pytest.fixture
+def dead_letters(queues: Queues) -> DeadLetters:
+    return DeadLetters(
+        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+    )
+
+
+def attributes(message: Any) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+
+
+def record(**fields: Any) -> Record:
+    return Record(message_id="m1", body="{}", sent_at_ms=7, **fields)
+
+
+class TestOfTheHandler:
+    def test_a_refused_request_is_stored_with_the_reason(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        dead_letters.put_events(EVENTS, "http_422", deadline)
+
+        (letter,) = queues.messages(queues.event_dlq)
+        assert json.loads(letter["Body"]) == EVENTS.source
+        assert attributes(letter) == {
+            "message_type": "event_processing_request",
+            "account_id": "4242",
+            "request_id": str(EVENTS.id),
+            "reason": "http_422",
+            "status": "422",
+            "attempts": "1",
+            "first_at": "1760000000500",
+            "last_at": "1760000000500",
+        }
+
+    def test_a_part_of_it_says_which_of_its_items_need_nothing(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        rest = Remainder({"type": "event_processing_request", "events": [{"type": "session_end"}]}, "f1:AQ==")
+
+        dead_letters.put_events(EVENTS, "http_422", deadline, rest)
+
+        (letter,) = queues.messages(queues.event_dlq)
+        assert json.loads(letter["Body"]) == rest.source
+        assert attributes(letter)["settled"] == "f1:AQ=="
+
+
+class TestOfTheWorker:
+    @pytest.mark.parametrize(
+        ("cause", "settled"),
+        [
+            (Cause(reason="http_422", attempts=3), None),
+            (Cause(reason="http_422", attempts=3, settled="f:AQ=="), "f:AQ=="),
+        ],
+        ids=["whole", "part"],
+    )
+    def test_it_says_which_of_its_items_need_nothing(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline, cause: Cause, settled: str | None
+    ) -> None:
+        dead_letters.put(record(settled="of the message, not of the letter"), "{}", cause, deadline)
+
+        (letter,) = queues.messages(queues.event_dlq)
+        assert attributes(letter).get("settled") == settled
+
+    def test_a_letter_of_the_fifo_queue_has_its_group_as_an_attribute_and_one_of_its_own(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        cause = Cause(reason="http_422", attempts=3, queue_position="1.2.3")
+        dead_letters.put(record(group_id="4242.7"), '{"a": 1}', cause, deadline)
+
+        (letter,) = queues.messages(queues.membership_dlq)
+        assert {name: attributes(letter)[name] for name in ("group_id", "place")} == {
+            "group_id": "4242.7",
+            "place": "1.2.3",
+        }
+        assert letter["Attributes"]["MessageGroupId"] == letter_id(record(), '{"a": 1}')
+
+    def test_parts_that_differ_in_what_is_settled_alone_are_two_letters(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        for settled in ("f1:AQ==", "f1:Ag==", "f1:AQ=="):
+            cause = Cause(reason="http_422", attempts=3, settled=settled)
+            dead_letters.put(record(group_id="4242.7"), "{}", cause, deadline)
+
+        assert len(queues.messages(queues.membership_dlq)) == 2
+
+    @pytest.mark.parametrize(
+        ("request_", "group_id", "count"),
+        [(EVENTS, None, MAX_ATTRIBUTES), (EVENTS, "4242.7", MAX_ATTRIBUTES), (MEMBERSHIPS, "4242.7", MAX_ATTRIBUTES)],
+        ids=["events", "events-in-order", "memberships"],
+    )
+    def test_a_letter_with_everything_to_say_has_no_more_attributes_than_sqs_takes(
+        self,
+        dead_letters: DeadLetters,
+        queues: Queues,
+        deadline: Deadline,
+        request_: EventProcessingRequest | AudienceMembershipChangeRequest,
+        group_id: str | None,
+        count: int,
+    ) -> None:
+        cause = Cause(reason="http_422", attempts=3, request=request_, queue_position="1.2.3", settled="f1:AQ==")
+
+        dead_letters.put(record(group_id=group_id, **REDRIVEN), "{}", cause, deadline)
+
+        (letter,) = [*queues.messages(queues.event_dlq), *queues.messages(queues.membership_dlq)]
+        assert len(attributes(letter)) == count
+        assert {"reason", "attempts", "first_at", "last_at", "settled", "redriven_at"} < set(attributes(letter))
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("http_503", "http_503"),
+        ("the field 'größe' is missing", "the field 'gr\\xf6\\xdfe' is missing"),
+        ("two\nlines", "two\\nlines"),
+        ("x" * 300, "x" * 256),
+        ("", "unnamed"),
+    ],
+    ids=["plain", "not-ascii", "lines", "long", "none"],
+)
+def test_a_reason_is_said_in_characters_that_sqs_takes(
+    dead_letters: DeadLetters, queues: Queues, deadline: Deadline, reason: str, said: str
+) -> None:
+    dead_letters.put_events(EVENTS, reason, deadline)
+
+    (letter,) = queues.messages(queues.event_dlq)
+    assert attributes(letter)["reason"] == said
+
+
+def test_the_largest_message_that_was_queued_still_fits_with_its_reason(
+    dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+) -> None:
+    body = "x" * (MAX_MESSAGE_BYTES - 4_096)
+    cause = Cause(reason="x" * 300, attempts=3, request=EVENTS, queue_position="1.2.3", settled="f" * 2_000)
+
+    dead_letters.put(record(group_id="4242.7" * 20, **REDRIVEN), body, cause, deadline)
+
+    assert [len(letter["Body"]) for letter in queues.messages(queues.membership_dlq)] == [len(body)]

@@ -1,0 +1,1 @@
+"""An integration in many steps, and its fake API."""

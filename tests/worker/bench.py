@@ -1,0 +1,154 @@
+"""A worker with doubles around it and moto's queues and tables beneath, and messages for it."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from mypy_boto3_dynamodb import DynamoDBClient
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.integration import Answer, Header, Integration, PartnerCall
+from mparticle_firehose.partner_api.retry_policy import RetryPolicy
+from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.worker.backoff import Backoff
+from mparticle_firehose.worker.worker import Worker
+from tests.conftest import (
+    BreakerDouble,
+    Json,
+    PartnerDouble,
+    Queues,
+    RateLimitsDouble,
+    Reply,
+    SuspensionsDouble,
+    TelemetryDouble,
+    load_event,
+    serializer,
+)
+from tests.sample.partner.integration import INTEGRATION
+
+NOW = 1_760_000_100.0
+DEAD = Header("X-Sample-Token", "canary-dead")
+SENT_AT_MS = 1_760_000_000_000
+
+
+@dataclass
+class VisibilityDouble:
+    """Keeps what was scheduled."""
+
+    waits: dict[str, int] = field(default_factory=dict)
+
+    def set(self, waits: Mapping[Record, int]) -> None:
+        self.waits = {record.message_id: seconds for record, seconds in waits.items()}
+
+
+@dataclass
+class Bench:
+    """A worker with doubles around it and moto's queues and tables beneath."""
+
+    worker: Worker
+    partner: PartnerDouble
+    queues: Queues
+    breaker: BreakerDouble
+    suspensions: SuspensionsDouble
+    visibility: VisibilityDouble
+    telemetry: TelemetryDouble
+
+    def deliver(self, *records: Record, deadline: Deadline | None = None) -> list[str]:
+        return self.worker.deliver(records, deadline or Deadline.after(60))
+
+    def sent(self) -> list[tuple[str, list[str]]]:
+        """Return the audience and the users of each call."""
+        return [(call.path.split("/")[2], [user(change) for change in changes(call)]) for call in self.partner.calls]
+
+    def dead_letters(self) -> list[tuple[Json, dict[str, str]]]:
+        """Take the body and the attributes of every dead letter."""
+        messages = [m for url in (self.queues.membership_dlq, self.queues.event_dlq) for m in self.queues.messages(url)]
+        return [
+            (json.loads(m["Body"]), {name: entry["StringValue"] for name, entry in m["MessageAttributes"].items()})
+            for m in messages
+        ]
+
+
+def changes(call: PartnerCall) -> list[Any]:
+    listed: list[Any] = body_of(call)["changes"]
+    return listed
+
+
+def body_of(call: PartnerCall) -> Any:
+    return getattr(call.body, "value", None)
+
+
+def in_part(failures: Mapping[int, int]) -> Answer:
+    return Answer(status=207, body={"not_taken": [list(pair) for pair in failures.items()]})
+
+
+def user(change: Json) -> str:
+    return str(change["user"]["mpid"])
+
+
+def build(
+    queues: Queues, dynamodb: DynamoDBClient, *, max_attempts: int = 100, integration: Integration = INTEGRATION
+) -> Bench:
+    partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
+    breaker, visibility = BreakerDouble(), VisibilityDouble()
+    dead_letters = DeadLetters(
+        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+    )
+    worker = Worker(
+        serializer=serializer,
+        planner=Planner(integration),
+        partner=partner,
+        verdicts=RetryPolicy(),
+        breaker=breaker,
+        rate_limits=RateLimitsDouble(),
+        dead_letters=dead_letters,
+        suspensions=suspensions,
+        ledger=Ledger(dynamodb, "ledger", lambda: NOW),
+        visibility=visibility,  # type: ignore[arg-type]  # the one method that is used
+        backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
+        max_attempts=max_attempts,
+        telemetry=telemetry,
+        clock=lambda: NOW,
+    )
+    return Bench(worker, partner, queues, breaker, suspensions, visibility, telemetry)
+
+
+def again(record: Record, receive_count: int = 2) -> Record:
+    return replace(record, receive_count=receive_count)
+
+
+def change(mpid: str, audience: str = "a", action: str = "add", **fields: object) -> Json:
+    settings = {"segmentId": audience}
+    return {
+        "mpid": mpid,
+        "audiences": [
+            {"audience_id": ord(audience[-1]), "action": action, "audience_subscription_settings": settings, **fields}
+        ],
+    }
+
+
+def attribute(key: str, value: str) -> Json:
+    return {"key": key, "value": value, "action": "upsert"}
+
+
+def membership(message_id: str, *profiles: Json, group: str = "4242.0", **overrides: object) -> Record:
+    message = load_event("audience_membership_change_request", user_profiles=list(profiles), **overrides)
+    return Record(message_id=message_id, body=json.dumps(message), group_id=group, sent_at_ms=SENT_AT_MS)
+
+
+def event_record(message_id: str, name: str = "event_processing_request", **overrides: object) -> Record:
+    return Record(message_id=message_id, body=json.dumps(load_event(name, **overrides)), sent_at_ms=SENT_AT_MS)
+
+
+def redriven(record: Record) -> Record:
+    return replace(record, redriven_at="1760000050000")
+
+
+def refuse(*mpids: str) -> Callable[[PartnerCall], Reply]:
+    """Refuse every call that holds one of these users, as an API that validates a whole body does."""
+    return lambda call: 422 if {user(item) for item in changes(call)} & set(mpids) else 200
