@@ -143,6 +143,10 @@ class RateLimitsDouble:
     def pause(self, credential: str, seconds: float) -> None:
         self.pauses[credential] = seconds
 
+    @property
+    def is_pausing(self) -> bool:
+        return bool(self.pauses)
+
     def wait(self, credential: str) -> float:
         return self.pauses.get(credential, 0.0)
 

@@ -137,6 +137,10 @@ class OutageStore(Protocol):
 class RateLimits(Protocol):
     """Leaves a credential alone that was told to wait."""
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether any credential may have to wait."""
+
     def pause(self, credential: str, seconds: float) -> None:
         """Make no call with it for so long."""
 

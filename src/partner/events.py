@@ -272,14 +272,15 @@ NOTIFICATION_MAPPINGS: Mapping[SystemNotificationType, Callable[[Any], Details]]
 def _events(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:
     for place, event in enumerate(request.events):
         if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS:
-            common: Details = {
-                "id": str(event.id or event.source_id or "") or None,
-                "type": event.type,
-                "timestamp_ms": event.timestamp_ms,
-                "session_id": event.session_id,
-                "location": _location(event.location),
-            }
-            yield ("events", place), known(**common, **EVENT_MAPPINGS[event.type](event))
+            entry = known(
+                id=str(event.id or event.source_id or "") or None,
+                type=event.type,
+                timestamp_ms=event.timestamp_ms,
+                session_id=event.session_id,
+                location=_location(event.location),
+                **EVENT_MAPPINGS[event.type](event),
+            )
+            yield ("events", place), entry
 
 
 def _notifications(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:

@@ -131,7 +131,7 @@ def _continues(call: Call, pending: Pending) -> bool:
         and before.user == pending.user
         and before.limit == pending.limit
         and len(call.items) + 1 < call.limit
-        and call.has_room(pending)
+        and call.size + pending.size + _COMMA <= call.endpoint.max_bytes
     )
 
 

@@ -170,6 +170,8 @@ class Delivery:
         return pending
 
     def _gate(self, target: Target) -> Retry | Suspend | None:
+        if not self._refused_credentials and not self.gates.rate_limits.is_pausing:
+            return None
         credential = self._credential(target)
         if credential in self._refused_credentials:
             return Suspend(SUSPENDED)
@@ -302,6 +304,8 @@ class Delivery:
         self, call: Call, items: Sequence[Pending], others: Sequence[Pending], rest: Outcome
     ) -> list[list[Pending]]:
         match rest:
+            case Delivered():
+                self._settle_all(others, rest)
             case Alone() | Split() if len(others) > 1:
                 half = (len(others) + 1) // 2
                 for pending in others:

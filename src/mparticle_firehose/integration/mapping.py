@@ -109,7 +109,7 @@ def choice_setting[T](account: Account, setting_id: str, choices: Mapping[str, T
 
 def known(**fields: JsonValue) -> dict[str, JsonValue]:
     """Return the fields that have a value: what mParticle does not say is left out."""
-    return {name: value for name, value in fields.items() if value is not None and value != {}}
+    return {name: value for name, value in fields.items() if value or (value is not None and value != {})}
 
 
 def number(amount: Decimal | None) -> int | float | None:
@@ -119,8 +119,9 @@ def number(amount: Decimal | None) -> int | float | None:
     """
     if amount is None or not amount.is_finite():
         return None
-    is_whole = amount.adjusted() < _MAX_WHOLE_DIGITS and amount == amount.to_integral_value()
-    value = int(amount) if is_whole else float(amount)
+    if amount.adjusted() < _MAX_WHOLE_DIGITS and amount == amount.to_integral_value():
+        return int(amount)
+    value = float(amount)
     return value if isfinite(value) else None
 
 

@@ -37,6 +37,11 @@ class RateLimits:
             if len(self._ends) > self.max_credentials:
                 self._shrink()
 
+    @property
+    def is_pausing(self) -> bool:
+        """Whether any credential may have to wait."""
+        return bool(self._ends)
+
     def wait(self, credential: str) -> float:
         """Return the seconds until a call with the credential may be made; zero if it may be made now."""
         with self._lock:

@@ -57,7 +57,10 @@ class _Forwarding:
         calls = merged(self._plan.waiting)
         if self._services.event_mode == "forward" and len(calls) == 1:
             self._delivery().deliver(calls)
-            self._services.telemetry.count("EventsForwarded", _events(self._delivered()))
+            delivered = [pending for pending in self._plan.pending if isinstance(pending.outcome, Delivered)]
+            self._services.telemetry.count("EventsForwarded", _events(delivered))
+            if len(delivered) == len(self._plan.planned):
+                return
         self._dead_letter()
         left = self._plan.unsettled
         if left:
@@ -77,9 +80,6 @@ class _Forwarding:
             deadline=self._deadline,
             makes_one_call=True,
         )
-
-    def _delivered(self) -> Iterable[Pending]:
-        return (pending for pending in self._plan.pending if isinstance(pending.outcome, Delivered))
 
     def _dead_letter(self) -> None:
         services = self._services
