@@ -10,7 +10,6 @@ import mparticle_firehose.startup  # noqa: F401  first: it pauses the garbage co
 # isort: on
 import os
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient, require_local_cloud
 from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.endpoint import is_http_event
 from mparticle_firehose.integration import Integration
 from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
@@ -27,7 +25,6 @@ from mparticle_firehose.partner_api.client import PartnerClient
 from mparticle_firehose.partner_api.deployment_secrets import DeploymentSecrets
 from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
-from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
 from mparticle_firehose.partner_api.sites import sites_of
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import AnyRequest, Serializer
@@ -36,23 +33,16 @@ from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
-from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.reporting import reported, telemetry
 from mparticle_firehose.services import EventMode, EventStore, Telemetry
-from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.tables.outages import Outages
 from mparticle_firehose.tables.suspensions import Suspensions
-from mparticle_firehose.worker.backoff import Backoff
-from mparticle_firehose.worker.worker import Worker
 
-if TYPE_CHECKING:  # loaded with the first HTTP request
+if TYPE_CHECKING:  # loaded with the first HTTP request, and with the first batch
     from mparticle_firehose.endpoint.router import Router
+    from mparticle_firehose.worker.worker import Worker
 
 _WORKER_SPARE_SECONDS = 5.0
 """Kept of the worker's timeout, to dead-letter and report what is left."""
-
-_CALLS_SIDE_BY_SIDE = 4
-"""Calls that the worker makes at a time."""
 
 
 class Firehose:
@@ -224,30 +214,16 @@ class Firehose:
         return build_router(self.settings, self, self.serializer, self._token_client)
 
     @cached_property
-    def queue_worker(self) -> Worker:
+    def queue_worker(self) -> "Worker":
         """Empties the queues."""
-        ledger = Ledger(self._ledger_client, self._resources.ledger_table)
-        outages = Outages(self._short_client, self._resources.ledger_table)
-        return Worker(
-            serializer=self.serializer,
-            planner=Planner(self.integration),
-            partner=self.partner,
-            verdicts=self.verdicts,
-            breaker=SharedCircuitBreaker(store=outages, telemetry=self.telemetry),
-            rate_limits=self.rate_limits,
-            dead_letters=self.dead_letters,
-            suspensions=self.suspensions,
-            ledger=ledger,
-            visibility=VisibilityTimeouts(
-                self._sqs,
-                self.telemetry,
-                membership_url=self._resources.membership_queue_url,
-                event_url=self._resources.event_queue_url,
-            ),
-            backoff=Backoff(self.settings.retry_base_seconds, self.settings.retry_cap_seconds),
-            max_attempts=self.settings.max_attempts,
-            telemetry=self.telemetry,
-            executor=ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, thread_name_prefix="delivery"),
+        from mparticle_firehose.worker.assembly import build_worker  # noqa: PLC0415  the handler does not need it
+
+        return build_worker(
+            self,
+            self._resources,
+            sqs=self._sqs,
+            ledger_client=self._ledger_client,
+            outages_client=self._short_client,
         )
 
     @cached_property

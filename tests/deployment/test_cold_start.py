@@ -76,11 +76,12 @@ def first_answer(partner: SamplePartner, name: str, **variables: str) -> dict[st
         "audience_subscription_add",
     ],
 )
-def test_what_needs_neither_aws_nor_https_does_not_load_them(partner: SamplePartner, name: str) -> None:
+def test_what_needs_neither_aws_nor_https_nor_the_worker_does_not_load_them(partner: SamplePartner, name: str) -> None:
     loaded = first_answer(partner, name)["answered"]
 
     assert "boto3" not in loaded
     assert "mparticle_firehose.endpoint.router" not in loaded
+    assert "mparticle_firehose.worker" not in loaded
 
 
 @pytest.mark.parametrize("name", ["audience_membership_change_request", "dsr_processing_request"])
@@ -96,7 +97,7 @@ def test_with_provisioned_concurrency_everything_is_loaded_before_the_first_requ
         partner, "audience_membership_change_request", AWS_LAMBDA_INITIALIZATION_TYPE="provisioned-concurrency"
     )
 
-    expected = {"boto3", "mparticle_firehose.endpoint.router"}
+    expected = {"boto3", "mparticle_firehose.endpoint.router", "mparticle_firehose.worker.worker"}
     assert expected <= set(modules["loaded"])
     assert partner.requests == ()
 

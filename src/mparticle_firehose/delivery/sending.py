@@ -274,8 +274,9 @@ class Delivery:
         self, call: Call, items: Sequence[Pending], known: Mapping[int, Outcome], rest: Outcome
     ) -> list[list[Pending]]:
         """Give the items their outcomes, and return what is to be sent again at once, the last first."""
-        if not known:
-            return self._settle_rest(call, items, items, rest)
+        if not known and isinstance(rest, Delivered):
+            self._settle_all(items, rest)
+            return []
         usable = {index: outcome for index, outcome in known.items() if index_in(index, len(items)) is not None}
         if len(usable) < len(known):
             unusable = len(known) - len(usable)
@@ -304,8 +305,6 @@ class Delivery:
         self, call: Call, items: Sequence[Pending], others: Sequence[Pending], rest: Outcome
     ) -> list[list[Pending]]:
         match rest:
-            case Delivered():
-                self._settle_all(others, rest)
             case Alone() | Split() if len(others) > 1:
                 half = (len(others) + 1) // 2
                 for pending in others:

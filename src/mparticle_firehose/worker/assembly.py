@@ -1,0 +1,74 @@
+"""Puts the worker together. Only the worker's function loads it: the handler starts without it."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from mparticle_firehose.aws_client import AwsClient
+from mparticle_firehose.config import Resources, Settings
+from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
+from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.visibility import VisibilityTimeouts
+from mparticle_firehose.services import Services
+from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.tables.outages import Outages
+from mparticle_firehose.worker.backoff import Backoff
+from mparticle_firehose.worker.worker import Worker
+
+_CALLS_SIDE_BY_SIDE = 4
+"""Calls that the worker makes at a time."""
+
+
+class Deployment(Services, Protocol):
+    """What the worker shares with the handler. A part may be built when it is first read."""
+
+    @property
+    def settings(self) -> Settings:
+        """The deployment's settings."""
+
+    @property
+    def serializer(self) -> Serializer:
+        """Reads what the queues hold."""
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead-letter queues."""
+
+
+def build_worker(
+    deployment: Deployment,
+    resources: Resources,
+    *,
+    sqs: AwsClient,
+    ledger_client: AwsClient,
+    outages_client: AwsClient,
+) -> Worker:
+    """Return the worker of a deployment.
+
+    Args:
+        deployment: what the worker shares with the handler.
+        resources: the deployment's queues and tables.
+        sqs: the client that delays failed messages.
+        ledger_client: the client for the ledger, which may take its time.
+        outages_client: the client for the entries of sites that are down, which may not.
+    """
+    settings, telemetry = deployment.settings, deployment.telemetry
+    return Worker(
+        serializer=deployment.serializer,
+        planner=Planner(deployment.integration),
+        partner=deployment.partner,
+        verdicts=deployment.verdicts,
+        breaker=SharedCircuitBreaker(store=Outages(outages_client, resources.ledger_table), telemetry=telemetry),
+        rate_limits=deployment.rate_limits,
+        dead_letters=deployment.dead_letters,
+        suspensions=deployment.suspensions,
+        ledger=Ledger(ledger_client, resources.ledger_table),
+        visibility=VisibilityTimeouts(
+            sqs, telemetry, membership_url=resources.membership_queue_url, event_url=resources.event_queue_url
+        ),
+        backoff=Backoff(settings.retry_base_seconds, settings.retry_cap_seconds),
+        max_attempts=settings.max_attempts,
+        telemetry=telemetry,
+        executor=ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, thread_name_prefix="delivery"),
+    )
