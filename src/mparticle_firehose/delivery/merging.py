@@ -65,6 +65,7 @@ class _Merging:
         self._last_of_user: dict[Hashable, int] = {}
         self._last_of_key: dict[Hashable, tuple[Pending, int]] = {}
         self._overheads: dict[Hashable, int] = {}
+        self._targets: dict[Target, int] = {}
         self._latest: Call | None = None
 
     def add(self, pending: Pending) -> None:
@@ -75,14 +76,15 @@ class _Merging:
             return
         user = pending.user_in_lane
         earliest = self._last_of_user.get(user, -1)
-        key = (item.endpoint.order, item.target, item.key) if item.key else None
+        target = self._targets.setdefault(item.target, len(self._targets))  # a number is compared faster than a target
+        key = (item.endpoint.order, target, item.key) if item.key else None
         holder, keyed = self._last_of_key.get(key, (None, -1)) if key else (None, -1)
         if holder is not None and keyed >= earliest and _may_share_place(holder, pending):
             holder.riders.append(pending)
             self._last_of_user[user] = keyed
             self._latest = None
             return
-        index = self._call_for(pending, max(earliest, keyed + 1))
+        index = self._call_for(pending, target, max(earliest, keyed + 1))
         self._latest = call = self.calls[index]
         call.add(pending)
         call.after |= {before for before in (earliest, keyed) if before not in {-1, index}}
@@ -90,8 +92,8 @@ class _Merging:
         if key:
             self._last_of_key[key] = (pending, index)
 
-    def _call_for(self, pending: Pending, earliest: int) -> int:
-        endpoint, target = pending.item.endpoint, pending.item.target
+    def _call_for(self, pending: Pending, target: int, earliest: int) -> int:
+        endpoint = pending.item.endpoint
         message = None if endpoint.across_requests else pending.envelope.source
         calls = self._open.setdefault((endpoint.name, target, pending.limit, message), [])
         for place in range(bisect_left(calls, earliest), len(calls)):
@@ -100,20 +102,22 @@ class _Merging:
                 if len(self.calls[index].items) + 1 >= pending.limit:
                     del calls[place]
                 return index
-        self.calls.append(Call(endpoint, target, pending.limit, self._overhead(pending)))
+        overhead = self._overhead(pending, target)
+        self.calls.append(Call(endpoint, pending.item.target, pending.limit, overhead))
         index = len(self.calls) - 1
         if pending.limit > 1:
             calls.append(index)
         return index
 
-    def _overhead(self, pending: Pending) -> int:
+    def _overhead(self, pending: Pending, target: int) -> int:
         """Return the bytes of a call without its items."""
-        endpoint, target = pending.item.endpoint, pending.item.target
-        if not endpoint.limits_bytes:
+        item = pending.item
+        if not item.endpoint.limits_bytes:
             return 0
-        key = (endpoint.name, target)
+        key = (item.endpoint.name, target)
         if key not in self._overheads:
-            self._overheads[key] = max(_COMMA, _size_of_first_call(endpoint, target, pending.item.body) - pending.size)
+            first = _size_of_first_call(item.endpoint, item.target, item.body)
+            self._overheads[key] = max(_COMMA, first - pending.size)
         return self._overheads[key] - _COMMA
 
 

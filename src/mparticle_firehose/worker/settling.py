@@ -44,25 +44,23 @@ class Settling:
         Raises:
             DeliveryError: a letter or a version could not be stored.
         """
-        _put_suspended_aside(plan)
+        if plan.unsettled:
+            _put_suspended_aside(plan)
         failed = [pending for pending in plan.unsettled if pending.was_tried]
         attempts = message.attempts = message.progress.attempts + bool(failed)
         if self._is_given_up(message, failed, attempts):
             for pending in failed or plan.unsettled:
                 pending.outcome = Rejected(_reason(pending))
             attempts = 0
-        message.progress = _progress(plan, attempts, plan.delivered())
-        refused = rejections(plan)
-        if refused:
-            self.dead_lettering.track_order(message.record.group_id)
-        self._store_versions(message, plan)
-        for reason, positions in refused.items():
-            rest = remainder(plan, positions, self.planner, self.parse)
-            self.dead_lettering.put(message, rest, reason)
+        try:
+            self._store(message, plan)
+        except Exception:
+            message.progress = _progress(plan, attempts, plan.delivered())
+            raise
         self._report_delivered(message, plan)
         left = plan.unsettled
-        message.progress = _progress(plan, attempts, plan.settled())
         if left:
+            message.progress = _progress(plan, attempts, plan.settled())
             message.fail(_reason(left[0]), counts=False, wait=self._wait(left, attempts))
 
     def give_up_unplanned(self, message: Message) -> bool:
@@ -82,6 +80,16 @@ class Settling:
 
     def _is_too_old(self, message: Message) -> bool:
         return self.batch.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
+
+    def _store(self, message: Message, plan: Plan) -> None:
+        """Store what delivered items have written, and the letters of those that are refused."""
+        refused = rejections(plan)
+        if refused:
+            self.dead_lettering.track_order(message.record.group_id)
+        self._store_versions(message, plan)
+        for reason, positions in refused.items():
+            rest = remainder(plan, positions, self.planner, self.parse)
+            self.dead_lettering.put(message, rest, reason)
 
     def _store_versions(self, message: Message, plan: Plan) -> None:
         """Store what delivered items have written, in groups of which an older change may be redriven."""
