@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import override
 
@@ -143,6 +143,31 @@ def test_if_progress_cannot_be_stored_later_messages_of_the_group_come_again_too
     )
 
     assert failed == ["m1", "m2"]
+
+
+class BusyLedger(Ledger):
+    """Cannot be read."""
+
+    @override
+    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str]) -> tuple[dict[str, Progress], set[str]]:
+        raise DeliveryError("the ledger is overloaded")
+
+
+def test_what_is_remembered_outlives_an_invocation_that_cannot_read_it(bench: Bench, dynamodb: DynamoDBClient) -> None:
+    record = membership("m1", change("1"), change("2"))
+    bench.partner.replies = [in_part({0: 422, 1: 503}), 200]
+    bench.deliver(record)
+    ledger = bench.worker.ledger
+    remembered, _ = ledger.recall(["m1"], [])
+
+    bench.worker = replace(bench.worker, ledger=BusyLedger(dynamodb, "ledger"))
+    failed = bench.deliver(again(record, 2))
+    bench.worker = replace(bench.worker, ledger=ledger)
+
+    assert failed == ["m1"]
+    assert ledger.recall(["m1"], [])[0] == remembered
+    bench.deliver(again(record, 3))
+    assert [[user(item) for item in changes(call)] for call in bench.partner.calls] == [["1", "2"], ["2"]]
 
 
 def test_what_was_settled_before_it_was_queued_is_not_asked_again(bench: Bench) -> None:

@@ -95,6 +95,7 @@ class _Delivery:
         self._batch = batch
         self._deadline = deadline
         self._newest: dict[str, str] = {}
+        self._knows_progress = False
         self._dead_lettering = DeadLettering(
             batch=batch, dead_letters=worker.dead_letters, ledger=worker.ledger, deadline=deadline
         )
@@ -133,6 +134,7 @@ class _Delivery:
         for message in self._batch.messages:
             told = Progress.from_text(message.record.settled)
             message.progress = known.get(message.id, Progress()).also(told)
+        self._knows_progress = True
         self._dead_lettering.track_those_nearly_moved()
 
     def _read_all(self) -> None:
@@ -264,9 +266,13 @@ class _Delivery:
     def _remember(self) -> None:
         """Store how far the messages have come that come again.
 
+        What could not be recalled stays as it is stored.
+
         If that fails, all of their groups come again: what was delivered of a message would be sent once more, and must
         not end up behind a later change of the same user that is not.
         """
+        if not self._knows_progress:
+            return
         groups = {message.record.group_id for message in self._again} - {None}
         of_groups = [message for message in self._batch.messages if message.record.group_id in groups]
         progress = {message.id: message.progress for message in self._again}
