@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import override
 
+import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.integration import PartnerCall
+from mparticle_firehose.integration import PartnerCall, Retry
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
@@ -192,6 +193,16 @@ def test_after_a_changed_mapping_everything_unfinished_is_asked_again(bench: Ben
     bench.deliver(Record(message_id="m1", body=json.dumps(changed), group_id="4242.0", receive_count=2))
 
     assert [user(item) for item in changes(bench.partner.calls[-1])] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(("after", "wait"), [(float("inf"), 43_000), (float("nan"), 2), (-5.0, 2)])
+def test_a_wait_that_nobody_can_keep_stops_no_batch(bench: Bench, after: float, wait: int) -> None:
+    bench.partner.replies = [Retry("resting", after), 200]
+
+    failed = bench.deliver(membership("m1", change("1", "a")), membership("m2", change("2", "b"), group="another"))
+
+    assert failed == ["m1"]
+    assert bench.visibility.waits == {"m1": wait}
 
 
 def test_while_the_circuit_is_open_nothing_is_an_attempt(queues: Queues, dynamodb: DynamoDBClient) -> None:

@@ -4,6 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+MAX_WAIT_SECONDS = 43_000.0
+"""The longest wait before a Retry. SQS hides a message for 43,200 s at most, counted from when it was received
+(ChangeMessageVisibility in the Amazon SQS API Reference): some time has passed by then."""
+
 
 class Verdict(StrEnum):
     """What a status or a network fault means, as a retry policy names it. Each stands for the outcome of its name."""
@@ -36,11 +40,17 @@ class Retry:
     Attributes:
         reason: a name of the integration's own, such as ``http_503``; never text of the partner's. It is logged.
         after: seconds to wait; None leaves it to the backoff. Zero, for an item beside others that are settled, sends
-            the item again at once and counts no attempt: the call was refused because of the others.
+            the item again at once and counts no attempt: the call was refused because of the others. More than
+            MAX_WAIT_SECONDS is that; less than zero, and what is no number, is None.
     """
 
     reason: str
     after: float | None = None
+
+    def __post_init__(self) -> None:
+        """Limit the wait to what the queue can keep."""
+        if self.after is not None and not 0 <= self.after <= MAX_WAIT_SECONDS:
+            object.__setattr__(self, "after", MAX_WAIT_SECONDS if self.after > 0 else None)
 
 
 @dataclass(frozen=True, slots=True)

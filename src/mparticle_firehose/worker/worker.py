@@ -283,7 +283,7 @@ class _Delivery:
         longest: dict[str, int] = {}
         for message in again:
             wait = self._worker.backoff.seconds(message.record.receive_count) if message.wait is None else message.wait
-            seconds = min(ceil(wait), MAX_WAIT_SECONDS)
+            seconds = ceil(min(wait, MAX_WAIT_SECONDS))
             sequence = message.record.sequence
             longest[sequence] = max(seconds, longest.get(sequence, 0))
         return {message.record: longest[message.record.sequence] for message in again}
