@@ -96,6 +96,12 @@ def test_a_call_waits_for_those_with_earlier_items_of_its_users_and_keys() -> No
     ]
 
 
+def test_a_call_waits_for_earlier_items_of_those_who_share_a_place_in_it_too() -> None:
+    plan = planned("one:1::b", "bulk:2:k:a", "bulk:2:k:b")
+
+    assert [(call.endpoint.name, sorted(call.after)) for call in calls(plan)] == [("one", []), ("bulk", [0])]
+
+
 words = st.builds(
     "{}:{}:{}:{}".format,
     st.sampled_from(["one", "bulk", "many", "shared", "tight"]),

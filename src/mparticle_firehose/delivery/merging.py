@@ -81,6 +81,7 @@ class _Merging:
         holder, keyed = self._last_of_key.get(key, (None, -1)) if key else (None, -1)
         if holder is not None and keyed >= earliest and _may_share_place(holder, pending):
             holder.riders.append(pending)
+            self.calls[keyed].after |= {earliest} - {-1, keyed}
             self._last_of_user[user] = keyed
             self._latest = None
             return
