@@ -1,6 +1,6 @@
 """Each item is settled by its own outcome, and a fault has the smallest radius it can."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -10,16 +10,21 @@ import pytest
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Plan, Planner
+from mparticle_firehose.delivery.sending import MAX_CALLS_AN_EXCHANGE
 from mparticle_firehose.integration import (
     Alone,
     Answer,
     Bearer,
     Delivered,
+    Exchange,
+    Json,
+    JsonObject,
     Outcome,
     PartnerCall,
     Rejected,
     Retry,
     Suspend,
+    Target,
 )
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from tests.conftest import Clock, PartnerDouble, Reply, load_event, parsed
@@ -458,6 +463,90 @@ def test_an_exchange_that_runs_out_of_time_is_an_attempt_once_it_has_begun(
 
     (pending,) = plan.pending
     assert (pending.outcome, pending.was_tried) == (Retry("exchange_out_of_time", 0), True)
+
+
+def with_exchange(plan: Plan, exchange: Callable[..., Any], **limits: Any) -> Plan:
+    """Let the plan's items travel with another exchange."""
+    endpoint = replace(ENDPOINTS["steps"], call=exchange, **limits)
+    for pending in plan.pending:
+        pending.item = replace(pending.item, endpoint=endpoint)
+    return plan
+
+
+def step(bodies: Sequence[JsonObject], **what: Any) -> PartnerCall:
+    return PartnerCall(path="/step", body=Json({"items": list(bodies)}), **what)
+
+
+def test_what_an_exchange_knows_stays_known_when_it_raises(laboratory: Laboratory, partner: PartnerDouble) -> None:
+    def exchange(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+        yield step(bodies)
+        yield step(bodies, known={0: Delivered(), 1: Rejected("unknown")})
+        broken()
+        return Delivered()
+
+    plan = with_exchange(planned(*users("steps", 3)), exchange)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == {"0": "delivered", "1": "rejected unknown", "2": "retry integration_failed"}
+    assert len(partner.calls) == 2
+
+
+def test_what_an_exchange_knows_stays_known_when_it_refuses_to_be_closed(
+    laboratory: Laboratory, partner: PartnerDouble
+) -> None:
+    def exchange(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+        try:
+            yield step(bodies, known={0: Rejected("unknown")})
+        except GeneratorExit:
+            yield step(bodies)
+        return Delivered()
+
+    partner.replies = [503]
+    plan = with_exchange(planned(*users("steps", 2)), exchange)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == {"0": "rejected unknown", "1": "retry http_503"}
+
+
+def test_an_item_that_breaks_an_exchange_costs_none_of_the_others(laboratory: Laboratory) -> None:
+    def exchange(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+        yield broken() if any(body["uid"] == "1" for body in bodies) else step(bodies)
+        return Delivered()
+
+    plan = with_exchange(planned(*users("steps", 3)), exchange)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == {"0": "delivered", "1": "retry integration_failed", "2": "delivered"}
+
+
+def test_an_exchange_without_end_is_ended(laboratory: Laboratory, partner: PartnerDouble) -> None:
+    def exchange(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+        while True:
+            yield step(bodies)
+
+    plan = with_exchange(planned(*users("steps", 2)), exchange)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == {"0": "retry integration_failed", "1": "retry integration_failed"}
+    assert (len(partner.calls), plan.pending[0].was_tried) == (MAX_CALLS_AN_EXCHANGE, True)
+
+
+def test_a_later_call_of_an_exchange_is_not_too_large_either(laboratory: Laboratory, partner: PartnerDouble) -> None:
+    def exchange(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+        yield PartnerCall(method="GET", path="/lookup")
+        yield step(bodies)
+        return Delivered()
+
+    plan = with_exchange(planned(*users("steps", 4)), exchange, max_bytes=40)
+
+    laboratory.deliver(plan)
+
+    assert [len(uids(call)) for call in partner.calls if call.body] == [2, 2]
+    assert set(outcomes(plan).values()) == {"delivered"}
 
 
 # --- where only one call may be made ---------------------------------------------------------------------------------

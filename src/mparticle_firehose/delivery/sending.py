@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.merging import Call
 from mparticle_firehose.delivery.plan import Envelope, Pending
-from mparticle_firehose.errors import described
+from mparticle_firehose.errors import IntegrationError, described
 from mparticle_firehose.integration import (
     Alone,
     Answer,
@@ -42,6 +43,9 @@ from mparticle_firehose.services import (
 
 MAX_CALLS_A_TREE = 64
 """Calls in one invocation to find the items for which a call is refused. The rest is asked in the next one."""
+
+MAX_CALLS_AN_EXCHANGE = 64
+"""Calls of one exchange. One that goes on is an error of the integration, and must not take all the time there is."""
 
 BEHIND_ANOTHER = "behind_another"
 """The reason of a Retry for an item whose user has an earlier one that waits."""
@@ -232,26 +236,34 @@ class Delivery:
     def _converse(
         self, endpoint: Endpoint, target: Target, items: Sequence[Pending], exchange: Exchange[Outcome]
     ) -> tuple[_Known, Outcome]:
+        """Make the calls of an exchange until it ends. An error in it leaves what is known of items by then."""
         known: _Known = {}
-        begun = False
+        calls = 0
         bodies = [pending.item.body for pending in items]
         try:
             call = next(exchange)
-            while True:
+            while calls < MAX_CALLS_AN_EXCHANGE:
+                calls += 1
                 known |= call.known
+                if endpoint.limits_bytes and call.size() > endpoint.max_bytes:
+                    return known, Split()
                 answer = self._send(endpoint, target, items, call)
                 if not isinstance(answer, Answer):
-                    return known, _ended(answer, begun=begun)
+                    return known, _ended(answer, begun=calls > 1)
                 if not answer.succeeded and answer.status not in call.accept:
                     failures, rest = _spread(self._judged(endpoint, target, bodies, answer))
                     return failures | known, rest
-                begun = True
                 call = exchange.send(answer)
+            return known, self._failed(endpoint, IntegrationError("exchange", "makes too many calls"))
         except StopIteration as end:
             failures, rest = _spread(self._reported(endpoint, Delivered() if end.value is None else end.value))
             return known | failures, rest
+        except Exception as error:  # noqa: BLE001  an integration may raise anything
+            failed = self._failed(endpoint, error)
+            return known, Alone(failed.reason) if not calls and len(items) > 1 else failed
         finally:
-            exchange.close()
+            with suppress(RuntimeError):  # it does not let itself be closed
+                exchange.close()
 
     def _send(self, endpoint: Endpoint, target: Target, items: Sequence[Pending], call: PartnerCall) -> _Reply:
         site = target.site if call.site is None else call.site
