@@ -23,6 +23,7 @@ from mparticle_firehose.integration import (
     PartnerCall,
     Rejected,
     Retry,
+    Split,
     Suspend,
     Target,
 )
@@ -156,6 +157,30 @@ def test_an_item_of_which_two_may_be_meant_goes_alone(laboratory: Laboratory, pa
 
     assert [uids(call) for call in partner.calls] == [["0", "1", "2"], ["0"], ["1"]]
     assert outcomes(plan) == {"0": "delivered", "1": "rejected http_400", "2": "delivered"}
+
+
+def test_what_goes_again_at_once_and_what_goes_alone_keep_their_order(
+    laboratory: Laboratory, partner: PartnerDouble
+) -> None:
+    """All of them are of one user."""
+    zero = Retry("not_taken", 0)
+    partner.replies = [in_part({0: Alone(), 1: zero, 2: zero, 3: Alone(), 4: zero, 5: Rejected("bad")})]
+    plan = planned(*(f"many:{number}" for number in range(6)))
+
+    laboratory.deliver(plan)
+
+    assert [uids(call) for call in partner.calls[1:]] == [["0"], ["1", "2"], ["3"], ["4"]]
+
+
+@pytest.mark.parametrize("nonsense", [Delivered({0: "nonsense"}), Delivered({0: Split}), "nonsense", {}])  # type: ignore[dict-item]
+def test_what_is_no_outcome_is_an_error_of_the_integration(laboratory: Laboratory, nonsense: Any) -> None:
+    plan = planned("one:1")
+    endpoint = replace(ENDPOINTS["one"], judge=lambda *_: nonsense)
+    plan.pending[0].item = replace(plan.pending[0].item, endpoint=endpoint)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == {"1": "retry integration_failed"}
 
 
 # --- calls that are refused whole ------------------------------------------------------------------------------------

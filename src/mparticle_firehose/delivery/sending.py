@@ -73,6 +73,8 @@ _MIN_WAIT_SECONDS = 1.0
 _SECONDS_TO_CONNECT = 0.05
 _MAX_CORRELATED_REQUESTS = 5
 
+_OUTCOMES = (Delivered, Retry, Rejected, Suspend, Alone, Split)
+
 type _Known = dict[int, Outcome]
 type _Reply = Answer | Outcome
 
@@ -229,6 +231,8 @@ class Delivery:
         return outcome
 
     def _reported(self, endpoint: Endpoint, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, _OUTCOMES):
+            return self._failed(endpoint, IntegrationError("outcome", "must be an outcome"))
         if isinstance(outcome, Delivered) and outcome.unplaced:
             self.telemetry.warn("failures without a place", {"endpoint": endpoint.name, "failures": outcome.unplaced})
         return outcome
@@ -294,24 +298,39 @@ class Delivery:
             unusable = len(known) - len(usable)
             self.telemetry.warn("unusable failure index", {"endpoint": call.endpoint.name, "indexes": unusable})
         others = [pending for index, pending in enumerate(items) if index not in usable]
-        settles = any(isinstance(outcome, Delivered | Rejected | Suspend) for outcome in usable.values())
-        alone: list[list[Pending]] = []
-        at_once: list[Pending] = []
-        for index, outcome in sorted(usable.items()):
-            pending = items[index]
+        named = [(items[index], self._said(call, items, outcome)) for index, outcome in sorted(usable.items())]
+        return [*self._settle_rest(call, items, others, rest), *reversed(self._settle_named(named))]
+
+    def _said(self, call: Call, items: Sequence[Pending], outcome: Outcome) -> Outcome:
+        """Return what it means for an item that an answer says this of it."""
+        match outcome:
+            case Alone(reason) | Split(reason) if len(items) == 1:
+                return Rejected(reason)
+            case Suspend(reason):  # the call succeeded, so that the credential works
+                return Rejected(reason)
+            case _ if isinstance(outcome, _OUTCOMES):
+                return outcome
+            case _:
+                return self._failed(call.endpoint, IntegrationError("failures", "must be outcomes"))
+
+    def _settle_named(self, named: Sequence[tuple[Pending, Outcome]]) -> list[list[Pending]]:
+        """Settle the items that an answer names. Return those that are to be sent again at once, in their order."""
+        settles = any(isinstance(outcome, Delivered | Rejected) for _, outcome in named)
+        again: list[list[Pending]] = []
+        has_room = False  # whether the last call of these takes a further item
+        for pending, outcome in named:
             match outcome:
-                case Alone(reason) | Split(reason) if len(items) == 1:
-                    self._note(pending, Rejected(reason))
                 case Alone() | Split():
                     pending.limit = 1
-                    alone.append([pending])
+                    again.append([pending])
+                    has_room = False
                 case Retry(after=0) if settles:
-                    at_once.append(pending)
-                case Suspend(reason):  # the call succeeded, so that the credential works
-                    self._note(pending, Rejected(reason))
+                    again += [] if has_room else [[]]
+                    again[-1].append(pending)
+                    has_room = True
                 case _:
                     self._note(pending, outcome)
-        return [*self._settle_rest(call, items, others, rest), *reversed(alone), *([at_once] if at_once else [])]
+        return again
 
     def _settle_rest(
         self, call: Call, items: Sequence[Pending], others: Sequence[Pending], rest: Outcome
