@@ -1,12 +1,11 @@
 """Calls a fake API without HTTP: for tests of mappings, judges and exchanges."""
 
-import json
 from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from local.partner.contract import Contract, ContractError
 from local.partner.fake_api import FakeApi
-from local.partner.listener import FORM, form_fields
+from local.partner.listener import parsed_body
 from mparticle_firehose.integration import (
     Answer,
     Auth,
@@ -80,8 +79,7 @@ def _answer(api: FakeApi, call: PartnerCall, path: str, headers: dict[str, str],
 def _received(call: PartnerCall) -> object:
     if call.body is None:
         return None
-    raw = call.body.encoded()
-    return form_fields(raw) if call.body.content_type == FORM else json.loads(raw)
+    return parsed_body(call.body.encoded(), call.body.content_type.partition(";")[0].strip().lower())
 
 
 def _credential(auth: Auth | None) -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""The HTTP side of a fake API: one thread a connection, bodies as JSON or forms, and connections that can be lost."""
+"""The HTTP side of a fake API: one thread a connection, bodies as JSON, lines of it or forms, and lost connections."""
 
+import gzip
 import json
 import socket
 import struct
 import sys
 import threading
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message
@@ -14,6 +16,7 @@ from urllib.parse import parse_qsl
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
+LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
 
 
 @dataclass
@@ -24,7 +27,8 @@ class ReceivedRequest:
         method: of HTTP.
         path: with its query. Never shown: it may hold the id of a person.
         headers: those that are recorded, by their names in the contract. Never shown: they hold the credentials.
-        body: the parsed JSON, the fields of a form by name, or None. Never shown: it holds personal data.
+        body: the parsed JSON, a list of the values of NDJSON, the fields of a form by name, or None. Never shown: it
+            holds personal data.
         route: the path as the contract has it, without the values of its parameters.
         status: of the answer; None while there is none, and for good if the connection was lost.
     """
@@ -110,12 +114,38 @@ class Listener(ThreadingHTTPServer):
                 _shut_down(connection)
 
 
-def form_fields(raw: bytes) -> dict[str, str]:
-    """Return the fields of a form.
+def parsed_body(raw: bytes, media_type: str, encoding: str = "") -> object:
+    """Return the JSON of a body, a list of the values of NDJSON, or the fields of a form; None for an empty body.
+
+    Args:
+        raw: the body as it was sent.
+        media_type: without parameters, in lower case.
+        encoding: ``gzip``, or empty.
 
     Raises:
-        ValueError: it is no form, or names a field twice.
+        ValueError: it cannot be read; the message names the rule.
     """
+    content = _unzipped(raw) if encoding == "gzip" else raw
+    if encoding not in ("", "gzip"):
+        raise ValueError("Content-Encoding must be gzip")
+    if media_type == FORM:
+        return _form_fields(content)
+    try:
+        if media_type in LINES:
+            return [json.loads(line) for line in content.splitlines()]
+        return json.loads(content) if content else None
+    except ValueError:
+        raise ValueError("must be JSON in each line" if media_type in LINES else "must be JSON") from None
+
+
+def _unzipped(raw: bytes) -> bytes:
+    try:
+        return gzip.decompress(raw)
+    except (EOFError, gzip.BadGzipFile, zlib.error):
+        raise ValueError("must be compressed with gzip, as Content-Encoding says") from None
+
+
+def _form_fields(raw: bytes) -> dict[str, str]:
     try:
         pairs = parse_qsl(raw.decode(), keep_blank_values=True, strict_parsing=bool(raw), errors="strict")
     except ValueError:
@@ -157,12 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
             raise ValueError("must have a Content-Length of at most 8 MiB")
         raw = self.rfile.read(length)
-        if self.headers.get_content_type() == FORM:
-            return form_fields(raw)
-        try:
-            return json.loads(raw) if raw else None
-        except ValueError:
-            raise ValueError("must be JSON") from None
+        return parsed_body(raw, self.headers.get_content_type(), self.headers.get("Content-Encoding", ""))
 
     def _send(self, reply: Reply) -> None:
         content = b"" if reply.body is None else json.dumps(reply.body).encode()

@@ -42,7 +42,9 @@ paths:
       operationId: label
       requestBody:
         required: true
-        content: { application/json: { schema: { type: array, maxItems: 2, items: { type: string, minLength: 1 } } } }
+        content:
+          application/json: { schema: { $ref: "#/components/schemas/Labels" } }
+          application/x-ndjson: { schema: { $ref: "#/components/schemas/Labels" } }
   /token:
     servers: [{ url: https://login.boxes.example/oauth }]
     post:
@@ -68,6 +70,7 @@ components:
         application/json:
           schema: { $ref: "#/components/schemas/Items" }
   schemas:
+    Labels: { type: array, maxItems: 2, items: { type: string, minLength: 1 } }
     Items:
       type: object
       required: [items]

@@ -14,6 +14,7 @@ from mparticle_firehose.integration import (
     Form,
     Header,
     Json,
+    NdJson,
     OAuth2,
     PartnerCall,
     Query,
@@ -63,6 +64,14 @@ def test_a_form_needs_no_credential_where_the_document_asks_for_none() -> None:
     answer_to(api, PartnerCall(path="/token", body=form), host="login.boxes.example")
 
     assert api.calls == [("token", {})]
+
+
+@pytest.mark.parametrize("body", [Json(["a", ""]), NdJson(["a", ""])], ids=["array", "lines"])
+def test_lines_are_checked_like_an_array_and_compression_is_not_seen(body: Json | NdJson) -> None:
+    call = PartnerCall(method="PUT", path="/labels", body=body, auth=Bearer("canary-t"), gzip=True)
+
+    with pytest.raises(ContractError, match=r"^\[1\]: must not be empty$"):
+        answer_to(BoxesApi(), call)
 
 
 def test_parameters_of_the_query_and_of_the_credential_are_sent() -> None:

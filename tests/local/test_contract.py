@@ -1,6 +1,7 @@
 """A fake API is held to its OpenAPI document: paths, parameters, credentials and bodies."""
 
 import base64
+import gzip
 import json
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -208,6 +209,38 @@ def test_a_body_may_be_an_array(partner: PartnerServer, caller: Caller) -> None:
     assert caller.send("PUT", "/labels", headers, body=b'["a", ""]').json() == {"error": "[1]: must not be empty"}
     assert caller.send("PUT", "/labels", headers, body=b"{}").json() == {"error": "body: must be array"}
     assert partner.requests[0].body == ["a", "b"]
+
+
+LINES = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-ndjson"}
+ZIPPED = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
+
+
+def test_lines_of_json_are_checked_like_an_array(partner: PartnerServer, caller: Caller) -> None:
+    assert caller.send("PUT", "/labels", LINES, body=b'"a"\n"b"\n').status == 204
+    assert caller.send("PUT", "/labels", LINES, body=b'"a"\n""\n').json() == {"error": "[1]: must not be empty"}
+    assert partner.requests[0].body == ["a", "b"]
+
+
+def test_a_body_may_be_compressed(partner: PartnerServer, caller: Caller) -> None:
+    assert caller.send("PUT", "/labels", ZIPPED, body=gzip.compress(b'["a"]')).status == 204
+    assert caller.send("PUT", "/labels", {**LINES, **ZIPPED}, body=gzip.compress(b'[""]')).status == 422
+    assert partner.requests[0].body == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "rule"),
+    [
+        pytest.param(LINES, b'"a"\n\n"b"', "must be JSON in each line", id="empty-line"),
+        pytest.param(ZIPPED, b'["a"]', "must be compressed with gzip, as Content-Encoding says", id="not-compressed"),
+        pytest.param({**ZIPPED, "Content-Encoding": "br"}, b"x", "Content-Encoding must be gzip", id="other-encoding"),
+        pytest.param(ZIPPED, gzip.compress(b"["), "must be JSON", id="no-json-inside"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_refused_by_its_rule(
+    partner: PartnerServer, caller: Caller, headers: dict[str, str], body: bytes, rule: str
+) -> None:
+    assert caller.send("PUT", "/labels", headers, body=body).json() == {"error": f"body: {rule}"}
+    assert partner.violations == (f"PUT /labels: body: {rule}",)
 
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
