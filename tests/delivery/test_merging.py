@@ -38,10 +38,34 @@ def test_another_user_s_items_fill_the_earlier_call() -> None:
 def test_a_leave_and_a_join_at_two_endpoints_are_not_swapped() -> None:
     plan = planned("bulk:leave-a::a", "one:join-b::b", "one:join-a::a", "bulk:leave-b::b")
 
-    found = told(plan)
+    assert told(plan) == [("one", "join-b"), ("bulk", "leave-a leave-b"), ("one", "join-a")]
 
-    assert found.index(("bulk", "leave-a")) < found.index(("one", "join-a"))
-    assert found.index(("one", "join-b")) < found.index(("bulk", "leave-b"))
+
+def test_a_call_waits_for_others_so_that_it_can_take_later_items() -> None:
+    """Each user's state is a call of its own, and comes before the user's events, which share one."""
+    plan = planned("one:state-a::a", "bulk:event-a::a", "one:state-b::b", "bulk:event-b::b")
+
+    assert told(plan) == [("one", "state-a"), ("one", "state-b"), ("bulk", "event-a event-b")]
+
+
+def test_two_users_never_make_two_calls_wait_for_each_other() -> None:
+    plan = planned("bulk:1::a", "one:2::b", "bulk:3::b", "one:4::a", "one:5::b", "bulk:6::a")
+
+    found = calls(plan)
+
+    assert all(before < number for number, call in enumerate(found) for before in call.after)
+
+
+def test_beyond_the_calls_that_are_tracked_the_order_is_that_in_which_they_were_made() -> None:
+    words = [word for user in range(1_100) for word in (f"one:s{user}::{user}", f"bulk:e{user}::{user}")]
+
+    found = calls(planned(*words))
+
+    place = {id(pending): number for number, call in enumerate(found) for pending in call.items}
+    plan_items = sorted((pending for call in found for pending in call.items), key=lambda each: each.position)
+    pairs = zip(plan_items[::2], plan_items[1::2], strict=True)
+    assert all(place[id(state)] < place[id(event)] for state, event in pairs)
+    assert len(found) < 1_100 + 500
 
 
 def test_a_key_is_in_a_call_once() -> None:
