@@ -507,6 +507,24 @@ class TestOfACallThatWasTaken:
         assert sources(services.events) == [[]]
         assert left(services.events, services) == [[{"tier": "gold"}]]
 
+    def test_a_mapping_that_takes_no_part_of_a_request_gets_the_whole_again(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        def items(request: EventProcessingRequest) -> Iterator[Item | Undeliverable]:
+            first = request.events[0].source_id  # raises if the events are cut off
+            yield Item(endpoint=refuses_the_first, target=TARGET, body={"state of": first})
+            for number, event in enumerate(request.events):
+                body = {"source": event.source_id, "first": first}
+                yield Item(endpoint=refuses_the_first, target=TARGET, body=body, covers=(("events", number),))
+
+        refuses_the_first = endpoint("bulk", {0: Rejected("bad")})
+        services = mapped(services, items)
+
+        processed(message("custom_event", "custom_event"), services, deadline)
+
+        assert services.dead_letters.reasons == ["bad"]
+        assert (sources(services.dead_letters), settled(services.dead_letters)) == ([["0", "1"]], [[1, 2]])
+
 
 def left(store: StoreDouble, services: ServicesDouble) -> list[list[JsonObject]]:
     """Return the bodies that the worker asks for each stored request."""

@@ -21,7 +21,7 @@ def remainder(plan: Plan, wanted: Collection[int], planner: Planner, parse: Pars
     """Return the plan's request with these items and no others.
 
     It is cut to what the items cover. Sister items that come with the same elements, and the user's state, are marked
-    as settled. If the mapping makes something else of the cut request, it is not cut.
+    as settled. If the mapping makes something else of the cut request, or nothing at all, it is not cut.
 
     Args:
         plan: of the whole request.
@@ -36,13 +36,21 @@ def remainder(plan: Plan, wanted: Collection[int], planner: Planner, parse: Pars
     origins = {origin for position in wanted for origin in plan.planned[position].covers}
     kept = [position for position in whole if origins.issuperset(plan.planned[position].covers)]
     cut = only(plan.request, origins)
-    again = planner.planned(cast("QueuedRequest", parse(cut)))
-    if [_content(each) for each in again] != [_content(plan.planned[position]) for position in kept]:
+    again = _planned(cut, planner, parse)
+    if again is None or [*map(_content, again)] != [_content(plan.planned[position]) for position in kept]:
         cut, again, kept = source, plan.planned, list(whole)
     settled = frozenset(place for place, position in enumerate(kept) if position not in wanted)
     if not settled:
         return Remainder(cut)
     return Remainder(cut, Progress(fingerprint=fingerprint(again), settled=settled).settled_text())
+
+
+def _planned(cut: Json, planner: Planner, parse: Parse) -> tuple[Planned, ...] | None:
+    """Return what the mapping makes of a cut request; None if it raises, whatever it is that it misses."""
+    try:
+        return planner.planned(cast("QueuedRequest", parse(cut)))
+    except Exception:  # noqa: BLE001  an integration may raise anything
+        return None
 
 
 def rejections(plan: Plan) -> dict[str, list[int]]:
