@@ -50,7 +50,8 @@ class DeadLettering:
         Raises:
             DeliveryError: it is not stored.
         """
-        self._put(message, message.record.body, message.record.settled, reason)
+        settled = message.progress.settled_text() if message.progress.settled else ""
+        self._put(message, message.record.body, settled, reason)
 
     def put(self, message: Message, rest: Remainder, reason: str) -> None:
         """Dead-letter what a message holds, or a part of it.
