@@ -36,6 +36,13 @@ def test_an_endpoint_must_leave_room_for_one_item(rule: str, limit: int) -> None
     assert caught.value.rule == rule
 
 
+def test_a_target_has_texts_only() -> None:
+    odd: Any = {"list": ["canary-1"]}
+
+    with pytest.raises(IntegrationError, match=r"^target: must have texts for parameters and for secrets$"):
+        Target(parameters=odd)
+
+
 def test_an_endpoint_must_have_a_name() -> None:
     with pytest.raises(IntegrationError, match=r"^endpoint_name: "):
         Endpoint(name="", call=call)

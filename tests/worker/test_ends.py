@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import override
 
@@ -10,12 +10,15 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.integration import PartnerCall, Retry
+from mparticle_firehose.integration import Item, PartnerCall, Retry, Target, Undeliverable
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from tests.conftest import Clock, Json, Queues, Reply
+from tests.sample.partner.integration import INTEGRATION
 from tests.worker.bench import Bench, again, build, change, changes, in_part, membership, user
 
 WORKER_SECONDS = 55
@@ -180,6 +183,43 @@ def test_what_was_settled_before_it_was_queued_is_not_asked_again(bench: Bench) 
 
     bench.deliver(Record(message_id="other", body=record.body, group_id="g", settled=entry.settled_text()))
 
+    assert [[user(item) for item in changes(call)] for call in bench.partner.calls] == [["2"]]
+
+
+def test_a_message_that_can_no_longer_be_mapped_is_put_aside_without_what_is_settled(
+    queues: Queues, dynamodb: DynamoDBClient
+) -> None:
+    bench = build(queues, dynamodb, max_attempts=2)
+    record = membership("m1", change("1"), change("2"))
+    bench.partner.replies = [in_part({1: 503}), 200]
+    bench.deliver(record)
+    bench.worker = replace(bench.worker, planner=Planner(replace(INTEGRATION, memberships=broken)))
+    assert bench.deliver(again(record, 2)) == []
+    ((_, why),) = bench.dead_letters()
+
+    bench.worker = replace(bench.worker, planner=Planner(INTEGRATION))
+    bench.deliver(replace(record, message_id="redriven", settled=why["settled"], redriven_at="1760000050000"))
+
+    assert [[user(item) for item in changes(call)] for call in bench.partner.calls] == [["1", "2"], ["2"]]
+
+
+def broken(_request: object) -> Iterator[Item]:
+    raise ValueError("canary-value of a customer")
+
+
+def test_a_target_that_cannot_be_compared_fails_its_own_message_only(bench: Bench) -> None:
+    def memberships(request: AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
+        for each in INTEGRATION.memberships(request) if INTEGRATION.memberships else ():
+            if request.user_profiles[0].mpid == "odd" and isinstance(each, Item):
+                yield replace(each, target=Target(parameters={"list": ["odd"]}))  # type: ignore[dict-item]
+            else:
+                yield each
+
+    bench.worker = replace(bench.worker, planner=Planner(replace(INTEGRATION, memberships=memberships)))
+
+    failed = bench.deliver(membership("m1", change("odd")), membership("m2", change("2"), group="another"))
+
+    assert failed == ["m1"]
     assert [[user(item) for item in changes(call)] for call in bench.partner.calls] == [["2"]]
 
 

@@ -30,6 +30,17 @@ class Target:
     auth: Auth | None = field(default=None, repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        """Check that it can be compared with others.
+
+        Raises:
+            IntegrationError: a value is no text.
+        """
+        try:
+            hash(self)
+        except TypeError:
+            raise IntegrationError("target", "must have texts for parameters and for secrets") from None
+
     def __hash__(self) -> int:
         return hash((self.site, self.auth, frozenset(self.parameters.items())))
 
