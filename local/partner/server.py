@@ -35,7 +35,7 @@ class PartnerServer:
 
     A path without a script behaves well. Every credential is valid until it is revoked. A request that breaks the
     contract is refused with the rule that it breaks, which `violations` keeps. A call with an Idempotency-Key that has
-    taken effect already is answered as before and changes nothing.
+    taken effect already is answered as before and changes nothing; a GET is always asked anew.
     """
 
     def __init__(self, api: FakeApi, port: int = 0) -> None:
@@ -178,7 +178,8 @@ class PartnerServer:
 
     def _carry_out(self, request: ReceivedRequest, call: _Call) -> Reply:
         """Apply a valid call, or repeat the answer if its Idempotency-Key has taken effect already."""
-        key = request.headers.get("Idempotency-Key", "")
+        # The answer to a GET is never an old one: who asks for the state of a job wants to know when it changes.
+        key = "" if request.method == "GET" else request.headers.get("Idempotency-Key", "")
         content = (request.method, request.path, request.body)
         earlier = self._done.get(key)
         if earlier and earlier[0] != content:

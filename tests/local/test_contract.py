@@ -211,6 +211,17 @@ def test_a_body_may_be_an_array(partner: PartnerServer, caller: Caller) -> None:
     assert partner.requests[0].body == ["a", "b"]
 
 
+def test_a_get_is_asked_anew_although_its_key_is_known(partner: PartnerServer, caller: Caller) -> None:
+    headers = {"Authorization": f"Bearer {KEY}", "Idempotency-Key": "same"}
+
+    for _ in range(2):
+        caller.send("GET", "/boxes/b1", headers)
+        caller.send("PUT", "/boxes/b1", {**headers, "Content-Type": "application/json"}, body=json.dumps(ITEMS))
+
+    assert [operation for operation, _ in partner.api.calls] == ["look", "fill", "look"]
+    assert partner.repeats == 1
+
+
 LINES = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/x-ndjson"}
 ZIPPED = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json", "Content-Encoding": "gzip"}
 
