@@ -1,5 +1,5 @@
 # make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin;
-#                    PARTNER=folder for the integration of an example)
+#                    PARTNER=folder for an example, or a folder laid out like one)
 # make test          the whole gate: format, lint, import rules, types, tests
 # make lint          its static part, and linters and scanners for the template and the code
 # make format        formats the code

@@ -41,7 +41,12 @@ def main() -> int:
 def _options() -> tuple[Room, Sequence[Message]]:
     parser = argparse.ArgumentParser(prog="make run", description="Send messages through the product, locally.")
     parser.add_argument("--event", metavar="FILE", help="send this one message; - reads it from standard input")
-    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
+    parser.add_argument(
+        "--partner",
+        metavar="FOLDER",
+        default="",
+        help="an example, or laid out like one; default: your own integration",
+    )
     options = parser.parse_args()
     room = Room.of(options.partner)
     messages = [message_from(options.event)] if options.event else messages_in(room.events)

@@ -15,7 +15,12 @@ import pytest
 
 from local.isolation import ROOT
 
-INDEPENDENT = ("tests/test_rehearsal.py", "tests/test_boundaries.py", "tests/test_canaries.py")
+INDEPENDENT = (
+    "tests/test_rehearsal.py",
+    "tests/test_beginning.py",
+    "tests/test_boundaries.py",
+    "tests/test_canaries.py",
+)
 """Not run in the copy: they look at the repository itself, or start pytest once more."""
 
 

@@ -255,7 +255,12 @@ def main() -> int:
     parser.add_argument("event", nargs="?", default="", help="the message to invoke with; - reads standard input")
     parser.add_argument("--folder", type=Path, default=_FOLDER, help="for the state of the cloud")
     parser.add_argument("--port", type=int, default=PORT, help="of the emulator; 0 picks a free one")
-    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
+    parser.add_argument(
+        "--partner",
+        metavar="FOLDER",
+        default="",
+        help="an example, or laid out like one; default: your own integration",
+    )
     options = parser.parse_args()
     if options.action in {"invoke", "logs"}:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make logs | head` ends without an error

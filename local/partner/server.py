@@ -210,7 +210,9 @@ def _scripted(usual: Reply, behaviour: Behaviour) -> Reply:
 def main() -> None:
     """Serve until interrupted and print a line for each request, without any of its content."""
     parser = argparse.ArgumentParser(prog="python -m local.partner.server", description="Serve a partner's fake API.")
-    parser.add_argument("--partner", default="", metavar="FOLDER", help="of an example; default: your own")
+    parser.add_argument(
+        "--partner", default="", metavar="FOLDER", help="an example, or laid out like one; default: your own"
+    )
     parser.add_argument("--port", type=int, default=8080, help="0 picks a free one")
     options = parser.parse_args()
     with PartnerServer(Room.of(options.partner).fake_api(), options.port) as partner:

@@ -155,7 +155,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--endpoint", type=_endpoint, action="append", metavar="POD=URL", help="the output HttpEndpointUrl of its stack"
     )
-    parser.add_argument("--partner", metavar="FOLDER", default="", help="of an example; default: your own integration")
+    parser.add_argument(
+        "--partner",
+        metavar="FOLDER",
+        default="",
+        help="an example, or laid out like one; default: your own integration",
+    )
     options = parser.parse_args(arguments)
     cookie_sync = Room.of(options.partner).integration().cookie_sync
     if cookie_sync is None:
