@@ -9,9 +9,10 @@ from typing import Any, cast
 from uuid import UUID
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
-from mparticle_firehose.delivery.sending import Delivery, Gates
+from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.integration import (
     Answer,
     Bearer,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.asking import MAX_CALLS_AN_EXCHANGE
 from mparticle_firehose.delivery.plan import Plan, Planner
-from mparticle_firehose.delivery.sending import MAX_CALLS_AN_EXCHANGE
 from mparticle_firehose.integration import (
     Alone,
     Answer,

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending
-from mparticle_firehose.delivery.sending import Delivery, Gates
+from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.integration import (
     Answer,
     Bearer,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.sending import note_call
+from mparticle_firehose.delivery.gates import note_call
 from mparticle_firehose.errors import DeliveryError, FirehoseError, RefusedError
 from mparticle_firehose.integration import Answer, Delivered, Exchange, Outcome, PartnerCall, Retry, Suspend
 from mparticle_firehose.integration.offered import offered

@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from typing import cast
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.asking import NEEDS_SEVERAL_CALLS
+from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.remainder import rejections, remainder
-from mparticle_firehose.delivery.sending import NEEDS_SEVERAL_CALLS, Delivery, Gates
+from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.errors import SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered, Retry, Suspend
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from mparticle_firehose.delivery.gates import RATE_LIMITED, SUSPENDED
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.remainder import Parse, rejections, remainder
-from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, RATE_LIMITED, SUSPENDED
+from mparticle_firehose.delivery.sending import BEHIND_ANOTHER
 from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
 from mparticle_firehose.services import CIRCUIT_OPEN, SuspensionRegister
 from mparticle_firehose.tables.ledger import Ledger

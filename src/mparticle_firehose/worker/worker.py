@@ -8,9 +8,10 @@ from functools import partial
 from math import ceil
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Planner
-from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery, Gates
+from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery
 from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered
 from mparticle_firehose.protocol import (
