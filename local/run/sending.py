@@ -9,6 +9,7 @@ from typing import Protocol
 from local.cloud.cloud import Answer
 from local.partner.faults import SUCCESSES
 from local.partner.server import PartnerServer, ReceivedRequest
+from local.run.declared import undeclared
 from local.run.expected import expected_calls, is_offered
 from local.run.messages import Message
 from mparticle_firehose.errors import FirehoseError
@@ -90,6 +91,12 @@ def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Messa
     dead_letters = cloud.dead_letters()
     problems = (
         *(f"{result.message.name}: {problem}" for result in results for problem in result.problems),
+        *(
+            f"{message.name}: {problem}"
+            for message in messages
+            if is_offered(integration, message.kind)
+            for problem in undeclared(integration, message.content)
+        ),
         *(f"the partner's contract was broken by {violation}" for violation in partner.violations),
         *(f"the queue {name} holds {count}" for name, count in dead_letters.items() if count),
         *(

@@ -32,7 +32,7 @@ from mparticle_firehose.integration import (
     PartnerCall,
     Target,
 )
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, Permissions
 from tests.sample.fake_api import FakeApi
 from tests.sample.partner.integration import INTEGRATION, membership_items
 from tests.sample.server import SamplePartner
@@ -253,6 +253,19 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_message_that_arrives_has_no_problems(partner: SamplePartner) -> None:
     run = sent(DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner)), partner, [message(EVENTS)])
     assert run.problems == ()
+
+
+def test_what_mparticle_would_not_send_is_a_problem(partner: SamplePartner) -> None:
+    asks_for_nothing = replace(
+        INTEGRATION,
+        registration=lambda: INTEGRATION.declaration().model_copy(update={"permissions": Permissions()}),
+    )
+    double = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner))
+
+    run = send_all(double, partner, [message(EVENTS)], asks_for_nothing)
+
+    rule = "the calls need the user identity 'email', and mParticle sends none: the registration does not ask for it"
+    assert run.problems == (f"sample: {rule}",)
 
 
 def test_an_acknowledged_message_that_the_partner_never_got_is_a_problem(partner: SamplePartner) -> None:

@@ -65,7 +65,10 @@ def registration() -> ModuleRegistrationResponse:
             name="Sample",
             version="1.0",
             permissions=Permissions(
-                user_identities=(UserIdentityPermission(type=UserIdentityType.EMAIL),),
+                user_identities=tuple(
+                    UserIdentityPermission(type=kind) for kind in (UserIdentityType.EMAIL, UserIdentityType.CUSTOMER)
+                ),
+                allow_access_mpid=True,
                 allow_user_attributes=True,
                 allow_audience_user_attributes=True,
             ),

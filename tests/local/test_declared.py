@@ -1,0 +1,167 @@
+"""make run says what a request has that mParticle would not send, as far as the calls need it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from local.run.declared import undeclared
+from mparticle_firehose.integration import (
+    Endpoint,
+    Integration,
+    Item,
+    Json,
+    JsonObject,
+    JsonValue,
+    PartnerCall,
+    Target,
+    changes,
+)
+from mparticle_firehose.protocol import (
+    AudienceMembershipChangeRequest,
+    EventProcessingRequest,
+    ModuleRegistrationResponse,
+    Permissions,
+    UserIdentityPermission,
+    UserIdentityType,
+)
+from tests.sample.partner.integration import INTEGRATION, registration
+
+ACCOUNT = {"account_id": 7, "account_settings": {"token": "canary-key", "region": "eu"}}
+ADDRESS = {"type": "email", "encoding": "raw", "value": "canary@example.com"}
+CUSTOMER = {"type": "customer", "encoding": "raw", "value": "canary-customer"}
+USER = {"user_identities": [ADDRESS, CUSTOMER], "mpid": "canary-31"}
+EVENTS = {
+    "type": "event_processing_request",
+    "account": ACCOUNT,
+    "events": [{"type": "custom_event"}],
+    "user_attributes": {"colour": "canary-blue"},
+    "user_attribute_lists": {"teas": ["canary-oolong"]},
+    **USER,
+}
+CHANGED = {"key": "colour", "value": "canary-blue", "action": "upsert"}
+AUDIENCE = {"audience_id": 9, "action": "add", "user_attributes": [CHANGED]}
+MEMBERSHIP = {
+    "type": "audience_membership_change_request",
+    "account": ACCOUNT,
+    "user_profiles": [{**USER, "audiences": [AUDIENCE]}],
+}
+ASKED: Mapping[str, Any] = {
+    "user_identities": (UserIdentityPermission(type=UserIdentityType.EMAIL),),
+    "allow_user_attributes": True,
+    "allow_audience_user_attributes": True,
+    "allow_access_mpid": True,
+}
+
+
+def show(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
+    return PartnerCall(path="/shown", body=Json(list(bodies)))
+
+
+SHOW = Endpoint(name="show", call=show)
+
+
+def reading(part: Callable[[Any], JsonValue], **permissions: object) -> Integration:
+    """Return an integration whose body is what it reads of a request, or of an audience's change."""
+
+    def asking() -> ModuleRegistrationResponse:
+        return registration().model_copy(update={"permissions": Permissions(**{**ASKED, **permissions})})
+
+    def events(request: EventProcessingRequest) -> Iterator[Item]:
+        yield Item(endpoint=SHOW, target=Target(), body={"read": part(request)})
+
+    def memberships(request: AudienceMembershipChangeRequest) -> Iterator[Item]:
+        for change in changes(request):
+            yield Item(endpoint=SHOW, target=Target(), body={"read": part(change)}, covers=(change.origin,))
+
+    return replace(INTEGRATION, registration=asking, events=events, memberships=memberships)
+
+
+def saying(*names: str) -> list[str]:
+    return [f"the calls need {name}, and mParticle sends none: the registration does not ask for it" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("read", "permissions", "names"),
+    [
+        pytest.param(
+            lambda request: request.account.string_setting("region", required=True), {}, ["the setting 'region'"],
+            id="setting-that-must-be-there",
+        ),
+        pytest.param(
+            lambda request: request.account.string_setting("region"), {}, ["the setting 'region'"], id="setting"
+        ),
+        pytest.param(
+            lambda request: len(request.user_identities), {}, ["the user identity 'customer'"], id="identity"
+        ),
+        pytest.param(
+            lambda request: len(request.user_attributes) + len(request.user_attribute_lists),
+            {"allow_user_attributes": False}, ["user attributes"],
+            id="attributes",
+        ),
+        pytest.param(lambda request: request.mpid, {"allow_access_mpid": False}, ["the mpid"], id="mpid"),
+    ],
+)  # fmt: skip
+def test_what_the_calls_for_events_need_must_be_asked_for(
+    read: Callable[[Any], JsonValue], permissions: dict[str, object], names: list[str]
+) -> None:
+    assert undeclared(reading(read, **permissions), EVENTS) == saying(*names)
+
+
+@pytest.mark.parametrize(
+    ("read", "permissions", "names"),
+    [
+        pytest.param(
+            lambda change: [each.value for each in change.profile.user_identities], {},
+            ["the user identity 'customer'"],
+            id="identity",
+        ),
+        pytest.param(
+            lambda change: len(change.audience.attribute_changes), {"allow_audience_user_attributes": False},
+            ["attributes of audiences"],
+            id="attributes",
+        ),
+        pytest.param(lambda change: change.profile.mpid, {"allow_access_mpid": False}, ["the mpid"], id="mpid"),
+    ],
+)  # fmt: skip
+def test_what_the_calls_for_memberships_need_must_be_asked_for(
+    read: Callable[[Any], JsonValue], permissions: dict[str, object], names: list[str]
+) -> None:
+    assert undeclared(reading(read, **permissions), MEMBERSHIP) == saying(*names)
+
+
+@pytest.mark.parametrize("message", [EVENTS, MEMBERSHIP], ids=["events", "memberships"])
+def test_what_no_call_needs_may_stay_in_a_request(message: Mapping[str, object]) -> None:
+    nothing = {name: False for name in ASKED if name.startswith("allow")}
+
+    assert undeclared(reading(lambda _: "the same", **nothing, user_identities=()), message) == []
+
+
+def test_what_is_asked_for_may_be_read_and_the_request_stays_as_it_is() -> None:
+    read = reading(lambda request: [request.mpid, request.account.string_setting("token")])
+    before = repr(EVENTS)
+
+    assert undeclared(read, EVENTS) == []
+    assert repr(EVENTS) == before
+
+
+def test_a_registration_that_is_not_valid_is_reported_elsewhere() -> None:
+    without = replace(reading(lambda request: request.mpid, allow_access_mpid=False), erasures=None)
+
+    assert undeclared(without, EVENTS) == []
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {**EVENTS, "user_identities": [None, ADDRESS], "user_profiles": None},
+        {**EVENTS, "user_identities": "canary", "account": "canary"},
+        {**EVENTS, "account": {"account_settings": []}},
+        {**MEMBERSHIP, "user_profiles": [None, {"user_identities": None, "audiences": [None]}]},
+        {},
+    ],
+    ids=["nulls", "texts", "list", "null-profiles", "empty"],
+)
+def test_a_request_of_an_odd_shape_does_not_stop_the_run(odd: Mapping[str, object]) -> None:
+    assert undeclared(INTEGRATION, odd) == []
