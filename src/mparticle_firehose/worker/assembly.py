@@ -1,9 +1,8 @@
 """Puts the worker together. Only the worker's function loads it: the handler starts without it."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from mparticle_firehose.aws_client import AwsClient
 from mparticle_firehose.config import Resources, Settings
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
@@ -15,6 +14,10 @@ from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.outages import Outages
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
+
+if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_sqs import SQSClient
 
 _CALLS_SIDE_BY_SIDE = 4
 """Calls that the worker makes at a time."""
@@ -40,9 +43,9 @@ def build_worker(
     deployment: Deployment,
     resources: Resources,
     *,
-    sqs: AwsClient,
-    ledger_client: AwsClient,
-    outages_client: AwsClient,
+    sqs: "SQSClient",
+    ledger_client: "DynamoDBClient",
+    outages_client: "DynamoDBClient",
 ) -> Worker:
     """Return the worker of a deployment.
 
