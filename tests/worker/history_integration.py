@@ -71,6 +71,7 @@ ENDPOINTS = {
         endpoint("many", max_items=40),
         endpoint("add", lane=LANE_OF_MEMBERSHIPS, max_items=8, across_requests=True),
         endpoint("remove", lane=LANE_OF_MEMBERSHIPS, max_items=8, across_requests=True),
+        endpoint("note", lane=LANE_OF_MEMBERSHIPS, max_items=3, across_requests=True),
         endpoint("chain", lane=LANE_OF_MEMBERSHIPS, max_items=6, across_requests=True, call=look_up_and_put),
     )
 }
@@ -87,7 +88,9 @@ class Mappings:
         target = Target(auth=Bearer(str(request.account.account_settings["key"])))
         kind = request.user_attributes.get("kind")
         if kind:
-            yield Item(endpoint=ENDPOINTS["single"], target=target, body={"uid": f"{request.id}/state", "kind": kind})
+            owner = f"{request.account.account_id}/{request.mpid}"
+            state = {"uid": f"{request.id}/state", "kind": kind, "state_of": owner}
+            yield Item(endpoint=ENDPOINTS["single"], target=target, body=state)
         for number, event in enumerate(request.events):
             covers = (("events", number),)
             said = json.loads(cast("Any", event).attributes["items"])
@@ -122,3 +125,6 @@ class Mappings:
             yield Item(
                 endpoint=ENDPOINTS[str(said["via"])], target=target, body=body, covers=(change.origin,), key=mpid
             )
+            if said["also"]:
+                also = {"uid": f"{said['uid']}/also", "kind": said["also"]}
+                yield Item(endpoint=ENDPOINTS["note"], target=target, body=also, covers=(change.origin,), user=mpid)

@@ -90,6 +90,7 @@ class World:
         taken: the same uids.
         refused: uids that the partner has refused by name.
         members: what each user of each list did last, in the partner's opinion.
+        states: the state of each user that it has taken last.
         is_healthy: whether the partner has stopped to postpone items.
         is_disturbed: whether something has happened after which items may be asked again.
     """
@@ -107,6 +108,7 @@ class World:
     taken: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     members: dict[tuple[str, str], str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
     times: Counter[str] = field(default_factory=Counter)
     replies: dict[str, Answer] = field(default_factory=dict)
     is_disturbed: bool = False
@@ -298,5 +300,7 @@ class World:
         for item in items:
             self.accepted.append((len(self.asked), item["uid"]))
             self.taken.add(item["uid"])
+            if "state_of" in item:
+                self.states[item["state_of"]] = item["uid"]
             if "user" in item and item["action"] != "attribute_update":
                 self.members[item["list"], item["user"]] = item["action"]

@@ -118,8 +118,9 @@ def memberships(draw: st.DrawFn, number: int, account: int) -> Json:
             audience = draw(st.sampled_from([1, 2])) + 10 * account
             kind = draw(st.sampled_from([*KINDS, "odd"]))
             via = draw(st.sampled_from(["chain", "remove" if action == "delete" else "add"]))
+            also = draw(st.sampled_from(["", "", "", *KINDS]))
             uid = f"{number}/{profile}/{place}"
-            if kind == "good" and draw(st.booleans()):
+            if kind == "good" and not also and draw(st.booleans()):
                 uid = f"shared/{audience}/{mpid}/{action}"
             attributes = [{"key": "x", "value": uid, "action": "upsert"}] if action == "attribute_update" else []
             audiences.append(
@@ -127,7 +128,7 @@ def memberships(draw: st.DrawFn, number: int, account: int) -> Json:
                     "audience_id": audience,
                     "action": action,
                     "user_attributes": attributes,
-                    "audience_subscription_settings": {"uid": uid, "kind": kind, "via": via},
+                    "audience_subscription_settings": {"uid": uid, "kind": kind, "via": via, "also": also},
                 }
             )
         profiles.append({"mpid": mpid, "audiences": audiences})
@@ -180,6 +181,8 @@ class Run:
             self.check_order()
             self.redrive()
         self.check_memberships()
+        if self.history.in_order:
+            self.check_states()
 
     def drain(self) -> None:
         queues = self.world.queues
@@ -289,6 +292,13 @@ class Run:
             if not lettered[asked[-1].uid]:
                 assert self.world.members.get(key) == asked[-1].action, "a membership is wrong"
 
+    def check_states(self) -> None:
+        """The partner has the state of each user that mParticle has sent last, unless that is in a letter."""
+        lettered = self.lettered()
+        last = {each.user: each.uid for each in self.asked if each.uid.endswith("/state")}
+        for user, uid in last.items():
+            assert lettered[uid] or self.world.states.get(user) == uid, "a state is not the newest"
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -318,13 +328,13 @@ def _asked_by(request: Any, message: Json, planned: Item | Undeliverable) -> Ask
     if isinstance(planned, Undeliverable):
         return Asked(element_name(request, planned.covers), "odd", **_membership(request, planned.covers[0]))
     body: Mapping[str, Any] = planned.body
-    of_membership = _membership(request, planned.covers[0]) if planned.covers else {}
+    of_membership = _membership(request, planned.covers[0]) if "user" in body else {}
     return Asked(
         uid=body["uid"],
         kind=body["kind"],
         endpoint=planned.endpoint.name,
         lane=planned.endpoint.order,
-        user=f"{request.account.account_id}/{body.get('user') or message['mpid']}",
+        user=f"{request.account.account_id}/{body.get('user') or planned.user or message['mpid']}",
         request=str(request.id),
         key=planned.key,
         **of_membership,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.gates import Gates, note_call
 from mparticle_firehose.delivery.plan import Pending
-from mparticle_firehose.errors import IntegrationError, described
+from mparticle_firehose.errors import described
 from mparticle_firehose.integration import (
     Alone,
     Answer,
@@ -106,7 +106,7 @@ class Asking:
 
     def _reported(self, endpoint: Endpoint, outcome: Outcome) -> Outcome:
         if not isinstance(outcome, OUTCOMES):
-            return self.failed(endpoint, IntegrationError("outcome", "must be an outcome"))
+            return self.failed(endpoint, "the judge or the exchange returns no outcome")
         if isinstance(outcome, Delivered) and outcome.unplaced:
             self.telemetry.warn("failures without a place", {"endpoint": endpoint.name, "failures": outcome.unplaced})
         return outcome
@@ -132,7 +132,7 @@ class Asking:
                     failures, rest = _spread(self._judged(endpoint, target, bodies, answer))
                     return failures | known, rest
                 call = exchange.send(answer)
-            return known, self.failed(endpoint, IntegrationError("exchange", "makes too many calls"))
+            return known, self.failed(endpoint, f"the exchange makes more than {MAX_CALLS_AN_EXCHANGE} calls")
         except StopIteration as end:
             failures, rest = _spread(self._reported(endpoint, Delivered() if end.value is None else end.value))
             return known | failures, rest
@@ -160,9 +160,10 @@ class Asking:
         note_call(self.gates.breaker, site, answer, seconds)
         return answer
 
-    def failed(self, endpoint: Endpoint, error: Exception) -> Retry:
+    def failed(self, endpoint: Endpoint, error: Exception | str) -> Retry:
         """Report an error of the integration, and return what it means for the items."""
-        self.telemetry.warn("integration failed", {"endpoint": endpoint.name, "error": described(error)})
+        text = error if isinstance(error, str) else described(error)
+        self.telemetry.warn("integration failed", {"endpoint": endpoint.name, "error": text})
         self.telemetry.count("IntegrationFailed")
         return Retry(INTEGRATION_FAILED)
 

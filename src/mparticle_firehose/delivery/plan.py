@@ -1,7 +1,7 @@
 """What one message becomes: its items, each with its position, its user, and what is known of it already."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mparticle_firehose.errors import IntegrationError
@@ -157,6 +157,16 @@ class Plan:
         """Return the positions that are settled by now, those of before included."""
         now = {each.position for each in self.pending if each.is_settled} | {each.position for each in self.refused}
         return self.progress.settled | now
+
+    def leave_out(self, positions: Collection[int]) -> None:
+        """Ask for these items no more, as if they were settled before. They count as neither delivered nor refused."""
+        known = self.progress
+        settled = known.settled.union(positions)
+        self.progress = Progress(
+            fingerprint=self.fingerprint, settled=settled, limits=known.limits, attempts=known.attempts
+        )
+        self.pending = [each for each in self.pending if each.position not in positions]
+        self.refused = [each for each in self.refused if each.position not in positions]
 
 
 class Planner:

@@ -10,7 +10,6 @@ from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import Call
 from mparticle_firehose.delivery.plan import Pending
 from mparticle_firehose.delivery.side_by_side import SideBySide
-from mparticle_firehose.errors import IntegrationError
 from mparticle_firehose.integration import Alone, Delivered, Outcome, Rejected, Retry, Split, Suspend, Target, index_in
 from mparticle_firehose.integration.auth import belongs_to_deployment
 from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, PartnerApi, Telemetry, Verdicts
@@ -148,7 +147,7 @@ class Delivery:
             case _ if isinstance(outcome, OUTCOMES):
                 return outcome
             case _:
-                return self._asking.failed(call.endpoint, IntegrationError("failures", "must be outcomes"))
+                return self._asking.failed(call.endpoint, "a failure is no outcome")
 
     def _settle_named(self, named: Sequence[tuple[Pending, Outcome]]) -> list[list[Pending]]:
         """Settle the items that an answer names. Return those that are to be sent again at once, in their order."""

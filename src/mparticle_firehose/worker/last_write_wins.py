@@ -21,6 +21,9 @@ _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
 _ATTRIBUTES = "user_attributes"
 
+type Stale = Mapping[Origin, frozenset[int] | None]
+"""Changes of which something is stale: the indexes of those attributes, or None if nothing of it may be written."""
+
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
@@ -63,14 +66,24 @@ def keys_read(request: QueuedRequest) -> Iterator[str]:
 
 
 def versions_written(
-    request: QueuedRequest, position: QueuePosition, covered: Collection[Origin] | None = None
+    request: QueuedRequest,
+    position: QueuePosition,
+    covered: Collection[Origin] | None = None,
+    left_out: Collection[Origin] = (),
 ) -> dict[str, str]:
-    """Return the version of each ledger key that a request writes, or that these elements of it write."""
+    """Return the version of each ledger key that a request writes, or that only some elements of it write.
+
+    Args:
+        request: whatever it is; only changes of memberships write keys.
+        position: in the order of its group.
+        covered: the elements that count; None is all of them.
+        left_out: elements that do not.
+    """
     if not isinstance(request, AudienceMembershipChangeRequest):
         return {}
     written: dict[str, str] = {}
     for change in changes(request):
-        if covered is None or change.origin in covered:
+        if (covered is None or change.origin in covered) and change.origin not in left_out:
             version = _version(request, change, position)
             written |= dict.fromkeys(_Keys(request.account.account_id, change).written(), version)
     return written
@@ -82,28 +95,37 @@ def state_key(pending: Pending) -> str:
     return f"state#{_digest(f'{lane}\n{user}')}"
 
 
-def without_stale_parts(
-    request: AudienceMembershipChangeRequest, position: QueuePosition, newest: Mapping[str, str]
-) -> Json | None:
-    """Return the request's JSON without what newer changes have written; None if everything in it may still be written.
-
-    In the place of a change that is left out is an empty one.
+def stale_parts(request: QueuedRequest, position: QueuePosition, newest: Mapping[str, str]) -> Stale:
+    """Return what newer changes have written of what a request asks for.
 
     Args:
         request: redriven.
         position: before it was dead-lettered.
         newest: the versions of the newest changes, by ledger key.
     """
-    stale: dict[tuple[int, int], frozenset[int] | None] = {}
+    stale: dict[Origin, frozenset[int] | None] = {}
+    if not isinstance(request, AudienceMembershipChangeRequest):
+        return stale
     for change in changes(request):
         version = _version(request, change, position)
         keys = _Keys(request.account.account_id, change)
-        _, profile, audience = change.origin  # type: ignore[misc]  # changes() numbers both
         if keys.is_superseded(version, newest):
-            stale[profile, audience] = None
+            stale[change.origin] = None
         elif old := keys.stale_attributes(version, newest):
-            stale[profile, audience] = old
-    return _cut(request.source, stale) if stale else None
+            stale[change.origin] = old
+    return stale
+
+
+def without(source: Json, stale: Stale) -> Json:
+    """Return a request's JSON without stale parts. In the place of a change that is left out is an empty one."""
+    profiles = []
+    for number, profile in enumerate(present(source, _PROFILES)):
+        audiences = [
+            _without(audience, stale[_PROFILES, number, place]) if (_PROFILES, number, place) in stale else audience
+            for place, audience in enumerate(present(profile, _AUDIENCES))
+        ]
+        profiles.append({**profile, _AUDIENCES: audiences})
+    return {**source, _PROFILES: profiles}
 
 
 class _Keys:
@@ -149,17 +171,6 @@ class _Keys:
 def _version(request: AudienceMembershipChangeRequest, change: Change, position: QueuePosition) -> str:
     _, profile, audience = change.origin  # type: ignore[misc]  # changes() numbers both
     return position.version(request.timestamp_ms, profile, audience)
-
-
-def _cut(source: Json, stale: Mapping[tuple[int, int], frozenset[int] | None]) -> Json:
-    profiles = []
-    for number, profile in enumerate(present(source, _PROFILES)):
-        audiences = [
-            _without(audience, stale[number, place]) if (number, place) in stale else audience
-            for place, audience in enumerate(present(profile, _AUDIENCES))
-        ]
-        profiles.append({**profile, _AUDIENCES: audiences})
-    return {**source, _PROFILES: profiles}
 
 
 def _without(audience: Json, attributes: frozenset[int] | None) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Delivers what the queues hold: many messages become few partner calls, and failed messages are retried."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
@@ -10,10 +10,10 @@ from math import ceil
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
-from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.delivery.plan import Plan, Planner
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery
 from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
-from mparticle_firehose.integration import Delivered
+from mparticle_firehose.integration import Origin
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
@@ -33,10 +33,12 @@ from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.last_write_wins import (
     QueuePosition,
+    Stale,
     keys_read,
+    stale_parts,
     state_key,
     versions_written,
-    without_stale_parts,
+    without,
 )
 from mparticle_firehose.worker.settling import Settling
 
@@ -162,20 +164,18 @@ class _Delivery:
         requests = [message.request for message in self._redriven if message.request]
         self._newest = self._worker.ledger.newest(key for request in requests for key in keys_read(request))
 
-    def _fresh(self, message: Message, request: QueuedRequest) -> QueuedRequest:
-        """Return a message's request; of a redriven one, without what newer changes have written."""
-        if not self._newest and not self._redriven:
-            return request
+    def _stale(self, message: Message, request: QueuedRequest) -> Stale:
+        """Return what newer changes have written of a redriven message, also those of the same batch."""
+        if not self._redriven:
+            return {}
         position = QueuePosition.of(message.record)
-        if message.record.redriven_at and isinstance(request, AudienceMembershipChangeRequest):
-            source = without_stale_parts(request, position, self._newest)
-            if source is not None:
-                self._batch.log("superseded", message)
-                self._batch.telemetry.count("Superseded")
-                request = _queued(self._worker.serializer.parse(source))
-        for key, version in versions_written(request, position).items():
+        stale = stale_parts(request, position, self._newest) if message.record.redriven_at else {}
+        self._note_newest(versions_written(request, position, left_out=_gone(stale)))
+        return stale
+
+    def _note_newest(self, versions: Mapping[str, str]) -> None:
+        for key, version in versions.items():
             self._newest[key] = max(version, self._newest.get(key, ""))
-        return request
 
     # --- delivery ----------------------------------------------------------------------------------------------------
 
@@ -191,30 +191,53 @@ class _Delivery:
                 failed_groups.add(group)  # whose users it is about is not known
 
     def _plan(self, message: Message, request: QueuedRequest) -> None:
-        record = message.record
-        message.request = self._fresh(message, request)
-        attempt = f"{record.message_id}#{record.receive_count}"
+        stale = self._stale(message, request)
         try:
-            message.plan = self._worker.planner.plan(
-                message.request, source=record.message_id, attempt=attempt, progress=message.progress
-            )
+            message.plan = self._planned(message, request, stale)
         except SettingError as error:
             self._dead_lettering.put_whole(message, str(error))
             return
-        self._drop_old_state(message)
+        if stale:
+            self._batch.log("superseded", message)
+            self._batch.telemetry.count("Superseded")
+        if self._redriven and message.record.group_id:
+            self._leave_old_state_out(message, message.plan)
 
-    def _drop_old_state(self, message: Message) -> None:
-        """Leave out a redriven state that a newer one has replaced."""
-        plan = message.plan
-        if not plan or not message.record.redriven_at or not message.record.group_id:
-            return
-        states = {state_key(pending): pending for pending in plan.pending if not pending.item.covers}
+    def _planned(self, message: Message, request: QueuedRequest, stale: Stale) -> Plan:
+        """Return a message's plan without what is stale.
+
+        Items of stale changes are left out of the plan of the whole, so that its positions stay what they are. Changes
+        are cut off before the mapping only if one item covers them and others.
+        """
+        gone = _gone(stale)
+        plan = self._plan_of(message, self._cut(request, {each: stale[each] for each in stale.keys() - gone}))
+        over = [position for position, each in enumerate(plan.planned) if gone.intersection(each.covers)]
+        if not gone.issuperset(origin for position in over for origin in plan.planned[position].covers):
+            return self._plan_of(message, self._cut(request, stale))
+        if over:
+            plan.leave_out(over)
+        return plan
+
+    def _plan_of(self, message: Message, request: QueuedRequest) -> Plan:
+        record = message.record
+        message.request = request
+        attempt = f"{record.message_id}#{record.receive_count}"
+        return self._worker.planner.plan(request, source=record.message_id, attempt=attempt, progress=message.progress)
+
+    def _cut(self, request: QueuedRequest, stale: Stale) -> QueuedRequest:
+        return _queued(self._worker.serializer.parse(without(request.source, stale))) if stale else request
+
+    def _leave_old_state_out(self, message: Message, plan: Plan) -> None:
+        """Leave out a redriven state that a newer one has replaced, also one of the same batch."""
+        states = {state_key(pending): pending.position for pending in plan.pending if not pending.item.covers}
         version = QueuePosition.of(message.record).version(plan.request.timestamp_ms)
-        newest = self._worker.ledger.newest(states) if states else {}
-        for key, pending in states.items():
-            if newest.get(key, "") > version:
-                pending.outcome = Delivered()
+        if states and message.record.redriven_at:
+            self._note_newest(self._worker.ledger.newest(states))
+            old = [position for key, position in states.items() if self._newest.get(key, "") > version]
+            if old:
+                plan.leave_out(old)
                 self._batch.telemetry.count("Superseded")
+        self._note_newest(dict.fromkeys(states, version))
 
     def _send(self) -> None:
         worker = self._worker
@@ -288,6 +311,10 @@ class _Delivery:
             sequence = message.record.sequence
             longest[sequence] = max(seconds, longest.get(sequence, 0))
         return {message.record: longest[message.record.sequence] for message in again}
+
+
+def _gone(stale: Stale) -> frozenset[Origin]:
+    return frozenset(origin for origin, attributes in stale.items() if attributes is None)
 
 
 def _queued(request: AnyRequest) -> QueuedRequest:
