@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local.partner.listener import parsed_body
 from local.rooms import Room
 from local.run.expected import calls_for
 
@@ -24,7 +25,7 @@ def calls(request: Path) -> list[dict[str, Any]]:
         {
             "method": call.method,
             "path": call.path,
-            "body": json.loads(call.body.encoded()) if call.body else None,
+            "body": parsed_body(call.body.encoded(), call.body.content_type) if call.body else None,
         }
         for call in found
     ]
