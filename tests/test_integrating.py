@@ -404,6 +404,7 @@ MISTAKES: Mapping[str, Callable[[], object]] = {
     "max_bytes": lambda: Endpoint(name="x", call=NAMES["events_call"], max_bytes=0),
     "max_item_bytes": lambda: Endpoint(name="x", call=NAMES["events_call"], max_item_bytes=0),
     "covers": lambda: calls_for(integration(events=_state_twice), event_request()),
+    "item": lambda: calls_for(integration(events=lambda _: [None]), event_request()),
     "target": lambda: Target(parameters=cast("Any", {"list": [7]})),
     "in_body": lambda: Target(auth=Bearer("canary-key")).in_body,
     "method": lambda: PartnerCall(method="HEAD", path="/"),

@@ -7,8 +7,8 @@ from local.partner.answering import answer_to
 from local.partner.contract import ContractError
 from local.partner.fake_api import FakeApi
 from mparticle_firehose.delivery.merging import merged
-from mparticle_firehose.delivery.plan import Planner
-from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.delivery.plan import Planner, check_in_tests
+from mparticle_firehose.errors import FirehoseError, IntegrationError
 from mparticle_firehose.integration import Endpoint, Exchange, Integration, JsonObject, PartnerCall, Target
 from mparticle_firehose.protocol import (
     AnyRequest,
@@ -41,8 +41,19 @@ def expected_calls(integration: Integration, content: Mapping[str, object]) -> l
         return []
 
 
+def broken_seam(integration: Integration, content: Mapping[str, object]) -> list[str]:
+    """Return the rule of the seam that the integration breaks with a request, if it does."""
+    try:
+        calls_for(integration, content)
+    except IntegrationError as error:
+        return [f"the integration breaks a rule: {error}"]
+    except FirehoseError:
+        pass
+    return []
+
+
 def calls_for(integration: Integration, content: Mapping[str, object]) -> list[PartnerCall]:
-    """Return the calls that a request causes when it is delivered alone, each with its site and auth.
+    """Return the calls that a request causes when it is delivered alone, each with its site, auth and headers.
 
     Of an exchange it is the first call: the others need answers.
 
@@ -65,11 +76,14 @@ def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCal
     match request:
         case AudienceSubscriptionRequest():
             if integration.subscription:
-                yield from _first(integration.subscription(request))
+                for first in _first(integration.subscription(request)):
+                    yield replace(first, headers={**integration.headers, **first.headers})
         case EventProcessingRequest() | AudienceMembershipChangeRequest() | DsrProcessingRequest():
             plan = Planner(integration).plan(request, source="")
+            check_in_tests(request, plan.planned)
             for call in merged(plan.waiting):
-                yield from _call(call.endpoint, call.target, call.bodies())
+                for made in _call(call.endpoint, call.target, call.bodies()):
+                    yield replace(made, headers={**integration.headers, **made.headers})
 
 
 def _call(endpoint: Endpoint, target: Target, bodies: list[JsonObject]) -> Iterator[PartnerCall]:

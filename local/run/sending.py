@@ -10,7 +10,7 @@ from local.cloud.cloud import Answer
 from local.partner.faults import SUCCESSES
 from local.partner.server import PartnerServer, ReceivedRequest
 from local.run.declared import undeclared
-from local.run.expected import expected_calls, is_offered
+from local.run.expected import broken_seam, expected_calls, is_offered
 from local.run.messages import Message
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import Integration, PartnerCall
@@ -95,7 +95,7 @@ def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Messa
             f"{message.name}: {problem}"
             for message in messages
             if is_offered(integration, message.kind)
-            for problem in undeclared(integration, message.content)
+            for problem in (broken_seam(integration, message.content) or undeclared(integration, message.content))
         ),
         *(f"the partner's contract was broken by {violation}" for violation in partner.violations),
         *(f"the queue {name} holds {count}" for name, count in dead_letters.items() if count),

@@ -150,7 +150,7 @@ class Firehose:
             telemetry=self.telemetry,
         )
         sites = sites_of(self.integration.sites, self.settings.partner_api_url)
-        return PartnerClient(sites, self.verdicts, secrets)
+        return PartnerClient(sites, self.verdicts, secrets, headers=self.integration.headers)
 
     @cached_property
     def verdicts(self) -> RetryPolicy:

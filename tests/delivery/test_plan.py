@@ -1,11 +1,17 @@
-"""What a plan leaves behind."""
+"""What a plan checks, and what it leaves behind."""
 
 import gc
+from dataclasses import replace
+from typing import cast
+
+import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import Answer
+from mparticle_firehose.delivery.plan import Planner, check_in_tests
+from mparticle_firehose.errors import IntegrationError
+from mparticle_firehose.integration import Answer, Item, Origin
 from tests.conftest import PartnerDouble
-from tests.delivery.laboratory import Laboratory, planned
+from tests.delivery.laboratory import INTEGRATION, Laboratory, planned, request
 
 
 def test_a_plan_whose_items_are_settled_leaves_nothing_to_the_garbage_collector(deadline: Deadline) -> None:
@@ -19,3 +25,30 @@ def test_a_plan_whose_items_are_settled_leaves_nothing_to_the_garbage_collector(
     finally:
         gc.enable()
     assert len(laboratory.partner.calls) == 3
+
+
+@pytest.mark.parametrize("covers", [("events", 99), ("event", 0), ("user_profiles", 0, 0)])
+def test_in_tests_an_item_must_cover_what_the_request_holds(covers: Origin) -> None:
+    plan = planned("one:1")
+    odd = replace(plan.pending[0].item, covers=(covers,))
+
+    with pytest.raises(IntegrationError, match="covers"):
+        check_in_tests(plan.request, [odd])
+
+    check_in_tests(plan.request, plan.planned)
+
+
+def test_in_tests_two_endpoints_of_one_name_are_found() -> None:
+    plan = planned("one:1", "one:2")
+    item = plan.pending[0].item
+    twin = replace(item, endpoint=replace(item.endpoint))
+
+    with pytest.raises(IntegrationError, match="endpoint_name"):
+        check_in_tests(plan.request, [item, twin])
+
+
+def test_a_mapping_that_yields_something_else_is_told() -> None:
+    integration = replace(INTEGRATION, events=lambda _: cast("list[Item]", [None]))
+
+    with pytest.raises(IntegrationError, match="must yield Item and Undeliverable"):
+        Planner(integration).plan(request("one:1"), source="m1")

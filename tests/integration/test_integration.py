@@ -134,3 +134,8 @@ def test_a_subscription_needs_memberships() -> None:
 
 def test_an_integration_may_offer_nothing_yet() -> None:
     assert Integration(registration=registration).wait_headers == ("Retry-After",)
+
+
+def test_headers_of_every_call_must_be_headers_that_the_framework_does_not_set() -> None:
+    with pytest.raises(IntegrationError, match="header_name"):
+        Integration(registration=registration, headers={"Host": "elsewhere.example"})

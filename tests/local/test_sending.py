@@ -14,7 +14,7 @@ from rich.console import Console
 
 from local.cloud.cloud import Answer
 from local.isolation import LocalCloudError
-from local.run.expected import broken_rules, expected_calls, is_offered
+from local.run.expected import broken_rules, broken_seam, expected_calls, is_offered
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show
 from local.run.sending import Run, send_all
@@ -34,7 +34,7 @@ from mparticle_firehose.integration import (
 )
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, Permissions
 from tests.sample.fake_api import FakeApi
-from tests.sample.partner.integration import INTEGRATION, membership_items
+from tests.sample.partner.integration import INTEGRATION, MEMBERS, membership_items
 from tests.sample.server import SamplePartner
 
 CANARIES = ("canary-key", "canary@example.com", "canary-attribute")
@@ -143,11 +143,19 @@ MEMBERSHIP: dict[str, object] = {
 }
 
 
+ONE_AT_A_TIME = replace(MEMBERS, max_items=1)
+
+
 def in_calls_of_one(request: AudienceMembershipChangeRequest) -> Iterator[Item]:
     """Map changes as the sample does, but for an API that takes one at a time."""
     for item in membership_items(request):
         assert isinstance(item, Item)
-        yield replace(item, endpoint=replace(item.endpoint, max_items=1))
+        yield replace(item, endpoint=ONE_AT_A_TIME)
+
+
+def with_an_endpoint_for_each(request: AudienceMembershipChangeRequest) -> Iterator[Item]:
+    for item in in_calls_of_one(request):
+        yield replace(item, endpoint=replace(item.endpoint))
 
 
 def to_segment(accept: Collection[int] = ()) -> Integration:
@@ -180,6 +188,15 @@ def test_the_calls_that_the_partner_must_get_are_the_integrations_own(
     content: dict[str, object], calls: set[tuple[str, str]]
 ) -> None:
     assert {(call.method, call.path) for call in expected_calls(INTEGRATION, content)} == calls
+
+
+def test_a_rule_of_the_seam_that_is_broken_is_named() -> None:
+    wrong = replace(INTEGRATION, memberships=with_an_endpoint_for_each)
+
+    (problem,) = broken_seam(wrong, MEMBERSHIP)
+
+    assert problem == "the integration breaks a rule: endpoint_name: two endpoints have the name 'members'"
+    assert broken_seam(INTEGRATION, MEMBERSHIP) == []
 
 
 def test_more_changes_than_a_call_carries_are_several_calls() -> None:

@@ -255,3 +255,17 @@ def test_equal_calls_of_one_identity_have_one_key_and_all_others_another() -> No
     keys = {headers["Idempotency-Key"] for headers in others}
     assert labelled(CALL) == labelled(CALL)
     assert len({labelled(CALL)["Idempotency-Key"], *keys}) == len(others) + 1
+
+
+def test_a_get_has_no_key_so_that_it_is_answered_anew() -> None:
+    assert "Idempotency-Key" not in labelled(PartnerCall(method="GET", path="/x"))
+
+
+def test_headers_of_every_call_give_way_to_the_call_s_own_in_any_case() -> None:
+    shared: dict[str, Secret] = {"revision": "2026-01-15", "X-App": DeploymentSecret("ascii")}
+
+    plain = encode(PartnerCall(path="/x"), reveal, None, shared).headers
+    own = encode(PartnerCall(path="/x", headers={"Revision": "2025-10-15"}), reveal, None, shared).headers
+
+    assert (plain["revision"], plain["X-App"]) == ("2026-01-15", KNOWN["ascii"])
+    assert [value for name, value in own.items() if name.lower() == "revision"] == ["2025-10-15"]

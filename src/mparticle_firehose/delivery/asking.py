@@ -1,6 +1,6 @@
 """Asks the partner: the call or the exchange that carries some items, and what its answer says of each."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -77,6 +77,8 @@ class Asking:
             return {}, Alone(failed.reason) if len(items) > 1 else failed
         if isinstance(call, PartnerCall):
             return self._ask_once(endpoint, target, items, call)
+        if not isinstance(call, Generator):
+            return {}, self.failed(endpoint, "the endpoint makes neither a call nor an exchange")
         if self.makes_one_call:
             call.close()
             return {}, Retry(NEEDS_SEVERAL_CALLS, 0)

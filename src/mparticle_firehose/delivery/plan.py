@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from mparticle_firehose.errors import IntegrationError
 from mparticle_firehose.integration import (
     Delivered,
+    Endpoint,
     Integration,
     Item,
     Origin,
     Outcome,
     Rejected,
     Undeliverable,
+    changes,
+    subject_identities,
 )
 from mparticle_firehose.integration.calls import encoded_json
 from mparticle_firehose.protocol import (
@@ -215,8 +218,10 @@ class Planner:
                 continue
             if isinstance(each, Item):
                 plan.pending.append(_pending(plan, position, each, users.of(each)))
-            else:
+            elif isinstance(each, Undeliverable):
                 plan.refused.append(Refused(position, each.covers, each.reason))
+            else:
+                raise IntegrationError("item", "a mapping must yield Item and Undeliverable")
         return plan
 
     def _check(self, planned: Iterable[Planned]) -> None:
@@ -226,6 +231,32 @@ class Planner:
             raise IntegrationError("site", f"of an item for {endpoint!r} is not one of Integration.sites")
         if sum(not item.covers for item in items) > 1:
             raise IntegrationError("covers", "at most one item of a request may cover nothing")
+
+
+def check_in_tests(request: QueuedRequest, planned: Iterable[Planned]) -> None:
+    """Check what is too costly to check of every request: call it in tests.
+
+    Raises:
+        IntegrationError: an item covers what the request does not hold, or two endpoints have one name.
+    """
+    elements = _elements(request)
+    endpoints: dict[str, Endpoint] = {}
+    for each in planned:
+        if unknown := [origin for origin in each.covers if origin not in elements]:
+            raise IntegrationError("covers", f"{len(unknown)} elements are not in the request")
+        if isinstance(each, Item) and endpoints.setdefault(each.endpoint.name, each.endpoint) is not each.endpoint:
+            raise IntegrationError("endpoint_name", f"two endpoints have the name {each.endpoint.name!r}")
+
+
+def _elements(request: QueuedRequest) -> set[Origin]:
+    match request:
+        case EventProcessingRequest():
+            events: list[Origin] = [("events", number) for number in range(len(request.events))]
+            return {*events, *(("system_notifications", number) for number in range(len(request.system_notifications)))}
+        case AudienceMembershipChangeRequest():
+            return {change.origin for change in changes(request)}
+        case _:
+            return {("subject_identities", number) for number in range(len(subject_identities(request)))}
 
 
 def fingerprint(planned: Iterable[Planned]) -> str:

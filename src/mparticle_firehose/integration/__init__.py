@@ -21,6 +21,7 @@ from mparticle_firehose.integration.auth import (
     OAuth2,
     Query,
     Secret,
+    check_header_names,
 )
 from mparticle_firehose.integration.calls import (
     Body,
@@ -140,6 +141,7 @@ class Integration:
             which mParticle keeps and sends with every membership change. Left out if there is nothing to call.
         sites: base URLs by name, https only and without a trailing slash. A customer's setting selects one. ``""`` is
             the deployment's own, PARTNER_API_URL. No other host is ever called.
+        headers: of every call, such as the version of your API. A call's own replace them. Never shown.
         retry_policy: what a status or a fault means, where it differs from the default in `partner_api.retry_policy`.
         wait_headers: headers that may say how long to wait before a retry; the first readable one counts.
         cookie_sync: returns the partner's side of mParticle's cookie sync.
@@ -151,6 +153,7 @@ class Integration:
     erasures: Callable[[DsrProcessingRequest], Items] | None = None
     subscription: Callable[[AudienceSubscriptionRequest], Exchange[Mapping[str, str]]] | None = None
     sites: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Secret] = field(default_factory=dict, repr=False)
     retry_policy: Mapping[int | NetworkFault, Verdict] = field(default_factory=dict)
     wait_headers: tuple[str, ...] = ("Retry-After",)
     cookie_sync: Callable[[], CookieSync] | None = None
@@ -165,6 +168,7 @@ class Integration:
             parts = urlsplit(url)
             if not name or parts.scheme != "https" or not parts.hostname or url.endswith("/") or parts.query:
                 raise IntegrationError("site", f"{name!r} must be an https URL without a slash or a query at its end")
+        check_header_names(self.headers)
         if wrong := [cause for cause, verdict in self.retry_policy.items() if verdict not in set(Verdict)]:
             raise IntegrationError("retry_policy", f"{', '.join(map(str, wrong))} must map to a Verdict")
         if self.subscription and not self.memberships:

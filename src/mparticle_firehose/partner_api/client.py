@@ -4,9 +4,20 @@ import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import MappingProxyType
 
 from mparticle_firehose.deadline import Clock, Deadline
-from mparticle_firehose.integration import Answer, Bearer, NetworkFault, OAuth2, Outcome, PartnerCall, Rejected, Retry
+from mparticle_firehose.integration import (
+    Answer,
+    Bearer,
+    NetworkFault,
+    OAuth2,
+    Outcome,
+    PartnerCall,
+    Rejected,
+    Retry,
+    Secret,
+)
 from mparticle_firehose.partner_api.access_tokens import TIMEOUT, AccessTokens
 from mparticle_firehose.partner_api.deployment_secrets import (
     REFUSED,
@@ -45,6 +56,7 @@ class PartnerClient:
         retry_policy: RetryPolicy,
         secrets: DeploymentSecrets,
         clock: Clock = time.time,
+        headers: Mapping[str, Secret] = MappingProxyType({}),
     ) -> None:
         """Take the sites by name. Each is connected with its first call.
 
@@ -53,7 +65,9 @@ class PartnerClient:
             retry_policy: says what a fault means.
             secrets: the deployment's.
             clock: seconds since the epoch, for answers that name a moment.
+            headers: of every call. A call's own replace them.
         """
+        self._headers = headers
         self._retry_policy = retry_policy
         self._secrets = secrets
         self._transport = Transport(sites, clock)
@@ -152,7 +166,7 @@ class PartnerClient:
         return self._transport.send(call.site or "", self._encoded(call, label), transfer)
 
     def _encoded(self, call: PartnerCall, label: Label | None) -> EncodedRequest:
-        return encode(call, self._secrets.reveal, label)
+        return encode(call, self._secrets.reveal, label, self._headers)
 
     def _fetch_token(self, call: PartnerCall, waiting: Transfer) -> Answer | Outcome:
         """Make a token request for the call of a transfer.

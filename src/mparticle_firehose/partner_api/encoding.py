@@ -59,13 +59,19 @@ class Label:
     correlation_id: str
 
 
-def encode(call: PartnerCall, reveal: Reveal, label: Label | None = None) -> EncodedRequest:
+def encode(
+    call: PartnerCall,
+    reveal: Reveal,
+    label: Label | None = None,
+    shared: Mapping[str, Secret] = MappingProxyType({}),
+) -> EncodedRequest:
     """Return the request of a call.
 
     Args:
         call: its auth is one that is sent as it is, so not OAuth2.
         reveal: returns the text of a secret.
-        label: becomes headers.
+        label: becomes headers. A GET changes nothing and gets no key: a repetition must be answered anew.
+        shared: headers that the call has unless it has its own of that name.
 
     Raises:
         UnsendableError: a value cannot be sent: ``body_not_json``, ``body_not_utf8``, ``query_not_utf8`` or
@@ -73,10 +79,11 @@ def encode(call: PartnerCall, reveal: Reveal, label: Label | None = None) -> Enc
         SecretUnavailableError: it needs a deployment secret that is not known, or that no header can carry.
     """
     body = _body(call, reveal)
-    headers = _headers(call, reveal)
+    headers = _headers(call, reveal, shared)
     if label:
         headers["Correlation-Id"] = _header_text(label.correlation_id, reveal)
-        headers["Idempotency-Key"] = _idempotency_key(label.identity, call, body)
+        if call.method != "GET":
+            headers["Idempotency-Key"] = _idempotency_key(label.identity, call, body)
     if body is not None and call.gzip:
         body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
     return EncodedRequest(call.method, _target(call, reveal), headers, body)
@@ -111,15 +118,15 @@ def _target(call: PartnerCall, reveal: Reveal) -> str:
         raise UnsendableError("query_not_utf8") from None
 
 
-def _headers(call: PartnerCall, reveal: Reveal) -> dict[str, str]:
+def _headers(call: PartnerCall, reveal: Reveal, shared: Mapping[str, Secret]) -> dict[str, str]:
     """Return the headers. The call's own replace the defaults, and the credential replaces any other of its name."""
     headers = dict(_DEFAULT_HEADERS)
     if call.body is not None:
         headers["Content-Type"] = _header_text(call.body.content_type, reveal)
         if call.gzip:
             headers["Content-Encoding"] = "gzip"
-    own = {name: _header_text(value, reveal) for name, value in call.headers.items()}
-    for name, value in (*own.items(), *_credential(call, reveal)):
+    given = [(name, _header_text(value, reveal)) for name, value in (*shared.items(), *call.headers.items())]
+    for name, value in (*given, *_credential(call, reveal)):
         _set(headers, name, value)
     return headers
 
