@@ -334,6 +334,17 @@ def test_a_dead_credential_stops_its_own_calls_and_no_others(laboratory: Laborat
     assert [call.auth for call in partner.calls].count(dead) == 1
 
 
+def test_a_dead_credential_suspends_the_accounts_of_those_who_share_a_place_too(
+    laboratory: Laboratory, partner: PartnerDouble
+) -> None:
+    partner.replies = [401]
+    first, second = planned("shared:1:k:a"), planned("shared:1:k:a", number=2)
+
+    laboratory.deliver(first, second)
+
+    assert laboratory.suspended == ["m1", "m2"]
+
+
 def test_after_a_429_the_credential_is_left_alone_and_others_go_on(
     laboratory: Laboratory, partner: PartnerDouble
 ) -> None:

@@ -193,7 +193,8 @@ class Delivery:
 
     def _suspend(self, target: Target, items: Sequence[Pending], reason: str) -> None:
         self.telemetry.count("Suspended")
-        self.gates.refuse(target, dict.fromkeys(pending.envelope for pending in items), reason)
+        of_all = (each.envelope for pending in items for each in (pending, *pending.riders))
+        self.gates.refuse(target, dict.fromkeys(of_all), reason)
         self._settle_all(items, Suspend(reason))
 
     def _settle_all(self, items: Sequence[Pending], outcome: Outcome) -> None:
