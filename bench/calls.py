@@ -134,7 +134,7 @@ def _items(integration: Integration, request: Json) -> int:
 
 
 def _records(request: Json, messages: int) -> Iterator[Record]:
-    """Yield messages that differ in whose they are, and in the ids of the request and of its event."""
+    """Yield messages of different users, each with its own ids of the request and of its event."""
     for number in range(messages):
         body = _of_user(copy.deepcopy(request), number)
         for identified in (body, *body.get("events", ())):

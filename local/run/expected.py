@@ -6,8 +6,9 @@ from dataclasses import replace
 from local.partner.answering import answer_to
 from local.partner.contract import ContractError
 from local.partner.fake_api import FakeApi
+from local.run.seam_rules import check_planned
 from mparticle_firehose.delivery.merging import merged
-from mparticle_firehose.delivery.plan import Planner, check_in_tests
+from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import FirehoseError, IntegrationError
 from mparticle_firehose.integration import Endpoint, Exchange, Integration, JsonObject, PartnerCall, Target
 from mparticle_firehose.protocol import (
@@ -80,7 +81,7 @@ def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCal
                     yield replace(first, headers={**integration.headers, **first.headers})
         case EventProcessingRequest() | AudienceMembershipChangeRequest() | DsrProcessingRequest():
             plan = Planner(integration).plan(request, source="")
-            check_in_tests(request, plan.planned)
+            check_planned(request, plan.planned)
             for call in merged(plan.waiting):
                 for made in _call(call.endpoint, call.target, call.bodies()):
                     yield replace(made, headers={**integration.headers, **made.headers})

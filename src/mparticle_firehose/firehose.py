@@ -164,7 +164,7 @@ class Firehose:
 
     @cached_property
     def rate_limits(self) -> RateLimits:
-        """Leaves credentials alone that were told to wait."""
+        """Holds back the calls of credentials that must wait."""
         return RateLimits()
 
     @cached_property

@@ -24,6 +24,9 @@ CIRCUIT_OPEN = "circuit_open"
 """The reason of a Retry for a call that was not made, because the site is known to be down."""
 
 
+SECRET_REFUSED = "deployment_secret_refused"  # noqa: S105  a reason, no secret
+"""The reason of a Retry for a credential that is a secret of the deployment, and that the partner refuses."""
+
 BODY_NOT_JSON = "body_not_json"
 """The reason of a Rejected for what has no JSON: a number that is infinite or none at all, or another type."""
 
@@ -135,7 +138,7 @@ class OutageStore(Protocol):
 
 
 class RateLimits(Protocol):
-    """Leaves a credential alone that was told to wait."""
+    """Holds back the calls of a credential that must wait."""
 
     @property
     def is_pausing(self) -> bool:
@@ -230,7 +233,7 @@ class Services(Protocol):
 
     @property
     def rate_limits(self) -> RateLimits:
-        """Leaves credentials alone that were told to wait."""
+        """Holds back the calls of credentials that must wait."""
 
     @property
     def events(self) -> EventStore:

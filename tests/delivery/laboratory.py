@@ -9,6 +9,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.asking import Asking
 from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
@@ -133,7 +134,7 @@ def planned(*events: str, number: int = 1, progress: Progress | None = None, **h
 class Laboratory:
     """A delivery whose surroundings are doubles."""
 
-    def __init__(self, partner: PartnerDouble, deadline: Deadline, **how: Any) -> None:
+    def __init__(self, partner: PartnerDouble, deadline: Deadline, *, in_order: bool = False, **how: Any) -> None:
         self.partner = partner
         self.telemetry = TelemetryDouble()
         self.breaker = BreakerDouble()
@@ -144,7 +145,7 @@ class Laboratory:
             rate_limits=self.rate_limits,
             suspend=lambda envelope, _reason: self.suspended.append(envelope.source),
         )
-        self.delivery = Delivery(
+        asking = Asking(
             partner=partner,
             verdicts=RetryPolicy(),
             gates=gates,
@@ -152,6 +153,7 @@ class Laboratory:
             deadline=deadline,
             **how,
         )
+        self.delivery = Delivery(asking, in_order=in_order)
 
     def deliver(self, *plans: Plan, **how: Any) -> None:
         self.delivery.deliver(merged(pending for plan in plans for pending in plan.waiting), **how)

@@ -6,8 +6,9 @@ from typing import cast
 
 import pytest
 
+from local.run.seam_rules import check_planned
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.plan import Planner, check_in_tests
+from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import IntegrationError
 from mparticle_firehose.integration import Answer, Item, Origin
 from tests.conftest import PartnerDouble
@@ -33,9 +34,9 @@ def test_in_tests_an_item_must_cover_what_the_request_holds(covers: Origin) -> N
     odd = replace(plan.pending[0].item, covers=(covers,))
 
     with pytest.raises(IntegrationError, match="covers"):
-        check_in_tests(plan.request, [odd])
+        check_planned(plan.request, [odd])
 
-    check_in_tests(plan.request, plan.planned)
+    check_planned(plan.request, plan.planned)
 
 
 def test_in_tests_two_endpoints_of_one_name_are_found() -> None:
@@ -44,7 +45,7 @@ def test_in_tests_two_endpoints_of_one_name_are_found() -> None:
     twin = replace(item, endpoint=replace(item.endpoint))
 
     with pytest.raises(IntegrationError, match="endpoint_name"):
-        check_in_tests(plan.request, [item, twin])
+        check_planned(plan.request, [item, twin])
 
 
 def test_a_mapping_that_yields_something_else_is_told() -> None:

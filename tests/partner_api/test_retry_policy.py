@@ -15,7 +15,8 @@ from mparticle_firehose.integration import (
     Suspend,
     Verdict,
 )
-from mparticle_firehose.partner_api.retry_policy import DEFAULT, MAX_WAIT_SECONDS, RetryPolicy
+from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
+from mparticle_firehose.partner_api.retry_policy import DEFAULT, RetryPolicy
 from tests.partner_api.doubles import MOMENT
 
 POLICY = RetryPolicy()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.asking import Asking
 from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending
@@ -52,7 +53,7 @@ class Run:
         """Return what has become of each item."""
         self.partner.replies = [*self.replies]
         pending = pending_of(self.room, made)
-        delivery = Delivery(
+        asking = Asking(
             partner=self.partner,
             verdicts=policy_of(self.room),
             gates=Gates(
@@ -63,7 +64,7 @@ class Run:
             telemetry=self.telemetry,
             deadline=Deadline.after(60),
         )
-        delivery.deliver(merged(pending))
+        Delivery(asking).deliver(merged(pending))
         return [_kind(each) for each in pending]
 
     @property

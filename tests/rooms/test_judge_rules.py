@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mparticle_firehose.integration import Answer, Delivered, Endpoint, Integration, JsonObject, Retry, by_table
-from mparticle_firehose.partner_api.retry_policy import MAX_WAIT_SECONDS
+from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 from tests.rooms import (
     airship,
     amplitude,

@@ -115,7 +115,7 @@ class Deployment:
         request = cast("Any", serializer.parse(letter.body))
         told = Progress.from_text(letter.attributes.get("settled", ""))
         plan = self.planner.plan(request, source=letter.id, progress=told)
-        names = [element_name(request, refused.covers) for refused in plan.refused]
+        names = [element_name(request, plan.planned[refused.position].covers) for refused in plan.refused]
         return [*(str(pending.item.body["uid"]) for pending in plan.pending), *names]
 
     def redrive(self, queue: str, letter: Stored) -> None:

@@ -56,7 +56,7 @@ class Asking:
         deadline: when to stop.
         call_seconds: the maximum time of one call.
         min_call_seconds: with less time left no call is made.
-        makes_one_call: whether no exchange is begun.
+        makes_one_call: whether a call is never followed by another one for the same items, and no exchange is begun.
     """
 
     partner: PartnerApi
@@ -64,28 +64,34 @@ class Asking:
     gates: Gates
     telemetry: Telemetry
     deadline: Deadline
-    call_seconds: float
-    min_call_seconds: float
-    makes_one_call: bool
+    call_seconds: float = float("inf")
+    min_call_seconds: float = 0.0
+    makes_one_call: bool = False
 
     def ask(self, endpoint: Endpoint, target: Target, items: Sequence[Pending]) -> tuple[Known, Outcome]:
         """Send a call or an exchange. Return what is known of single items, by index, and the outcome of the rest."""
+        bodies = [pending.item.body for pending in items]
         try:
-            call = endpoint.call(target, [pending.item.body for pending in items])
+            call = endpoint.call(target, bodies)
         except Exception as error:  # noqa: BLE001  an integration may raise anything
             failed = self.failed(endpoint, error)
             return {}, Alone(failed.reason) if len(items) > 1 else failed
         if isinstance(call, PartnerCall):
-            return self._ask_once(endpoint, target, items, call)
+            return self._ask_once(endpoint, target, items, bodies, call)
         if not isinstance(call, Generator):
             return {}, self.failed(endpoint, "the endpoint makes neither a call nor an exchange")
         if self.makes_one_call:
             call.close()
             return {}, Retry(NEEDS_SEVERAL_CALLS, 0)
-        return self._converse(endpoint, target, items, call)
+        return self._converse(endpoint, target, items, bodies, call)
 
     def _ask_once(
-        self, endpoint: Endpoint, target: Target, items: Sequence[Pending], call: PartnerCall
+        self,
+        endpoint: Endpoint,
+        target: Target,
+        items: Sequence[Pending],
+        bodies: Sequence[JsonObject],
+        call: PartnerCall,
     ) -> tuple[Known, Outcome]:
         if endpoint.limits_bytes and call.size() > endpoint.max_bytes:
             return {}, Split()
@@ -94,7 +100,7 @@ class Asking:
             return {}, _ended(answer)
         if answer.status in call.accept:
             return {}, Delivered()
-        return _spread(self._judged(endpoint, target, [pending.item.body for pending in items], answer))
+        return _spread(self._judged(endpoint, target, bodies, answer))
 
     def _judged(self, endpoint: Endpoint, target: Target, bodies: Sequence[JsonObject], answer: Answer) -> Outcome:
         try:
@@ -114,12 +120,16 @@ class Asking:
         return outcome
 
     def _converse(
-        self, endpoint: Endpoint, target: Target, items: Sequence[Pending], exchange: Exchange[Outcome]
+        self,
+        endpoint: Endpoint,
+        target: Target,
+        items: Sequence[Pending],
+        bodies: Sequence[JsonObject],
+        exchange: Exchange[Outcome],
     ) -> tuple[Known, Outcome]:
         """Make the calls of an exchange until it ends. An error in it leaves what is known of items by then."""
         known: Known = {}
         calls = 0
-        bodies = [pending.item.body for pending in items]
         try:
             call = next(exchange)
             while calls < MAX_CALLS_AN_EXCHANGE:

@@ -2,20 +2,16 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mparticle_firehose.errors import IntegrationError
 from mparticle_firehose.integration import (
     Delivered,
-    Endpoint,
     Integration,
     Item,
-    Origin,
     Outcome,
     Rejected,
     Undeliverable,
-    changes,
-    subject_identities,
 )
 from mparticle_firehose.integration.calls import encoded_json
 from mparticle_firehose.protocol import (
@@ -39,7 +35,10 @@ type Planned = Item | Undeliverable
 
 @dataclass(slots=True, eq=False)
 class Envelope:
-    """What items come in, as they know it. It does not know them: in a cycle, memory would wait for the collector.
+    """The message that items belong to.
+
+    It does not refer to its items. In a cycle of references, each request's memory would be freed by the garbage
+    collector only.
 
     Attributes:
         request: what the message holds.
@@ -60,7 +59,7 @@ class Pending:
 
     Attributes:
         item: the item.
-        envelope: what it came in.
+        envelope: the message that it belongs to.
         position: its index in the plan of the message.
         user: whose it is, with the account. Personal data: never shown.
         limit: how many items its call may have.
@@ -102,12 +101,10 @@ class Refused:
 
     Attributes:
         position: its index in the plan.
-        covers: the elements.
         reason: the rule that they break.
     """
 
     position: int
-    covers: tuple[Origin, ...]
     reason: str
 
 
@@ -162,12 +159,9 @@ class Plan:
         return self.progress.settled | now
 
     def leave_out(self, positions: Collection[int]) -> None:
-        """Ask for these items no more, as if they were settled before. They count as neither delivered nor refused."""
-        known = self.progress
-        settled = known.settled.union(positions)
-        self.progress = Progress(
-            fingerprint=self.fingerprint, settled=settled, limits=known.limits, attempts=known.attempts
-        )
+        """Treat these items as settled before: they are not asked, and count as neither delivered nor refused."""
+        settled = self.progress.settled.union(positions)
+        self.progress = replace(self.progress, fingerprint=self.fingerprint, settled=settled)
         self.pending = [each for each in self.pending if each.position not in positions]
         self.refused = [each for each in self.refused if each.position not in positions]
 
@@ -219,7 +213,7 @@ class Planner:
             if isinstance(each, Item):
                 plan.pending.append(_pending(plan, position, each, users.of(each)))
             elif isinstance(each, Undeliverable):
-                plan.refused.append(Refused(position, each.covers, each.reason))
+                plan.refused.append(Refused(position, each.reason))
             else:
                 raise IntegrationError("item", "a mapping must yield Item and Undeliverable")
         return plan
@@ -231,32 +225,6 @@ class Planner:
             raise IntegrationError("site", f"of an item for {endpoint!r} is not one of Integration.sites")
         if sum(not item.covers for item in items) > 1:
             raise IntegrationError("covers", "at most one item of a request may cover nothing")
-
-
-def check_in_tests(request: QueuedRequest, planned: Iterable[Planned]) -> None:
-    """Check what is too costly to check of every request: call it in tests.
-
-    Raises:
-        IntegrationError: an item covers what the request does not hold, or two endpoints have one name.
-    """
-    elements = _elements(request)
-    endpoints: dict[str, Endpoint] = {}
-    for each in planned:
-        if unknown := [origin for origin in each.covers if origin not in elements]:
-            raise IntegrationError("covers", f"{len(unknown)} elements are not in the request")
-        if isinstance(each, Item) and endpoints.setdefault(each.endpoint.name, each.endpoint) is not each.endpoint:
-            raise IntegrationError("endpoint_name", f"two endpoints have the name {each.endpoint.name!r}")
-
-
-def _elements(request: QueuedRequest) -> set[Origin]:
-    match request:
-        case EventProcessingRequest():
-            events: list[Origin] = [("events", number) for number in range(len(request.events))]
-            return {*events, *(("system_notifications", number) for number in range(len(request.system_notifications)))}
-        case AudienceMembershipChangeRequest():
-            return {change.origin for change in changes(request)}
-        case _:
-            return {("subject_identities", number) for number in range(len(subject_identities(request)))}
 
 
 def fingerprint(planned: Iterable[Planned]) -> str:
@@ -290,7 +258,7 @@ def _measure(pending: Pending) -> None:
 
 
 class _Users:
-    """Says whose the items of a request are."""
+    """Names the user of each item of a request."""
 
     def __init__(self, request: QueuedRequest) -> None:
         self._account = str(request.account.account_id)

@@ -4,15 +4,13 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
-from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.asking import NEEDS_SEVERAL_CALLS, OUTCOMES, Asking
-from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import Call
 from mparticle_firehose.delivery.plan import Pending
 from mparticle_firehose.delivery.side_by_side import SideBySide
 from mparticle_firehose.integration import Alone, Delivered, Outcome, Rejected, Retry, Split, Suspend, Target, index_in
 from mparticle_firehose.integration.auth import belongs_to_deployment
-from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, PartnerApi, Telemetry, Verdicts
+from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, SECRET_REFUSED
 
 MAX_CALLS_A_TREE = 64
 """Calls in one invocation to find the items for which a call is refused. The rest is asked in the next one."""
@@ -21,54 +19,23 @@ BEHIND_ANOTHER = "behind_another"
 """The reason of a Retry for an item whose user has an earlier one that waits."""
 
 REFUSED_WITH_OTHERS = "refused_with_others"
-"""The reason of a Retry for an item whose call was refused, and which no further call was left for."""
-
-SECRET_REFUSED = "deployment_secret_refused"  # noqa: S105  no secret
-"""The reason of a Retry for a credential that holds a secret of the deployment, and that the partner refuses."""
+"""The reason of a Retry for an item of a refused call, when the calls of this invocation are used up."""
 
 _NOT_BEGUN = frozenset({OUT_OF_TIME, CIRCUIT_OPEN, NEEDS_SEVERAL_CALLS})
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Delivery:
     """The calls of one invocation.
 
     Attributes:
-        partner: makes the calls.
-        verdicts: judges the answers that an endpoint does not judge itself.
-        gates: may hold calls back.
-        telemetry: counts and logs.
-        deadline: when to stop.
+        asking: asks the partner.
         in_order: whether a user's order holds between messages, as on a FIFO queue, or only within each.
-        call_seconds: the maximum time of one call.
-        min_call_seconds: with less time left no call is made.
-        makes_one_call: whether a call is never followed by another one for the same items, and no exchange is begun.
     """
 
-    partner: PartnerApi
-    verdicts: Verdicts
-    gates: Gates
-    telemetry: Telemetry
-    deadline: Deadline
+    asking: Asking
     in_order: bool = False
-    call_seconds: float = float("inf")
-    min_call_seconds: float = 0.0
-    makes_one_call: bool = False
-    _held: set[tuple[str, str, str]] = field(default_factory=set)
-    _asking: Asking = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Put together what asks the partner."""
-        self._asking = Asking(
-            partner=self.partner,
-            verdicts=self.verdicts,
-            gates=self.gates,
-            telemetry=self.telemetry,
-            deadline=self.deadline,
-            call_seconds=self.call_seconds,
-            min_call_seconds=self.min_call_seconds,
-            makes_one_call=self.makes_one_call,
-        )
+    _held: set[tuple[str, str, str]] = field(default_factory=set, init=False)
 
     def deliver(self, calls: Sequence[Call], executor: Executor | None = None) -> None:
         """Send the calls: with an executor side by side, as far as their order allows, else one after another."""
@@ -81,7 +48,7 @@ class Delivery:
     def _deliver(self, call: Call) -> None:
         """Send a call. What is refused without saying for which item is halved, left half first."""
         stack, calls = [call.items], 0
-        max_calls = 1 if self.makes_one_call else MAX_CALLS_A_TREE
+        max_calls = 1 if self.asking.makes_one_call else MAX_CALLS_A_TREE
         while stack:
             items = self._due(stack.pop())
             if not items:
@@ -91,14 +58,14 @@ class Delivery:
                 continue
             calls += 1
             try:
-                known, rest = self._asking.ask(call.endpoint, call.target, items)
+                known, rest = self.asking.ask(call.endpoint, call.target, items)
             except Exception as error:  # noqa: BLE001  an integration may raise anything
-                known, rest = {}, self._asking.failed(call.endpoint, error)
+                known, rest = {}, self.asking.failed(call.endpoint, error)
             stack += self._settle(call, items, known, rest)
 
     def _due(self, items: Sequence[Pending]) -> list[Pending]:
         """Return the items that may be asked now, and give the others their outcome."""
-        gate = self.gates.hold(items[0].item.target)
+        gate = self.asking.gates.hold(items[0].item.target)
         if gate is None and not self._held:
             return list(items)
         due = []
@@ -115,7 +82,7 @@ class Delivery:
         return Retry(BEHIND_ANOTHER) if is_behind else gate
 
     def _without_held_riders(self, pending: Pending) -> Pending:
-        """Take riders off whose own user has an earlier item that waits."""
+        """Take off the riders of users who have an earlier item that waits."""
         for rider in list(pending.riders):
             if self._hold(rider, None):
                 pending.riders.remove(rider)
@@ -132,13 +99,13 @@ class Delivery:
         usable = {index: outcome for index, outcome in known.items() if index_in(index, len(items)) is not None}
         if len(usable) < len(known):
             unusable = len(known) - len(usable)
-            self.telemetry.warn("unusable failure index", {"endpoint": call.endpoint.name, "indexes": unusable})
+            self.asking.telemetry.warn("unusable failure index", {"endpoint": call.endpoint.name, "indexes": unusable})
         others = [pending for index, pending in enumerate(items) if index not in usable]
-        named = [(items[index], self._said(call, items, outcome)) for index, outcome in sorted(usable.items())]
+        named = [(items[index], self._meaning(call, items, outcome)) for index, outcome in sorted(usable.items())]
         return [*self._settle_rest(call, items, others, rest), *reversed(self._settle_named(named))]
 
-    def _said(self, call: Call, items: Sequence[Pending], outcome: Outcome) -> Outcome:
-        """Return what it means for an item that an answer says this of it."""
+    def _meaning(self, call: Call, items: Sequence[Pending], outcome: Outcome) -> Outcome:
+        """Return the outcome of an item for which an answer names this one."""
         match outcome:
             case Alone(reason) | Split(reason) if len(items) == 1:
                 return Rejected(reason)
@@ -147,7 +114,7 @@ class Delivery:
             case _ if isinstance(outcome, OUTCOMES):
                 return outcome
             case _:
-                return self._asking.failed(call.endpoint, "a failure is no outcome")
+                return self.asking.failed(call.endpoint, "a failure is no outcome")
 
     def _settle_named(self, named: Sequence[tuple[Pending, Outcome]]) -> list[list[Pending]]:
         """Settle the items that an answer names. Return those that are to be sent again at once, in their order."""
@@ -192,9 +159,9 @@ class Delivery:
         return []
 
     def _suspend(self, target: Target, items: Sequence[Pending], reason: str) -> None:
-        self.telemetry.count("Suspended")
+        self.asking.telemetry.count("Suspended")
         of_all = (each.envelope for pending in items for each in (pending, *pending.riders))
-        self.gates.refuse(target, dict.fromkeys(of_all), reason)
+        self.asking.gates.refuse(target, dict.fromkeys(of_all), reason)
         self._settle_all(items, Suspend(reason))
 
     def _settle_all(self, items: Sequence[Pending], outcome: Outcome) -> None:

@@ -15,7 +15,7 @@ type JsonValue = bool | int | float | str | DeploymentSecret | Sequence[JsonValu
 type JsonObject = Mapping[str, JsonValue]
 
 type Reveal = Callable[[Secret], str]
-"""Returns a secret's text, which for a DeploymentSecret the framework knows."""
+"""Returns a secret's text. That of a DeploymentSecret is known to the framework only."""
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE"})
 

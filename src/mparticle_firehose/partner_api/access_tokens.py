@@ -15,7 +15,7 @@ from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.partner_api.transport import OutOfTimeError, Transfer
 
 DEFAULT_LIFETIME_SECONDS = 300.0
-"""Of a token whose answer does not say it; RFC 6749 leaves that open."""
+"""Lifetime of a token if the answer does not name one, which RFC 6749 allows."""
 
 MAX_MARGIN_SECONDS = 60.0
 """A token is renewed this long before it expires, or a tenth of its lifetime, whichever is less."""

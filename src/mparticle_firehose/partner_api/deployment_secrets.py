@@ -11,12 +11,12 @@ from mparticle_firehose.deadline import Clock
 from mparticle_firehose.integration import Auth, Basic, DeploymentSecret, Retry, Secret
 from mparticle_firehose.integration.auth import belongs_to_deployment
 from mparticle_firehose.secret_source import SecretSourceError, parameter_text, secret_text
-from mparticle_firehose.services import Telemetry
+from mparticle_firehose.services import SECRET_REFUSED, Telemetry
 
 UNAVAILABLE = Retry("deployment_secret_unavailable")
 """The outcome of a call that needs a secret which is not known."""
 
-REFUSED = Retry("deployment_secret_refused")
+REFUSED = Retry(SECRET_REFUSED)
 """The outcome of a call whose credential is the deployment's own, and refused."""
 
 MAX_OUTAGE_SECONDS = 3_600.0
@@ -116,7 +116,7 @@ class DeploymentSecrets:
         self.telemetry.warn("deployment secret refused", {"reason": reason})
 
     def _current(self) -> Mapping[str, str]:
-        """Return the secrets, read anew if it is time. While another thread reads them, the last ones will do."""
+        """Return the secrets, read anew if it is time. While another thread reads them, the last ones are used."""
         if self._reading.acquire(blocking=not self._known):
             try:
                 if self._is_due():

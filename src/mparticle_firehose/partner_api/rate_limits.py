@@ -1,4 +1,4 @@
-"""How long the credentials of customers must rest: a rate limit is one customer's, and a site serves many."""
+"""Pauses of credentials: a rate limit is for one customer, and the calls for the others go on."""
 
 from dataclasses import dataclass, field
 from heapq import nlargest

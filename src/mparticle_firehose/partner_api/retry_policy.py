@@ -19,10 +19,7 @@ from mparticle_firehose.integration import (
     Suspend,
     Verdict,
 )
-
-MAX_WAIT_SECONDS = 43_000.0
-"""Longest wait that is kept. SQS hides a message for 43,200 s at most, counted from when it was received
-(ChangeMessageVisibility in the Amazon SQS API Reference): some time has passed by then."""
+from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 
 WAIT_HEADERS = ("Retry-After",)
 """Headers that say how long to wait, unless the integration names others."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import cast
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.asking import NEEDS_SEVERAL_CALLS
+from mparticle_firehose.delivery.asking import NEEDS_SEVERAL_CALLS, Asking
 from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
@@ -70,7 +70,7 @@ class _Forwarding:
 
     def _delivery(self) -> Delivery:
         services = self._services
-        return Delivery(
+        asking = Asking(
             partner=services.partner,
             verdicts=services.verdicts,
             gates=Gates(
@@ -82,6 +82,7 @@ class _Forwarding:
             deadline=self._deadline,
             makes_one_call=True,
         )
+        return Delivery(asking)
 
     def _dead_letter(self) -> None:
         services = self._services

@@ -12,9 +12,6 @@ if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_sqs.type_defs import ChangeMessageVisibilityBatchRequestEntryTypeDef
 
-MAX_WAIT_SECONDS = 43_000
-"""SQS takes 43,200 seconds at most, counted from when the message was received."""
-
 
 class VisibilityTimeouts:
     """Sets the visibility timeout of each failed message of a batch."""

@@ -1,4 +1,4 @@
-"""What is remembered of a message while it lives: which of its items are settled, and how large its calls may be."""
+"""What is remembered of a message until it is deleted: which items are settled, and how large its calls may be."""
 
 import base64
 from collections.abc import Iterable, Mapping

@@ -117,26 +117,20 @@ class Settling:
 
     def _wait(self, left: list[Pending], attempts: int) -> float:
         """Return the seconds that a message waits: what it is asked to wait for its items, else a growing time."""
-        waits = [0.0]
-        for pending in left:
-            outcome = pending.outcome
-            if not isinstance(outcome, Retry) or not (pending.was_tried or outcome.reason in _HELD_BACK):
-                continue
-            if outcome.after:
-                waits.append(outcome.after)
+        waits = [_asked_wait(pending) for pending in left if pending.was_tried or _reason(pending) in _HELD_BACK]
         if any(pending.was_tried and not _asked_wait(pending) for pending in left):
             waits.append(self.backoff.seconds(attempts))
-        return max(waits)
+        return max(waits, default=0.0)
 
 
 def _put_suspended_aside(plan: Plan) -> None:
-    """Reject what waits for new credentials, and what stands behind it: it would hold back others for days."""
-    suspended = [pending for pending in plan.unsettled if isinstance(pending.outcome, Suspend)]
-    lanes = {pending.user_in_lane for pending in suspended}
+    """Reject items with a refused credential, and those that wait behind them: they would hold back others for days."""
+    lanes = {pending.user_in_lane for pending in plan.unsettled if isinstance(pending.outcome, Suspend)}
     for pending in plan.unsettled:
-        if pending in suspended or (_reason(pending) == BEHIND_ANOTHER and pending.user_in_lane in lanes):
-            reason = _reason(pending)
-            pending.outcome = Rejected(SUSPENDED if reason == BEHIND_ANOTHER else reason)
+        if isinstance(pending.outcome, Suspend):
+            pending.outcome = Rejected(pending.outcome.reason)
+        elif _reason(pending) == BEHIND_ANOTHER and pending.user_in_lane in lanes:
+            pending.outcome = Rejected(SUSPENDED)
 
 
 def _progress(plan: Plan, attempts: int, settled: frozenset[int]) -> Progress:

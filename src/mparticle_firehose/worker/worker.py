@@ -3,17 +3,19 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.delivery.asking import Asking
 from mparticle_firehose.delivery.gates import Gates
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Plan, Planner
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery
 from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Origin
+from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
@@ -24,7 +26,7 @@ from mparticle_firehose.protocol import (
 )
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.visibility import MAX_WAIT_SECONDS, VisibilityTimeouts
+from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Breaker, PartnerApi, RateLimits, SuspensionRegister, Telemetry, Verdicts
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
@@ -242,7 +244,7 @@ class _Delivery:
     def _send(self) -> None:
         worker = self._worker
         calls = merged(pending for message in self._batch.messages if message.plan for pending in message.plan.waiting)
-        delivery = Delivery(
+        asking = Asking(
             partner=worker.partner,
             verdicts=worker.verdicts,
             gates=Gates(
@@ -252,11 +254,10 @@ class _Delivery:
             ),
             telemetry=worker.telemetry,
             deadline=self._deadline,
-            in_order=self._batch.in_order,
             call_seconds=CALL_SECONDS,
             min_call_seconds=MIN_CALL_SECONDS,
         )
-        delivery.deliver(calls, worker.executor)
+        Delivery(asking, in_order=self._batch.in_order).deliver(calls, worker.executor)
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
@@ -278,10 +279,7 @@ class _Delivery:
         if self._settling.give_up_unplanned(message):
             message.retry_reason = None
             return
-        known = message.progress
-        message.progress = Progress(
-            fingerprint=known.fingerprint, settled=known.settled, limits=known.limits, attempts=known.attempts + 1
-        )
+        message.progress = replace(message.progress, attempts=message.progress.attempts + 1)
 
     @property
     def _again(self) -> list[Message]:
@@ -290,10 +288,10 @@ class _Delivery:
     def _remember(self) -> None:
         """Store how far the messages have come that come again.
 
-        What could not be recalled stays as it is stored.
+        Nothing is stored if the earlier progress could not be read: that would overwrite it.
 
-        If that fails, all of their groups come again: what was delivered of a message would be sent once more, and must
-        not end up behind a later change of the same user that is not.
+        If storing fails, all messages of these groups come again. What a message has delivered is then sent once more,
+        and the later changes of the same users must follow it once more too.
         """
         if not self._knows_progress:
             return
