@@ -237,6 +237,7 @@ def worker(integration: Integration, partner: _Partner) -> Worker:
     """Return a worker that calls this partner, and nothing else."""
     nothing: Any = _Nothing()
     no_letters: Any = None  # what would be dead-lettered fails instead
+    no_large_bodies: Any = None
     ledger: Any = _EmptyLedger()
     return Worker(
         serializer=Serializer(),
@@ -246,6 +247,7 @@ def worker(integration: Integration, partner: _Partner) -> Worker:
         breaker=CircuitBreaker(telemetry=nothing),
         rate_limits=RateLimits(),
         dead_letters=no_letters,
+        large_bodies=no_large_bodies,
         suspensions=nothing,
         ledger=ledger,
         visibility=nothing,

@@ -101,6 +101,11 @@ class RecordingSqs:
         self.batches.append(batch)
         return {}
 
+    def store(self, body: str) -> str:
+        """Take a body that is larger than SQS takes."""
+        self.batches.append({"body": body})
+        return "[]"
+
 
 def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
     """Return the integration without a network and without logs.
@@ -112,7 +117,7 @@ def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
     built = Firehose(firehose.integration, {**variables(), **settings})
     discarding: Any = _Discarding()
     partner: Any = _DiscardingPartner(encodes=sqs is not None)
-    sender: Any = QueueSender(sqs) if sqs else None  # type: ignore[arg-type]
+    sender: Any = QueueSender(sqs, sqs) if sqs else None  # type: ignore[arg-type]
     built.partner = partner
     built.memberships = MembershipQueue(sender, "membership", shards=SHARDS) if sqs else discarding
     built.events = EventQueue(sender, "event") if sqs else discarding

@@ -39,6 +39,7 @@ def variables(url: str = "http://127.0.0.1") -> dict[str, str]:
         "PARTNER_API_URL": url,
         "SUSPENSION_TABLE": "suspension",
         "LEDGER_TABLE": "ledger",
+        "LARGE_BODY_BUCKET": "large-bodies",
         "HTTP_TOKEN_SOURCE": f"arn:aws:secretsmanager:{REGION}:000000000000:secret:tokens",
         "HANDLER_DEADLINE_MS": "2000",  # a busy machine must not send events to the queue
         "HTTP_DEADLINE_MS": "2000",

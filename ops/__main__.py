@@ -7,12 +7,13 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.errors import DeliveryError, described
+from mparticle_firehose.errors import DeliveryError, MalformedRequestError, described
+from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
 from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, Selection, duration
 from ops.display import console, print_line
 from ops.interrupts import Interrupts
-from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES, StackError, connect, explained, queue_urls
+from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
 
 _FAILED = 2
 _ENDED_BY_SIGNAL = 128
@@ -53,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print_line(errors, "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue.")
             return _ENDED_BY_SIGNAL + (interrupts.signal or 0)
-        except (StackError, DeliveryError, BotoCoreError, ClientError) as error:
+        except (StackError, DeliveryError, MalformedRequestError, BotoCoreError, ClientError) as error:
             print_line(errors, f"Failed: {_explained(error)}.", style="red")
         except Exception as error:  # noqa: BLE001  a traceback may quote a letter
             print_line(errors, f"Failed with an unexpected error: {described(error)}.", style="red")
@@ -61,10 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    sqs, cloudformation = connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
+    sqs, s3, cloudformation = connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
+    found = outputs(_needed(options), _given(options), cloudformation, options.stack)
     context = commands.Context(
         sqs=sqs,
-        urls=queue_urls(_needed(options), _given(options), cloudformation, options.stack),
+        urls=found,
+        large_bodies=LargeBodies(s3, found.get(LARGE_BODY_BUCKET, "")),
         out=console(),
         progress=console(stderr=True),
         uninterrupted=interrupts.uninterrupted,
@@ -89,13 +92,14 @@ def _needed(options: argparse.Namespace) -> list[str]:
     """Return the stack outputs that the command needs."""
     chosen = getattr(options, "queue", None)
     sources = (DEAD_LETTER_QUEUES, SOURCE_QUEUES) if options.command == "redrive" else (DEAD_LETTER_QUEUES,)
-    return [outputs[queue] for outputs in sources for queue in ((chosen,) if chosen else QUEUES)]
+    urls = [names[queue] for names in sources for queue in ((chosen,) if chosen else QUEUES)]
+    return urls if options.command == "list" else [*urls, LARGE_BODY_BUCKET]
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
-    """Return the queue URLs that are given as options, by the names of their stack outputs."""
-    outputs = (*DEAD_LETTER_QUEUES.values(), *SOURCE_QUEUES.values())
-    return {output: url for output in outputs if (url := getattr(options, output))}
+    """Return the queue URLs and the bucket that are given as options, by the names of their stack outputs."""
+    names = (*DEAD_LETTER_QUEUES.values(), *SOURCE_QUEUES.values(), LARGE_BODY_BUCKET)
+    return {name: value for name in names if (value := getattr(options, name))}
 
 
 def _selection(options: argparse.Namespace) -> Selection:
@@ -156,10 +160,16 @@ def _connection_options() -> argparse.ArgumentParser:
     group.add_argument("--region", help="the AWS region (default: AWS_REGION or your AWS configuration)")
     group.add_argument("--profile", help="the AWS profile (default: AWS_PROFILE)")
     group.add_argument("--endpoint-url", metavar="URL", help="a local cloud instead of AWS (default: AWS_ENDPOINT_URL)")
-    for outputs, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
-        for queue, output in outputs.items():
+    for urls, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
+        for queue, output in urls.items():
             help_text = f"the {queue} {words}, instead of the stack's"
             group.add_argument(f"--{queue}-{kind}-url", dest=output, metavar="URL", help=help_text)
+    group.add_argument(
+        "--large-body-bucket",
+        dest=LARGE_BODY_BUCKET,
+        metavar="NAME",
+        help="the bucket of large bodies",
+    )
     return connection
 
 

@@ -3,12 +3,14 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.status import Status
 
+from mparticle_firehose.errors import MalformedRequestError
+from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.sender import QueueSender
 from ops.dead_letter_queue import DeadLetterQueue, Limits
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
@@ -43,6 +45,7 @@ class Context:
     Attributes:
         sqs: the client.
         urls: queue URLs by the names of their stack outputs.
+        large_bodies: the bodies that are kept in S3.
         out: where results are printed.
         progress: where it is shown that a command is still busy.
         ask: prints a question and returns the user's answer.
@@ -56,6 +59,7 @@ class Context:
 
     sqs: "SQSClient"
     urls: Mapping[str, str]
+    large_bodies: LargeBodies
     out: Console
     progress: Console
     ask: Callable[[str], str] = input
@@ -118,7 +122,7 @@ def show(context: Context, message_id: str) -> int:
         with context.open(queue) as (dead_letters, _):
             for letter in dead_letters.receive(lambda letter: letter.message_id == message_id):
                 if letter.message_id == message_id:
-                    print_letter(context.out, letter)
+                    _print_whole(context, letter)
                     return DONE
                 received += 1
     context.print(f"There is no such message id among the {counted(received, 'dead letter')} that could be received.")
@@ -157,6 +161,17 @@ def purge(context: Context, selection: Selection, *, everything: bool = False, c
     return DONE if deleted == len(letters) else INCOMPLETE
 
 
+def _print_whole(context: Context, letter: DeadLetter) -> None:
+    """Print a letter, with its body from S3 if it is kept there."""
+    try:
+        body = context.large_bodies.open(letter.reference).read() if letter.reference else letter.body
+    except MalformedRequestError as error:
+        print_letter(context.out, replace(letter, body=""))
+        context.print(f"The body {error}.")
+    else:
+        print_letter(context.out, replace(letter, body=body))
+
+
 def _nothing_matches(context: Context) -> int:
     context.print("Nothing matches.")
     return NOTHING
@@ -175,7 +190,7 @@ def _redrive_queue(context: Context, queue: QueueName, selection: Selection, rat
     """Send back what matches in one queue, and print how many, also after an error or an interrupt."""
     now = context.now()
     job = Redrive(
-        sender=QueueSender(context.sqs),
+        sender=QueueSender(context.sqs, context.large_bodies),
         source_url=context.urls[SOURCE_QUEUES[queue]],
         rate_limit=RateLimit(rate=rate, clock=context.clock, sleep=context.sleep),
         now=context.now,
@@ -221,5 +236,7 @@ def _delete(context: Context, message_ids: set[str], selection: Selection) -> in
         with context.open(queue) as (dead_letters, _):
             letters = [letter for letter in dead_letters.receive() if letter.message_id in message_ids]
             held = [letter for letter in letters if dead_letters.holds(letter)]
+            for reference in [letter.reference for letter in held if letter.reference]:
+                context.large_bodies.delete(reference)  # first: if it fails, the letter can be purged again
             deleted += len(held) - dead_letters.delete(held)
     return deleted

@@ -10,6 +10,7 @@ from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Literal, Self
 
 from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.queues.large_bodies import is_reference
 from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, SETTLED
 from mparticle_firehose.tables.progress import Progress
 
@@ -44,6 +45,7 @@ class DeadLetter:
         sequence_number: its number in that group.
         type_in_body: the type that the request itself names.
         body: the request, or nothing if it was not asked for. Personal data.
+        reference: what stands for the body, if that is kept in S3.
     """
 
     queue: QueueName
@@ -54,6 +56,7 @@ class DeadLetter:
     sequence_number: int = 0
     type_in_body: str = _UNKNOWN
     body: str = field(default="", repr=False)
+    reference: str = ""
 
     @classmethod
     def from_message(cls, queue: QueueName, message: "MessageTypeDef") -> Self:
@@ -68,6 +71,7 @@ class DeadLetter:
             own_group=system.get("MessageGroupId") if queue == "membership" else None,
             sequence_number=int(system.get("SequenceNumber", "0")),
             type_in_body=_UNKNOWN if MESSAGE_TYPE in written else _type_of(message["Body"]),
+            reference=message["Body"] if is_reference(message["Body"]) else "",
         )
 
     @property

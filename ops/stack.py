@@ -21,6 +21,7 @@ from local.isolation import client_config, isolated_session
 from ops.dead_letters import QueueName
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 _URL = re.compile(r"https?://[^\s/?#@\[\]]+/?|https?://\[[0-9a-f:]+\](:\d+)?/?")
@@ -40,10 +41,14 @@ class StackError(Exception):
     """The queues cannot be found; the message says what to change."""
 
 
+LARGE_BODY_BUCKET = "LargeBodyBucketName"
+"""The stack output with the name of the bucket of bodies that are larger than SQS takes."""
+
+
 def connect(
     *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
-) -> tuple["SQSClient", Any]:
-    """Return clients of SQS and CloudFormation.
+) -> tuple["SQSClient", "S3Client", Any]:
+    """Return clients of SQS, S3 and CloudFormation.
 
     What is None is taken from AWS's own environment variables and files. An endpoint on this machine gets dummy
     credentials, never the user's.
@@ -66,15 +71,15 @@ def connect(
         "config": config,
     }
     make: Any = session.client  # CloudFormation has no type stubs here
-    return session.client("sqs", **options), make("cloudformation", **options)
+    return session.client("sqs", **options), session.client("s3", **options), make("cloudformation", **options)
 
 
-def queue_urls(names: Iterable[str], given: Mapping[str, str], cloudformation: Any, stack: str) -> dict[str, str]:
-    """Return queue URLs by the names of their stack outputs.
+def outputs(names: Iterable[str], given: Mapping[str, str], cloudformation: Any, stack: str) -> dict[str, str]:
+    """Return queue URLs and the bucket's name by the names of their stack outputs.
 
     Args:
         names: the outputs to return.
-        given: URLs that are known already. If these are all, the stack is not described.
+        given: what is known already. If these are all, the stack is not described.
         cloudformation: the client to describe the stack with.
         stack: the stack's name.
 
@@ -82,10 +87,10 @@ def queue_urls(names: Iterable[str], given: Mapping[str, str], cloudformation: A
         StackError: there is no such stack, or it lacks an output.
     """
     wanted = list(names)
-    outputs = dict(given) if set(wanted) <= set(given) else {**_outputs(cloudformation, stack), **given}
-    if missing := [name for name in wanted if name not in outputs]:
+    known = dict(given) if set(wanted) <= set(given) else {**_outputs(cloudformation, stack), **given}
+    if missing := [name for name in wanted if name not in known]:
         raise StackError(f"the stack {stack!r} has no output {', '.join(missing)}: is it a stack of this product?")
-    return {name: outputs[name] for name in wanted}
+    return {name: known[name] for name in wanted}
 
 
 def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:

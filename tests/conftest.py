@@ -13,10 +13,12 @@ import hypothesis
 import pytest
 from moto import mock_aws
 from mypy_boto3_dynamodb import DynamoDBClient
+from mypy_boto3_s3 import S3Client
 from mypy_boto3_sqs import SQSClient
 
 from local.rooms import Room
 from mparticle_firehose import reporting
+from mparticle_firehose.aws_client import AwsClient
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.firehose import Firehose
@@ -28,6 +30,8 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     Serializer,
 )
+from mparticle_firehose.queues.large_bodies import LargeBodies
+from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.services import EventMode, Remainder
 from tests.planted import leaks
 from tests.sample.partner.integration import INTEGRATION
@@ -42,6 +46,7 @@ hypothesis.settings.load_profile("without deadline")
 SAMPLE = Room.of("tests/sample")
 EVENTS = SAMPLE.events
 REGION = "us-east-1"
+BUCKET = "large-bodies"
 
 type Json = dict[str, Any]
 
@@ -241,6 +246,16 @@ class Queues:
     event: str
     event_dlq: str
 
+    @property
+    def large_bodies(self) -> LargeBodies:
+        """What is larger than a queue takes. The bucket is made by the fixture `bucket`."""
+        return LargeBodies(AwsClient("s3", {}), BUCKET)
+
+    @property
+    def sender(self) -> QueueSender:
+        """Sends to the queues."""
+        return QueueSender(self.sqs, self.large_bodies)
+
     def messages(self, url: str) -> list[Any]:
         """Take everything from a queue."""
         taken: list[Any] = []
@@ -367,6 +382,14 @@ def queues(aws: None) -> Queues:
 
 
 @pytest.fixture
+def bucket(aws: None) -> S3Client:
+    """Make the bucket of `Queues.large_bodies`."""
+    s3 = boto3.client("s3", region_name=REGION)
+    s3.create_bucket(Bucket=BUCKET)
+    return s3
+
+
+@pytest.fixture
 def dynamodb(aws: None) -> DynamoDBClient:
     client = boto3.client("dynamodb", region_name=REGION)
     for table, key in {"suspensions": "account", "ledger": "key"}.items():
@@ -389,6 +412,7 @@ def deployment(
     log_to_this_test: None,
     queues: Queues,
     dynamodb: object,
+    bucket: object,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> Iterator[Deployment]:
@@ -401,6 +425,7 @@ def deployment(
             "EVENT_DLQ_URL": queues.event_dlq,
             "SUSPENSION_TABLE": "suspensions",
             "LEDGER_TABLE": "ledger",
+            "LARGE_BODY_BUCKET": BUCKET,
             "HANDLER_DEADLINE_MS": "1000",
         }.items():
             monkeypatch.setenv(name, value)

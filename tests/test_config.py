@@ -13,6 +13,7 @@ COMPLETE = {
     "EVENT_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/event-dlq",
     "SUSPENSION_TABLE": "suspensions",
     "LEDGER_TABLE": "ledger",
+    "LARGE_BODY_BUCKET": "large-bodies",
 }
 
 

@@ -132,7 +132,7 @@ class BackgroundCloud:
             )
             endpoint = cloud.aws.endpoint
             bridge = stack.enter_context(DockerBridge([_port(partner.url), _port(endpoint)]))
-            _create_container_tables(cloud)
+            _create_container_storage(cloud)
             self._write(Running(os.getpid(), endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
             self._log_requests(partner, bridge)
 
@@ -190,8 +190,9 @@ def _take(lock: TextIO) -> None:
     lock.flush()
 
 
-def _create_container_tables(cloud: LocalCloud) -> None:
-    """Create the tables that local/env.json names: those of the stack have generated names."""
+def _create_container_storage(cloud: LocalCloud) -> None:
+    """Create the tables and the bucket that local/env.json names: those of the stack have generated names."""
+    cloud.aws.s3.create_bucket(Bucket="sam-local-large-bodies")
     for table, key in {"sam-local-suspensions": "account", "sam-local-ledger": "key"}.items():
         cloud.aws.dynamodb.create_table(
             TableName=table,

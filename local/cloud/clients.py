@@ -9,6 +9,7 @@ from local.isolation import REGION, client_config, isolated_session
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 
@@ -40,6 +41,11 @@ class Clients(ABC):
     def dynamodb(self) -> "DynamoDBClient":
         """A client of DynamoDB."""
         return cast("DynamoDBClient", self.client("dynamodb"))
+
+    @cached_property
+    def s3(self) -> "S3Client":
+        """A client of S3."""
+        return cast("S3Client", self.client("s3"))
 
     @cached_property
     def functions(self) -> "LambdaClient":

@@ -83,7 +83,7 @@ class _FromEnvironment(BaseModel):
 
 
 class Resources(_FromEnvironment):
-    """The queues and tables of a deployment.
+    """The queues, tables and the bucket of a deployment.
 
     Attributes:
         membership_queue_url: FIFO queue of audience membership changes, and with ``EVENT_ORDER=user`` of events.
@@ -92,6 +92,7 @@ class Resources(_FromEnvironment):
         event_dlq_url: queue of what is in the event queue and can never be delivered.
         suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
         ledger_table: DynamoDB table of attempts, circuit breakers and newest changes.
+        large_body_bucket: S3 bucket of bodies that are larger than SQS takes.
     """
 
     membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
@@ -100,6 +101,7 @@ class Resources(_FromEnvironment):
     event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
     suspension_table: str = Field(alias="SUSPENSION_TABLE")
     ledger_table: str = Field(alias="LEDGER_TABLE")
+    large_body_bucket: str = Field(alias="LARGE_BODY_BUCKET")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

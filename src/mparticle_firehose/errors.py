@@ -64,13 +64,6 @@ class DeliveryError(FirehoseError):
     """The work was neither delivered nor stored: the call must fail, so that mParticle repeats it."""
 
 
-class MessageTooLargeError(DeliveryError):
-    """An indivisible part, such as one event or one user's change, is larger than an SQS message may be.
-
-    Repeating it is pointless.
-    """
-
-
 class RefusedError(FirehoseError):
     """The partner will not do what was asked, for a reason outside the message: repeating it is pointless."""
 

@@ -30,6 +30,7 @@ from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import AnyRequest, Serializer
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
+from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
@@ -195,6 +196,11 @@ class Firehose:
         )
 
     @cached_property
+    def large_bodies(self) -> LargeBodies:
+        """What is larger than a queue takes."""
+        return LargeBodies(self._s3, self._resources.large_body_bucket)
+
+    @cached_property
     def suspensions(self) -> Suspensions:
         """The suspended accounts."""
         return Suspensions(self._short_client, self._resources.suspension_table)
@@ -235,11 +241,17 @@ class Firehose:
 
     @cached_property
     def _sender(self) -> QueueSender:
-        return QueueSender(self._sqs)
+        return QueueSender(self._sqs, self.large_bodies)
 
     @cached_property
     def _sqs(self) -> AwsClient:
         return AwsClient("sqs", STANDARD_TIMEOUTS)
+
+    @cached_property
+    def _s3(self) -> AwsClient:
+        # A local cloud has no host names for buckets.
+        addressing = "path" if "AWS_ENDPOINT_URL" in self._environ else "auto"
+        return AwsClient("s3", {**STANDARD_TIMEOUTS, "s3": {"addressing_style": addressing}})
 
     @cached_property
     def _short_client(self) -> AwsClient:
@@ -262,4 +274,4 @@ class Firehose:
     @property
     def _clients(self) -> tuple[AwsClient, ...]:
         optional = (self._token_client, self._deployment_secret_client)
-        return (self._sqs, self._short_client, self._ledger_client, *filter(None, optional))
+        return (self._sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))

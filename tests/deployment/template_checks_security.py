@@ -33,6 +33,12 @@ TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:pa
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 """What Lambda itself does with the worker's role."""
 
+OPERATOR = {"s3:DeleteObject"}
+"""What only the operators' commands do, with the operator's own credentials."""
+
+SEES_WHAT_IS_MISSING = "s3:ListBucket"
+"""Without it S3 answers 403 instead of 404 to whoever reads an object that does not exist."""
+
 
 # --- permissions ----------------------------------------------------------------------------------------------------
 
@@ -90,6 +96,7 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
             {"Ref": "KmsKeyArn"},
             {"Fn::Sub": TOKEN_PARAMETER},
             {"Fn::Sub": DEPLOYMENT_SECRET_PARAMETER},
+            {"Fn::Sub": "${LargeBodyBucket.Arn}/*"},
         ]
         single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
         found += problems(
@@ -108,7 +115,7 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
 def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
     granted = {action for _, statement in _statements(template) for action in listed(statement["Action"])}
     granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
-    return sorted(granted ^ (_called_actions() | POLLER))
+    return sorted(granted ^ (_called_actions() - OPERATOR | POLLER | {SEES_WHAT_IS_MISSING}))
 
 
 def the_handler_sends_to_every_queue(template: Node) -> list[str]:
@@ -156,7 +163,7 @@ def _called_actions() -> set[str]:
     return {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
 
 
-_CLIENTS = {"_sqs": "sqs", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
+_CLIENTS = {"_sqs": "sqs", "_s3": "s3", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
 """Names of clients in the code. `secrets` is also a standard module, of which the code uses only token_ functions."""
 
 
@@ -173,10 +180,43 @@ def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
     for name, table in of_type(template, "AWS::DynamoDB::Table").items():
         wanted = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
         found += problems((table.get("SSESpecification") == wanted, name))
+    for name, bucket in of_type(template, "AWS::S3::Bucket").items():
+        by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKeyArn"}}
+        (rule,) = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [{}])
+        condition, with_key, without = rule.get("Fn::If", ["", {}, {}])
+        found += problems(
+            (condition == "HasKmsKey" and with_key.get("ServerSideEncryptionByDefault") == by_key, name),
+            (without.get("ServerSideEncryptionByDefault") == {"SSEAlgorithm": "AES256"}, f"{name} without a key"),
+        )
     for name, secret in of_type(template, "AWS::SecretsManager::Secret").items():
         found += problems((secret.get("KmsKeyId") == key, name))
     groups = of_type(template, "AWS::Logs::LogGroup")
     return found + [name for name, group in groups.items() if group.get("KmsKeyId") != key]
+
+
+def the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it(template: Node) -> list[str]:
+    """A message is queued ten days, dead-lettered fourteen, redriven ten and dead-lettered fourteen."""
+    ((name, bucket),) = of_type(template, "AWS::S3::Bucket").items()
+    (policy,) = of_type(template, "AWS::S3::BucketPolicy").values()
+    (statement,) = policy["PolicyDocument"]["Statement"]
+    (rule,) = bucket["LifecycleConfiguration"]["Rules"]
+    blocked = ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets")
+    access = bucket.get("PublicAccessBlockConfiguration", {})
+    arn = {"Fn::GetAtt": [name, "Arn"]}
+    return problems(
+        (all(access.get(setting) is True for setting in blocked), "may be public"),
+        (bucket.get("OwnershipControls") == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}, "has ACLs"),
+        ("VersioningConfiguration" not in bucket, "keeps what was purged"),
+        (rule["Status"] == "Enabled" and rule["ExpirationInDays"] >= 10 + 14 + 10 + 14, "deletes too early"),
+        (rule["ExpirationInDays"] <= 60 and "Prefix" not in rule, "keeps personal data too long"),
+        (
+            statement["Effect"] == "Deny"
+            and statement["Principal"] == statement["Action"].removeprefix("s3:") == "*"
+            and statement["Resource"] == [arn, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+            and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}},
+            "is open without TLS",
+        ),
+    )
 
 
 def tables_have_a_time_to_live_and_can_be_restored(template: Node) -> list[str]:
@@ -205,6 +245,7 @@ CHECKS: tuple[Check, ...] = (
     the_worker_does_with_the_ledger_what_the_code_does,
     the_key_is_allowed_only_when_there_is_one,
     everything_is_encrypted_with_the_given_key,
+    the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it,
     tables_have_a_time_to_live_and_can_be_restored,
     each_function_and_the_http_api_has_a_log_group_with_a_retention,
 )

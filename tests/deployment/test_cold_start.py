@@ -58,6 +58,7 @@ def first_answer(partner: SamplePartner, name: str, **variables: str) -> dict[st
         },
         "SUSPENSION_TABLE": "suspensions",
         "LEDGER_TABLE": "ledger",
+        "LARGE_BODY_BUCKET": "large-bodies",
         **variables,
     }
     command = [sys.executable, "-c", _ANSWER_AND_LIST, str(EVENTS / f"{name}.json")]

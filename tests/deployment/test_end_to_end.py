@@ -3,6 +3,7 @@
 import json
 import random
 from collections import defaultdict
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -127,6 +128,41 @@ def test_order_holds_when_the_partner_fails_in_between(cloud: LocalCloud, fake_p
     assert fake_partner.violations == ()
     statuses = {call.status for call in fake_partner.requests if "/seg-9004-" in call.path}
     assert {202, 429, 500, None} <= statuses
+
+
+def test_a_profile_is_delivered_however_large_it_is(cloud: LocalCloud, fake_partner: SamplePartner) -> None:
+    request = membership_request(9005, UUID(int=9005))
+    request["user_profiles"] = request["user_profiles"][:3]
+    for profile, repeats in zip(request["user_profiles"], (0, 400, 1_500), strict=True):
+        note = {"key": "note", "list_value": ["\u732b" * 512] * repeats, "action": "upsert"}
+        for audience in profile["audiences"]:
+            audience["user_attributes"] = [*audience["user_attributes"], note]
+    request["user_profiles"][2]["audiences"] = request["user_profiles"][2]["audiences"][:1]
+
+    deliver(cloud, request)
+
+    assert received(fake_partner, 9005) == asked(request)
+
+
+def test_a_request_larger_than_sqs_takes_is_one_call_also_when_it_had_to_be_queued(
+    cloud: LocalCloud, fake_partner: SamplePartner
+) -> None:
+    events = [
+        {"type": "custom_event", "name": "e", "timestamp_ms": number, "attributes": {"note": "x" * 2_000}}
+        for number in range(798)
+    ]
+    account = {"account_id": 9006, "account_settings": {"token": "canary-secret-e2e"}}
+    request = load_event("event_processing_request", id=str(UUID(int=9006)), account=account, events=events)
+    request["system_notifications"] = []
+    fake_partner.script("/track", [503, 503])
+
+    cloud.invoke(json.dumps(request).encode())
+    assert cloud.settle(120)
+
+    bodies: list[tuple[Any, Any]] = [(call.body, call) for call in fake_partner.requests if call.path == "/track"]
+    calls = [(len(body["events"]), call.status) for body, call in bodies if body["account"] == 9006]
+    assert calls == [(798, 503), (798, 503), (798, 202)]
+    assert len({call.headers["Idempotency-Key"] for body, call in bodies if body["account"] == 9006}) == 1
 
 
 def test_bad_input_fails_the_call_by_name_and_the_function_lives_on(cloud: LocalCloud) -> None:

@@ -122,7 +122,9 @@ def resources(aws: MiniStack) -> dict[str, str]:
             BillingMode="PAY_PER_REQUEST",
         )
     urls = {variable: create_queue(aws, name) for variable, name in queues.items()}
-    return {**urls, **{table: table for table in tables}, "AWS_ENDPOINT_URL": aws.endpoint}
+    aws.s3.create_bucket(Bucket="large-bodies")
+    names = {**{table: table for table in tables}, "LARGE_BODY_BUCKET": "large-bodies"}
+    return {**urls, **names, "AWS_ENDPOINT_URL": aws.endpoint}
 
 
 def create_queue(aws: MiniStack, name: str) -> str:

@@ -68,6 +68,9 @@ DELIVERY = "Resources/MembershipDelivery/Properties"
 EVENTS = "Resources/EventDelivery/Properties"
 HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
+BUCKET = "Resources/LargeBodyBucket/Properties"
+BUCKET_SSE = f"{BUCKET}/BucketEncryption/ServerSideEncryptionConfiguration/0/Fn::If"
+BUCKET_POLICY = "Resources/LargeBodyBucketPolicy/Properties/PolicyDocument/Statement/0"
 BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
 STAGE = "Resources/HttpApiStage/Properties"
 SETTINGS = "Resources/FunctionSettings/Properties/Content/Fn::Sub"
@@ -209,6 +212,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "policies_allow_what_the_code_does_and_no_more": {
         "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
         "less": put(f"{WORKER_POLICY}/1/Action", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
+        "deletes-bodies": put(f"{HANDLER_POLICY}/8/Action", ["s3:PutObject", "s3:DeleteObject"]),
+        "cannot-see-what-is-missing": put(f"{WORKER_POLICY}/9/Action", "s3:GetObject"),
     },
     "the_handler_sends_to_every_queue": {
         "one-left-out": drop(f"{HANDLER_POLICY}/1/Resource/1"),
@@ -229,10 +234,23 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "queue": drop(f"{MEMBERSHIP}/KmsMasterKeyId"),
         "plain-queue": drop(f"{MEMBERSHIP}/SqsManagedSseEnabled"),
         "table": drop("Resources/LedgerTable/Properties/SSESpecification"),
+        "bucket": drop(f"{BUCKET}/BucketEncryption"),
+        "bucket-with-another-key": put(f"{BUCKET_SSE}/1/ServerSideEncryptionByDefault/SSEAlgorithm", "AES256"),
+        "bucket-without-a-key": drop(f"{BUCKET_SSE}/2/ServerSideEncryptionByDefault"),
         "logs": drop("Resources/HandlerLogGroup/Properties/KmsKeyId"),
         "variables": drop("Globals/Function/KmsKeyArn"),
         "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
         "deployment-secret": drop("Resources/DeploymentSecret/Properties/KmsKeyId"),
+    },
+    "the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it": {
+        "public": drop(f"{BUCKET}/PublicAccessBlockConfiguration/RestrictPublicBuckets"),
+        "with-acls": drop(f"{BUCKET}/OwnershipControls"),
+        "versioned": put(f"{BUCKET}/VersioningConfiguration", {"Status": "Enabled"}),
+        "too-short": put(f"{BUCKET}/LifecycleConfiguration/Rules/0/ExpirationInDays", 30),
+        "too-long": put(f"{BUCKET}/LifecycleConfiguration/Rules/0/ExpirationInDays", 365),
+        "in-part": put(f"{BUCKET}/LifecycleConfiguration/Rules/0/Prefix", "x"),
+        "plain-http": put(f"{BUCKET_POLICY}/Condition/Bool/aws:SecureTransport", "true"),
+        "objects-over-plain-http": drop(f"{BUCKET_POLICY}/Resource/1"),
     },
     "tables_have_a_time_to_live_and_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),

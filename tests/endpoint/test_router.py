@@ -17,7 +17,6 @@ from mparticle_firehose.errors import (
     DeliveryError,
     FirehoseError,
     MalformedRequestError,
-    MessageTooLargeError,
     RefusedError,
     RegistrationError,
     SettingError,
@@ -455,7 +454,6 @@ class TestWhatBecomesOfErrors:
         [
             (MalformedRequestError(("a", "b")), 400, None),
             (UnsupportedMessageError(("a", "b")), 400, None),
-            (MessageTooLargeError("x"), 413, None),
             (SettingError("token", "is required"), 422, None),
             (RefusedError("x"), 422, None),
             (DeliveryError("x"), 503, "5"),

@@ -95,7 +95,8 @@ class Environment:
             SOURCE_QUEUES["event"]: self.queues.event,
         }
         settings: dict[str, Any] = {
-            "sqs": self.sqs, "urls": urls, "out": console, "progress": console, "ask": self._ask,
+            "sqs": self.sqs, "urls": urls, "large_bodies": self.queues.large_bodies,
+            "out": console, "progress": console, "ask": self._ask,
             "now": lambda: self.now, "clock": self.clock, "sleep": self._sleep, "wait_seconds": 0,
             "limits": self.limits,
         }  # fmt: skip

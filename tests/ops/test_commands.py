@@ -1,19 +1,21 @@
 """What each command prints, changes and returns."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_s3 import S3Client
 from rich.console import Console
 
 from mparticle_firehose.tables.progress import Progress
 from ops.commands import Context, list_letters, purge, redrive, show
 from ops.dead_letter_queue import Limits
-from ops.dead_letters import Selection
-from tests.conftest import load_event
-from tests.ops.environment import CANARIES, NOW, Environment
+from ops.dead_letters import QUEUES, QueueName, Selection
+from tests.conftest import BUCKET, Json, load_event
+from tests.ops.environment import CANARIES, NOW, TYPES, Environment
 
 EVERYTHING = Selection()
 
@@ -121,6 +123,31 @@ def test_show_prints_the_attributes_of_a_letter_and_the_structure_of_its_request
     assert '"type": "audience_membership_change_request",' in body
     assert '"audience_id": 1001,' in body
     assert env.visible("membership") >= {wanted}
+
+
+def stored(env: Environment, queue: QueueName, body: Json) -> str:
+    """Dead-letter a message whose body is in S3, and return its id."""
+    return env.put(queue, env.queues.large_bodies.store(json.dumps(body)), message_type=None)
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_show_reads_a_body_from_s3(env: Environment, bucket: object, queue: QueueName) -> None:
+    wanted = stored(env, queue, load_event(TYPES[queue]))
+
+    assert show(env.context(), wanted) == 0
+
+    assert f'"type": "{TYPES[queue]}",' in env.text
+    assert not any(canary in env.text for canary in CANARIES)
+
+
+def test_show_reports_that_a_body_is_gone(env: Environment, bucket: S3Client) -> None:
+    wanted = stored(env, "event", load_event("event_processing_request"))
+    for found in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]:
+        bucket.delete_object(Bucket=BUCKET, Key=found["Key"])
+
+    assert show(env.context(), wanted) == 0
+
+    assert env.text.endswith("The body is stored in S3 and no longer exists there.\n")
 
 
 def test_show_counts_what_the_letter_asks_for_and_not_what_is_left_out_or_settled(env: Environment) -> None:
@@ -231,6 +258,17 @@ def test_purge_deletes_when_the_number_is_typed(full: Environment) -> None:
     assert full.text.endswith("2 letters deleted.\n")
     assert (len(full.visible("membership")), len(full.visible("event"))) == (2, 3)
     assert full.taken(full.queues.membership) == []
+
+
+def test_purge_deletes_bodies_in_s3_and_no_others(env: Environment, bucket: S3Client) -> None:
+    stored(env, "event", {"type": "event_processing_request"})
+    env.put("event", env.queues.large_bodies.store("{}"), reason="read_timeout")
+
+    assert purge(env.context(), Selection(reason="http_422"), confirmed=1) == 0
+
+    (message,) = env.taken(env.url("event"))
+    assert env.queues.large_bodies.open(message["Body"]).read() == "{}"
+    assert len(bucket.list_objects_v2(Bucket=BUCKET)["Contents"]) == 1
 
 
 @pytest.mark.parametrize("answers", [["3"], ["y"], [""], []], ids=["another-number", "yes", "enter", "end-of-input"])

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from ops.__main__ import main
+from tests.conftest import BUCKET
 from tests.ops.environment import NOW, Environment
 
 
 @pytest.fixture
 def event_urls(env: Environment) -> list[str]:
-    return ["--queue", "event", "--event-dlq-url", env.queues.event_dlq, "--event-queue-url", env.queues.event]
+    urls = ["--event-dlq-url", env.queues.event_dlq, "--event-queue-url", env.queues.event]
+    return ["--queue", "event", *urls, "--large-body-bucket", BUCKET]
 
 
 def test_the_commands_work_with_their_options(

@@ -12,7 +12,7 @@ from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters
 from mparticle_firehose.queues.record import REDRIVEN_AT, Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION, QueueMessage, QueueSender
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
 from mparticle_firehose.tables.progress import Progress
 from ops.dead_letter_queue import Limits
 from ops.dead_letters import DeadLetter, QueueName
@@ -28,7 +28,10 @@ def redriver(env: Environment, queue: QueueName, rate: int | None = None) -> Red
     rate_limit = RateLimit(rate=rate, clock=env.clock, sleep=env._sleep)  # noqa: SLF001  the env's own
     sqs: Any = env.sqs
     return Redrive(
-        sender=QueueSender(sqs), source_url=env.source_url(queue), rate_limit=rate_limit, now=lambda: env.now
+        sender=QueueSender(sqs, env.queues.large_bodies),
+        source_url=env.source_url(queue),
+        rate_limit=rate_limit,
+        now=lambda: env.now,
     )
 
 
@@ -51,7 +54,7 @@ def run(
 def worker_letters(env: Environment) -> DeadLetters:
     """Return what the worker puts its dead letters on the queues with."""
     urls = {"membership_url": env.queues.membership_dlq, "event_url": env.queues.event_dlq}
-    return DeadLetters(QueueSender(env.queues.sqs), **urls, clock=lambda: 22.0)
+    return DeadLetters(env.queues.sender, **urls, clock=lambda: 22.0)
 
 
 def test_a_letter_goes_back_as_it_is_with_the_time_of_its_redrive(env: Environment) -> None:
@@ -277,25 +280,36 @@ def test_more_letters_than_the_limit_are_sent_in_rounds(env: Environment) -> Non
     assert env.visible("event") == set()
 
 
-@pytest.mark.parametrize(
-    ("items", "is_kept"), [(0, False), (10_000, True), (30_000, False)], ids=["none", "many", "too-many"]
-)
 @pytest.mark.parametrize(("queue", "group"), [("membership", "g" * 128), ("event", None)])
-def test_the_largest_letter_has_room_for_the_time_of_its_redrive(
-    env: Environment, deadline: Deadline, queue: QueueName, group: str | None, items: int, is_kept: bool
+def test_a_letter_without_room_for_the_time_of_its_redrive_goes_back_with_its_body_in_s3(
+    env: Environment, bucket: object, deadline: Deadline, queue: QueueName, group: str | None
 ) -> None:
-    """What is settled is only said if it fits. Without it, it is asked again."""
-    settled = Progress(fingerprint="f" * 16, settled=frozenset(range(items))).settled_text() if items else ""
-    body = "x" * (MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION)
-    record = Record(message_id="m", body=body, group_id=group, sent_at_ms=NOW)
-    cause = Cause(reason="http_" + "r" * 300, attempts=1_000_000, settled=settled)
-    worker_letters(env).put(record, body, cause, deadline)
+    record = Record(message_id="m", body="{}", group_id=group, sent_at_ms=NOW)
+    cause = Cause(reason="http_" + "r" * 300, attempts=1_000_000, settled="f:" + "A" * 10_000)
+    letters = worker_letters(env)
+    letters.put(record, "x", cause, deadline)
+    (small,) = env.taken(env.url(queue))
+    largest = "x" * (MAX_MESSAGE_BYTES - QueueMessage(body="", attributes=attributes_of(small)).size)
+    letters.put(record, largest, cause, deadline)
 
     assert run(env, queue).tally.sent == 1
 
     (message,) = env.taken(env.source_url(queue))
-    assert ("settled" in attributes_of(message)) == is_kept
-    assert QueueMessage(body=message["Body"], attributes=attributes_of(message)).size <= MAX_MESSAGE_BYTES
+    assert env.queues.large_bodies.open(message["Body"]).read() == largest
+
+
+@pytest.mark.parametrize(("queue", "group"), [("membership", "4242.1"), ("event", None)])
+def test_a_letter_whose_body_is_in_s3_is_sent_back_with_its_reference(
+    env: Environment, bucket: object, deadline: Deadline, queue: QueueName, group: str | None
+) -> None:
+    body = "x" * 2_000_000
+    record = Record(message_id="m", body=body, group_id=group, sent_at_ms=NOW)
+    worker_letters(env).put(record, body, Cause(reason="http_422", attempts=1), deadline)
+
+    assert run(env, queue).tally.sent == 1
+
+    (message,) = env.taken(env.source_url(queue))
+    assert env.queues.large_bodies.open(message["Body"]).read() == body
 
 
 @pytest.mark.parametrize(

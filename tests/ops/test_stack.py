@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ProfileNotFound, ReadTimeoutError
 
-from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES, StackError, connect, explained, queue_urls
+from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES, StackError, connect, explained, outputs
 from tests.deployment.test_template import TEMPLATE
 
 
@@ -30,13 +30,13 @@ def refused(code: str) -> ClientError:
 def test_urls_are_the_outputs_of_the_stack() -> None:
     stacks = StacksDouble(EventQueueUrl="e", EventDeadLetterQueueUrl="d", Other="o")
 
-    assert queue_urls(["EventDeadLetterQueueUrl"], {}, stacks, "known") == {"EventDeadLetterQueueUrl": "d"}
+    assert outputs(["EventDeadLetterQueueUrl"], {}, stacks, "known") == {"EventDeadLetterQueueUrl": "d"}
 
 
 def test_a_given_url_replaces_the_stacks() -> None:
     stacks = StacksDouble(EventQueueUrl="e", EventDeadLetterQueueUrl="d")
 
-    urls = queue_urls(["EventQueueUrl", "EventDeadLetterQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "known")
+    urls = outputs(["EventQueueUrl", "EventDeadLetterQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "known")
 
     assert urls == {"EventQueueUrl": "mine", "EventDeadLetterQueueUrl": "d"}
 
@@ -44,7 +44,7 @@ def test_a_given_url_replaces_the_stacks() -> None:
 def test_the_stack_is_not_described_if_all_urls_are_given() -> None:
     stacks = StacksDouble()
 
-    assert queue_urls(["EventQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "unknown") == {"EventQueueUrl": "mine"}
+    assert outputs(["EventQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "unknown") == {"EventQueueUrl": "mine"}
     assert stacks.asked == []
 
 
@@ -54,12 +54,12 @@ def test_the_stack_is_not_described_if_all_urls_are_given() -> None:
 )
 def test_a_missing_stack_or_output_is_explained(stack: str, explanation: str) -> None:
     with pytest.raises(StackError, match=explanation):
-        queue_urls(["EventQueueUrl"], {}, StacksDouble(), stack)
+        outputs(["EventQueueUrl"], {}, StacksDouble(), stack)
 
 
 def test_other_errors_of_aws_are_raised() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
-        queue_urls(["EventQueueUrl"], {}, StacksDouble(), "forbidden")
+        outputs(["EventQueueUrl"], {}, StacksDouble(), "forbidden")
 
 
 def test_the_outputs_are_those_of_the_template() -> None:
@@ -92,7 +92,7 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
     if way == "variable":
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
 
-    sqs, _ = connect(endpoint_url=endpoint if way == "option" else None)
+    sqs, _, _ = connect(endpoint_url=endpoint if way == "option" else None)
 
     assert sqs.meta.endpoint_url == endpoint
     assert key_of(sqs) == "local"
@@ -101,8 +101,8 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
 def test_aws_sees_the_users_own_credentials_and_region(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
 
-    own, _ = connect()
-    other, _ = connect(region="ap-southeast-2")
+    own, _, _ = connect()
+    other, _, _ = connect(region="ap-southeast-2")
 
     assert key_of(own) != "local"
     assert (own.meta.region_name, other.meta.region_name) == ("eu-central-1", "ap-southeast-2")

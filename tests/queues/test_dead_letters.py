@@ -9,7 +9,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, letter_id
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueSender
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES
 from mparticle_firehose.services import Remainder
 from tests.conftest import Queues, load_event, parsed
 
@@ -25,7 +25,7 @@ REDRIVEN = {"first_at": "1", "redriven_at": "2", "queue_position": "1.2.3", "set
 @pytest.fixture
 def dead_letters(queues: Queues) -> DeadLetters:
     return DeadLetters(
-        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+        queues.sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
     )
 
 

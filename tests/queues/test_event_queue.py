@@ -3,17 +3,14 @@ import json
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
 )
-from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue, request_messages
+from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue, request_message
 from mparticle_firehose.queues.membership_queue import membership_messages
 from mparticle_firehose.queues.record import SETTLED
-from mparticle_firehose.queues.sender import QueueSender
-from mparticle_firehose.queues.splitting import MAX_ELEMENTS
 from mparticle_firehose.services import Remainder
 from tests.conftest import Json, Queues, load_event, parsed
 
@@ -23,7 +20,7 @@ SHARDS = 1000
 def test_a_request_is_stored_whole_as_it_came(queues: Queues, deadline: Deadline) -> None:
     message = load_event("event_processing_request", new_in_4_0={"kept": "ü"})
 
-    EventQueue(QueueSender(queues.sqs), queues.event).enqueue(parsed(EventProcessingRequest, message), deadline)
+    EventQueue(queues.sender, queues.event).enqueue(parsed(EventProcessingRequest, message), deadline)
 
     assert queues.bodies(queues.event) == [message]
 
@@ -31,27 +28,9 @@ def test_a_request_is_stored_whole_as_it_came(queues: Queues, deadline: Deadline
 def test_an_erasure_is_stored_whole_as_it_came(queues: Queues, deadline: Deadline) -> None:
     message = load_event("dsr_processing_request")
 
-    EventQueue(QueueSender(queues.sqs), queues.event).enqueue(parsed(DsrProcessingRequest, message), deadline)
+    EventQueue(queues.sender, queues.event).enqueue(parsed(DsrProcessingRequest, message), deadline)
 
     assert queues.bodies(queues.event) == [message]
-
-
-def test_a_request_too_large_for_sqs_is_cut_by_events_with_the_notifications_first() -> None:
-    events = [
-        {"type": "custom_event", "name": f"event {number}", "attributes": {"note": "x" * 900}} for number in range(30)
-    ]
-    message = load_event("event_processing_request", events=[None, *events])
-
-    messages = request_messages(parsed(EventProcessingRequest, message), {}, limit=16_000)
-
-    bodies = [json.loads(part.body) for part in messages]
-    assert len(bodies) > 1
-    assert all(part.size <= 16_000 for part in messages)
-    assert [event for body in bodies for event in body["events"]] == events
-    assert [body.get("system_notifications") for body in bodies] == [message["system_notifications"]] + [None] * (
-        len(bodies) - 1
-    )
-    assert {body["id"] for body in bodies} == {message["id"]}
 
 
 def events(count: int) -> list[Json]:
@@ -62,19 +41,16 @@ def request(**overrides: object) -> EventProcessingRequest:
     return parsed(EventProcessingRequest, load_event("event_processing_request", **overrides))  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize(
-    ("count", "sizes"),
-    [
-        (MAX_ELEMENTS, [MAX_ELEMENTS]),
-        (MAX_ELEMENTS + 1, [MAX_ELEMENTS, 1]),
-        (2 * MAX_ELEMENTS, [MAX_ELEMENTS, MAX_ELEMENTS]),
-    ],
-)
-def test_a_message_has_no_more_events_than_the_worker_can_deliver_one_by_one(count: int, sizes: list[int]) -> None:
-    bodies = [json.loads(part.body) for part in request_messages(request(events=events(count)), {})]
+def test_a_request_is_one_message_however_many_events_it_has(
+    queues: Queues, bucket: object, deadline: Deadline
+) -> None:
+    """Parts would be other calls to the partner, with other Idempotency-Keys."""
+    sent = request(events=events(30_000))
 
-    assert [len(body["events"]) for body in bodies] == sizes
-    assert [event for body in bodies for event in body["events"]] == events(count)
+    EventQueue(queues.sender, queues.event).enqueue(sent, deadline)
+
+    (reference,) = [message["Body"] for message in queues.messages(queues.event)]
+    assert json.loads(queues.large_bodies.open(reference).read()) == sent.source
 
 
 class TestRemainders:
@@ -83,32 +59,16 @@ class TestRemainders:
     REST = Remainder({"type": "event_processing_request", "events": events(2)}, "f1:AQ==")
 
     def test_only_what_is_left_is_stored_with_what_is_settled_in_it(self, queues: Queues, deadline: Deadline) -> None:
-        EventQueue(QueueSender(queues.sqs), queues.event).enqueue(request(), deadline, self.REST)
+        EventQueue(queues.sender, queues.event).enqueue(request(), deadline, self.REST)
 
         (message,) = queues.messages(queues.event)
         assert json.loads(message["Body"]) == self.REST.source
         assert message["MessageAttributes"][SETTLED]["StringValue"] == "f1:AQ=="
 
     def test_without_anything_settled_there_is_no_attribute(self) -> None:
-        (message,) = request_messages(request(), {"a": "b"}, Remainder(self.REST.source))
+        message = request_message(request(), {"a": "b"}, Remainder(self.REST.source))
 
         assert message.attributes == {"a": "b"}
-
-    def test_what_is_cut_in_parts_is_asked_again(self) -> None:
-        """Positions count within a message: those of the whole say nothing of its parts."""
-        rest = Remainder({**self.REST.source, "events": events(MAX_ELEMENTS + 1)}, self.REST.settled)
-
-        messages = request_messages(request(), {"a": "b"}, rest)
-
-        assert [message.attributes for message in messages] == [{"a": "b"}, {"a": "b"}]
-
-    def test_what_is_settled_counts_against_the_size(self) -> None:
-        (whole,) = request_messages(request(), {}, self.REST)
-
-        (fitting,) = request_messages(request(), {}, self.REST, limit=whole.size)
-        (cut,) = request_messages(request(), {}, self.REST, limit=whole.size - 1)
-
-        assert (fitting.attributes, cut.attributes) == ({SETTLED: "f1:AQ=="}, {})
 
 
 class TestInOrder:
@@ -116,7 +76,7 @@ class TestInOrder:
 
     @pytest.fixture
     def queue(self, queues: Queues) -> OrderedEventQueue:
-        sender = QueueSender(queues.sqs)
+        sender = queues.sender
         return OrderedEventQueue(
             sender=sender, url=queues.membership, unordered=EventQueue(sender, queues.event), shards=SHARDS
         )
@@ -152,15 +112,6 @@ class TestInOrder:
 
         assert [first[0], other_user[0], other_account[0]] == ["7", "7", "8"]
         assert first[1] == other_account[1] != other_user[1]
-
-    def test_parts_of_a_request_keep_their_order_in_one_group(
-        self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
-    ) -> None:
-        queue.enqueue(request(events=events(MAX_ELEMENTS + 1)), deadline)
-
-        messages = queues.messages(queues.membership)
-        assert [len(json.loads(message["Body"])["events"]) for message in messages] == [MAX_ELEMENTS, 1]
-        assert len({message["Attributes"]["MessageGroupId"] for message in messages}) == 1
 
     @pytest.mark.parametrize(
         ("other", "stored"),
@@ -212,17 +163,3 @@ class TestInOrder:
 
 def groups(queues: Queues) -> list[str]:
     return [message["Attributes"]["MessageGroupId"] for message in queues.messages(queues.membership)]
-
-
-def test_an_event_that_fits_no_message_is_refused_by_place() -> None:
-    message = load_event("event_processing_request", events=[{"type": "custom_event", "name": "canary-pii" * 2000}])
-
-    with pytest.raises(MessageTooLargeError, match=r"^events\.0: larger than the queue carries$"):
-        request_messages(parsed(EventProcessingRequest, message), {}, limit=16_000)
-
-
-def test_an_erasure_that_fits_no_message_is_refused() -> None:
-    message = load_event("dsr_processing_request", api_version="3" * 5000)
-
-    with pytest.raises(MessageTooLargeError):
-        request_messages(parsed(DsrProcessingRequest, message), {}, limit=4_000)

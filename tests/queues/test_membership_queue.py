@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, UserProfile
 from mparticle_firehose.queues.membership_queue import (
     MembershipQueue,
@@ -15,7 +14,7 @@ from mparticle_firehose.queues.membership_queue import (
     shard,
     user_key,
 )
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, batches
 from mparticle_firehose.queues.splitting import MAX_ELEMENTS
 from tests.conftest import Json, Queues, load_event, parsed
 
@@ -204,28 +203,31 @@ def test_no_message_is_larger_than_the_limit_and_no_profile_is_lost(sizes: list[
     assert sorted(int(entry["mpid"]) for entry in profiles(messages)) == list(range(len(sizes)))
 
 
-def test_a_profile_that_is_too_large_is_split_by_audiences() -> None:
+def test_a_profile_that_is_too_large_has_a_message_of_its_own() -> None:
     audiences = [audience(number, note="x" * 300) for number in range(20)]
+    sent = request(profile(1), profile(1, *audiences), profile(1))
 
-    messages = membership_messages(request(profile(77007001, *audiences, unknown="kept")), SHARDS, 3000)
+    messages = membership_messages(sent, SHARDS, 3000)
 
-    assert len(messages) > 1
-    assert all(message.size <= 3000 for message in messages)
-    assert [a for entry in profiles(messages) for a in entry["audiences"]] == audiences
-    assert {(entry["mpid"], entry["unknown"]) for entry in profiles(messages)} == {("77007001", "kept")}
+    assert [body["user_profiles"] for body in bodies(messages)] == [
+        [profile(1)],
+        [profile(1, *audiences)],
+        [profile(1)],
+    ]
+    assert [message.size > 3000 for message in messages] == [False, True, False]
 
 
-def test_a_change_that_fits_no_message_is_refused_by_place_and_nothing_is_stored(
-    queues: Queues, deadline: Deadline
+def test_a_change_that_is_larger_than_sqs_takes_is_stored_in_its_place(
+    queues: Queues, bucket: object, deadline: Deadline
 ) -> None:
-    small, large = audience(1), audience(2, note="canary-pii" * (MAX_MESSAGE_BYTES // 10))
-    queue = MembershipQueue(QueueSender(queues.sqs), queues.membership, shards=SHARDS)
+    large = profile(1, audience(2, note="\u732b" * MAX_MESSAGE_BYTES))
+    queue = MembershipQueue(queues.sender, queues.membership, shards=1)
 
-    with pytest.raises(MessageTooLargeError, match=r"^user_profiles\.1: audiences\.1: larger than") as caught:
-        queue.enqueue(request(profile(1), profile(2, small, large)), deadline)
+    queue.enqueue(request(profile(1), large, profile(1)), deadline)
 
-    assert "canary" not in str(caught.value)
-    assert queues.messages(queues.membership) == []
+    first, reference, last = [message["Body"] for message in queues.messages(queues.membership)]
+    assert json.loads(queues.large_bodies.open(reference).read())["user_profiles"] == [large]
+    assert [json.loads(body)["user_profiles"] for body in (first, last)] == [[profile(1)], [profile(1)]]
 
 
 def test_null_elements_do_not_shift_the_slices() -> None:
@@ -251,7 +253,7 @@ def test_attributes_say_what_and_whose_and_nothing_personal() -> None:
 
 
 def test_a_request_is_stored_in_the_queue(queues: Queues, deadline: Deadline) -> None:
-    queue = MembershipQueue(QueueSender(queues.sqs), queues.membership, shards=SHARDS)
+    queue = MembershipQueue(queues.sender, queues.membership, shards=SHARDS)
 
     stored = queue.enqueue(request(*(profile(n) for n in range(100))), deadline)
 

@@ -41,7 +41,8 @@ class SqsDouble:
 
 
 def sender(sqs: SqsDouble) -> QueueSender:
-    return QueueSender(sqs)  # type: ignore[arg-type]  # the one method that is used
+    never_used: Any = None  # no message is large
+    return QueueSender(sqs, never_used)  # type: ignore[arg-type]  # the one method that is used
 
 
 def messages(*bodies: str, group: str | None = None) -> list[QueueMessage]:
@@ -101,7 +102,7 @@ def test_a_queue_that_cannot_be_used_is_a_delivery_error(fault: Exception, deadl
 def test_messages_reach_a_real_queue_with_group_and_attributes(queues: Queues, deadline: Deadline) -> None:
     message = QueueMessage(body="{}", attributes={"account_id": "1"}, group_id="1.7", deduplication_id="d")
 
-    QueueSender(queues.sqs).send(queues.membership, [message], deadline)
+    queues.sender.send(queues.membership, [message], deadline)
 
     (received,) = queues.messages(queues.membership)
     assert received["Body"] == "{}"
@@ -110,12 +111,31 @@ def test_messages_reach_a_real_queue_with_group_and_attributes(queues: Queues, d
     assert received["Attributes"]["MessageDeduplicationId"] == "d"
 
 
-def test_a_message_of_the_largest_size_is_taken_and_one_byte_more_is_not(queues: Queues, deadline: Deadline) -> None:
-    QueueSender(queues.sqs).send(queues.event, messages("x" * MAX_MESSAGE_BYTES), deadline)
-    with pytest.raises(DeliveryError, match="BatchRequestTooLong"):
-        QueueSender(queues.sqs).send(queues.event, messages("x" * (MAX_MESSAGE_BYTES + 1)), deadline)
+def test_a_message_of_the_largest_size_is_sent_as_it_is_and_a_larger_one_as_a_reference(
+    queues: Queues, bucket: object, deadline: Deadline
+) -> None:
+    largest, larger = ("x" * (MAX_MESSAGE_BYTES + more) for more in (0, 1))
 
-    assert len(queues.messages(queues.event)) == 1
+    queues.sender.send(queues.event, messages(largest, larger), deadline)
+
+    inline, reference = sorted((message["Body"] for message in queues.messages(queues.event)), reverse=True)
+    assert (inline, queues.large_bodies.open(reference).read()) == (largest, larger)
+
+
+def test_attributes_count_against_the_size(queues: Queues, bucket: object, deadline: Deadline) -> None:
+    body = "x" * MAX_MESSAGE_BYTES
+
+    queues.sender.send(queues.event, [QueueMessage(body=body, attributes={"a": "b"})], deadline)
+
+    (message,) = queues.messages(queues.event)
+    assert queues.large_bodies.open(message["Body"]).read() == body
+
+
+def test_a_message_is_not_sent_if_its_body_is_not_stored(queues: Queues, deadline: Deadline) -> None:
+    with pytest.raises(DeliveryError, match="the bucket cannot be used"):
+        queues.sender.send(queues.event, messages("a", "x" * (MAX_MESSAGE_BYTES + 1)), deadline)
+
+    assert queues.messages(queues.event) == []
 
 
 def test_attributes_count_against_the_size_with_name_type_and_value() -> None:

@@ -1,10 +1,8 @@
 import json
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present, subset
 
 
@@ -33,9 +31,10 @@ def test_copies_hold_every_element_once_in_order_and_none_is_too_large(
 
 
 def test_copies_are_as_few_as_can_be() -> None:
-    slicer = Splitter({"list": []}, "list", len('{"list":[1,2,3]}'))
+    slicer = Splitter({"list": []}, "list", len('{"list":["first","other","third"]}'))
+    numbers = [f'"no. {number}"' for number in range(7)]
 
-    assert list(slicer.chunks("1234567")) == [["1", "2", "3"], ["4", "5", "6"], ["7"]]
+    assert list(slicer.chunks(numbers)) == [numbers[:3], numbers[3:6], numbers[6:]]
 
 
 def test_a_copy_has_no_more_elements_than_the_worker_delivers_in_one_invocation() -> None:
@@ -45,16 +44,16 @@ def test_a_copy_has_no_more_elements_than_the_worker_delivers_in_one_invocation(
     assert [len(chunk) for chunk in slicer.chunks("1" * (2 * MAX_ELEMENTS + 1))] == [MAX_ELEMENTS, MAX_ELEMENTS, 1]
 
 
-def test_an_element_that_fits_nowhere_is_refused_by_place() -> None:
+def test_an_element_that_fits_no_copy_has_one_of_its_own() -> None:
     slicer = Splitter({}, "list", 30)
 
-    with pytest.raises(MessageTooLargeError, match=r"^list\.1: larger than the queue carries$"):
-        list(slicer.chunks(["1", "9" * 30]))
+    assert list(slicer.chunks(["1", "9" * 30, "2", "3"])) == [["1"], ["9" * 30], ["2", "3"]]
 
 
-def test_an_object_that_does_not_even_fit_without_its_list_is_refused() -> None:
-    with pytest.raises(MessageTooLargeError, match="even without its list"):
-        Splitter({"other": "x" * 100}, "list", 50)
+def test_an_object_that_is_large_without_its_list_is_not_copied_for_each_element() -> None:
+    slicer = Splitter({"other": "x" * 100}, "list", 150)
+
+    assert list(slicer.chunks(["1" * 10] * 20)) == [["1" * 10] * 20]
 
 
 def test_a_subset_keeps_the_named_elements_in_their_order_and_everything_else() -> None:

@@ -13,7 +13,6 @@ from mparticle_firehose.integration import Answer, Header, Integration, PartnerC
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
@@ -97,7 +96,7 @@ def build(
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
     breaker, visibility = BreakerDouble(), VisibilityDouble()
     dead_letters = DeadLetters(
-        QueueSender(queues.sqs), membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+        queues.sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
     )
     worker = Worker(
         serializer=serializer,
@@ -107,6 +106,7 @@ def build(
         breaker=breaker,
         rate_limits=RateLimitsDouble(),
         dead_letters=dead_letters,
+        large_bodies=queues.large_bodies,
         suspensions=suspensions,
         ledger=Ledger(dynamodb, "ledger", lambda: NOW),
         visibility=visibility,  # type: ignore[arg-type]  # the one method that is used

@@ -198,6 +198,7 @@ class Deployment:
             "EVENT_DLQ_URL": self.event_dlq,
             "SUSPENSION_TABLE": _table(emulator, f"{name}-suspensions", "account"),
             "LEDGER_TABLE": _table(emulator, f"{name}-ledger", "key"),
+            "LARGE_BODY_BUCKET": "never-used",
             "RETRY_BASE_SECONDS": "0",
             "RETRY_CAP_SECONDS": "0",
             **settings,

@@ -46,7 +46,8 @@ class Deployment:
         self.integration = Integration(
             registration=cast("Any", None), events=world.mapping.events, memberships=world.mapping.memberships
         )
-        self.sender = QueueSender(aws)
+        never_used: Any = None  # no message is large
+        self.sender = QueueSender(aws, never_used)
         self.planner = Planner(self.integration)
         self.memberships = MembershipQueue(self.sender, MEMBERSHIPS, shards=2)
         unordered = EventQueue(self.sender, EVENTS)
@@ -73,6 +74,7 @@ class Deployment:
             breaker=self.breaker,
             rate_limits=self.rate_limits,
             dead_letters=self.dead_letters,
+            large_bodies=never_used,
             suspensions=self.suspensions,
             ledger=ledger(aws, "ledger", world.clock),
             visibility=VisibilityTimeouts(aws, world.telemetry, membership_url=MEMBERSHIPS, event_url=EVENTS),

@@ -187,7 +187,8 @@ class Ungrouped:
 def test_without_groups_the_model_finds_changes_out_of_order(world: World) -> None:
     """The control: what the tests above prove would not hold by itself."""
     deployment = world.deployment
-    sender: Any = QueueSender(Ungrouped(deployment.sqs))  # type: ignore[arg-type]  # the one method that is used
+    sqs: Any = Ungrouped(deployment.sqs)
+    sender = QueueSender(sqs, deployment.services.large_bodies)
     vars(deployment.services)["memberships"] = MembershipQueue(sender, deployment.membership, shards=10)
 
     two_changes_of_a_user_when_groups_come_in_another_order(world)

@@ -7,18 +7,15 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Answer, Item, NetworkFault, PartnerCall, Retry
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
-from mparticle_firehose.queues.membership_queue import membership_messages
+from mparticle_firehose.protocol import EventProcessingRequest
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, ROOM_FOR_EXPLANATION
-from mparticle_firehose.worker.worker import CALL_SECONDS
+from mparticle_firehose.worker.worker import CALL_SECONDS, MAX_LARGE_BYTES
 from tests.conftest import (
     TRANSIENT,
     Clock,
     Queues,
     Reply,
     load_event,
-    parsed,
     reply_to,
 )
 from tests.sample.partner.integration import INTEGRATION
@@ -294,6 +291,75 @@ def test_a_request_that_is_never_queued_is_dead_lettered(bench: Bench) -> None:
     assert why["reason"] == "type: is never queued"
 
 
+class TestLargeBodies:
+    """A message whose body is in S3 is delivered as any other."""
+
+    def record_of(self, bench: Bench, record: Record) -> Record:
+        return replace(record, body=bench.queues.large_bodies.store(record.body))
+
+    def test_a_body_is_read_from_s3(self, bench: Bench, bucket: object) -> None:
+        failed = bench.deliver(self.record_of(bench, membership("m1", change("1"))))
+
+        assert failed == []
+        assert bench.sent() == [("a", ["1"])]
+
+    def test_what_is_refused_of_it_is_dead_lettered(self, bench: Bench, bucket: object) -> None:
+        bench.partner.judge = refuse("1")
+
+        bench.deliver(self.record_of(bench, membership("m1", change("1"), change("2"))))
+
+        ((body, why),) = bench.dead_letters()
+        assert ([profile["mpid"] for profile in body["user_profiles"]], why["reason"]) == (["1"], "http_422")
+
+    def test_one_that_cannot_be_read_is_dead_lettered_with_its_body(self, bench: Bench, bucket: object) -> None:
+        """In a letter of its own, which the bucket keeps as long as the letter."""
+        unreadable = self.record_of(bench, Record(message_id="m1", body='{"type":"unknown"}'))
+
+        bench.deliver(unreadable)
+
+        ((body, _),) = bench.dead_letters()
+        assert body == {"type": "unknown"}
+
+    def test_one_that_is_gone_is_dead_lettered_with_the_reason(self, bench: Bench, bucket: object) -> None:
+        record = self.record_of(bench, membership("m1", change("1")))
+        bench.queues.large_bodies.delete(record.body)
+
+        failed = bench.deliver(record, membership("m2", change("2"), group="g2"))
+
+        assert failed == []
+        ((body, why),) = bench.dead_letters()
+        assert (body, why["reason"]) == (json.loads(record.body), "is stored in S3 and no longer exists there")
+
+    def test_while_s3_is_down_it_comes_again_and_the_others_are_delivered(self, bench: Bench) -> None:
+        """There is no bucket here, as if it could not be reached."""
+        reference = '["software.amazon.payloadoffloading.PayloadS3Pointer",{"s3BucketName":"large-bodies","s3Key":"k"}]'
+        first = replace(membership("m1"), body=reference)
+
+        failed = bench.deliver(first, membership("m2", change("2"), group="g2"))
+
+        assert failed == ["m1"]
+        assert bench.sent() == [("a", ["2"])]
+        assert bench.dead_letters() == []
+
+    def test_a_batch_of_them_is_read_in_parts_that_fit_in_memory(self, bench: Bench, bucket: object) -> None:
+        large = "x" * (MAX_LARGE_BYTES // 3)
+        records = [
+            self.record_of(bench, membership(f"m{number}", change(str(number), note=large), group=f"g{number}"))
+            for number in range(4)
+        ]
+
+        failed = bench.deliver(*records, membership("m5", change("5"), group="g5"))
+
+        assert failed == ["m2", "m3"]
+        assert bench.visibility.waits == {"m2": 0, "m3": 0}
+        assert bench.sent() == [("a", ["0", "1", "5"])]
+
+    def test_one_that_is_larger_than_all_parts_is_read_alone(self, bench: Bench, bucket: object) -> None:
+        largest = membership("m1", change("1", note="x" * MAX_LARGE_BYTES))
+
+        assert bench.deliver(self.record_of(bench, largest)) == []
+
+
 class TestComingAgain:
     def test_a_failed_message_waits_longer_with_each_attempt_and_those_behind_it_as_long(self, bench: Bench) -> None:
         bench.partner.judge = lambda call: 500 if "/a/" in call.path else 200
@@ -529,18 +595,6 @@ class TestRedrivenChanges:
 
         ((_, why),) = bench.dead_letters()
         assert (why["first_at"], why["redriven_at"]) == ("1750000000000", "1760000050000")
-
-    def test_the_largest_message_still_fits_when_it_is_dead_lettered(self, bench: Bench) -> None:
-        room = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION - 900
-        largest = load_event("audience_membership_change_request", user_profiles=[change("1", note="x" * room)])
-        (message,) = membership_messages(parsed(AudienceMembershipChangeRequest, largest), 1)
-        bench.partner.judge = refuse("1")
-
-        failed = bench.deliver(replace(membership("m1"), body=message.body))
-
-        assert failed == []
-        assert len(message.body) > MAX_MESSAGE_BYTES - 2 * ROOM_FOR_EXPLANATION
-        assert len(bench.dead_letters()) == 1
 
     def put_aside(self, bench: Bench, refused: Record) -> Record:
         """Let the partner refuse a message of one change, and return what comes back after redrive."""

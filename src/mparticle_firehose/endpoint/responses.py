@@ -13,7 +13,6 @@ from mparticle_firehose.errors import (
     DeliveryError,
     FirehoseError,
     MalformedRequestError,
-    MessageTooLargeError,
     RefusedError,
     SettingError,
     UnsupportedMessageError,
@@ -48,7 +47,6 @@ ERROR_STATUSES: Mapping[type[FirehoseError], ErrorStatus] = MappingProxyType(
     {
         MalformedRequestError: ErrorStatus(400, "malformed"),
         UnsupportedMessageError: ErrorStatus(400, "unsupported_message"),
-        MessageTooLargeError: ErrorStatus(413, "too_large"),
         SettingError: ErrorStatus(422, "unusable_setting"),
         RefusedError: ErrorStatus(422, "refused_by_partner"),
         DeliveryError: ErrorStatus(503, "not_delivered", retry_after=5),

@@ -15,7 +15,6 @@ def process(
 
     Raises:
         UnsupportedMessageError: the integration takes no audiences.
-        MessageTooLargeError: a single change is larger than the queue carries.
         DeliveryError: the queue did not take all of them, so that mParticle must repeat the request.
     """
     offered(services.integration.memberships)

@@ -3,17 +3,16 @@
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
-from mparticle_firehose.queues.event_queue import request_messages
+from mparticle_firehose.queues.event_queue import request_message
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender
 from mparticle_firehose.services import Remainder
 
 _HTTP = "http_"
-_ROOM_FOR_REDRIVE = 64  # bytes: a redriven letter also has the time of its redrive
 _MAX_REASON_LENGTH = 256  # characters
 _NO_REASON = "unnamed"  # SQS refuses an attribute without a value
 
@@ -58,7 +57,7 @@ class DeadLetters:
         """Store an event request, or a part of it, that the partner refused in the call."""
         now = self._now()
         attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
-        self._sender.send(self._event_url, request_messages(request, attributes, rest), deadline)
+        self._sender.send(self._event_url, [request_message(request, attributes, rest)], deadline)
 
     def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
         """Store a queued message, or the part of it that cannot be delivered.
@@ -78,7 +77,7 @@ class DeadLetters:
             **({SETTLED: cause.settled} if cause.settled else {}),
         }
         if record.group_id is None:
-            self._sender.send(self._event_url, [_fitting(QueueMessage(body=body, attributes=attributes))], deadline)
+            self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
             return
         for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
             attributes.pop(name, None)
@@ -89,7 +88,7 @@ class DeadLetters:
             group_id=identity,
             deduplication_id=identity,
         )
-        self._sender.send(self._membership_url, [_fitting(message)], deadline)
+        self._sender.send(self._membership_url, [message], deadline)
 
     def _now(self) -> str:
         return str(int(self._clock() * 1000))
@@ -98,13 +97,6 @@ class DeadLetters:
 def letter_id(record: Record, body: str, settled: str = "") -> str:
     """Return the letter's identity: a digest of the message id, of the body, and of what is settled in it."""
     return hashlib.sha256(f"{record.message_id}\n{settled}\n{body}".encode()).hexdigest()
-
-
-def _fitting(message: QueueMessage) -> QueueMessage:
-    """Return the letter, without what is settled if SQS would not take it: that is asked again, and nothing is lost."""
-    if message.size <= MAX_MESSAGE_BYTES - _ROOM_FOR_REDRIVE:
-        return message
-    return replace(message, attributes={name: text for name, text in message.attributes.items() if name != SETTLED})
 
 
 def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:

@@ -1,26 +1,16 @@
 """The queue of erasures, and of events that the partner could not take in the call."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Any
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation, work_id
 from mparticle_firehose.queues.membership_queue import group_id, request_user
 from mparticle_firehose.queues.record import SETTLED
-from mparticle_firehose.queues.sender import (
-    MAX_MESSAGE_BYTES,
-    ROOM_FOR_EXPLANATION,
-    QueueMessage,
-    QueueSender,
-)
-from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender
+from mparticle_firehose.queues.splitting import encode
 from mparticle_firehose.services import Remainder
-
-_EVENTS = "events"
-_NOTIFICATIONS = "system_notifications"
 
 
 class EventQueue:
@@ -40,10 +30,9 @@ class EventQueue:
         """Store the request, or what is left of it, to be delivered by the worker.
 
         Raises:
-            MessageTooLargeError: a single event is larger than SQS carries.
-            DeliveryError: SQS did not take it.
+            DeliveryError: it is not stored.
         """
-        self._sender.send(self._url, request_messages(request, correlation(request), rest), deadline)
+        self._sender.send(self._url, [request_message(request, correlation(request), rest)], deadline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,55 +62,30 @@ class OrderedEventQueue:
             self.unordered.enqueue(request, deadline, rest)
             return
         group = group_id(request.account.account_id, request_user(request), self.shards)
-        messages = [
-            replace(message, group_id=group, deduplication_id=_deduplication_id(request, message))
-            for message in request_messages(request, correlation(request), rest)
-        ]
-        self.sender.send(self.url, messages, deadline)
+        message = request_message(request, correlation(request), rest)
+        ordered = replace(message, group_id=group, deduplication_id=_deduplication_id(request, message))
+        self.sender.send(self.url, [ordered], deadline)
 
 
-def request_messages(
+def request_message(
     request: EventProcessingRequest | DsrProcessingRequest,
     attributes: Mapping[str, str],
     rest: Remainder | None = None,
-    limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION,
-) -> list[QueueMessage]:
-    """Return the request as one message, or as several with a part of its events each.
-
-    It becomes several if it is too large for SQS, or has so many events that the worker could not deliver them in one
-    invocation. The first one also has the notifications, so that they come before the events.
+) -> QueueMessage:
+    """Return the request as one message, however many events it has: parts would be other calls to the partner.
 
     Args:
         request: what mParticle sent.
-        attributes: of each message.
+        attributes: of the message.
         rest: what is left of the request, if not all.
-        limit: bytes of a message, attributes included.
-
-    Raises:
-        MessageTooLargeError: a single event does not fit.
     """
     rest = rest or Remainder(request.source)
-    source = rest.source
-    attributes = {**attributes, SETTLED: rest.settled} if rest.settled else attributes
-    whole = QueueMessage(body=encode(source), attributes=attributes)
-    if whole.size <= limit and len(source.get(_EVENTS) or ()) <= MAX_ELEMENTS:
-        return [whole]
-    return list(_parts(source, {name: text for name, text in attributes.items() if name != SETTLED}, limit))
-
-
-def _parts(source: Mapping[str, Any], attributes: Mapping[str, str], limit: int) -> Iterator[QueueMessage]:
-    """Yield parts of a request. What is settled in the whole is asked again in them: a repetition, never a loss."""
-    budget = limit - QueueMessage(body="", attributes=attributes).size
-    first = Splitter(source, _EVENTS, budget)
-    later = Splitter({name: value for name, value in source.items() if name != _NOTIFICATIONS}, _EVENTS, budget)
-    chunks: Sequence[list[str]] = list(first.chunks(map(encode, present(source, _EVENTS))))
-    splitters = chain([first], (later for _ in chunks))
-    for splitter, chunk in zip(splitters, chunks, strict=False):
-        yield QueueMessage(body=splitter.copy(chunk), attributes=attributes)
+    settled = {SETTLED: rest.settled} if rest.settled else {}
+    return QueueMessage(body=encode(rest.source), attributes={**attributes, **settled})
 
 
 def _deduplication_id(request: EventProcessingRequest, message: QueueMessage) -> str:
-    """Return the same id for the same part of the same request."""
+    """Return the same id for the same content of the same request."""
     account = request.account.account_id
     settled = message.attributes.get(SETTLED, "")
     return hashlib.sha256(f"{work_id(request)}\n{account}\n{settled}\n{message.body}".encode()).hexdigest()

@@ -2,11 +2,10 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import zip_longest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import MessageTooLargeError
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
     DeviceIdentity,
@@ -17,17 +16,11 @@ from mparticle_firehose.protocol import (
     correlation,
     work_id,
 )
-from mparticle_firehose.queues.sender import (
-    MAX_MESSAGE_BYTES,
-    ROOM_FOR_EXPLANATION,
-    QueueMessage,
-    QueueSender,
-)
-from mparticle_firehose.queues.splitting import Json, Splitter, encode, present
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
+from mparticle_firehose.queues.splitting import Splitter, encode, present
 
 _MAX_GROUP_ID_LENGTH = 128  # characters, the limit of SQS; mParticle's account ids have no documented maximum
 _PROFILES = "user_profiles"
-_AUDIENCES = "audiences"
 
 
 class MembershipQueue:
@@ -43,8 +36,7 @@ class MembershipQueue:
         """Store the request once, also if mParticle repeats it, and return the number of messages.
 
         Raises:
-            MessageTooLargeError: a single change is larger than SQS carries; nothing is stored.
-            DeliveryError: SQS did not take all of it; repeating the request completes it.
+            DeliveryError: not all of it is stored; repeating the request completes it.
         """
         messages = membership_messages(request, self._shards)
         self._sender.send(self._url, messages, deadline)
@@ -52,35 +44,32 @@ class MembershipQueue:
 
 
 def membership_messages(
-    request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES - ROOM_FOR_EXPLANATION
+    request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES
 ) -> list[QueueMessage]:
     """Split a request into messages, each with profiles of one group in their order.
 
     Args:
         request: what mParticle sent.
         shards: how many groups there are.
-        limit: bytes of a message, attributes included.
-
-    Raises:
-        MessageTooLargeError: a single change of a single user does not fit.
+        limit: bytes of a message, attributes included. Only what cannot be split is larger.
     """
     attributes = correlation(request)
     splitter = Splitter(request.source, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
     groups: dict[int, list[str]] = {}
     profiles = zip(request.user_profiles, present(request.source, _PROFILES), strict=True)
-    for number, (profile, source) in enumerate(profiles):
-        groups.setdefault(shard(user_key(profile), shards), []).extend(_pieces(source, number, splitter.room))
+    for profile, source in profiles:
+        groups.setdefault(shard(user_key(profile), shards), []).append(encode(source))
     series = [
         [
             QueueMessage(
                 body=splitter.copy(chunk),
                 attributes=attributes,
                 group_id=f"{request.account.account_id}.{group}"[-_MAX_GROUP_ID_LENGTH:],
-                deduplication_id=_deduplication_id(request, chunk),
+                deduplication_id=_deduplication_id(request, number, chunk),
             )
-            for chunk in splitter.chunks(pieces)
+            for number, chunk in enumerate(splitter.chunks(elements))
         ]
-        for group, pieces in groups.items()
+        for group, elements in groups.items()
     ]
     return [message for turn in zip_longest(*series) for message in turn if message]
 
@@ -111,24 +100,12 @@ def _first(*groups: Iterable[UserIdentity | DeviceIdentity | PartnerIdentity]) -
     return next((f"{identity.type}:{identity.value}" for group in groups for identity in group), "")
 
 
-def _pieces(profile: Json, number: int, room: int) -> Iterator[str]:
-    """Yield the encoded profile, or, if it is too large, copies of it that share its audiences out."""
-    whole = encode(profile)
-    if len(whole) <= room:
-        yield whole
-        return
-    try:
-        splitter = Splitter(profile, _AUDIENCES, room)
-        yield from map(splitter.copy, splitter.chunks(map(encode, present(profile, _AUDIENCES))))
-    except MessageTooLargeError as error:
-        raise MessageTooLargeError(f"{_PROFILES}.{number}: {error}") from None
-
-
-def _deduplication_id(request: AudienceMembershipChangeRequest, chunk: Sequence[str]) -> str:
+def _deduplication_id(request: AudienceMembershipChangeRequest, number: int, chunk: Sequence[str]) -> str:
     """Return the same id for the same part of the same request.
 
-    The content is part of the id: changes that come under an id that was used before are kept.
+    The content is part of the id: changes that come under an id that was used before are kept. So is the part's number
+    in its group: a change may come twice, with another one between.
     """
-    digest = hashlib.sha256(f"{work_id(request)}\n{request.account.account_id}\n".encode())
+    digest = hashlib.sha256(f"{work_id(request)}\n{request.account.account_id}\n{number}\n".encode())
     digest.update(",".join(chunk).encode())
     return digest.hexdigest()

@@ -2,8 +2,8 @@
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,9 +16,6 @@ if TYPE_CHECKING:  # stubs that do not ship
 
 MAX_MESSAGE_BYTES = 1_048_576
 """SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
-
-ROOM_FOR_EXPLANATION = 4_096
-"""Bytes that a stored request leaves free, so that it still fits with the reason when it is dead-lettered."""
 
 MAX_BATCH_ENTRIES = 10
 
@@ -48,12 +45,20 @@ class QueueMessage:
         return len(self.body) + attributes
 
 
-class QueueSender:
-    """Sends messages in as few batches as their order and the limits of SQS allow."""
+class BodyStore(Protocol):
+    """Keeps bodies that are larger than SQS takes."""
 
-    def __init__(self, sqs: "SQSClient") -> None:
-        """Take the client to send with."""
+    def store(self, body: str) -> str:
+        """Store a body and return what stands for it in the queue; a DeliveryError means it is not stored."""
+
+
+class QueueSender:
+    """Sends messages in as few batches as their order and the limits of SQS allow, whatever their size."""
+
+    def __init__(self, sqs: "SQSClient", large_bodies: BodyStore) -> None:
+        """Take the client to send with, and where bodies are kept that are too large for it."""
         self._sqs = sqs
+        self._large_bodies = large_bodies
 
     def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
         """Send every message, those of a group in the order given.
@@ -64,10 +69,16 @@ class QueueSender:
         Raises:
             DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
         """
-        for batch in batches(messages):
+        for batch in batches([self._fitting(message) for message in messages]):
             while batch := self._refused(queue_url, batch):
                 if deadline.remaining() <= 0:
                     raise DeliveryError(f"the queue did not take {len(batch)} messages in time")
+
+    def _fitting(self, message: QueueMessage) -> QueueMessage:
+        """Return the message, with a reference in the place of its body if it is too large."""
+        if message.size <= MAX_MESSAGE_BYTES:
+            return message
+        return replace(message, body=self._large_bodies.store(message.body))
 
     def _refused(self, queue_url: str, batch: Sequence[QueueMessage]) -> list[QueueMessage]:
         """Send one batch and return the messages to send again."""

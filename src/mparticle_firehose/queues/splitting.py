@@ -1,16 +1,15 @@
-"""Splits mParticle's own JSON into messages that fit SQS. Unknown fields stay as they were."""
+"""Splits mParticle's own JSON into several messages. Unknown fields stay as they were."""
 
 import json
+import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
-
-from mparticle_firehose.errors import MessageTooLargeError
 
 type Json = Mapping[str, Any]
 """A JSON object exactly as mParticle sent it. Only this package's splitting looks inside."""
 
 MAX_ELEMENTS = 500
-"""Events or profiles of one message: what the worker delivers in one invocation, also one by one."""
+"""Profiles of one message: what the worker delivers in one invocation, also one by one."""
 
 _CLOSING = "]}"
 _ENCODER = json.JSONEncoder(separators=(",", ":"))
@@ -43,41 +42,30 @@ def _kept(source: Json, name: str, items: Collection[tuple[str, int]]) -> list[A
 
 
 class Splitter:
-    """Makes copies of an object that differ in one list only, each within a number of bytes.
+    """Makes copies of an object that differ in one list only.
 
-    Attributes:
-        room: bytes that the elements of one copy may have, the commas between them included.
+    Each is within a number of bytes, unless a single element is larger, or the rest of the object is larger than half
+    of it: many copies of a large object would be larger than the object.
     """
 
     def __init__(self, source: Json, key: str, budget: int) -> None:
-        """Take the object to copy, the name of the list, and the bytes that a copy may have.
-
-        Raises:
-            MessageTooLargeError: the object does not fit even with an empty list.
-        """
-        self._key = key
+        """Take the object to copy, the name of the list, and the bytes that a copy should have."""
         rest = encode({name: value for name, value in source.items() if name != key})
         self._opening = f'{rest[:-1]}{"," if len(rest) > len("{}") else ""}"{key}":['
-        self.room = budget - len(self._opening) - len(_CLOSING)
-        if self.room < 0:
-            raise MessageTooLargeError(f"larger than the queue carries even without its {key}")
+        room = budget - len(self._opening) - len(_CLOSING)
+        self._room = room if room > budget // 2 else math.inf
 
     def chunks(self, elements: Iterable[str]) -> Iterator[list[str]]:
         """Split encoded elements, in order, into the fewest chunks that fit a copy each; at least one chunk.
 
-        A chunk has at most MAX_ELEMENTS.
-
-        Raises:
-            MessageTooLargeError: an element does not fit even alone; the message names it.
+        A chunk has at most MAX_ELEMENTS. An element that does not fit is a chunk of its own.
         """
         chunk: list[str] = []
-        free = self.room
-        for number, element in enumerate(elements):
-            if len(element) > self.room:
-                raise MessageTooLargeError(f"{self._key}.{number}: larger than the queue carries")
-            if len(element) > free or len(chunk) == MAX_ELEMENTS:
+        free = self._room
+        for element in elements:
+            if chunk and (len(element) > free or len(chunk) == MAX_ELEMENTS):
                 yield chunk
-                chunk, free = [], self.room
+                chunk, free = [], self._room
             chunk.append(element)
             free -= len(element) + len(",")
         yield chunk

@@ -8,6 +8,7 @@ from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
 from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Services
 from mparticle_firehose.tables.ledger import Ledger
@@ -38,6 +39,10 @@ class Deployment(Services, Protocol):
     def dead_letters(self) -> DeadLetters:
         """The dead-letter queues."""
 
+    @property
+    def large_bodies(self) -> LargeBodies:
+        """What is larger than a queue takes."""
+
 
 def build_worker(
     deployment: Deployment,
@@ -65,6 +70,7 @@ def build_worker(
         breaker=SharedCircuitBreaker(store=Outages(outages_client, resources.ledger_table), telemetry=telemetry),
         rate_limits=deployment.rate_limits,
         dead_letters=deployment.dead_letters,
+        large_bodies=deployment.large_bodies,
         suspensions=deployment.suspensions,
         ledger=Ledger(ledger_client, resources.ledger_table),
         visibility=VisibilityTimeouts(

@@ -18,6 +18,7 @@ class Message:
 
     Attributes:
         record: as SQS handed it over.
+        body: what it holds, from S3 if it is kept there and could be read. Never shown.
         progress: what is remembered of it.
         request: what it holds, if it could be read.
         plan: its items, if the mapping has made them.
@@ -28,6 +29,7 @@ class Message:
     """
 
     record: Record
+    body: str = field(default="", repr=False)
     progress: Progress = field(default_factory=Progress)
     request: QueuedRequest | None = None
     plan: Plan | None = None
@@ -35,6 +37,9 @@ class Message:
     wait: float | None = None
     counts: bool = False
     attempts: int = 0
+
+    def __post_init__(self) -> None:
+        self.body = self.body or self.record.body
 
     @property
     def id(self) -> str:

@@ -51,7 +51,7 @@ class DeadLettering:
             DeliveryError: it is not stored.
         """
         settled = message.progress.settled_text() if message.progress.settled else ""
-        self._put(message, message.record.body, settled, reason)
+        self._put(message, message.body, settled, reason)
 
     def put(self, message: Message, rest: Remainder, reason: str) -> None:
         """Dead-letter what a message holds, or a part of it.

@@ -25,6 +25,7 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.large_bodies import LargeBodies, is_reference
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Breaker, PartnerApi, RateLimits, SuspensionRegister, Telemetry, Verdicts
@@ -50,6 +51,12 @@ CALL_SECONDS = 10.0
 MIN_CALL_SECONDS = 1.0
 """With less time left than this no new call is made."""
 
+MAX_LARGE_BYTES = 12_000_000
+"""Bytes of large bodies that one invocation reads, at least one body: a hundred of them would not fit in its memory."""
+
+TOO_MANY_LARGE = "too many large bodies in one batch"
+"""Why a message comes again at once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
@@ -68,6 +75,7 @@ class Worker:
     breaker: Breaker
     rate_limits: RateLimits
     dead_letters: DeadLetters
+    large_bodies: LargeBodies
     suspensions: SuspensionRegister
     ledger: Ledger
     visibility: VisibilityTimeouts
@@ -101,6 +109,7 @@ class _Delivery:
         self._deadline = deadline
         self._newest: dict[str, str] = {}
         self._knows_progress = False
+        self._large_bytes = 0
         self._dead_lettering = DeadLettering(
             batch=batch, dead_letters=worker.dead_letters, ledger=worker.ledger, deadline=deadline
         )
@@ -149,12 +158,28 @@ class _Delivery:
 
     def _read(self, message: Message) -> None:
         try:
-            message.request = _queued(self._worker.serializer.parse(message.record.body))
+            if is_reference(message.body) and not self._load(message):
+                message.fail(TOO_MANY_LARGE, counts=False, wait=0)
+                return
+            message.request = _queued(self._worker.serializer.parse(message.body))
             if not self._worker.planner.offers(message.request):
                 raise UnsupportedMessageError(("type", "is not offered by this integration"))
         except MalformedRequestError as error:
             self._dead_lettering.put_whole(message, str(error))
             message.request = None
+
+    def _load(self, message: Message) -> bool:
+        """Read a body from S3, unless this invocation has read enough; return whether it has."""
+        if self._large_bytes >= MAX_LARGE_BYTES:
+            return False
+        stored = self._worker.large_bodies.open(message.body)
+        fits = not self._large_bytes or self._large_bytes + stored.size <= MAX_LARGE_BYTES
+        self._large_bytes += stored.size
+        if fits:
+            message.body = stored.read()
+        else:
+            stored.close()
+        return fits
 
     # --- last write wins ---------------------------------------------------------------------------------------------
 
