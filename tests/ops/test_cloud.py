@@ -68,7 +68,8 @@ def test_letters_of_several_users_go_back_in_the_order_of_each(
         put(emulator, dead, f"canary-moved-{number}", "7.moved")
     put(emulator, dead, "canary-kept", "own-kept", group_id="7.0", reason="other", account_id="8")
 
-    where = ["--endpoint-url", emulator.endpoint, "--membership-dlq-url", dead, "--membership-queue-url", queue]
+    queues = ["--membership-dlq-url", dead, "--membership-queue-url", queue]
+    where = ["--endpoint-url", emulator.endpoint, *queues, "--large-body-bucket", "never-used"]
     assert main(["redrive", "--queue", "membership", "--account", "8", "--dry-run", *where]) == 0
     context = context_at(emulator, dead, queue)
     assert redrive(context, Selection(queue="membership", reason="http_422")) == 0
