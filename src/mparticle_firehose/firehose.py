@@ -95,10 +95,11 @@ class Firehose:
             The partial batch response, which names the messages that must be delivered again.
         """
         with reported("delivered") as report:
+            report.facts["message_type"] = "queue"
             records = [Record.from_event(entry) for entry in event["Records"]]
             deadline = Deadline.of_invocation(context, spare_seconds=_WORKER_SPARE_SECONDS)
             failed = self.queue_worker.deliver(records, deadline)
-            report.facts.update(message_type="queue", messages=len(records), failed=len(failed))
+            report.facts.update(messages=len(records), failed=len(failed))
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
     def prepare(self) -> None:

@@ -1,7 +1,9 @@
 """What an invocation writes: one structured log line, and metrics in CloudWatch's embedded metric format."""
 
 import os
+import threading
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,16 +20,26 @@ metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MPar
 
 
 class PowertoolsTelemetry:
-    """Log lines at once, counts when the invocation ends."""
+    """Log lines at once, metrics when the invocation ends. Threads may share it.
+
+    Powertools writes a document by itself with the hundredth value of a metric or the hundredth metric, which are the
+    limits of CloudWatch's embedded metric format. So it gets the values when the dimensions are known, and not before.
+    """
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
+        self._lock = threading.Lock()
 
     def count(self, name: str, value: int = 1) -> None:
-        """Add to a metric; nothing is written for zero."""
-        if value:
-            metrics.add_metric(name=name, unit=MetricUnit.Count, value=value)
+        """Add to a metric. An invocation writes its sum as one value, and nothing for zero."""
+        with self._lock:
+            self._counts[name] += value
 
     def measure(self, name: str, milliseconds: float) -> None:
-        """Add to a metric of time."""
-        metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=milliseconds)
+        """Add to a metric of time. Each value is written: CloudWatch makes percentiles of them."""
+        with self._lock:
+            self._times[name].append(milliseconds)
 
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         """Log what happened to a piece of work."""
@@ -36,6 +48,23 @@ class PowertoolsTelemetry:
     def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
         """Log a problem that an operator should look at, although the work goes on."""
         logger.warning(event, extra=dict(facts))
+
+    def flush(self, dimensions: Mapping[str, str]) -> None:
+        """Write what has been counted and measured since the last time, with these dimensions in each document."""
+        with self._lock:
+            counts, times = self._counts, self._times
+            self._counts, self._times = Counter(), defaultdict(list)
+        for name, text in dimensions.items():
+            metrics.add_dimension(name=name, value=text)
+        for name, count in counts.items():
+            if count:
+                metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
+        for name, milliseconds in times.items():
+            for value in milliseconds:
+                metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
+        if metrics.metric_set:
+            metrics.flush_metrics()
+        metrics.clear_metrics()
 
 
 telemetry = PowertoolsTelemetry()
@@ -99,5 +128,4 @@ def _write(report: Report, duration_ms: float) -> None:
     report.write(report.message, extra={**report.facts, "duration_ms": duration_ms})
     telemetry.count("Received")
     telemetry.measure("Duration", duration_ms)
-    metrics.add_dimension(name="message_type", value=report.facts["message_type"])
-    metrics.flush_metrics()
+    telemetry.flush({"message_type": report.facts["message_type"]})
