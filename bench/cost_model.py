@@ -182,7 +182,8 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
         lambda_gb_seconds=(measured["handler ms"] + batches * measured["batch ms"]) / 1e3 * MEMORY_GB,
         sqs_standard=0 if kind.fifo else calls,
         sqs_fifo=calls if kind.fifo else 0,
-        dynamodb_reads=0.5 + len(kind.queued) if kind.fifo else 0,  # the suspension, and each group's last writes
+        # the suspensions of a batch's accounts; for memberships also the account's own, and each group's last writes
+        dynamodb_reads=batches + (1 + len(kind.queued) if kind.fifo else 0),
         log_bytes=ASSUMED.log_bytes * (1 + batches),
     )
 

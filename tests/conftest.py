@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -191,8 +191,9 @@ class SuspensionsDouble:
     def suspend(self, account: Account, reason: str) -> None:
         self.reasons[account.account_id] = reason
 
-    def lift(self, account: Account) -> None:
-        self.reasons.pop(account.account_id, None)
+    def lift(self, accounts: Iterable[Account]) -> None:
+        for account in accounts:
+            self.reasons.pop(account.account_id, None)
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What the processors, the delivery and the worker need from their surroundings, as interfaces."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -188,8 +188,8 @@ class SuspensionRegister(Protocol):
     def suspend(self, account: Account, reason: str) -> None:
         """Record that the partner refuses it."""
 
-    def lift(self, account: Account) -> None:
-        """Delete the record, if there is one."""
+    def lift(self, accounts: Iterable[Account]) -> None:
+        """Delete the records of accounts, if there are any."""
 
 
 class Telemetry(Protocol):

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from botocore.exceptions import ClientError
 from mypy_boto3_dynamodb import DynamoDBClient
@@ -20,7 +22,39 @@ class BrokenTable:
         self.calls += 1
         raise ClientError({"Error": {"Code": "Throttled", "Message": ""}}, "Any")
 
-    get_item = put_item = delete_item = _fail
+    get_item = put_item = delete_item = batch_get_item = _fail
+
+
+class CountingTable:
+    """A table that says how often which operation was called."""
+
+    def __init__(self, dynamodb: DynamoDBClient) -> None:
+        self._dynamodb = dynamodb
+        self.called: list[str] = []
+        self.consistent: list[object] = []
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**arguments: Any) -> Any:
+            self.called.append(operation)
+            if operation.endswith("get_item"):
+                asked = arguments.get("RequestItems", {"suspensions": arguments})["suspensions"]
+                self.consistent.append(asked.get("ConsistentRead"))
+            return getattr(self._dynamodb, operation)(**arguments)
+
+        return call
+
+
+class ThrottledReads:
+    """Reads no key of a batch, as DynamoDB may when it throttles."""
+
+    def __init__(self, dynamodb: DynamoDBClient) -> None:
+        self._dynamodb = dynamodb
+
+    def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  as boto3
+        return {"Responses": {}, "UnprocessedKeys": RequestItems}
+
+    def __getattr__(self, operation: str) -> Any:
+        return getattr(self._dynamodb, operation)
 
 
 @pytest.fixture
@@ -28,7 +62,7 @@ def clock() -> Clock:
     return Clock(1_760_000_000.0)
 
 
-def suspensions(dynamodb: DynamoDBClient, clock: Clock) -> Suspensions:
+def suspensions(dynamodb: Any, clock: Clock) -> Suspensions:
     return Suspensions(dynamodb, "suspensions", clock)
 
 
@@ -53,18 +87,63 @@ def test_a_success_ends_the_suspension_for_every_environment(dynamodb: DynamoDBC
     here = suspensions(dynamodb, clock)
     here.suspend(ACCOUNT, "http_401")
 
-    here.lift(ACCOUNT)
+    here.lift([ACCOUNT])
 
     assert not here.is_suspended(ACCOUNT)
     assert not suspensions(dynamodb, clock).is_suspended(ACCOUNT)
 
 
-def test_a_success_of_an_account_in_good_standing_writes_nothing(clock: Clock) -> None:
-    table = BrokenTable()
+def test_a_success_of_an_account_in_good_standing_costs_one_read_and_writes_nothing(
+    dynamodb: DynamoDBClient, clock: Clock
+) -> None:
+    table = CountingTable(dynamodb)
 
-    Suspensions(table, "suspensions", clock).lift(ACCOUNT)  # type: ignore[arg-type]  # the methods that are used
+    suspensions(table, clock).lift([ACCOUNT] * 10)
 
-    assert table.calls == 1
+    assert (table.called, table.consistent) == (["batch_get_item"], [True])
+
+
+def test_a_success_ends_a_suspension_that_another_environment_has_recorded_meanwhile(
+    dynamodb: DynamoDBClient, clock: Clock
+) -> None:
+    here, there, handler = (suspensions(dynamodb, clock) for _ in range(3))
+    before = here.is_suspended(ACCOUNT)
+    here.lift([ACCOUNT])
+    there.suspend(ACCOUNT, "http_401")
+
+    here.lift([ACCOUNT, MENDED])
+
+    assert (before, handler.is_suspended(ACCOUNT), there.is_suspended(ACCOUNT)) == (False, False, False)
+    assert dynamodb.scan(TableName="suspensions")["Items"] == []
+
+
+def test_a_success_of_one_account_ends_the_suspension_of_no_other(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    here = suspensions(dynamodb, clock)
+    here.suspend(ACCOUNT, "http_401")
+
+    here.lift([MENDED])
+
+    assert here.is_suspended(ACCOUNT)
+
+
+def test_many_accounts_are_read_in_as_few_calls_as_dynamodb_allows(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    table = CountingTable(dynamodb)
+    accounts = [Account(account_id=number, account_settings={}) for number in range(101)]
+    suspensions(dynamodb, clock).suspend(accounts[100], "http_401")
+
+    suspensions(table, clock).lift(accounts)
+
+    assert table.called.count("batch_get_item") == 2
+    assert dynamodb.scan(TableName="suspensions")["Items"] == []
+
+
+def test_a_key_that_dynamodb_leaves_unread_is_deleted_unseen(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    here = suspensions(ThrottledReads(dynamodb), clock)
+    here.suspend(ACCOUNT, "http_401")
+
+    here.lift([ACCOUNT])
+
+    assert not here.is_suspended(ACCOUNT)
 
 
 def test_a_suspension_ends_although_the_tables_own_expiry_is_late(dynamodb: DynamoDBClient, clock: Clock) -> None:
@@ -74,7 +153,9 @@ def test_a_suspension_ends_although_the_tables_own_expiry_is_late(dynamodb: Dyna
     assert not suspensions(dynamodb, clock).is_suspended(ACCOUNT)
 
 
-def test_an_answer_is_remembered_for_half_a_minute(dynamodb: DynamoDBClient, clock: Clock) -> None:
+def test_that_an_account_is_not_suspended_is_remembered_for_half_a_minute(
+    dynamodb: DynamoDBClient, clock: Clock
+) -> None:
     here = suspensions(dynamodb, clock)
     answers = [here.is_suspended(ACCOUNT)]
     suspensions(dynamodb, clock).suspend(ACCOUNT, "http_401")
@@ -85,15 +166,38 @@ def test_an_answer_is_remembered_for_half_a_minute(dynamodb: DynamoDBClient, clo
     assert [*answers, here.is_suspended(ACCOUNT)] == [False, False, True, True]
 
 
+def test_that_an_account_is_suspended_is_read_anew_each_time_strongly_consistent(
+    dynamodb: DynamoDBClient, clock: Clock
+) -> None:
+    table = CountingTable(dynamodb)
+    here, there = suspensions(table, clock), suspensions(dynamodb, clock)
+    here.suspend(ACCOUNT, "http_401")
+    before = [here.is_suspended(ACCOUNT), here.is_suspended(ACCOUNT)]
+
+    there.lift([ACCOUNT])
+
+    assert (before, here.is_suspended(ACCOUNT)) == ([True, True], False)
+    assert table.consistent == [True, True, True]
+
+
+def test_what_an_environment_suspends_itself_it_knows_at_once(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    here = suspensions(dynamodb, clock)
+    before = here.is_suspended(ACCOUNT)
+    here.suspend(ACCOUNT, "http_401")
+
+    assert (before, here.is_suspended(ACCOUNT)) == (False, True)
+
+
 def test_a_table_that_fails_suspends_nobody_and_stops_nothing(clock: Clock) -> None:
-    table = BrokenTable()
-    known = Suspensions(table, "suspensions", clock)  # type: ignore[arg-type]  # the two methods that are used
+    table: Any = BrokenTable()
+    known = suspensions(table, clock)
+
+    known.suspend(ACCOUNT, "http_401")
+    known.lift([ACCOUNT])
 
     assert not known.is_suspended(ACCOUNT)
-    known.suspend(ACCOUNT, "http_401")
-
-    assert known.is_suspended(ACCOUNT)
-    assert table.calls == 2
+    assert not known.is_suspended(ACCOUNT)
+    assert table.calls == 3
 
 
 def test_the_entry_explains_itself_without_the_settings(dynamodb: DynamoDBClient, clock: Clock) -> None:

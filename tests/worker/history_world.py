@@ -180,7 +180,7 @@ class World:
     def batch_get_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
         self.step()
         ((name, request),) = RequestItems.items()
-        keys = [each["key"]["S"] for each in request["Keys"]]
+        keys = [value["S"] for each in request["Keys"] for value in each.values()]  # no suspension is kept
         if self.now.failing == "recall" and any(key.startswith(("attempts#", "contested#")) for key in keys):
             raise ClientError({}, "BatchGetItem")
         return {"Responses": {name: [self.table[key] for key in keys if key in self.table]}, "UnprocessedKeys": {}}

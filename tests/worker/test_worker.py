@@ -1,13 +1,13 @@
 import json
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Answer, Item, NetworkFault, PartnerCall, Retry
-from mparticle_firehose.protocol import EventProcessingRequest
+from mparticle_firehose.protocol import Account, EventProcessingRequest
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.worker.worker import CALL_SECONDS, MAX_LARGE_BYTES
 from tests.conftest import (
@@ -15,6 +15,7 @@ from tests.conftest import (
     Clock,
     Queues,
     Reply,
+    SuspensionsDouble,
     load_event,
     reply_to,
 )
@@ -452,6 +453,33 @@ class TestComingAgain:
         bench.deliver(membership("m1", change("1")))
 
         assert bench.suspensions.reasons == {}
+
+    def test_suspensions_are_looked_for_once_a_batch_and_only_of_accounts_that_were_delivered_to(
+        self, queues: Queues, dynamodb: DynamoDBClient
+    ) -> None:
+        @dataclass
+        class Asked(SuspensionsDouble):
+            asked: list[list[int]] = field(default_factory=list)
+
+            def lift(self, accounts: Iterable[Account]) -> None:
+                self.asked.append(sorted({account.account_id for account in accounts}))
+
+        built, asked = build(queues, dynamodb), Asked()
+        built.partner.judge = lambda call: 503 if {user(item) for item in changes(call)} & {"3"} else 200
+        accounts = {name: {"account_id": name, "account_settings": {"token": f"canary-{name}"}} for name in (7, 8, 9)}
+        worker = replace(built.worker, suspensions=asked)
+
+        worker.deliver(
+            [
+                membership("m1", change("1"), account=accounts[7]),
+                membership("m2", change("2"), account=accounts[7]),
+                membership("m3", change("1"), account=accounts[8], group="8.0"),
+                membership("m4", change("3"), account=accounts[9], group="9.0"),
+            ],
+            Deadline.after(60),
+        )
+
+        assert asked.asked == [[7, 8]]
 
     def test_without_its_ledger_the_fifo_queue_waits_and_nothing_is_tried(
         self, bench: Bench, dynamodb: DynamoDBClient

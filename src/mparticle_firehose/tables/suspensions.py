@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
+from itertools import batched
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -13,7 +15,7 @@ from mparticle_firehose.protocol import Account
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
-    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef, KeysAndAttributesTypeDef
 
 SUSPENDED_SECONDS = 900
 """How long a refusal is remembered unless it is seen again.
@@ -24,11 +26,18 @@ is worth a call: the customer may have repaired the account at the partner witho
 
 _CACHE_SECONDS = 30.0
 
+_MAX_KEYS = 100
+"""DynamoDB's limit for a BatchGetItem."""
+
 
 class Suspensions:
-    """The suspended accounts: a table that all environments share, with a cache of 30 seconds in each.
+    """The suspended accounts: a table that all environments share. Threads may share an instance.
 
     An entry is for an account *and* its settings: other settings are another key, so a new key works at once.
+
+    What an instance has read is kept for 30 seconds only if the account is not suspended. It costs no change then that
+    another environment suspends the account meanwhile: the changes are queued. Whoever is told that an account is
+    suspended stores nothing, so that is read anew each time.
     """
 
     def __init__(self, dynamodb: "DynamoDBClient", table: str, clock: Callable[[], float] = time.time) -> None:
@@ -36,11 +45,13 @@ class Suspensions:
         self._dynamodb = dynamodb
         self._table = table
         self._clock = clock
-        self._known: dict[str, tuple[float, bool]] = {}
+        self._absent_until: dict[str, float] = {}
+        self._lock = threading.Lock()
 
     def forget(self) -> None:
         """Empty the cache."""
-        self._known.clear()
+        with self._lock:
+            self._absent_until.clear()
 
     def is_suspended(self, account: Account) -> bool:
         """Return whether the partner refuses this account with these settings.
@@ -48,10 +59,11 @@ class Suspensions:
         False if the table cannot be read: the changes are queued then.
         """
         key = suspension_key(account)
-        known_until, suspended = self._known.get(key, (0.0, False))
-        if known_until <= self._clock():
-            suspended = self._read(key)
-            self._remember(key, suspended=suspended)
+        if self._absent_until.get(key, 0.0) > self._clock():
+            return False
+        suspended = self._read(key)
+        if not suspended:
+            self._remember_absent(key)
         return suspended
 
     def suspend(self, account: Account, reason: str) -> None:
@@ -68,30 +80,46 @@ class Suspensions:
             "suspended_at": {"N": str(now)},
             "expires_at": {"N": str(now + SUSPENDED_SECONDS)},
         }
-        self._remember(key, suspended=True)
+        with self._lock:
+            self._absent_until.pop(key, None)
         with suppress(BotoCoreError, ClientError):
             self._dynamodb.put_item(TableName=self._table, Item=item)
 
-    def lift(self, account: Account) -> None:
-        """Delete the record, if there is one: the partner has just accepted the credentials."""
-        if not self.is_suspended(account):
-            return
-        key = suspension_key(account)
-        self._remember(key, suspended=False)
-        with suppress(BotoCoreError, ClientError):
-            self._dynamodb.delete_item(TableName=self._table, Key={"account": {"S": key}})
+    def lift(self, accounts: Iterable[Account]) -> None:
+        """Delete the records of accounts, if there are any: the partner has just accepted their credentials.
+
+        Any environment may have written one since the last delivery, so the table is read each time: once for all
+        accounts of a batch. If it cannot be used, the next delivery deletes the records instead.
+        """
+        for keys in batched(sorted(set(map(suspension_key, accounts))), _MAX_KEYS, strict=False):
+            with suppress(BotoCoreError, ClientError):
+                for key in self._existing(keys):
+                    self._dynamodb.delete_item(TableName=self._table, Key={"account": {"S": key}})
 
     def _read(self, key: str) -> bool:
         try:
-            item = self._dynamodb.get_item(TableName=self._table, Key={"account": {"S": key}}).get("Item")
+            answer = self._dynamodb.get_item(TableName=self._table, Key={"account": {"S": key}}, ConsistentRead=True)
         except (BotoCoreError, ClientError):
             return False
+        item = answer.get("Item")
         return item is not None and float(item["expires_at"]["N"]) > self._clock()
 
-    def _remember(self, key: str, *, suspended: bool) -> None:
+    def _existing(self, keys: Iterable[str]) -> list[str]:
+        """Return which keys have a record, or may have one: DynamoDB may leave keys unread."""
+        wanted: KeysAndAttributesTypeDef = {
+            "Keys": [{"account": {"S": key}} for key in keys],
+            "ConsistentRead": True,
+            "ProjectionExpression": "account",
+        }
+        answer = self._dynamodb.batch_get_item(RequestItems={self._table: wanted})
+        unread = answer.get("UnprocessedKeys", {}).get(self._table, {"Keys": []})["Keys"]
+        return [str(found["account"]["S"]) for found in [*answer["Responses"].get(self._table, []), *unread]]
+
+    def _remember_absent(self, key: str) -> None:
         now = self._clock()
-        self._known = {known: entry for known, entry in self._known.items() if entry[0] > now}
-        self._known[key] = (now + _CACHE_SECONDS, suspended)
+        with self._lock:
+            self._absent_until = {known: until for known, until in self._absent_until.items() if until > now}
+            self._absent_until[key] = now + _CACHE_SECONDS
 
 
 def suspension_key(account: Account) -> str:

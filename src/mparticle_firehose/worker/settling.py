@@ -7,7 +7,7 @@ from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.remainder import Parse, rejections, remainder
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER
 from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
-from mparticle_firehose.services import CIRCUIT_OPEN, SuspensionRegister
+from mparticle_firehose.services import CIRCUIT_OPEN
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.backoff import Backoff
@@ -35,7 +35,6 @@ class Settling:
     parse: Parse
     dead_lettering: DeadLettering
     ledger: Ledger
-    suspensions: SuspensionRegister
     backoff: Backoff
     max_attempts: int
 
@@ -109,7 +108,6 @@ class Settling:
         delivered = sum(isinstance(pending.outcome, Delivered) for pending in plan.pending)
         if not delivered:
             return
-        self.suspensions.lift(plan.request.account)
         telemetry = self.batch.telemetry
         telemetry.count("Delivered", delivered)
         telemetry.measure("QueueAge", max(0, int(self.batch.clock() * 1000) - message.record.sent_at_ms))

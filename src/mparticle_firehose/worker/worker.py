@@ -14,7 +14,7 @@ from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Plan, Planner
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery
 from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
-from mparticle_firehose.integration import Origin
+from mparticle_firehose.integration import Delivered, Origin
 from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 from mparticle_firehose.protocol import (
     AnyRequest,
@@ -119,7 +119,6 @@ class _Delivery:
             parse=worker.serializer.parse,
             dead_lettering=self._dead_lettering,
             ledger=worker.ledger,
-            suspensions=worker.suspensions,
             backoff=worker.backoff,
             max_attempts=worker.max_attempts,
         )
@@ -134,6 +133,7 @@ class _Delivery:
         for message in messages:
             if message.plan and message.retry_reason is None:
                 self._batch.guard([message], partial(self._settling.settle, message, message.plan))
+        self._lift_suspensions()
         return self._finish()
 
     # --- what the messages hold --------------------------------------------------------------------------------------
@@ -283,6 +283,15 @@ class _Delivery:
             min_call_seconds=MIN_CALL_SECONDS,
         )
         Delivery(asking, in_order=self._batch.in_order).deliver(calls, worker.executor)
+
+    def _lift_suspensions(self) -> None:
+        """End the suspensions of accounts for which the partner has taken something."""
+        plans = [message.plan for message in self._batch.messages if message.plan]
+        self._worker.suspensions.lift(
+            plan.request.account
+            for plan in plans
+            if any(isinstance(pending.outcome, Delivered) for pending in plan.pending)
+        )
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
