@@ -15,6 +15,7 @@ from mparticle_firehose.queues.sender import (
     QueueSender,
     batches,
 )
+from mparticle_firehose.repeating import Repeating
 from tests.conftest import Clock, Queues
 
 type Refusal = tuple[str, bool]
@@ -41,8 +42,37 @@ class SqsDouble:
 
 
 def sender(sqs: SqsDouble) -> QueueSender:
+    return sender_of(sqs, Repeating(sleep=lambda _: None))
+
+
+def sender_of(sqs: SqsDouble, repeating: Repeating) -> QueueSender:
     never_used: Any = None  # no message is large
-    return QueueSender(sqs, never_used)  # type: ignore[arg-type]  # the one method that is used
+    return QueueSender(sqs, never_used, repeating)  # type: ignore[arg-type]  # the one method that is used
+
+
+class Waiting:
+    """A sender whose pauses move its clock; each pause is as long as it may be."""
+
+    def __init__(self, sqs: SqsDouble) -> None:
+        self.clock = Clock()
+        self.pauses: list[float] = []
+        repeating = Repeating(sleep=self._sleep, jitter=lambda maximum: maximum)
+        self._sender = sender_of(sqs, repeating)
+
+    def send(self, seconds: float, *bodies: str) -> None:
+        self._sender.send("queue", messages(*bodies), Deadline.after(seconds, self.clock))
+
+    def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.clock.now += seconds
+
+
+def failed_call(code: str, status: int = 400) -> ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": "canary-secret"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(response, "SendMessageBatch")
 
 
 def messages(*bodies: str, group: str | None = None) -> list[QueueMessage]:
@@ -75,6 +105,74 @@ def test_when_time_is_up_the_error_says_how_much_was_not_taken() -> None:
     assert sqs.sent == [["a", "b", "c"]]
 
 
+def test_pauses_grow_and_the_first_one_is_short() -> None:
+    waiting = Waiting(SqsDouble(*[{"a": ("InternalError", False)}] * 10))
+
+    waiting.send(60, "a")
+
+    assert waiting.pauses == pytest.approx([0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5, 5])
+
+
+def test_a_pause_is_drawn_between_nothing_and_its_maximum(deadline: Deadline) -> None:
+    drawn: list[float] = []
+
+    def jitter(maximum: float) -> float:
+        drawn.append(maximum)
+        return maximum / 4
+
+    pauses: list[float] = []
+    sqs: Any = SqsDouble(*[{"a": ("InternalError", False)}] * 2)
+    QueueSender(sqs, Repeating(sleep=pauses.append, jitter=jitter)).send("queue", messages("a"), deadline)
+
+    assert (drawn, pauses) == ([0.02, 0.04], [0.005, 0.01])
+
+
+@pytest.mark.parametrize("seconds", [0.15, 20.0, 55.0])
+def test_no_pause_reaches_beyond_the_deadline(seconds: float) -> None:
+    sqs = SqsDouble(*[{"a": ("ServiceUnavailable", False)}] * 10_000)
+    waiting = Waiting(sqs)
+
+    with pytest.raises(DeliveryError, match="did not take 1 messages in time"):
+        waiting.send(seconds, "a")
+
+    assert sum(waiting.pauses) < seconds
+    assert len(sqs.sent) == len(waiting.pauses) + 1 == {0.15: 4, 20.0: 11, 55.0: 18}[seconds]
+
+
+def test_what_is_taken_at_once_waits_for_nothing() -> None:
+    waiting = Waiting(SqsDouble())
+
+    waiting.send(60, *map(str, range(30)))
+
+    assert waiting.pauses == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        failed_call("RequestThrottled"),
+        failed_call("ThrottlingException"),
+        failed_call("AWS.SimpleQueueService.KmsThrottled"),
+        failed_call("Anything", 429),
+        failed_call("InternalFailure", 500),
+        failed_call("ServiceUnavailable", 503),
+    ],
+    ids=lambda fault: fault.response["Error"]["Code"],
+)
+def test_a_call_that_sqs_throttles_or_fails_is_repeated_after_a_pause(fault: ClientError) -> None:
+    sqs = SqsDouble(fault, fault)
+    waiting = Waiting(sqs)
+
+    waiting.send(60, "a", "b")
+
+    assert (sqs.sent, waiting.pauses) == ([["a", "b"]], [0.02, 0.04])
+
+
+def test_a_call_that_sqs_throttles_until_the_deadline_is_a_delivery_error() -> None:
+    with pytest.raises(DeliveryError, match="did not take 2 messages in time"):
+        Waiting(SqsDouble(*[failed_call("RequestThrottled")] * 100)).send(0.15, "a", "b")
+
+
 def test_what_sqs_will_never_take_is_not_tried_again(deadline: Deadline) -> None:
     sqs = SqsDouble({"a": ("InvalidMessageContents", True)})
 
@@ -88,7 +186,7 @@ def test_what_sqs_will_never_take_is_not_tried_again(deadline: Deadline) -> None
     "fault",
     [
         EndpointConnectionError(endpoint_url="https://sqs"),
-        ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-secret"}}, "SendMessageBatch"),
+        failed_call("AccessDenied", 403),
     ],
     ids=["unreachable", "refused"],
 )

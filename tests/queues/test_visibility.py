@@ -5,7 +5,8 @@ from botocore.exceptions import ClientError
 
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
-from tests.conftest import Queues, TelemetryDouble
+from mparticle_firehose.repeating import Repeating
+from tests.conftest import Clock, Queues, TelemetryDouble
 
 
 def record(number: int, group_id: str | None = None) -> Record:
@@ -13,21 +14,37 @@ def record(number: int, group_id: str | None = None) -> Record:
 
 
 class SqsDouble:
-    """Keeps visibility changes, or fails."""
+    """Keeps visibility changes, and answers from a list; the last answer is the one of all further calls."""
 
-    def __init__(self, answer: dict[str, Any] | Exception) -> None:
-        self.answer = answer
+    def __init__(self, *answers: dict[str, Any] | Exception) -> None:
+        self.answers = list(answers)
         self.changes: list[tuple[str, int]] = []
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Any]) -> dict[str, Any]:  # noqa: N803  boto3's names
         self.changes.append((QueueUrl, len(Entries)))
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return self.answer
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
 
-def timeouts(sqs: Any, telemetry: TelemetryDouble) -> VisibilityTimeouts:
-    return VisibilityTimeouts(sqs, telemetry, membership_url="membership", event_url="event")
+def timeouts(sqs: Any, telemetry: TelemetryDouble, clock: Clock | None = None) -> VisibilityTimeouts:
+    clock = clock or Clock()
+
+    def sleep(seconds: float) -> None:
+        clock.now += seconds
+
+    repeating = Repeating(sleep=sleep, jitter=lambda maximum: maximum)
+    return VisibilityTimeouts(
+        sqs, telemetry, membership_url="membership", event_url="event", repeating=repeating, clock=clock
+    )
+
+
+def failure(number: int, code: str, *, is_final: bool) -> dict[str, Any]:
+    return {"Id": str(number), "Code": code, "SenderFault": is_final}
+
+
+THROTTLED = ClientError({"Error": {"Code": "RequestThrottled", "Message": "canary-secret"}}, "Any")
 
 
 def test_each_message_comes_again_when_its_wait_is_over(queues: Queues) -> None:
@@ -55,10 +72,12 @@ def test_the_queue_is_the_one_that_the_messages_came_from() -> None:
 @pytest.mark.parametrize(
     ("answer", "unchanged"),
     [
-        ({"Failed": [{"Id": "0", "Code": "ReceiptHandleIsInvalid"}]}, 1),
-        (ClientError({"Error": {"Code": "Throttled", "Message": "canary-secret"}}, "Any"), 2),
+        ({"Failed": [failure(0, "ReceiptHandleIsInvalid", is_final=True)]}, 1),
+        ({"Failed": [failure(0, "InternalError", is_final=False)]}, 1),
+        (ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-secret"}}, "Any"), 2),
+        (THROTTLED, 2),
     ],
-    ids=["one", "all"],
+    ids=["one", "one-for-a-while", "all", "all-for-a-while"],
 )
 def test_a_change_that_sqs_does_not_take_is_logged_counted_and_harmless(answer: Any, unchanged: int) -> None:
     telemetry = TelemetryDouble()
@@ -68,6 +87,32 @@ def test_a_change_that_sqs_does_not_take_is_logged_counted_and_harmless(answer: 
     assert telemetry.counts == {"VisibilityUnchanged": unchanged}
     assert [note["event"] for note in telemetry.notes] == ["visibility unchanged"]
     assert "canary" not in str(telemetry.notes)
+
+
+@pytest.mark.parametrize(
+    ("answer", "entries"),
+    [
+        ({"Failed": [failure(0, "A", is_final=True), failure(1, "B", is_final=False)]}, [2, 1]),
+        (THROTTLED, [2, 2]),
+    ],
+    ids=["one", "all"],
+)
+def test_what_sqs_fails_to_take_for_reasons_of_its_own_is_set_again(answer: Any, entries: list[int]) -> None:
+    sqs = SqsDouble(answer, {})
+
+    timeouts(sqs, TelemetryDouble()).set({record(1): 1, record(2): 1})
+
+    assert [count for _, count in sqs.changes] == entries
+
+
+def test_a_queue_that_fails_costs_a_batch_no_more_than_a_second() -> None:
+    clock = Clock()
+    sqs = SqsDouble(THROTTLED)
+
+    timeouts(sqs, TelemetryDouble(), clock).set({record(number): 1 for number in range(100)})
+
+    assert clock.now < Clock().now + 1
+    assert len(sqs.changes) < 40
 
 
 def test_without_failures_sqs_is_not_asked() -> None:

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.repeating import Repeating, is_temporary
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
@@ -20,6 +21,7 @@ MAX_MESSAGE_BYTES = 1_048_576
 MAX_BATCH_ENTRIES = 10
 
 _STRING_TYPE_BYTES = len("String")
+_REPEATING = Repeating()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +57,29 @@ class BodyStore(Protocol):
 class QueueSender:
     """Sends messages in as few batches as their order and the limits of SQS allow, whatever their size."""
 
-    def __init__(self, sqs: "SQSClient", large_bodies: BodyStore) -> None:
-        """Take the client to send with, and where bodies are kept that are too large for it."""
+    def __init__(self, sqs: "SQSClient", large_bodies: BodyStore, repeating: Repeating = _REPEATING) -> None:
+        """Take the client, where bodies are kept that are too large for it, and the pauses before a repetition."""
         self._sqs = sqs
         self._large_bodies = large_bodies
+        self._repeating = repeating
 
     def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
         """Send every message, those of a group in the order given.
 
-        Entries that SQS fails to take for reasons of its own are sent again until the deadline. Each batch is sent at
-        least once, so that a slow start loses no work.
+        Entries and calls that SQS throttles, or fails to take for reasons of its own, are sent again until the deadline,
+        after pauses that grow. Each batch is sent at least once, so that a slow start loses no work.
 
         Raises:
             DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
         """
         for batch in batches([self._fitting(message) for message in messages]):
-            while batch := self._refused(queue_url, batch):
-                if deadline.remaining() <= 0:
-                    raise DeliveryError(f"the queue did not take {len(batch)} messages in time")
+            left = batch
+            for _ in self._repeating.tries(deadline):
+                left = self._refused(queue_url, left)
+                if not left:
+                    break
+            else:
+                raise DeliveryError(f"the queue did not take {len(left)} messages in time")
 
     def _fitting(self, message: QueueMessage) -> QueueMessage:
         """Return the message, with a reference in the place of its body if it is too large."""
@@ -80,12 +87,14 @@ class QueueSender:
             return message
         return replace(message, body=self._large_bodies.store(message.body))
 
-    def _refused(self, queue_url: str, batch: Sequence[QueueMessage]) -> list[QueueMessage]:
+    def _refused(self, queue_url: str, batch: list[QueueMessage]) -> list[QueueMessage]:
         """Send one batch and return the messages to send again."""
         entries = [_entry(number, message) for number, message in enumerate(batch)]
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         except (BotoCoreError, ClientError) as error:
+            if is_temporary(error):
+                return batch
             raise DeliveryError(f"the queue cannot be used: {type(error).__name__}") from error
         if faults := sorted({failure["Code"] for failure in failures if failure["SenderFault"]}):
             raise DeliveryError(f"the queue refuses the message: {', '.join(faults)}")
