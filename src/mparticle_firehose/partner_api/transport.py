@@ -22,6 +22,7 @@ from mparticle_firehose.errors import IntegrationError
 from mparticle_firehose.integration import Answer, NetworkFault, Retry
 from mparticle_firehose.partner_api.encoding import EncodedRequest
 from mparticle_firehose.partner_api.sites import Site
+from mparticle_firehose.partner_api.sole_answer import SoleAnswer
 from mparticle_firehose.services import OUT_OF_TIME
 
 UNSENT = Retry(OUT_OF_TIME, 0)
@@ -243,7 +244,9 @@ class Transport:
 
 
 class _Supervised(HTTPConnection):
-    """A connection that asks the thread's transfer before it writes."""
+    """A connection that asks the thread's transfer before it writes, and that ends if more than one answer comes."""
+
+    response_class = SoleAnswer
 
     def __init__(self, *args: Any, on_connect: Callable[[HTTPConnection], None], **options: Any) -> None:
         super().__init__(*args, **options)

@@ -66,8 +66,8 @@ class QueueSender:
     def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
         """Send every message, those of a group in the order given.
 
-        Entries and calls that SQS throttles, or fails to take for reasons of its own, are sent again until the deadline,
-        after pauses that grow. Each batch is sent at least once, so that a slow start loses no work.
+        Entries and calls that SQS throttles, or fails to take for reasons of its own, are sent again until the
+        deadline, after pauses that grow. Each batch is sent at least once, so that a slow start loses no work.
 
         Raises:
             DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
