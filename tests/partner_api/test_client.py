@@ -540,10 +540,10 @@ class TestOutOfTime:
         release.set()
         for thread in busy:
             thread.join()
-        client._callers.shutdown()  # noqa: SLF001
+        last = [ask(client, PartnerCall(path="/last")) for _ in range(MAX_CALLERS)]
 
-        assert outcome == Retry("out_of_time", 0)
-        assert {each.target for each in partner.received} == {"/busy"}
+        assert (outcome, {status_of(each) for each in last}) == (Retry("out_of_time", 0), {200})
+        assert {each.target for each in partner.received} == {"/busy", "/last"}
 
     @pytest.mark.parametrize("scheme", ["http", "https"])
     def test_a_connection_that_does_not_come_in_time_is_no_attempt(self, scheme: str) -> None:

@@ -2,8 +2,8 @@
 
 import time
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from mparticle_firehose.deadline import Clock, Deadline
@@ -19,6 +19,7 @@ from mparticle_firehose.integration import (
     Secret,
 )
 from mparticle_firehose.partner_api.access_tokens import TIMEOUT, AccessTokens
+from mparticle_firehose.partner_api.call_threads import CallThreads
 from mparticle_firehose.partner_api.deployment_secrets import (
     REFUSED,
     DeploymentSecrets,
@@ -29,7 +30,6 @@ from mparticle_firehose.partner_api.encoding import EncodedRequest, Label, Unsen
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.partner_api.sites import Site
 from mparticle_firehose.partner_api.transport import (
-    MAX_CALLERS,
     UNSENT,
     FaultError,
     OutOfTimeError,
@@ -40,7 +40,6 @@ from mparticle_firehose.partner_api.transport import (
 TOKEN_SECONDS = 5.0
 """How long a token endpoint's answer is awaited, even if its call's time is up: it serves the next call."""
 
-_GRACE_SECONDS = 0.01  # lets a socket's own timeout come first
 _UNAUTHORIZED = 401
 
 
@@ -72,8 +71,8 @@ class PartnerClient:
         self._secrets = secrets
         self._transport = Transport(sites, clock)
         self._tokens = AccessTokens(self._fetch_token, retry_policy, secrets)
-        self._callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="partner-call")
-        self._token_callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="token-request")
+        self._callers = {name: CallThreads("partner-call") for name in sites}
+        self._token_callers = {name: CallThreads("token-request") for name in sites}
 
     def prepare(self) -> None:
         """Build everything before the first call, without connecting."""
@@ -93,7 +92,8 @@ class PartnerClient:
 
         Socket timeouts do not cover everything that can take long, such as name resolution, or headers that arrive one
         byte at a time. So a thread makes the exchange. When the time is up, the thread's connection is shut down, or
-        if nothing has been written yet, nothing will be.
+        if nothing has been written yet, nothing will be. A call is refused at once, with the reason ``dns``, while all
+        threads of its site are stuck in earlier calls.
 
         Args:
             call: its site and auth are those to use; no site is ``""``.
@@ -116,11 +116,12 @@ class PartnerClient:
         if deadline.remaining() <= 0:
             return UNSENT
         transfer = Transfer(deadline)
-        exchange = self._callers.submit(self._exchange, call, Label(identity, correlation_id), transfer)
+        act = partial(self._exchange, call, Label(identity, correlation_id), transfer)
         try:
-            return exchange.result(deadline.remaining() + _GRACE_SECONDS)
-        except TimeoutError:
-            exchange.cancel()
+            return self._callers[call.site or ""].run(act, transfer)
+        except FaultError as error:
+            return Retry(error.fault.value)
+        except (OutOfTimeError, TimeoutError):
             return transfer.give_up()
 
     def _exchange(self, call: PartnerCall, label: Label | None, transfer: Transfer) -> Answer | Outcome:
@@ -178,12 +179,9 @@ class PartnerClient:
             waiting.unsent = TIMEOUT
 
         transfer = Transfer(waiting.deadline, waiting.deadline.at_least(TOKEN_SECONDS), on_write)
-        exchange = self._token_callers.submit(self._send, call, None, transfer)
         try:
-            return exchange.result(transfer.read_by.remaining() + _GRACE_SECONDS)
+            return self._token_callers[call.site or ""].run(partial(self._send, call, None, transfer), transfer)
         except TimeoutError:
-            exchange.cancel()
-            transfer.give_up()
             return TIMEOUT
         except FaultError as error:
             is_slow = error.fault is NetworkFault.READ_TIMEOUT
