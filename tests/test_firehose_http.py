@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
 import boto3
 import pytest
@@ -275,16 +275,28 @@ class TestWhatIsReported:
         assert (log["message"], log["route"], metrics["message_type"]) == ("answered", "/health", "http")
 
     def test_an_error_that_nobody_thought_of_is_a_500_without_a_word(self, door: Door) -> None:
-        door.send("/events", load_event("event_processing_keep_alive"))
-        door.deployment.output()
+        def broken(_: object) -> NoReturn:
+            raise KeyError("canary")
+
+        door.deployment.firehose = Firehose(replace(INTEGRATION, subscription=broken))
+
+        answer = door.send("/audiences", load_event("audience_subscription_add"))
+
+        *_, log, metrics = door.deployment.output()
+        assert (answer["statusCode"], content(answer)) == (500, {"error": {"code": "unexpected"}})
+        assert log["error"].startswith("KeyError in ")
+        assert metrics["Failed"] == [1]
+        assert "canary" not in json.dumps([log, metrics, answer])
+
+    def test_a_field_of_another_type_is_a_400_that_names_it(self, door: Door) -> None:
         event = {**function_url_event("POST", "/events"), "headers": ["canary-header"]}
 
         answer = door.deployment.invoke(event)
 
         log, metrics = door.deployment.output()
-        assert (answer["statusCode"], content(answer)) == (500, {"error": {"code": "unexpected"}})
-        assert log["error"].startswith("AttributeError in ")
-        assert metrics["Failed"] == [1]
+        problem = {"field": "headers", "problem": "must be an object of texts"}
+        assert (answer["statusCode"], content(answer)["error"]["problems"]) == (400, [problem])
+        assert log["error"] == "MalformedRequestError: headers: must be an object of texts"
         assert "canary" not in json.dumps([log, metrics, answer])
 
     @pytest.mark.parametrize("name", REQUESTS)

@@ -82,6 +82,55 @@ def test_a_body_that_is_not_what_the_event_says_is_malformed(body: str) -> None:
         HttpRequest.from_event(event)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "rule"),
+    [
+        ("headers", ["canary"], "must be an object of texts"),
+        ("headers", "canary", "must be an object of texts"),
+        ("headers", {"canary": ["canary"]}, "must be an object of texts"),
+        ("headers", {"canary": None}, "must be an object of texts"),
+        ("cookies", "canary=1", "must be a list of texts"),
+        ("cookies", {"canary": "1"}, "must be a list of texts"),
+        ("cookies", [1], "must be a list of texts"),
+        ("rawPath", ["/events"], "must be text"),
+        ("rawPath", 0, "must be text"),
+        ("rawQueryString", {"canary": "1"}, "must be text"),
+        ("body", ["canary"], "must be text"),
+        ("body", {"type": "canary"}, "must be text"),
+        ("body", False, "must be text"),
+        ("isBase64Encoded", "false", "must be true or false"),
+        ("isBase64Encoded", [True], "must be true or false"),
+        ("isBase64Encoded", 1, "must be true or false"),
+    ],
+    ids=str,
+)
+def test_a_field_of_another_type_is_malformed(field: str, value: object, rule: str) -> None:
+    with pytest.raises(MalformedRequestError) as caught:
+        HttpRequest.from_event({**function_url_event("POST", "/"), field: value})
+
+    assert caught.value.problems == ((field, rule),)
+
+
+@pytest.mark.parametrize("body", [["canary"], {"a": 1}, 7, True], ids=str)
+def test_a_body_of_another_type_is_malformed_also_if_it_is_said_to_be_base64(body: object) -> None:
+    with pytest.raises(MalformedRequestError, match=r"^body: must be text$"):
+        HttpRequest.from_event({**function_url_event("POST", "/"), "body": body, "isBase64Encoded": True})
+
+
+def test_a_method_that_is_no_text_is_malformed() -> None:
+    with pytest.raises(MalformedRequestError, match=r"^requestContext\.http\.method: must be text$"):
+        HttpRequest.from_event({"version": "2.0", "requestContext": {"http": {"method": ["GET"]}}})
+
+
+@pytest.mark.parametrize("field", ["headers", "cookies", "rawPath", "rawQueryString", "body", "isBase64Encoded"])
+def test_a_field_that_is_null_is_as_good_as_missing(field: str) -> None:
+    event = function_url_event("POST", "/", b"{}")
+
+    assert HttpRequest.from_event({**event, field: None}) == HttpRequest.from_event(
+        {name: value for name, value in event.items() if name != field}
+    )
+
+
 def test_an_answer_is_what_lambda_makes_a_response_of() -> None:
     answer = HttpResponse(status=204, body="", headers={"A": "b"}, cookies=("c=d",))
 

@@ -1,10 +1,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.endpoint.entry import respond
@@ -32,12 +33,14 @@ from tests.conftest import (
     Json,
     PartnerDouble,
     Reply,
+    ServicesDouble,
     StoreDouble,
     TelemetryDouble,
     load_event,
     serializer,
 )
 from tests.endpoint.http_events import function_url_event
+from tests.endpoint.routers import Application
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
 TOKEN = "canary-token-router"
@@ -197,9 +200,7 @@ class TestTokens:
                 seen.append("deadline")
                 return 10_000
 
-        application = SimpleNamespace(
-            router=router_for(services, authorize=read_slowly), settings=SimpleNamespace(http_deadline_ms=60)
-        )
+        application = Application(router_for(services, authorize=read_slowly))
         body = json.dumps(load_event("dsr_processing_request")).encode()
         answer = respond(function_url_event("POST", "/dsr", body), Slow(), application)
 
@@ -512,6 +513,44 @@ class TestWhatBecomesOfErrors:
 
         (problem,) = content(answer)["error"]["problems"]
         assert (answer.status, problem["field"]) == (400, "subject_request_type")
+
+
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=())),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = ("rawPath", "rawQueryString", "headers", "cookies", "body", "isBase64Encoded", "requestContext")
+
+
+@given(
+    st.dictionaries(st.sampled_from(FIELDS), ANY_JSON, min_size=1),
+    ANY_JSON,
+    st.sampled_from(sorted(ROUTES)),
+    st.booleans(),
+)
+def test_no_http_event_is_a_fault_of_ours_whatever_is_in_its_fields(
+    fields: Json, method: object, path: str, has_token: bool
+) -> None:
+    event = {**function_url_event("POST", path, b"{}", OURS if has_token else JSON_TYPE), **fields}
+    if "requestContext" in fields:
+        event["requestContext"] = {"http": {"method": method}, "more": fields["requestContext"]}
+
+    answer = respond(event, Context(), Application(router_for(ServicesDouble(PartnerDouble()))))
+
+    assert answer["statusCode"] in {200, 400, 401, 403, 404, 405, 415}
+
+
+def test_a_field_of_another_type_is_named_with_its_rule(services: Services) -> None:
+    event = {**function_url_event("POST", "/events"), "body": ["canary"], "isBase64Encoded": True}
+
+    answer = respond(event, Context(), Application(router_for(services)))
+
+    problem = {"field": "body", "problem": "must be text"}
+    assert (answer["statusCode"], json.loads(answer["body"])) == (
+        400,
+        {"error": {"code": "malformed", "problems": [problem]}},
+    )
 
 
 @pytest.mark.parametrize(

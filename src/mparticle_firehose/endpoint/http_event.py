@@ -15,6 +15,11 @@ from mparticle_firehose.errors import MalformedRequestError
 
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
+EVENT_FIELDS = frozenset(
+    {"requestContext", "http", "method", "rawPath", "rawQueryString", "headers", "cookies", "body", "isBase64Encoded"}
+)
+"""The fields of an event that are read."""
+
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
@@ -40,16 +45,19 @@ class HttpRequest:
     def from_event(cls, event: Mapping[str, Any]) -> Self:
         """Read a payload of format 2.0.
 
+        Fields may be missing or null.
+
         Raises:
-            MalformedRequestError: the body is said to be base64 and is not.
+            MalformedRequestError: a field has another type than AWS documents, or the body is said to be base64 and is
+                not.
         """
-        headers = {str(name).strip().lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+        sent = _headers(event.get("headers"))
         return cls(
-            method=str(event["requestContext"]["http"].get("method", "")).upper(),
-            path=str(event.get("rawPath") or "/"),
-            query=str(event.get("rawQueryString") or ""),
-            headers=headers,
-            cookies=tuple(str(cookie) for cookie in event.get("cookies") or _cookies(headers.get("cookie", ""))),
+            method=_text(event["requestContext"]["http"], "method", "requestContext.http.method").upper(),
+            path=_text(event, "rawPath") or "/",
+            query=_text(event, "rawQueryString"),
+            headers=sent,
+            cookies=_cookies(event.get("cookies"), sent),
             body=_body(event),
         )
 
@@ -81,15 +89,38 @@ class HttpResponse:
         }
 
 
-def _cookies(header: str) -> list[str]:
-    """Return the cookies of a header that was left as it came, as emulators leave it."""
-    return [cookie.strip() for cookie in header.split(";") if cookie.strip()]
+def _text(fields: Mapping[str, object], name: str, path: str = "") -> str:
+    value = fields.get(name)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise MalformedRequestError((path or name, "must be text"))
+    return value
 
 
-def _body(event: Mapping[str, Any]) -> bytes:
-    text = event.get("body") or ""
-    if not event.get("isBase64Encoded"):
-        return str(text).encode("utf-8", errors="surrogatepass")
+def _headers(sent: object) -> dict[str, str]:
+    if sent is None:
+        return {}
+    if not isinstance(sent, Mapping) or not all(isinstance(value, str) for value in sent.values()):
+        raise MalformedRequestError(("headers", "must be an object of texts"))
+    return {str(name).strip().lower(): value for name, value in sent.items()}
+
+
+def _cookies(sent: object, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the cookies. Emulators leave them in their header, as it came."""
+    if sent is None or sent == []:
+        return tuple(cookie.strip() for cookie in headers.get("cookie", "").split(";") if cookie.strip())
+    if not isinstance(sent, list) or not all(isinstance(cookie, str) for cookie in sent):
+        raise MalformedRequestError(("cookies", "must be a list of texts"))
+    return tuple(sent)
+
+
+def _body(event: Mapping[str, object]) -> bytes:
+    text, is_base64 = _text(event, "body"), event.get("isBase64Encoded")
+    if not isinstance(is_base64, bool | None):
+        raise MalformedRequestError(("isBase64Encoded", "must be true or false"))
+    if not is_base64:
+        return text.encode("utf-8", errors="surrogatepass")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

@@ -7,7 +7,7 @@ from functools import cache
 from types import MappingProxyType
 
 from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError
-from mparticle_firehose.endpoint.http_event import HttpResponse
+from mparticle_firehose.endpoint.http_event import EVENT_FIELDS, HttpResponse
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -90,7 +90,7 @@ def _masked(path: str) -> str:
 
 
 def _is_protocol_name(step: str) -> bool:
-    return step in _field_names() or (step.isdecimal() and len(step) <= _MAX_INDEX_DIGITS)
+    return step in EVENT_FIELDS or step in _field_names() or (step.isdecimal() and len(step) <= _MAX_INDEX_DIGITS)
 
 
 @cache

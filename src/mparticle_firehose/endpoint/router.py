@@ -63,8 +63,9 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 _REGISTRATION_MARK = b"module_registration_request"
-_MAX_REGISTRATION_BYTES = 64 * 1024
-"""A registration request has some hundred bytes. It is the only message that is read without a token."""
+MAX_REGISTRATION_BYTES = 4 * 1024
+"""A registration request has some hundred bytes. A larger body is not read at all without a token: anyone can send it,
+and reading it costs processor time."""
 
 MAX_BODY_BYTES = 6 * 1024 * 1024
 """Lambda's own limit."""
@@ -154,13 +155,13 @@ class Router:
         return self.serializer.parse(request.body)
 
     def _registration(self, body: bytes) -> ModuleRegistrationRequest | None:
-        if len(body) > _MAX_REGISTRATION_BYTES or _REGISTRATION_MARK not in body:
+        """Return the registration request that the body is, if it is one. No other type is read into a model."""
+        if len(body) > MAX_REGISTRATION_BYTES or _REGISTRATION_MARK not in body:
             return None
         try:
-            message = self.serializer.parse(body)
+            return self.serializer.parse_registration(body)
         except MalformedRequestError:
             return None
-        return message if isinstance(message, ModuleRegistrationRequest) else None
 
     def _processed(self, message: AnyRequest, route: Route, deadline: Deadline) -> HttpResponse:
         if type(message) not in route.messages:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import cast
@@ -16,6 +17,7 @@ from mparticle_firehose.protocol.messages import (
     RESPONSE_MODELS,
     AnyRequest,
     AnyResponse,
+    ModuleRegistrationRequest,
     Request,
     Response,
 )
@@ -56,10 +58,21 @@ class Serializer:
         wire_type = source.get("type")
         if not (isinstance(wire_type, str) and wire_type in REQUEST_MODELS):
             raise UnsupportedMessageError(("type", _why_unsupported(wire_type)))
-        try:
-            return REQUEST_MODELS[MessageType(wire_type)].from_source(source)
-        except (ValidationError, RecursionError) as error:
-            raise MalformedRequestError(*problems(error)) from None
+        return _request(source, REQUEST_MODELS[MessageType(wire_type)])
+
+    def parse_registration(self, data: bytes) -> ModuleRegistrationRequest | None:
+        """Reads a registration request; None for any other type, of which nothing but the type is read.
+
+        Args:
+            data: JSON.
+
+        Raises:
+            MalformedRequestError: as of `parse`.
+        """
+        source = json_object(data)
+        if source.get("type") != MessageType.MODULE_REGISTRATION_REQUEST:
+            return None
+        return _request(source, ModuleRegistrationRequest)
 
     def parse_response(self, data: object) -> AnyResponse:
         """Reads one of the five responses, which must have an id and a time.
@@ -96,6 +109,13 @@ class Serializer:
 
     def _marked(self, value: Decimal) -> str:
         return f"{self._decimal}{value}"
+
+
+def _request[R: Request](source: Mapping[str, object], model: type[R]) -> R:
+    try:
+        return model.from_source(source)
+    except (ValidationError, RecursionError) as error:
+        raise MalformedRequestError(*problems(error)) from None
 
 
 def _number(value: Decimal) -> int | float | str:
