@@ -184,6 +184,21 @@ class TestTokens:
         assert registration["statusCode"] == 200
         assert door.deployment.partner.requests == ()
 
+    def test_a_secret_that_holds_something_else_beside_the_token_lets_nobody_in(self, door: Door) -> None:
+        door.put_secret(json.dumps({"HTTP_TOKEN": TOKEN, "environment": "production"}))
+
+        answers = [
+            door.send("/events", load_event("event_processing_request"), {"Authorization": f"Token {token}"})
+            for token in ("production", TOKEN)
+        ]
+
+        log, *_ = door.deployment.output()
+        assert [answer["statusCode"] for answer in answers] == [503, 503]
+        assert log["error"] == (
+            "TokensUnavailableError: the source's JSON object has another name than 'current' and 'next'"
+        )
+        assert door.deployment.partner.requests == ()
+
     def test_only_the_word_off_opens_it(self, door: Door) -> None:
         door.configure(HTTP_TOKEN_SOURCE="off")
 

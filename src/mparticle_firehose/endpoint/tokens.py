@@ -25,7 +25,7 @@ MAX_OUTAGE_SECONDS = 3_600.0
 """How long tokens stay valid after they should have been read again, if their source cannot be read."""
 
 MIN_TOKEN_LENGTH = 8
-"""Characters. A shorter text could be guessed, or is another entry of the secret, such as a user name."""
+"""Characters. A shorter text could be guessed."""
 
 PAUSE_SECONDS = 10
 """Between two reads of the source while tokens are known: wrong tokens must not cause a read each."""
@@ -36,6 +36,11 @@ _SHORT_PAUSE_SECONDS = 1.0
 _SCHEME = "token"
 _AUTHORIZATION = re.compile(rf"\s*{_SCHEME}\s+(\S+)\s*", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
+_BLANKS = " \t\r\n"
+_WORD_BEFORE = (f"{_SCHEME} ", f"{_SCHEME}\t")
+_NAMES = frozenset({"current", "next"})
+"""Of a secret that is a JSON object. A value with any other name may be anything, such as the environment's name."""
+
 _CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation) - frozenset('"[]{},')
 """Of a token. Quotes, brackets and commas show that the secret is a list or JSON in a form that is not supported."""
 
@@ -137,23 +142,29 @@ class Tokens:
 def tokens_in(text: str) -> tuple[bytes, ...]:
     """Return the one or two tokens in a secret's text.
 
+    What is no token is never taken for one: a secret in any other form authorizes nobody. mParticle then gets 503 and
+    repeats, and the reason is logged.
+
     Args:
-        text: tokens with white space between them, or a JSON object whose values they are, which is what the console of
-            Secrets Manager makes.
+        text: one token a line; or a JSON object that has the token in use as ``current`` and another one as ``next``.
 
     Raises:
-        NoTokensError: there are none, or too many, or something that is no token; nothing of it is said. A closed door
-            makes mParticle repeat, which a token that was read wrongly would not.
+        NoTokensError: it has another form; nothing of it is said.
     """
-    tokens = sorted({token for value in _values(text.removeprefix(_BYTE_ORDER_MARK)) for token in value.split()})
+    tokens = sorted(
+        {token for value in _values(text.removeprefix(_BYTE_ORDER_MARK)) if (token := value.strip(_BLANKS))}
+    )
     if not tokens:
         raise NoTokensError("the source holds no token")
-    if any(token.lower() == _SCHEME for token in tokens):
+    if any(token.lower().startswith(_WORD_BEFORE) for token in tokens):
         raise NoTokensError(f"the source must hold the token alone, without the word {_SCHEME!r} before it")
     if len(tokens) > MAX_TOKENS:
         raise NoTokensError(f"the source holds more than {MAX_TOKENS} tokens")
-    if not all(_CHARACTERS.issuperset(token) for token in tokens):
+    characters = {*"".join(tokens)} - _CHARACTERS
+    if not characters.issubset(_BLANKS):
         raise NoTokensError("a token in the source holds a character that no token has")
+    if characters:
+        raise NoTokensError("a token in the source holds a blank: each token must have a line of its own")
     if any(len(token) < MIN_TOKEN_LENGTH for token in tokens):
         raise NoTokensError(f"a token in the source is shorter than {MIN_TOKEN_LENGTH} characters")
     return tuple(map(_bytes, tokens))
@@ -161,11 +172,17 @@ def tokens_in(text: str) -> tuple[bytes, ...]:
 
 def _values(text: str) -> Iterable[str]:
     if not text.lstrip().startswith("{"):
-        return [text]
+        return text.split("\n")
     try:
-        values = list(json.loads(text).values())
+        pairs = json.loads(text, object_pairs_hook=list)
     except (ValueError, RecursionError):
         raise NoTokensError("the source starts like a JSON object and is none") from None
+    names = [name for name, _ in pairs]
+    if not _NAMES.issuperset(names):
+        raise NoTokensError("the source's JSON object has another name than 'current' and 'next'")
+    if len(names) > len({*names}):
+        raise NoTokensError("the source's JSON object has a name twice")
+    values = [value for _, value in pairs]
     if not all(isinstance(value, str) for value in values):
         raise NoTokensError("a value in the source's JSON object is no text")
     return values
