@@ -49,15 +49,15 @@ class UnsupportedMessageError(MalformedRequestError):
 
 
 class SettingError(FirehoseError):
-    """A customer's account setting is missing or unusable.
+    """A customer's setting is missing or unusable.
 
     Attributes:
         setting: the setting's id, never its value.
     """
 
-    def __init__(self, setting: str, rule: str) -> None:
+    def __init__(self, setting: str, rule: str, kind: str = "account setting") -> None:
         self.setting = setting
-        super().__init__(f"account setting {setting!r} {rule}")
+        super().__init__(f"{kind} {setting!r} {rule}")
 
 
 class DeliveryError(FirehoseError):

@@ -1,7 +1,6 @@
 """How audiences and their members become calls to the partner's API."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import quote
 
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError
 from mparticle_firehose.integration import (
@@ -19,6 +18,8 @@ from mparticle_firehose.integration import (
     Undeliverable,
     attribute_changes,
     changes,
+    named_identities,
+    path_segment,
 )
 from mparticle_firehose.protocol import (
     AudienceAction,
@@ -30,7 +31,6 @@ from mparticle_firehose.protocol import (
 
 from .account import target
 from .answers import failures_in
-from .identities import identities
 
 PARTNER_AUDIENCE_ID = "partnerAudienceId"
 """The invisible subscription setting that holds the partner's id of the audience."""
@@ -54,7 +54,7 @@ def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, 
 
     Raises:
         MalformedRequestError: the action is none of the three.
-        SettingError: the customer's key is missing.
+        SettingError: the customer's key is missing, or the partner's id is none.
         DeliveryError: the partner created an audience but did not say which.
     """
     partner_id = request.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
@@ -83,7 +83,7 @@ def _create(request: AudienceSubscriptionRequest) -> PartnerCall:
 
 
 def _created(answer: Answer) -> str:
-    partner_id = answer.text("id")
+    partner_id = answer.identifier("id")
     if not partner_id:
         raise DeliveryError("the partner's answer lacks the audience's id")
     return partner_id
@@ -104,7 +104,7 @@ def _delete(request: AudienceSubscriptionRequest, partner_id: str) -> PartnerCal
 
 
 def _path(partner_id: str) -> str:
-    return f"/v1/audiences/{quote(partner_id, safe='', errors='surrogatepass')}"
+    return f"/v1/audiences/{path_segment(partner_id, PARTNER_AUDIENCE_ID)}"
 
 
 # --- members ---------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ MEMBERS = Endpoint(
 
 
 def _member(user: UserProfile) -> dict[str, JsonValue]:
-    everything = identities(user.user_identities, user.device_identities, user.partner_identities)
+    everything = named_identities(user.user_identities, user.device_identities, user.partner_identities)
     return {"mpid": user.mpid, "identities": everything}
 
 

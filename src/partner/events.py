@@ -21,6 +21,7 @@ from mparticle_firehose.integration import (
     PartnerCall,
     Target,
     known,
+    named_identities,
     number,
 )
 from mparticle_firehose.protocol import (
@@ -53,7 +54,6 @@ from mparticle_firehose.protocol import (
 
 from .account import target
 from .answers import failures_in
-from .identities import identities
 
 type Details = dict[str, JsonValue]
 
@@ -104,7 +104,7 @@ def _context(request: EventProcessingRequest) -> JsonObject:
         "timestamp_ms": request.timestamp_ms,
         "mpid": request.mpid,
         "user": {
-            "identities": identities(request.user_identities, request.partner_identities, device_identities),
+            "identities": named_identities(request.user_identities, request.partner_identities, device_identities),
             "attributes": {**request.user_attributes, **request.user_attribute_lists},
         },
         "device": _device(environment),
@@ -146,7 +146,7 @@ def _user_attribute_change(event: UserAttributeChangeEvent) -> Details:
 
 
 def _user_identity_change(event: UserIdentityChangeEvent) -> Details:
-    return {"added": identities(event.added), "removed": identities(event.removed)}
+    return {"added": named_identities(event.added), "removed": named_identities(event.removed)}
 
 
 def _push_subscription(event: PushSubscriptionEvent) -> Details:

@@ -8,10 +8,11 @@ import pytest
 
 from local.run.seam_rules import check_planned
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.delivery.plan import HASHED_SUBJECT, Planned, Planner
 from mparticle_firehose.errors import IntegrationError
-from mparticle_firehose.integration import Answer, Item, Origin
-from tests.conftest import PartnerDouble
+from mparticle_firehose.integration import Answer, Item, Origin, Undeliverable
+from mparticle_firehose.protocol import DsrProcessingRequest
+from tests.conftest import Json, PartnerDouble, load_event, parsed
 from tests.delivery.laboratory import INTEGRATION, Laboratory, planned, request
 
 
@@ -53,3 +54,28 @@ def test_a_mapping_that_yields_something_else_is_told() -> None:
 
     with pytest.raises(IntegrationError, match="must yield Item and Undeliverable"):
         Planner(integration).plan(request("one:1"), source="m1")
+
+
+def erased(sent: Json, *made: Planned) -> tuple[Planned, ...]:
+    """Return the plan of an erasure of which the mapping makes this."""
+    integration = replace(INTEGRATION, erasures=lambda _: made)
+    message = load_event("dsr_processing_request", subject_identities=sent, extensions=None)
+    return Planner(integration).planned(parsed(DsrProcessingRequest, message))
+
+
+RAW, HASH = {"value": "a@b", "encoding": "raw"}, {"value": "canary-hash", "encoding": "sha256"}
+
+
+@pytest.mark.parametrize("sent", [{"email": HASH}, {"email": HASH, "other": RAW}], ids=["hash", "hash-and-raw"])
+def test_an_erasure_that_a_hash_may_concern_is_not_done_without_an_item(sent: Json) -> None:
+    assert erased(sent) == (Undeliverable((("subject_identities", 0),), HASHED_SUBJECT),)
+
+
+def test_an_erasure_of_nobody_the_partner_knows_is_done() -> None:
+    assert erased({"other": RAW}) == ()
+
+
+def test_an_erasure_of_which_something_is_made_is_the_mappings() -> None:
+    item = planned("one:1").pending[0].item
+
+    assert erased({"email": HASH}, item) == (item,)

@@ -11,6 +11,7 @@ import pytest
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.asking import MAX_CALLS_AN_EXCHANGE
 from mparticle_firehose.delivery.plan import Plan, Planner
+from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import (
     Alone,
     Answer,
@@ -642,6 +643,28 @@ def test_an_item_that_breaks_the_call_costs_none_of_the_others(laboratory: Labor
     laboratory.deliver(plan)
 
     assert outcomes(plan) == {"0": "delivered", "1": "retry integration_failed", "2": "delivered"}
+
+
+def unusable(*_: object) -> Any:
+    raise SettingError("listId", "must be an id", "setting")
+
+
+def unusable_later(_target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
+    yield step(bodies)
+    raise SettingError("listId", "must be an id", "setting")
+
+
+@pytest.mark.parametrize(("call", "calls"), [(unusable, 0), (unusable_later, 1)], ids=["call", "exchange"])
+def test_items_whose_call_needs_a_setting_that_is_none_are_refused(
+    call: Callable[..., Any], calls: int, laboratory: Laboratory, partner: PartnerDouble
+) -> None:
+    plan = with_exchange(planned(*users("many", 2)), call)
+
+    laboratory.deliver(plan)
+
+    assert outcomes(plan) == dict.fromkeys("01", "rejected setting 'listId' must be an id")
+    assert len(partner.calls) == calls
+    assert laboratory.telemetry.warnings == []
 
 
 def test_a_body_without_json_costs_none_of_the_others(laboratory: Laboratory, partner: PartnerDouble) -> None:

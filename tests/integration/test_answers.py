@@ -168,3 +168,29 @@ def test_judging_by_the_table_says_nothing() -> None:
 )
 def test_an_items_own_status_says_whether_it_may_come_later(status: int, outcome: Retry | Rejected) -> None:
     assert failure_of(status) == outcome
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("seg-7", "seg-7"),
+        (4711, "4711"),
+        (0, "0"),
+        (-3, "-3"),
+        (10**40, "1" + "0" * 40),
+        (4711.0, "4711"),
+        (2.0**53, "9007199254740992"),
+        (1e300, ""),
+        (7.5, ""),
+        (float("nan"), ""),
+        (float("inf"), ""),
+        (True, ""),
+        (None, ""),
+        ([7], ""),
+        ({"id": 7}, ""),
+        ("", ""),
+    ],
+    ids=str,
+)
+def test_an_id_is_text_or_a_whole_number(value: object, text: str) -> None:
+    assert Answer(status=201, body={"id": value}).identifier("id") == text

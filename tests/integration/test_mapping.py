@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import example, given
@@ -12,17 +13,21 @@ from hypothesis import strategies as st
 
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import (
+    PartnerCall,
     changes,
     choice_setting,
     header_setting,
     identity,
     iso_time,
     known,
+    named_identities,
     number,
+    path_segment,
     plain,
     subject_identities,
 )
 from mparticle_firehose.integration.calls import encoded_json
+from mparticle_firehose.integration.mapping import has_hashed_subject
 from mparticle_firehose.protocol import (
     Account,
     AudienceMembershipChangeRequest,
@@ -31,6 +36,7 @@ from mparticle_firehose.protocol import (
     UserIdentity,
     UserIdentityType,
 )
+from tests.conftest import Json, load_event, parsed
 
 IDENTITIES = st.lists(
     st.builds(
@@ -56,6 +62,108 @@ def test_a_hash_alone_is_no_identity() -> None:
     hashed = UserIdentity.model_validate({"type": "email", "encoding": "sha256", "value": "ab"})
 
     assert identity([hashed], UserIdentityType.EMAIL) is None
+
+
+RAW, OTHER_RAW, HASH, MD5 = (
+    UserIdentity.model_validate({"type": "email", "encoding": encoding, "value": value})
+    for encoding, value in [("raw", "a@b"), ("raw", "c@d"), ("sha256", "ab"), ("md5", "cd")]
+)
+
+
+@pytest.mark.parametrize(
+    ("identities", "named"),
+    [
+        ([RAW, HASH], {"email": "a@b", "email_sha256": "ab"}),
+        ([HASH, RAW], {"email": "a@b", "email_sha256": "ab"}),
+        ([HASH], {"email_sha256": "ab"}),
+        ([HASH, MD5], {"email_sha256": "ab", "email_md5": "cd"}),
+        ([RAW, OTHER_RAW], {"email": "a@b"}),
+        ([], {}),
+    ],
+    ids=["raw-first", "hash-first", "hash-only", "two-hashes", "two-raw", "none"],
+)
+def test_a_hash_is_named_as_one(identities: list[UserIdentity], named: Json) -> None:
+    assert named_identities(identities) == named
+
+
+def test_an_encoding_that_nobody_knows_is_a_hash() -> None:
+    odd = UserIdentity.model_validate({"type": "email", "encoding": "rot13", "value": "n@o"})
+
+    assert named_identities([odd], [RAW]) == {"email_rot13": "n@o", "email": "a@b"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "extension", "named", "has_hash"),
+    [
+        ({"email": ("raw", "a@b")}, {"email": ("sha256", "ab")}, {"email_sha256": "ab", "email": "a@b"}, True),
+        ({"email": ("sha256", "ab")}, {"email": ("raw", "a@b")}, {"email": "a@b", "email_sha256": "ab"}, True),
+        ({"email": ("sha256", "ab")}, {}, {"email_sha256": "ab"}, True),
+        ({"email": (None, "a@b")}, {"mpid": ("raw", "1")}, {"mpid": "1", "email": "a@b"}, False),
+    ],
+    ids=["hash-in-extension", "raw-in-extension", "hash-only", "raw-only"],
+)
+def test_whom_to_forget_is_never_named_by_a_hash_alone(
+    kinds: Json, extension: Json, named: Json, has_hash: bool
+) -> None:
+    def sent(identities: Json) -> Json:
+        return {kind: {"encoding": encoding, "value": value} for kind, (encoding, value) in identities.items()}
+
+    content = {"opendsr.mparticle.com": {"subject_identities": sent(extension)}}
+    request = parsed(
+        DsrProcessingRequest, load_event("dsr_processing_request", subject_identities=sent(kinds), extensions=content)
+    )
+
+    assert subject_identities(request) == named
+    assert has_hashed_subject(request) is has_hash
+
+
+@pytest.mark.parametrize("value", ["7", "aud-1", "a b", "a:b,c;d", "...", "~x", "ü"])
+def test_an_id_is_one_segment_of_a_path(value: str) -> None:
+    segment = path_segment(value, "listId")
+
+    assert unquote(segment) == value
+    assert PartnerCall(path=f"/lists/{segment}").path.count("/") == 2
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        " ",
+        ".",
+        "..",
+        "%2e%2e",
+        "%2E.",
+        "a/b",
+        "/",
+        "\\",
+        "..\\..",
+        "a?b",
+        "a#b",
+        "a\r\nb",
+        "\0",
+        "\x7f",
+        "\u2028",
+        "\ud800",
+    ],
+    ids=ascii,
+)
+def test_what_is_no_id_is_refused_by_setting_and_rule(value: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        path_segment(value, "listId")
+
+    rule = "must be an id: not blank, . or .., and without slashes, backslashes, ?, #, % and control characters"
+    assert str(caught.value) == f"setting 'listId' {rule}"
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_no_segment_leaves_its_place(value: str) -> None:
+    try:
+        segment = path_segment(value, "listId")
+    except SettingError:
+        return
+    assert not {*"/?#\\ "} & {*unquote(segment)} - {" "}
+    assert unquote(segment) not in {"", ".", ".."}
 
 
 @given(st.decimals())

@@ -42,6 +42,22 @@ from tests.partner.fake_api import FakeApi
 KEY = "canary-secret-live-4242"
 EMAIL = {"type": "email", "encoding": "raw", "value": "canary-pii@example.com"}
 
+NO_IDS = [
+    "..",
+    ".",
+    " ",
+    "%2e%2e",
+    "a/b",
+    "../../v1/erasures?x=#",
+    "a\\..",
+    "a?canary=1",
+    "a#b",
+    "a\r\nb",
+    "\0",
+    "\ud800",
+]
+HASHED = {"type": "email", "encoding": "sha256", "value": "canary-hash"}
+
 
 load_event = partial(load_from, Room.of().events)
 
@@ -221,6 +237,47 @@ class TestEvents:
             items_of(load_event("event_processing_request", account=None))
 
 
+def identities_of(items: list[Item | Undeliverable]) -> object:
+    (item, *_) = items
+    assert isinstance(item, Item)
+    return json.loads(json.dumps(item.body["user"]))["identities"]
+
+
+class TestHashedIdentities:
+    """A hash is never taken for the value."""
+
+    @pytest.mark.parametrize(
+        ("sent", "expected"),
+        [
+            ([EMAIL, HASHED], {"email": EMAIL["value"], "email_sha256": "canary-hash"}),
+            ([HASHED, EMAIL], {"email": EMAIL["value"], "email_sha256": "canary-hash"}),
+            ([HASHED], {"email_sha256": "canary-hash"}),
+            ([EMAIL, {**EMAIL, "value": "canary-second"}], {"email": EMAIL["value"]}),
+        ],
+        ids=["raw-first", "hash-first", "hash-only", "two-raw"],
+    )
+    def test_each_has_a_name_of_its_own(self, sent: list[Json], expected: Json) -> None:
+        member = changes_of(audience(), mpid=None, user_identities=sent)
+        call = call_of(EVENTS, *items_of(with_events({"type": "session_start"}, user_identities=sent)))
+        user = body_of(call)["user"]
+
+        assert identities_of(member) == expected
+        assert {name: value for name, value in user["identities"].items() if "email" in name} == expected
+        assert broken_rules(FakeApi(), call_of(MEMBERS, *member)) == []
+        assert broken_rules(FakeApi(), call) == []
+
+    def test_an_erasure_names_the_hash_as_one(self) -> None:
+        hashed = {"email": {"encoding": "sha256", "value": "canary-hash"}}
+        request = parsed(
+            DsrProcessingRequest, load_event("dsr_processing_request", subject_identities=hashed, extensions=None)
+        )
+
+        call = call_of(ERASURES, *erasure_items(request))
+
+        assert body_of(call)["identities"] == {"email_sha256": "canary-hash"}
+        assert broken_rules(FakeApi(), call) == []
+
+
 class TestSubscriptions:
     @pytest.mark.parametrize(
         ("name", "method", "path"),
@@ -266,7 +323,7 @@ class TestSubscriptions:
     def test_an_audience_that_the_partner_never_had_is_removed_without_a_call(self) -> None:
         assert first_call(load_event("audience_subscription_remove", audience_subscription_settings=None)) is None
 
-    @pytest.mark.parametrize("body", [None, {}, {"id": ""}, {"id": 7}], ids=str)
+    @pytest.mark.parametrize("body", [None, {}, {"id": ""}, {"id": True}, {"id": 7.5}, {"id": [7]}], ids=str)
     def test_a_created_audience_without_an_id_must_be_created_again(self, body: object) -> None:
         subscribing = exchange("audience_subscription_add")
         next(subscribing)
@@ -287,14 +344,29 @@ class TestSubscriptions:
         assert call
         assert (call.method, call.path) == ("POST", "/v1/audiences")
 
-    def test_an_id_cannot_lead_to_another_resource(self) -> None:
-        settings = {"partnerAudienceId": "../../v1/erasures?x=#"}
-        message = load_event("audience_subscription_remove", audience_subscription_settings=settings)
+    @pytest.mark.parametrize("name", ["audience_subscription_remove", "audience_subscription_update"])
+    @pytest.mark.parametrize("partner_id", NO_IDS, ids=ascii)
+    def test_an_id_that_could_lead_to_another_resource_makes_no_call(self, name: str, partner_id: str) -> None:
+        message = load_event(name, audience_subscription_settings={"partnerAudienceId": partner_id})
 
-        call = first_call(message)
+        with pytest.raises(SettingError, match=r"^setting 'partnerAudienceId' must be an id: ") as caught:
+            first_call(message)
 
-        assert call
-        assert call.path == "/v1/audiences/..%2F..%2Fv1%2Ferasures%3Fx%3D%23"
+        assert "canary" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("sent", "kept"),
+        [(4711, "4711"), (10**30, "1" + "0" * 30), (0, "0"), (4711.0, "4711"), ("aud-9", "aud-9")],
+        ids=str,
+    )
+    def test_the_partners_id_may_be_a_number(self, sent: object, kept: str) -> None:
+        subscribing = exchange("audience_subscription_add")
+        next(subscribing)
+
+        with pytest.raises(StopIteration) as ended:
+            subscribing.send(Answer(status=201, body=json.loads(json.dumps({"id": sent}))))
+
+        assert ended.value.value == {"partnerAudienceId": kept}
 
 
 class TestMemberships:
@@ -478,14 +550,17 @@ class TestCredential:
 
         assert "canary" not in str(caught.value)
 
-    def test_an_audience_id_of_any_characters_makes_a_path(self) -> None:
-        settings = {"partnerAudienceId": "a/b \ud800"}
-        message = load_event("audience_subscription_remove", audience_subscription_settings=settings)
+    @pytest.mark.parametrize("partner_id", NO_IDS, ids=ascii)
+    def test_no_change_is_sent_to_an_audience_of_another_path(self, partner_id: str) -> None:
+        (change,) = changes_of(audience(audience_subscription_settings={"partnerAudienceId": partner_id}))
 
-        call = first_call(message)
+        with pytest.raises(SettingError, match=r"^setting 'partnerAudienceId' must be an id: "):
+            call_of(MEMBERS, change)
 
-        assert call
-        assert call.path == "/v1/audiences/a%2Fb%20%ED%A0%80"
+    def test_an_audience_id_of_other_characters_makes_a_path(self) -> None:
+        (change,) = changes_of(audience(audience_subscription_settings={"partnerAudienceId": "a b:ü..."}))
+
+        assert call_of(MEMBERS, change).path == "/v1/audiences/a%20b%3A%C3%BC.../members"
 
 
 def account_with(key: str) -> Account:

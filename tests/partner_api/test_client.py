@@ -206,8 +206,9 @@ def test_headers_that_come_twice_are_joined(partner: Partner) -> None:
         (PartnerCall(path="/x", auth=Bearer("canary-\n")), "header_not_ascii"),
         (PartnerCall(path="/x", headers={"X-A": "é"}), "header_not_ascii"),
         (PartnerCall(path="/x", query={"a": "\ud800"}), "query_not_utf8"),
+        (PartnerCall(method="DELETE", path="/audiences/.."), "path_segment"),
     ],
-    ids=["body", "credential", "header", "query"],
+    ids=["body", "credential", "header", "query", "path"],
 )
 def test_a_value_that_cannot_be_sent_is_rejected_without_a_call(
     partner: Partner, call: PartnerCall, reason: str

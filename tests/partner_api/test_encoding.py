@@ -78,6 +78,37 @@ def test_each_kind_of_credential_is_what_its_api_wants(auth: Auth | None, expect
     assert encoded(PartnerCall(path="/x", auth=auth)).headers == {**without, **expected}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/audiences/..", "/v1/audiences/.", "/v1/../erasures", "/..", "/v1/audiences/%2e%2e", "/v1/%2E./x",
+        "/v1/audiences/%252e%252e", "/v1/a%2F..%2F..%2Ferasures", "/v1/..%5Cx", "/v1/..\\x", "/v1/..;a=b/x",
+        "/v1//members", "//host/x", "/v1/a%00", "/v1/a%0d%0aX", "/v1/a%7F", "/v1/a%250a",
+    ],
+)  # fmt: skip
+def test_a_value_that_leaves_its_segment_of_the_path_cannot_be_sent(path: str) -> None:
+    assert reason_of(PartnerCall(path=path)) == "path_segment"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/event/track/",
+        "/v1/a%2Fb",
+        "/v1/...",
+        "/v1/..a",
+        "/v1/a..b",
+        "/v1/50%25%20off",
+        "/a:b",
+        "/%F0%9F%98%80",
+        "/%ff",
+    ],
+)
+def test_another_path_is_sent_as_it_is(path: str) -> None:
+    assert encoded(PartnerCall(path=path)).target == path
+
+
 def test_a_query_holds_parameters_and_a_credential_percent_encoded() -> None:
     call = PartnerCall(path="/x", query={"q": "a b+c/é&=", "app": APP_KEY}, auth=Query("api_key", "canary-key"))
 

@@ -262,6 +262,16 @@ class TestErasures:
             ({"list": "external_ids"}, "canary-customer-31"),
         ]
 
+    def test_a_hash_is_never_taken_for_the_value(self) -> None:
+        hashed = {"email": {"encoding": "sha256", "value": "canary-hash"}}
+        extension = {"opendsr.mparticle.com": {"subject_identities": {"email": {"value": "canary-jane@example.com"}}}}
+
+        both = mapped(request("dsr_processing_request", subject_identities=hashed, extensions=extension))
+        alone = mapped(request("dsr_processing_request", subject_identities=hashed, extensions=None))
+
+        assert [each.body["user"] for each in both if isinstance(each, Item)] == ["canary-jane@example.com"]
+        assert alone == []  # which the framework refuses, because of the hash
+
     def test_a_person_who_is_not_there_is_forgotten(self) -> None:
         call, _ = call_of(mapped(request("dsr_processing_request"))[:1])
 

@@ -1,7 +1,6 @@
 """How audiences become Customer.io's manual segments."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from urllib.parse import quote
 
 from mparticle_firehose import protocol as mp
 from mparticle_firehose.errors import DeliveryError
@@ -18,6 +17,7 @@ from mparticle_firehose.integration import (
     attribute_changes,
     changes,
     known,
+    path_segment,
 )
 
 from .account import app, track
@@ -30,7 +30,7 @@ SEGMENT_ID = "segmentId"
 def _segment(verb: str) -> Endpoint:
     def call(target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
         return PartnerCall(
-            path=f"/api/v1/segments/{quote(target['segment'], safe='')}/{verb}_customers",
+            path=f"/api/v1/segments/{path_segment(target['segment'], SEGMENT_ID)}/{verb}_customers",
             query={"id_type": target["id_type"]},
             body=Json({"ids": [body["id"] for body in bodies]}),
         )
@@ -55,14 +55,14 @@ def subscription(request: mp.AudienceSubscriptionRequest) -> Exchange[Mapping[st
     access = app(request.account)
     found = yield PartnerCall(method="GET", path="/v1/segments", site=access.site, auth=access.auth)
     manual = [each for each in found.each("segments") if each.text("type") == "manual"]
-    segment_id = next((each.whole("id") for each in manual if each.text("name") == request.audience_name), None)
-    if segment_id is None:
+    segment_id = next((each.identifier("id") for each in manual if each.text("name") == request.audience_name), "")
+    if not segment_id:
         body: JsonObject = {"segment": known(name=request.audience_name, description=request.audience_description)}
         made = yield PartnerCall(path="/v1/segments", site=access.site, auth=access.auth, body=Json(body))
-        segment_id = made.whole("segment", "id")
-    if segment_id is None:
+        segment_id = made.identifier("segment", "id")
+    if not segment_id:
         raise DeliveryError("the partner's answer lacks the segment's id")
-    return {SEGMENT_ID: str(segment_id)}
+    return {SEGMENT_ID: segment_id}
 
 
 def memberships(request: mp.AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:

@@ -16,7 +16,7 @@ from examples.customerio.partner.integration import INTEGRATION
 from local.partner.answering import answer_to, conclude
 from local.rooms import Room
 from mparticle_firehose.errors import DeliveryError, SettingError
-from mparticle_firehose.integration import Answer, Basic, Bearer, Delivered, Item, PartnerCall, Undeliverable
+from mparticle_firehose.integration import Answer, Basic, Bearer, Delivered, Item, PartnerCall, Target, Undeliverable
 from mparticle_firehose.protocol import Serializer
 
 type Json = dict[str, Any]
@@ -380,6 +380,12 @@ def test_a_change_that_cannot_be_sent_says_why(audience: Json, reason: str) -> N
     ]
 
 
+@pytest.mark.parametrize("segment", ["..", "7/../8", "%2e%2e", " "])
+def test_a_segment_of_another_path_is_not_called(segment: str) -> None:
+    with pytest.raises(SettingError, match=r"^setting 'segmentId' must be an id: "):
+        ADD.call(Target(parameters={"segment": segment, "id_type": "id"}), [{"id": "1"}])
+
+
 def test_an_erasure_suppresses_each_identifier() -> None:
     assert sent(erasures, message("dsr_processing_request")) == [
         ({**JANE, "action": "suppress"}, (("subject_identities", 0),)),
@@ -390,8 +396,11 @@ def test_an_erasure_suppresses_each_identifier() -> None:
     ]
 
 
-def test_an_erasure_of_somebody_without_identity_is_undeliverable() -> None:
-    request = read(message("dsr_processing_request", subject_identities={}))
+@pytest.mark.parametrize(
+    "people", [{}, {"email": {"encoding": "sha256", "value": "canary-pii-hash"}}], ids=["none", "hash"]
+)
+def test_an_erasure_of_somebody_without_identity_is_undeliverable(people: Json) -> None:
+    request = read(message("dsr_processing_request", subject_identities=people, extensions=None))
 
     assert list(erasures(request)) == [Undeliverable((("subject_identities", 0),), NO_PERSON)]
 

@@ -91,10 +91,8 @@ def _place(trace: object, count: int) -> int | None:
 
 def erasures(request: DsrProcessingRequest) -> Iterator[Item]:
     """Yield the contact to forget: without an address there is none. Raises as `target` does."""
-    for place, (kind, value) in enumerate(subject_identities(request).items()):
-        if kind == "email":
-            covers = (("subject_identities", place),)
-            yield Item(endpoint=FORGET, target=target(request.account), body={"id": value}, covers=covers)
+    if email := subject_identities(request).get("email"):
+        yield Item(endpoint=FORGET, target=target(request.account), body={"id": email})
 
 
 def _judge(bodies: Sequence[JsonObject], answer: Answer) -> Outcome | None:

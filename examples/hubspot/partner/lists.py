@@ -19,6 +19,7 @@ from mparticle_firehose.integration import (
     Undeliverable,
     attribute_changes,
     changes,
+    path_segment,
 )
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, AudienceSubscriptionRequest
 
@@ -64,9 +65,9 @@ def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, 
         found = yield PartnerCall(method="GET", path=path, site=where.site, auth=where.auth)
         if found.text("list", "processingType") not in ("MANUAL", "SNAPSHOT"):
             raise RefusedError("the list of this name is not a static one")
-    if not found.text("list", "listId"):
+    if not found.identifier("list", "listId"):
         raise DeliveryError("HubSpot's answer lacks the list's id")
-    return {LIST_ID: found.text("list", "listId")}
+    return {LIST_ID: found.identifier("list", "listId")}
 
 
 def _join(target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
@@ -89,7 +90,7 @@ def _leave(target: Target, bodies: Sequence[JsonObject]) -> Exchange[Outcome]:
 
 
 def _members(target: Target, verb: str, ids: Iterable[str], known: Mapping[int, Failure]) -> PartnerCall:
-    path = f"{_PATH}/{quote(target['list'], safe='', errors='replace')}/memberships/{verb}"
+    path = f"{_PATH}/{path_segment(target['list'], LIST_ID)}/memberships/{verb}"
     return PartnerCall(method="PUT", path=path, body=Json(list(dict.fromkeys(ids))), known=known)
 
 

@@ -1,6 +1,7 @@
 """What HubSpot gets for mParticle's requests."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from local.partner.answering import answer_to, conclude
 from local.rooms import Room
 from mparticle_firehose.errors import DeliveryError, RefusedError, SettingError
 from mparticle_firehose.integration import (
+    Answer,
     Delivered,
     DeploymentSecret,
     Form,
@@ -246,6 +248,17 @@ class TestSubscriptions:
             subscribed(api)
 
 
+@pytest.mark.parametrize("list_id", ["..", "7/../8", "%2e%2e", " "])
+def test_a_list_of_another_path_is_not_called(list_id: str) -> None:
+    (item,) = change_of(action="delete")
+    assert isinstance(item, Item)
+    exchange: Any = item.endpoint.call(replace(item.target, parameters={"list": list_id}), [item.body])
+    next(exchange)
+
+    with pytest.raises(SettingError, match=r"^setting 'listId' must be an id: "):
+        exchange.send(Answer(status=200, body={"results": [{"id": "1"}]}))
+
+
 class TestErasures:
     def test_a_person_is_forgotten_by_address_and_may_be_unknown(self) -> None:
         (item,) = mapped(request("dsr_processing_request"))
@@ -254,6 +267,16 @@ class TestErasures:
         call: Any = item.endpoint.call(item.target, [item.body])
         assert call.body.value == {"objectId": "canary-lee@example.com", "idProperty": "email"}
         assert (call.accept, item.endpoint.max_items) == ({404}, 1)
+
+    def test_a_hash_is_never_taken_for_the_address(self) -> None:
+        hashed = {"email": {"encoding": "sha256", "value": "canary-hash"}}
+        extension = {"opendsr.mparticle.com": {"subject_identities": {"email": {"value": "canary-lee@example.com"}}}}
+
+        both = mapped(request("dsr_processing_request", subject_identities=hashed, extensions=extension))
+        alone = mapped(request("dsr_processing_request", subject_identities=hashed, extensions=None))
+
+        assert bodies(both) == [{"id": "canary-lee@example.com"}]
+        assert alone == []  # which the framework refuses, because of the hash
 
     def test_without_an_address_nobody_is_asked_for(self) -> None:
         other = {"controller_customer_id": {"encoding": "raw", "value": "canary-c"}}

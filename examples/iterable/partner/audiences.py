@@ -40,14 +40,14 @@ def subscription(request: mp.AudienceSubscriptionRequest) -> Exchange[Mapping[st
     answer = yield PartnerCall(method="GET", path="/api/lists", site=access.site, auth=access.auth)
     # Lists of other types than Standard take no subscribers.
     standard = [each for each in answer.each("lists") if each.text("listType") == "Standard"]
-    list_id = next((each.whole("id") for each in standard if each.text("name") == request.audience_name), None)
-    if list_id is None:
+    list_id = next((each.identifier("id") for each in standard if each.text("name") == request.audience_name), "")
+    if not list_id:
         body = known(name=request.audience_name, description=request.audience_description)
         answer = yield PartnerCall(path="/api/lists", site=access.site, auth=access.auth, body=Json(body))
-        list_id = answer.whole("listId")
-    if list_id is None:
+        list_id = answer.identifier("listId")
+    if not list_id:
         raise DeliveryError("the partner's answer lacks the list's id")
-    return {LIST_ID: str(list_id)}
+    return {LIST_ID: list_id}
 
 
 def memberships(request: mp.AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:

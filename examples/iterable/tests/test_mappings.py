@@ -411,8 +411,11 @@ def test_an_erasure_is_a_call_for_each_identity_of_the_project(project: str, bod
     assert {(each.endpoint.name, bool(each.covers)) for each in found} == {("users/forget", True)}
 
 
-def test_an_erasure_of_a_person_whom_the_project_cannot_know_is_undeliverable() -> None:
-    request = read(message("dsr_processing_request", subject_identities={}))
+@pytest.mark.parametrize(
+    "people", [{}, {"email": {"encoding": "sha256", "value": "canary-pii-hash"}}], ids=["none", "hash"]
+)
+def test_an_erasure_of_a_person_whom_the_project_cannot_know_is_undeliverable(people: Json) -> None:
+    request = read(message("dsr_processing_request", subject_identities=people, extensions=None))
 
     found = list(erasures(request))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.gates import Gates, note_call
 from mparticle_firehose.delivery.plan import Pending
-from mparticle_firehose.errors import described
+from mparticle_firehose.errors import SettingError, described
 from mparticle_firehose.integration import (
     Alone,
     Answer,
@@ -74,8 +74,7 @@ class Asking:
         try:
             call = endpoint.call(target, bodies)
         except Exception as error:  # noqa: BLE001  an integration may raise anything
-            failed = self.failed(endpoint, error)
-            return {}, Alone(failed.reason) if len(items) > 1 else failed
+            return {}, self._raised(endpoint, error, several=len(items) > 1)
         if isinstance(call, PartnerCall):
             return self._ask_once(endpoint, target, items, bodies, call)
         if not isinstance(call, Generator):
@@ -149,8 +148,7 @@ class Asking:
             failures, rest = _spread(self._reported(endpoint, Delivered() if end.value is None else end.value))
             return known | failures, rest
         except Exception as error:  # noqa: BLE001  an integration may raise anything
-            failed = self.failed(endpoint, error)
-            return known, Alone(failed.reason) if not calls and len(items) > 1 else failed
+            return known, self._raised(endpoint, error, several=not calls and len(items) > 1)
         finally:
             with suppress(RuntimeError):  # it does not let itself be closed
                 exchange.close()
@@ -171,6 +169,13 @@ class Asking:
         )
         note_call(self.gates.breaker, site, answer, seconds)
         return answer
+
+    def _raised(self, endpoint: Endpoint, error: Exception, *, several: bool) -> Outcome:
+        """Return what an error means for the items of a call. A setting is the target's, so it is all items' fault."""
+        if isinstance(error, SettingError):
+            return Rejected(str(error))
+        failed = self.failed(endpoint, error)
+        return Alone(failed.reason) if several else failed
 
     def failed(self, endpoint: Endpoint, error: Exception | str) -> Retry:
         """Report an error of the integration, and return what it means for the items."""

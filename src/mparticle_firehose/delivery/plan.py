@@ -14,6 +14,7 @@ from mparticle_firehose.integration import (
     Undeliverable,
 )
 from mparticle_firehose.integration.calls import encoded_json
+from mparticle_firehose.integration.mapping import has_hashed_subject
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
     DsrProcessingRequest,
@@ -26,6 +27,7 @@ from mparticle_firehose.services import BODY_NOT_JSON
 from mparticle_firehose.tables.progress import Progress
 
 ITEM_TOO_LARGE = "item_too_large"
+HASHED_SUBJECT = "the person to forget is named by hashed identities, of which the integration uses none"
 
 _SETTLED = (Delivered, Rejected)
 _NO_PROGRESS = Progress()
@@ -185,12 +187,17 @@ class Planner:
     def planned(self, request: QueuedRequest) -> tuple[Planned, ...]:
         """Return what the mapping makes of a request; nothing if the integration does not take it.
 
+        An erasure of which the mapping makes nothing is not done if it has hashed identities: somebody may be known by
+        one. So it is undeliverable, and an operator sees it.
+
         Raises:
             SettingError: a customer's setting is missing or unusable.
             IntegrationError: the mapping breaks a rule of the seam.
         """
         mapping = self._mappings[type(request)]
         planned = tuple(mapping(request)) if mapping else ()
+        if mapping and not planned and isinstance(request, DsrProcessingRequest) and has_hashed_subject(request):
+            planned = (Undeliverable((("subject_identities", 0),), HASHED_SUBJECT),)
         self._check(planned)
         return planned
 

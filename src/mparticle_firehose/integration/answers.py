@@ -11,6 +11,7 @@ from mparticle_firehose.integration.outcomes import Outcome
 
 _MIN_EPOCH_SECONDS = 1_000_000_000.0
 _MIN_EPOCH_MILLISECONDS = 1_000_000_000_000.0
+_MAX_EXACT_FLOAT = 2.0**53
 _SUCCESSES = range(200, 300)
 
 
@@ -46,6 +47,17 @@ class Answer:
         """Return the text at a path; empty if there is none."""
         value = self.at(*path)
         return value if isinstance(value, str) else ""
+
+    def identifier(self, *path: str | int) -> str:
+        """Return the id at a path as text: a text, or a whole number as its digits; empty if there is none.
+
+        A number with a fraction or an exponent is a whole one if a double holds it exactly.
+        """
+        value = self.at(*path)
+        if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
+            value = int(value)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return str(value) if is_whole or isinstance(value, str) else ""
 
     def whole(self, *path: str | int) -> int | None:
         """Return the whole number at a path; None if there is none. A boolean is not a number."""

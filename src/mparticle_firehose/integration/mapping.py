@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from urllib.parse import quote
 
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration.calls import JsonValue
@@ -16,6 +17,7 @@ from mparticle_firehose.protocol import (
     AudienceMembershipChangeRequest,
     DeviceIdentity,
     DeviceIdentityType,
+    DsrIdentity,
     DsrProcessingRequest,
     EventProcessingRequest,
     IdentityEncoding,
@@ -28,6 +30,8 @@ from mparticle_firehose.protocol import (
 )
 
 _MAX_WHOLE_DIGITS = 18
+_RAW = frozenset({IdentityEncoding.RAW, None})
+_PATH_CHARACTERS = frozenset("/\\?#%")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
@@ -65,11 +69,39 @@ def identity(
     return next(raw, None)
 
 
+def named_identities(*groups: Iterable[UserIdentity | DeviceIdentity | PartnerIdentity]) -> dict[str, str]:
+    """Return identities by name, for an API that takes any: a raw value by its type, such as ``email``.
+
+    A hash has its encoding in its name, such as ``email_sha256``, so that it is never taken for the value. Of two
+    identities of one name the first counts.
+    """
+    named: dict[str, str] = {}
+    for each in (each for group in groups for each in group):
+        named.setdefault(_identity_name(each.type, each.encoding), each.value)
+    return named
+
+
 def subject_identities(request: DsrProcessingRequest) -> dict[str, str]:
-    """Return whom to forget, by type: OpenDSR's identities, and those that mParticle adds in its extension."""
+    """Return whom to forget: OpenDSR's identities, and those that mParticle adds in its extension.
+
+    They are named as by `named_identities`: what is found by a type is never a hash.
+    """
+    return {_identity_name(kind, each.encoding): each.value for kind, each in _subject(request)}
+
+
+def has_hashed_subject(request: DsrProcessingRequest) -> bool:
+    """Return whether an identity of the person to forget is a hash."""
+    return any(each.encoding not in _RAW for _, each in _subject(request))
+
+
+def _subject(request: DsrProcessingRequest) -> Iterator[tuple[str, DsrIdentity]]:
     extension = request.extensions.mparticle if request.extensions else None
-    everything = {**(extension.subject_identities if extension else {}), **request.subject_identities}
-    return {str(kind): each.value for kind, each in everything.items()}
+    yield from extension.subject_identities.items() if extension else ()
+    yield from request.subject_identities.items()
+
+
+def _identity_name(kind: str, encoding: str | None) -> str:
+    return str(kind) if encoding in _RAW else f"{kind}_{encoding}"
 
 
 def user_attributes(request: EventProcessingRequest) -> dict[str, JsonValue]:
@@ -93,6 +125,27 @@ def header_setting(account: Account, setting_id: str) -> str:
     if not value or not value.isascii() or not value.isprintable() or " " in value:
         raise SettingError(setting_id, "must be printable ASCII characters without blanks")
     return value
+
+
+def path_segment(value: str, setting_id: str) -> str:
+    """Return an id as one segment of a path, percent-encoded, so that it can never name another resource.
+
+    Call it where the path is made. Characters with a meaning in a path are refused although they could be encoded:
+    some servers and proxies decode a path before they split it. An id has none of them. For a text that may have them,
+    such as a name, use ``urllib.parse.quote(text, safe="")``; ``.`` and ``..`` in such a path are refused as well.
+
+    Args:
+        value: the id.
+        setting_id: the setting that holds it, of the account or the audience.
+
+    Raises:
+        SettingError: the value is blank, ``.`` or ``..``, or has a slash, a backslash, ``?``, ``#``, ``%``, or a
+            character that cannot be printed.
+    """
+    if not value.strip() or value in {".", ".."} or not value.isprintable() or _PATH_CHARACTERS.intersection(value):
+        rule = "must be an id: not blank, . or .., and without slashes, backslashes, ?, #, % and control characters"
+        raise SettingError(setting_id, rule, "setting")
+    return quote(value, safe="")
 
 
 def choice_setting[T](account: Account, setting_id: str, choices: Mapping[str, T]) -> T:

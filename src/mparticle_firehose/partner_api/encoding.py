@@ -2,10 +2,11 @@
 
 import gzip
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from urllib.parse import quote, urlencode
+from urllib.parse import quote, unquote, urlencode
 
 from mparticle_firehose.integration import Basic, Bearer, DeploymentSecret, Form, Header, PartnerCall, Query, Secret
 from mparticle_firehose.integration.auth import basic_credentials
@@ -15,6 +16,11 @@ from mparticle_firehose.services import BODY_NOT_JSON
 
 _DEFAULT_HEADERS = MappingProxyType({"Accept": "application/json", "User-Agent": "mparticle-firehose"})
 _GZIP_LEVEL = 6
+_SEPARATORS = re.compile(r"[/\\]")
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+PATH_SEGMENT = "path_segment"
+"""The reason of a Rejected for a path of which a segment is empty, ``.`` or ``..``, or has a control character."""
 
 
 class UnsendableError(Exception):
@@ -75,9 +81,10 @@ def encode(
 
     Raises:
         UnsendableError: a value cannot be sent: ``body_not_json``, ``body_not_utf8``, ``query_not_utf8`` or
-            ``header_not_ascii``.
+            ``header_not_ascii``; or ``path_segment``, if a value in the path is empty or leads to another resource.
         SecretUnavailableError: it needs a deployment secret that is not known, or that no header can carry.
     """
+    _check_path(call.path)
     body = _body(call, reveal)
     headers = _headers(call, reveal, shared)
     if label:
@@ -87,6 +94,18 @@ def encode(
     if body is not None and call.gzip:
         body = gzip.compress(body, _GZIP_LEVEL, mtime=0)
     return EncodedRequest(call.method, _target(call, reveal), headers, body)
+
+
+def _check_path(path: str) -> None:
+    """Check that no value in a path leaves its segment, whether the partner's servers decode it never, once or twice.
+
+    A segment may end in a parameter: Tomcat reads ``..;a=b`` as ``..``.
+    """
+    decoded = unquote(unquote(path))
+    steps = (segment.partition(";")[0] for segment in _SEPARATORS.split(decoded))
+    has_gap = "" in path.split("/")[1:-1]
+    if has_gap or _CONTROL_CHARACTERS.search(decoded) or any(step in {".", ".."} for step in steps):
+        raise UnsendableError(PATH_SEGMENT)
 
 
 def _idempotency_key(identity: str, call: PartnerCall, body: bytes | None) -> str:

@@ -4,7 +4,7 @@ It differs from the reference partner on purpose (routes, header, settings, fail
 come to depend on either.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mparticle_firehose.cookie_sync import CookieSync
@@ -19,7 +19,6 @@ from mparticle_firehose.integration import (
     Item,
     Json,
     JsonObject,
-    JsonValue,
     Outcome,
     PartnerCall,
     Target,
@@ -27,6 +26,9 @@ from mparticle_firehose.integration import (
     Verdict,
     changes,
     failure_of,
+    named_identities,
+    path_segment,
+    subject_identities,
 )
 from mparticle_firehose.protocol import (
     Account,
@@ -111,7 +113,11 @@ def event_items(request: EventProcessingRequest) -> Iterator[Item]:
     head: JsonObject = {
         "account": request.account.account_id,
         "request": str(request.id) if request.id else None,
-        "user": {"mpid": request.mpid, "identities": identities(request.user_identities), "attributes": attributes},
+        "user": {
+            "mpid": request.mpid,
+            "identities": named_identities(request.user_identities),
+            "attributes": attributes,
+        },
     }
     for origin, each in known:
         event: JsonObject = {"kind": each.type, "at": getattr(each, "timestamp_ms", None)}
@@ -143,10 +149,6 @@ def _is_known(kind: str | None) -> bool:
     return isinstance(kind, EventType | SystemNotificationType)
 
 
-def identities(*groups: Iterable[Any]) -> dict[str, JsonValue]:
-    return {str(identity.type): identity.value for group in groups for identity in group}
-
-
 # --- audiences -------------------------------------------------------------------------------------------------------
 
 
@@ -157,16 +159,16 @@ def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, 
         case AudienceSubscriptionAction.ADD:
             body: JsonObject = {"account": request.account.account_id, "audience": request.audience_id}
             answer = yield PartnerCall(path="/segments", auth=customer, body=Json(body))
-            if not answer.text("segment"):
+            if not answer.identifier("segment"):
                 raise DeliveryError("the partner's answer lacks the segment's id")
-            return {SEGMENT_ID: answer.text("segment")}
+            return {SEGMENT_ID: answer.identifier("segment")}
         case AudienceSubscriptionAction.UPDATE:
             body = {"name": request.audience_name}
             yield PartnerCall(method="PUT", path=f"/segments/{segment}", auth=customer, body=Json(body))
             return {SEGMENT_ID: segment or ""}
         case AudienceSubscriptionAction.REMOVE:
             if segment:
-                path = f"/segments/{segment}"
+                path = f"/segments/{path_segment(segment, SEGMENT_ID)}"
                 yield PartnerCall(method="DELETE", path=path, auth=customer, accept=frozenset({404}))
             return {}
         case _:
@@ -185,7 +187,9 @@ def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item 
             continue
         member: JsonObject = {
             "mpid": profile.mpid,
-            "identities": identities(profile.user_identities, profile.device_identities, profile.partner_identities),
+            "identities": named_identities(
+                profile.user_identities, profile.device_identities, profile.partner_identities
+            ),
         }
         attributes = {
             str(each.key): None if each.action == UserAttributeAction.DELETE else each.value
@@ -203,7 +207,7 @@ def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item 
 
 def members(whose: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
     body: JsonObject = {"account": int(whose["account"]), "changes": list(bodies)}
-    return PartnerCall(path=f"/segments/{whose['segment']}/changes", body=Json(body))
+    return PartnerCall(path=f"/segments/{path_segment(whose['segment'], SEGMENT_ID)}/changes", body=Json(body))
 
 
 MEMBERS = Endpoint(name="members", call=members, judge=failures, max_items=500, across_requests=True)
@@ -213,8 +217,7 @@ MEMBERS = Endpoint(name="members", call=members, judge=failures, max_items=500, 
 
 
 def erasure_items(request: DsrProcessingRequest) -> Iterator[Item]:
-    known: JsonObject = {str(kind): identity.value for kind, identity in request.subject_identities.items()}
-    body: JsonObject = {"request": request.subject_request_id, "identities": known}
+    body: JsonObject = {"request": request.subject_request_id, "identities": subject_identities(request)}
     yield Item(endpoint=FORGET, target=target(request.account), body=body)
 
 

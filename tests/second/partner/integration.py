@@ -12,6 +12,8 @@ from mparticle_firehose.integration import (
     PartnerCall,
     Target,
     Verdict,
+    identity,
+    subject_identities,
 )
 from mparticle_firehose.protocol import (
     Account,
@@ -61,7 +63,8 @@ def target(account: Account) -> Target:
 
 
 def event_items(request: EventProcessingRequest) -> Iterator[Item]:
-    customers = [each.value for each in request.user_identities if each.type == UserIdentityType.CUSTOMER]
+    customer = identity(request.user_identities, UserIdentityType.CUSTOMER)
+    customers = [customer] if customer else []
     for number, event in enumerate(request.events):
         if event.type == EventType.SCREEN_VIEW:
             body: JsonObject = {"who": customers, "at": event.timestamp_ms}
@@ -77,9 +80,7 @@ VIEWS = Endpoint(name="views", call=views, max_items=100)
 
 
 def erasure_items(request: DsrProcessingRequest) -> Iterator[Item]:
-    customers = [
-        identity.value for kind, identity in request.subject_identities.items() if kind == "controller_customer_id"
-    ]
+    customers = [value for kind, value in subject_identities(request).items() if kind == "controller_customer_id"]
     yield Item(endpoint=PEOPLE, target=target(request.account), body={"who": customers})
 
 
