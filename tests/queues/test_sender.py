@@ -121,8 +121,8 @@ def test_a_pause_is_drawn_between_nothing_and_its_maximum(deadline: Deadline) ->
         return maximum / 4
 
     pauses: list[float] = []
-    sqs: Any = SqsDouble(*[{"a": ("InternalError", False)}] * 2)
-    QueueSender(sqs, Repeating(sleep=pauses.append, jitter=jitter)).send("queue", messages("a"), deadline)
+    sqs = SqsDouble(*[{"a": ("InternalError", False)}] * 2)
+    sender_of(sqs, Repeating(sleep=pauses.append, jitter=jitter)).send("queue", messages("a"), deadline)
 
     assert (drawn, pauses) == ([0.02, 0.04], [0.005, 0.01])
 
