@@ -28,5 +28,5 @@ def fake_partner() -> Iterator[SamplePartner]:
 def cloud(fake_partner: SamplePartner) -> Iterator[LocalCloud]:
     """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
     room = Room.of("tests/sample")
-    with LocalCloud(fake_partner.url, parameters={"RetryCapSeconds": "1"}, room=room) as deployed:
+    with LocalCloud(fake_partner.url, parameters={"RetryBaseSeconds": "0.1"}, room=room) as deployed:
         yield deployed

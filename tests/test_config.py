@@ -60,6 +60,8 @@ def test_every_problem_is_named_at_once() -> None:
         ("HANDLER_DEADLINE_MS", "canary-secret"),
         ("HANDLER_DEADLINE_MS", "0"),
         ("MEMBERSHIP_SHARDS", "1001"),
+        ("RETRY_BASE_SECONDS", "0"),
+        ("RETRY_CAP_SECONDS", "863"),
         ("EVENT_ORDER", "canary-secret"),
         ("DEPLOYMENT_SECRET_SOURCE", "canary-secret"),
         ("DEPLOYMENT_SECRET_SOURCE", "off"),

@@ -143,7 +143,8 @@ class Settings(_FromEnvironment):
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
             with each further one.
         retry_cap_seconds: seconds that it waits at most before any attempt, unless the partner says how long to wait.
-            That wait is kept, up to the twelve hours of SQS.
+            That wait is kept, up to the twelve hours of SQS. No less than a thousandth of the ten days that a message
+            may wait: SQS moves it by itself at the queues' maxReceiveCount of 1,000.
         max_attempts: how often the delivery of a queued message is tried before it is dead-lettered. Well under the
             queues' maxReceiveCount of 1,000, which also counts receives in which a message waited behind another.
     """
@@ -161,8 +162,8 @@ class Settings(_FromEnvironment):
     http_token_refresh_seconds: int = Field(300, alias="HTTP_TOKEN_REFRESH_SECONDS", ge=10, le=86_400)
     cookie_sync: Literal["on", "off"] = Field("off", alias="COOKIE_SYNC")
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
-    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0, le=3_600)
-    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=0, le=43_200)
+    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
+    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
     max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import annotated_types
 
 from mparticle_firehose.config import Resources, Settings
+from mparticle_firehose.worker.settling import MAX_AGE_SECONDS
 from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,
@@ -89,6 +90,16 @@ def max_receive_count_is_above_the_workers_attempts(template: Node) -> list[str]
         name
         for name, queue in queues(template).items()
         if "RedrivePolicy" in queue and queue["RedrivePolicy"]["maxReceiveCount"] <= attempts
+    ]
+
+
+def no_message_is_moved_by_sqs_while_it_may_wait(template: Node) -> list[str]:
+    """A message that fails all the time is received as often as the shortest maximum of a wait allows."""
+    shortest = template["Parameters"]["RetryCapSeconds"]["MinValue"]
+    return [
+        name
+        for name, queue in queues(template).items()
+        if "RedrivePolicy" in queue and queue["RedrivePolicy"]["maxReceiveCount"] * shortest < MAX_AGE_SECONDS
     ]
 
 
@@ -359,6 +370,7 @@ CHECKS: tuple[Check, ...] = (
     every_queue_has_its_own_dead_letter_queue,
     queues_have_the_longest_retention_and_the_largest_messages_of_sqs,
     max_receive_count_is_above_the_workers_attempts,
+    no_message_is_moved_by_sqs_while_it_may_wait,
     visibility_timeouts_are_six_times_the_workers_timeout,
     the_worker_receives_from_both_queues_and_reports_failures_by_message,
     concurrency_is_what_lambda_accepts_for_sqs,

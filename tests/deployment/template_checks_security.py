@@ -12,6 +12,7 @@ from tests.deployment.template_reading import (
     ALIAS,
     Check,
     Node,
+    conditional_statements,
     functions,
     listed,
     of_type,
@@ -29,6 +30,9 @@ DEPLOYMENT_SECRET_PARAMETER = (
 )
 
 TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
+
+KEEPS_WORK = {"AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::KMS::Key"}
+"""Types of resources in which acknowledged work is stored, or without which it cannot be read."""
 
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 """What Lambda itself does with the worker's role."""
@@ -94,6 +98,7 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
         resources = listed(statement["Resource"])
         named = [
             {"Ref": "KmsKeyArn"},
+            {"Ref": "PreviousKmsKeyArns"},
             {"Fn::Sub": TOKEN_PARAMETER},
             {"Fn::Sub": DEPLOYMENT_SECRET_PARAMETER},
             {"Fn::Sub": "${LargeBodyBucket.Arn}/*"},
@@ -146,6 +151,31 @@ def the_key_is_allowed_only_when_there_is_one(template: Node) -> list[str]:
             found += problems((uses_key == conditional, f"{name}: {entry}"))
         found += problems(("KmsKeyArn" in references(role), f"{name}: may not use the key"))
     return found
+
+
+def what_is_under_a_previous_key_can_be_read(template: Node) -> list[str]:
+    """By both functions, and not written: that is what the present key is for."""
+    given = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": {"Ref": "PreviousKmsKeyArns"}}
+    readers = [
+        (role, condition)
+        for role, condition, statement in conditional_statements(template)
+        if {key: value for key, value in statement.items() if key != "Sid"} == given
+    ]
+    wanted = [(role, "HasPreviousKmsKeys") for role in ("HandlerRole", "WorkerRole")]
+    parameter, one = (template["Parameters"][name] for name in ("PreviousKmsKeyArns", "KmsKeyArn"))
+    first: Node = {"Fn::Select": [0, {"Ref": "PreviousKmsKeyArns"}]}
+    return problems(
+        (readers == wanted, f"{readers} may read what is under them"),
+        (
+            (parameter["Type"], parameter["Default"]) == ("CommaDelimitedList", "none"),
+            "no list, or not none by default",
+        ),
+        (parameter.get("AllowedPattern") == one["AllowedPattern"], "it accepts other keys than KmsKeyArn"),
+        (
+            template["Conditions"]["HasPreviousKmsKeys"] == {"Fn::Not": [{"Fn::Equals": [first, "none"]}]},
+            "another condition",
+        ),
+    )
 
 
 def _statements(template: Node) -> Iterator[tuple[str, Node]]:
@@ -219,6 +249,16 @@ def the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it(
     )
 
 
+def what_is_acknowledged_outlives_the_stack(template: Node) -> list[str]:
+    """Queues and tables, whatever their names: a deletion of the stack or a replacement must not delete work."""
+    kept = [name for name, entry in template["Resources"].items() if entry["Type"] in KEEPS_WORK]
+    policies = ("DeletionPolicy", "UpdateReplacePolicy")
+    lost = [
+        (name, policy) for name in kept for policy in policies if template["Resources"][name].get(policy) != "Retain"
+    ]
+    return [f"{name}: {policy}" for name, policy in lost]
+
+
 def tables_have_a_time_to_live_and_can_be_restored(template: Node) -> list[str]:
     wanted = {
         "BillingMode": "PAY_PER_REQUEST",
@@ -244,8 +284,10 @@ CHECKS: tuple[Check, ...] = (
     the_handler_sends_to_every_queue,
     the_worker_does_with_the_ledger_what_the_code_does,
     the_key_is_allowed_only_when_there_is_one,
+    what_is_under_a_previous_key_can_be_read,
     everything_is_encrypted_with_the_given_key,
     the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it,
+    what_is_acknowledged_outlives_the_stack,
     tables_have_a_time_to_live_and_can_be_restored,
     each_function_and_the_http_api_has_a_log_group_with_a_retention,
 )

@@ -58,7 +58,7 @@ CHANGED = {
     "CookieSync": "on",
     "MembershipShards": "7",
     "RetryBaseSeconds": "1",
-    "RetryCapSeconds": "60",
+    "RetryCapSeconds": "1000",
     "MaxAttempts": "5",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
@@ -70,6 +70,7 @@ CHANGED = {
     "MembershipConcurrency": "40",
     "EventConcurrency": "80",
     "KmsKeyArn": KEY,
+    "PreviousKmsKeyArns": f"{KEY[:-1]}1,{KEY[:-1]}2",
     "AlarmTopicArn": TOPIC,
     "ConcurrencyAlarmThreshold": "40",
     "QueueAgeAlarmSeconds": "600",
@@ -222,7 +223,7 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
         "HANDLER_DEADLINE_MS": "2000",
         "MEMBERSHIP_SHARDS": "7",
         "RETRY_BASE_SECONDS": "1",
-        "RETRY_CAP_SECONDS": "60",
+        "RETRY_CAP_SECONDS": "1000",
         "MAX_ATTEMPTS": "5",
         "EVENT_MODE": "queue",
         "DEPLOYMENT_SECRET_REFRESH_SECONDS": "60",
@@ -446,17 +447,29 @@ def test_an_update_publishes_versions_only_if_a_setting_of_the_functions_changes
     assert versions == [({"handler": "2", "worker": "2"}, "5"), ({"handler": "3", "worker": "3"}, "6")]
 
 
-def test_tearing_down_leaves_nothing_but_the_deployment_secret(lives: dict[str, Life]) -> None:
+def test_tearing_down_leaves_nothing_but_queues_tables_and_the_deployment_secret(lives: dict[str, Life]) -> None:
     """The last of the module: it takes away what the others look at."""
+    standing = {life.deployment.environment: (queues_of(life), tables_of(life)) for life in lives.values()}
     kept = {life.deployment.environment: life.deployment.outputs.get("DeploymentSecretArn") for life in lives.values()}
     deployments = [life.deployment for life in lives.values()]
     with ThreadPoolExecutor() as threads:
         list(threads.map(Deployment.delete, deployments))
+    assert {life.deployment.environment: (queues_of(life), tables_of(life)) for life in lives.values()} == standing
     for deployment in deployments:
         assert deployment.functions.list_functions()["Functions"] == []
         assert deployment.functions.list_event_source_mappings()["EventSourceMappings"] == []
-        assert deployment.sqs.list_queues().get("QueueUrls", []) == []
-        assert deployment.dynamodb.list_tables()["TableNames"] == []
         assert deployment.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
         secrets = deployment.client("secretsmanager").list_secrets()["SecretList"]
         assert [secret["ARN"] for secret in secrets] == [arn for arn in [kept[deployment.environment]] if arn]
+
+
+def queues_of(life: Life) -> list[str]:
+    found = life.deployment.sqs.list_queues().get("QueueUrls", [])
+    assert len(found) == len(of_type("AWS::SQS::Queue"))
+    return found
+
+
+def tables_of(life: Life) -> list[str]:
+    found = life.deployment.dynamodb.list_tables()["TableNames"]
+    assert len(found) == len(of_type("AWS::DynamoDB::Table"))
+    return found

@@ -101,6 +101,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "few": put(f"{MEMBERSHIP}/RedrivePolicy/maxReceiveCount", 5),
         "patient": put("Parameters/MaxAttempts/MaxValue", 1000),
     },
+    "no_message_is_moved_by_sqs_while_it_may_wait": {
+        "short": put("Parameters/RetryCapSeconds/MinValue", 60),
+        "few": put(f"{EVENT}/RedrivePolicy/maxReceiveCount", 999),
+    },
     "visibility_timeouts_are_six_times_the_workers_timeout": {
         "short": put(f"{MEMBERSHIP}/VisibilityTimeout", 60),
         "default": drop(f"{MEMBERSHIP}/VisibilityTimeout"),
@@ -212,8 +216,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "policies_allow_what_the_code_does_and_no_more": {
         "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
         "less": put(f"{WORKER_POLICY}/1/Action", ["sqs:ReceiveMessage", "sqs:DeleteMessage"]),
-        "deletes-bodies": put(f"{HANDLER_POLICY}/8/Action", ["s3:PutObject", "s3:DeleteObject"]),
-        "cannot-see-what-is-missing": put(f"{WORKER_POLICY}/9/Action", "s3:GetObject"),
+        "deletes-bodies": put(f"{HANDLER_POLICY}/9/Action", ["s3:PutObject", "s3:DeleteObject"]),
+        "cannot-see-what-is-missing": put(f"{WORKER_POLICY}/10/Action", "s3:GetObject"),
     },
     "the_handler_sends_to_every_queue": {
         "one-left-out": drop(f"{HANDLER_POLICY}/1/Resource/1"),
@@ -229,6 +233,14 @@ FAULTS: dict[str, dict[str, Fault]] = {
             {"Sid": "UseTheKey", "Effect": "Allow", "Action": "kms:Decrypt", "Resource": {"Ref": "KmsKeyArn"}},
         ),
         "never": drop(f"{HANDLER_POLICY}/3"),
+    },
+    "what_is_under_a_previous_key_can_be_read": {
+        "not-by-the-worker": drop(f"{WORKER_POLICY}/8"),
+        "not-by-the-handler": put(f"{HANDLER_POLICY}/8/Fn::If/0", "HasKmsKey"),
+        "written": put(f"{WORKER_POLICY}/8/Fn::If/1/Action", ["kms:Decrypt", "kms:GenerateDataKey"]),
+        "one": put("Parameters/PreviousKmsKeyArns/Type", "String"),
+        "aliases": put("Parameters/PreviousKmsKeyArns/AllowedPattern", "^arn:.*$"),
+        "condition": put("Conditions/HasPreviousKmsKeys", {"Condition": "HasKmsKey"}),
     },
     "everything_is_encrypted_with_the_given_key": {
         "queue": drop(f"{MEMBERSHIP}/KmsMasterKeyId"),
@@ -251,6 +263,13 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "in-part": put(f"{BUCKET}/LifecycleConfiguration/Rules/0/Prefix", "x"),
         "plain-http": put(f"{BUCKET_POLICY}/Condition/Bool/aws:SecureTransport", "true"),
         "objects-over-plain-http": drop(f"{BUCKET_POLICY}/Resource/1"),
+    },
+    "what_is_acknowledged_outlives_the_stack": {
+        "deleted-queue": drop("Resources/MembershipQueue/DeletionPolicy"),
+        "replaced-letters": drop("Resources/EventDeadLetterQueue/UpdateReplacePolicy"),
+        "snapshot": put("Resources/LedgerTable/DeletionPolicy", "Snapshot"),
+        "another": put("Resources/Other", {"Type": "AWS::SQS::Queue", "Properties": {}}),
+        "bucket": put("Resources/Bodies", {"Type": "AWS::S3::Bucket", "Properties": {}}),
     },
     "tables_have_a_time_to_live_and_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),

@@ -25,6 +25,7 @@ from mparticle_firehose.integration import Answer, Integration, Outcome, Partner
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import PartnerApi
+from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import BreakerDouble, Json, TelemetryDouble, serializer
 from tests.sample.partner.integration import INTEGRATION
@@ -199,8 +200,6 @@ class Deployment:
             "SUSPENSION_TABLE": _table(emulator, f"{name}-suspensions", "account"),
             "LEDGER_TABLE": _table(emulator, f"{name}-ledger", "key"),
             "LARGE_BODY_BUCKET": "never-used",
-            "RETRY_BASE_SECONDS": "0",
-            "RETRY_CAP_SECONDS": "0",
             **settings,
         }
         self.start()
@@ -210,7 +209,11 @@ class Deployment:
         self.services = self._environment()
         worker = self._environment().queue_worker
         self.worker = replace(
-            worker, partner=MortalGateway(worker.partner, self.doom), breaker=BreakerDouble(), executor=None
+            worker,
+            partner=MortalGateway(worker.partner, self.doom),
+            breaker=BreakerDouble(),
+            backoff=Backoff(0, 0),
+            executor=None,
         )
 
     def _environment(self) -> Firehose:
