@@ -120,7 +120,7 @@ def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
     sender: Any = QueueSender(sqs, sqs) if sqs else None  # type: ignore[arg-type]
     built.partner = partner
     built.memberships = MembershipQueue(sender, "membership", shards=SHARDS) if sqs else discarding
-    built.events = EventQueue(sender, "event") if sqs else discarding
+    built.events = EventQueue(sender, "event", erasure_url="erasure") if sqs else discarding
     built.dead_letters = built.suspensions = built.telemetry = discarding
     return built
 

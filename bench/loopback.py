@@ -32,7 +32,7 @@ _COUNTS = "/counts-of-the-benchmarks"
 
 def variables(url: str = "http://127.0.0.1") -> dict[str, str]:
     """Return the environment variables of a deployment whose services are all at this URL."""
-    queues = ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL", "MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")
+    queues = [f"{queue}_{kind}_URL" for queue in ("MEMBERSHIP", "EVENT", "ERASURE") for kind in ("QUEUE", "DLQ")]
     return {
         **{queue: f"{url}/000000000000/{queue.lower()}" for queue in queues},
         "AWS_ENDPOINT_URL": url,

@@ -26,7 +26,7 @@ Begin with `list`, inspect one letter with `show`, remove the cause, try `redriv
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
 _LIST = """\
-Counts the letters of both queues by reason, account and message type, with the times at which they were dead-lettered
+Counts the letters of all queues by reason, account and message type, with the times at which they were dead-lettered
 and the number of attempts. Of a body at most its type is read, no values."""
 
 _SHOW = """\
@@ -36,12 +36,12 @@ printed; every other value is replaced by its type and length."""
 _REDRIVE = """\
 Sends matching letters back to the queue that they came from, those of a user in their original order. Each is deleted
 from the dead-letter queue after it has been sent: an interrupted run loses nothing, and at worst a letter is delivered
-twice. Without a filter all letters of both queues are sent. Remove the cause first: letters that fail again come
+twice. Without a filter all letters of all queues are sent. Remove the cause first: letters that fail again come
 back."""
 
 _PURGE = """\
-Deletes matching letters for good, after you have typed how many. Their data never reach the partner. The event queue
-also carries erasures."""
+Deletes matching letters for good, after you have typed how many. Their data never reach the partner, and an erasure
+that is deleted is never carried out."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -140,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
 def _filter_options() -> argparse.ArgumentParser:
     filters = argparse.ArgumentParser(add_help=False)
     group = filters.add_argument_group("filters (all that are given must match)")
-    group.add_argument("--queue", choices=QUEUES, help="dead-lettered from this queue (default: both)")
+    group.add_argument("--queue", choices=QUEUES, help="dead-lettered from this queue (default: all)")
     group.add_argument(
         "--reason",
         help=f"with exactly this reason, as `list` prints it; {TOO_MANY_RECEIVES!r} for what SQS moved itself",

@@ -17,9 +17,9 @@ from mparticle_firehose.tables.progress import Progress
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-type QueueName = Literal["membership", "event"]
+type QueueName = Literal["membership", "event", "erasure"]
 
-QUEUES: tuple[QueueName, ...] = ("membership", "event")
+QUEUES: tuple[QueueName, ...] = ("membership", "event", "erasure")
 
 TOO_MANY_RECEIVES = "too many receives"
 """The reason of a message that SQS moved by itself, without an attribute that gives one."""

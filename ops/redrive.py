@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import batched, islice
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.record import REDRIVEN_AT
 from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, batches
 from ops.dead_letter_queue import DeadLetterQueue
@@ -139,5 +140,6 @@ class Redrive:
             attributes={**letter.attributes, REDRIVEN_AT: str(self.now())},
             group_id=letter.source_group,
             # The same in every run, so that a run repeated after a crash does not store the letter twice.
+            tenant=tenant(letter.attributes.get("account_id")),
             deduplication_id=f"redrive-{letter.message_id}" if letter.source_group is not None else None,
         )

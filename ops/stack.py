@@ -30,10 +30,15 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 DEAD_LETTER_QUEUES: Mapping[QueueName, str] = {
     "membership": "MembershipDeadLetterQueueUrl",
     "event": "EventDeadLetterQueueUrl",
+    "erasure": "ErasureDeadLetterQueueUrl",
 }
 """The stack output with the URL of each queue's dead-letter queue."""
 
-SOURCE_QUEUES: Mapping[QueueName, str] = {"membership": "MembershipQueueUrl", "event": "EventQueueUrl"}
+SOURCE_QUEUES: Mapping[QueueName, str] = {
+    "membership": "MembershipQueueUrl",
+    "event": "EventQueueUrl",
+    "erasure": "ErasureQueueUrl",
+}
 """The stack output with the URL of each queue itself."""
 
 

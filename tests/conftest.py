@@ -239,13 +239,15 @@ class ServicesDouble:
 
 @dataclass(frozen=True)
 class Queues:
-    """The four queues of a deployment in moto, and a look into them."""
+    """The queues of a deployment in moto, and a look into them."""
 
     sqs: SQSClient
     membership: str
     membership_dlq: str
     event: str
     event_dlq: str
+    erasure: str
+    erasure_dlq: str
 
     @property
     def large_bodies(self) -> LargeBodies:
@@ -308,6 +310,7 @@ class Deployment:
                 "body": message["Body"],
                 "receiptHandle": message["ReceiptHandle"],
                 "attributes": message["Attributes"],
+                "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:{url.rpartition('/')[2]}",
                 "messageAttributes": {
                     name: {"stringValue": told["StringValue"], "dataType": told["DataType"]}
                     for name, told in message.get("MessageAttributes", {}).items()
@@ -379,7 +382,8 @@ def queues(aws: None) -> Queues:
         attributes: dict[Any, str] = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
         return sqs.create_queue(QueueName=name, Attributes={"MaximumMessageSize": "1048576", **attributes})["QueueUrl"]
 
-    return Queues(sqs, create("membership.fifo"), create("membership-dlq.fifo"), create("event"), create("event-dlq"))
+    names = ("membership.fifo", "membership-dlq.fifo", "event", "event-dlq", "erasure", "erasure-dlq")
+    return Queues(sqs, *map(create, names))
 
 
 @pytest.fixture
@@ -424,6 +428,8 @@ def deployment(
             "EVENT_QUEUE_URL": queues.event,
             "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
             "EVENT_DLQ_URL": queues.event_dlq,
+            "ERASURE_QUEUE_URL": queues.erasure,
+            "ERASURE_DLQ_URL": queues.erasure_dlq,
             "SUSPENSION_TABLE": "suspensions",
             "LEDGER_TABLE": "ledger",
             "LARGE_BODY_BUCKET": BUCKET,

@@ -11,6 +11,8 @@ COMPLETE = {
     "EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/event",
     "MEMBERSHIP_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/membership-dlq.fifo",
     "EVENT_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/event-dlq",
+    "ERASURE_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/erasure",
+    "ERASURE_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/erasure-dlq",
     "SUSPENSION_TABLE": "suspensions",
     "LEDGER_TABLE": "ledger",
     "LARGE_BODY_BUCKET": "large-bodies",
@@ -123,7 +125,8 @@ class TestUnderTheSamCli:
         with pytest.raises(ConfigurationError) as caught:
             Resources.from_env(self.ENVIRON)
 
-        names = ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL", "MEMBERSHIP_DLQ_URL", "EVENT_DLQ_URL")
+        queues = ("MEMBERSHIP", "EVENT", "ERASURE")
+        names = [f"{queue}_{kind}_URL" for kind in ("QUEUE", "DLQ") for queue in queues]
         rule = "Value error, must be the queue's URL, not its name or ARN"
         problems = "; ".join(f"{name}: {rule}" for name in names)
         assert str(caught.value) == f"{problems} (`make up` starts a local cloud that has them)"

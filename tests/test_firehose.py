@@ -113,16 +113,37 @@ def test_events_in_order_travel_through_the_queue_of_the_memberships(
 def test_an_erasure_arrives(deployment: Deployment) -> None:
     deployment.invoke(load_event("dsr_processing_request"))
 
-    deployment.work(deployment.queues.event)
+    deployment.work(deployment.queues.erasure)
 
     assert len(deployment.partner.erasures) == 1
+
+
+def test_an_erasure_that_an_earlier_release_has_queued_with_the_events_arrives(deployment: Deployment) -> None:
+    queues = deployment.queues
+    queues.sqs.send_message(QueueUrl=queues.event, MessageBody=json.dumps(load_event("dsr_processing_request")))
+
+    assert deployment.work(queues.event) == {"batchItemFailures": []}
+    assert len(deployment.partner.erasures) == 1
+
+
+@pytest.mark.parametrize("queue", ["event", "erasure"])
+def test_an_erasure_that_is_refused_is_a_dead_letter_of_its_own_kind(deployment: Deployment, queue: str) -> None:
+    queues = deployment.queues
+    url = {"event": queues.event, "erasure": queues.erasure}[queue]
+    queues.sqs.send_message(QueueUrl=url, MessageBody=json.dumps(load_event("dsr_processing_request")))
+    deployment.partner.script("/forget", [422])
+
+    deployment.work(url)
+
+    assert queues.bodies(queues.erasure_dlq) == [load_event("dsr_processing_request")]
+    assert queues.messages(queues.event_dlq) == []
 
 
 def test_the_worker_names_what_must_come_again(deployment: Deployment) -> None:
     deployment.invoke(load_event("dsr_processing_request"))
     deployment.partner.script("/forget", [500])
 
-    (failure,) = deployment.work(deployment.queues.event)["batchItemFailures"]
+    (failure,) = deployment.work(deployment.queues.erasure)["batchItemFailures"]
 
     assert set(failure) == {"itemIdentifier"}
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 STACK = "mparticle-firehose"  # as samconfig.toml has it
 _BUCKET = "local-artifacts"  # as samconfig.toml has it
-_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl")
-_DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl")
+_DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl")
 _SETTLE_INTERVAL_SECONDS = 0.02
 
 type Report = Callable[[str], None]
@@ -111,7 +111,7 @@ class LocalCloud(Startable):
         return Answer(content, "FunctionError" in response, (time.perf_counter() - started) * 1000)
 
     def settle(self, seconds: float = 30) -> bool:
-        """Wait until both queues are empty, with nothing in flight; return whether that was so in time."""
+        """Wait until all queues are empty, with nothing in flight; return whether that was so in time."""
         give_up = time.monotonic() + seconds
         found_empty = 0
         while found_empty < 2:  # noqa: PLR2004 - a message may move to the other queue between two requests
@@ -122,11 +122,11 @@ class LocalCloud(Startable):
         return True
 
     def backlog(self) -> Counter[str]:
-        """Count the messages in both queues, including those in flight or delayed, by the queue's name."""
+        """Count the messages in all queues, including those in flight or delayed, by the queue's name."""
         return Counter({self._queue_name(name): self._message_count(name) for name in _QUEUE_OUTPUTS})
 
     def dead_letters(self) -> Counter[str]:
-        """Count the messages in both dead-letter queues by the queue's name."""
+        """Count the messages in all dead-letter queues by the queue's name."""
         return Counter({self._queue_name(name): self._message_count(name) for name in _DEAD_LETTER_OUTPUTS})
 
     def dead_letter_reasons(self) -> list[str]:

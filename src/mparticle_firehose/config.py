@@ -87,9 +87,11 @@ class Resources(_FromEnvironment):
 
     Attributes:
         membership_queue_url: FIFO queue of audience membership changes, and with ``EVENT_ORDER=user`` of events.
-        event_queue_url: standard queue of events that the partner could not take in the call, and of erasures.
+        event_queue_url: standard queue of events that the partner could not take in the call.
+        erasure_queue_url: standard queue of erasures.
         membership_dlq_url: FIFO queue of what is in the membership queue and can never be delivered.
         event_dlq_url: queue of what is in the event queue and can never be delivered.
+        erasure_dlq_url: queue of erasures that can never be delivered.
         suspension_table: DynamoDB table of accounts whose credentials the partner refuses.
         ledger_table: DynamoDB table of attempts, circuit breakers and newest changes.
         large_body_bucket: S3 bucket of bodies that are larger than SQS takes.
@@ -97,8 +99,10 @@ class Resources(_FromEnvironment):
 
     membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
     event_queue_url: QueueUrl = Field(alias="EVENT_QUEUE_URL")
+    erasure_queue_url: QueueUrl = Field(alias="ERASURE_QUEUE_URL")
     membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
     event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
+    erasure_dlq_url: QueueUrl = Field(alias="ERASURE_DLQ_URL")
     suspension_table: str = Field(alias="SUSPENSION_TABLE")
     ledger_table: str = Field(alias="LEDGER_TABLE")
     large_body_bucket: str = Field(alias="LARGE_BODY_BUCKET")

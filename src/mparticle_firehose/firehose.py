@@ -178,13 +178,14 @@ class Firehose:
 
     @cached_property
     def events(self) -> EventStore:
-        """The queue of events and erasures."""
-        unordered = EventQueue(self._sender, self._resources.event_queue_url)
+        """The queues of events and erasures."""
+        resources = self._resources
+        unordered = EventQueue(self._sender, resources.event_queue_url, erasure_url=resources.erasure_queue_url)
         if self.settings.event_order == "none":
             return unordered
         return OrderedEventQueue(
             sender=self._sender,
-            url=self._resources.membership_queue_url,
+            url=resources.membership_queue_url,
             unordered=unordered,
             shards=self.settings.membership_shards,
         )
@@ -193,7 +194,10 @@ class Firehose:
     def dead_letters(self) -> DeadLetters:
         """The dead-letter queues."""
         return DeadLetters(
-            self._sender, membership_url=self._resources.membership_dlq_url, event_url=self._resources.event_dlq_url
+            self._sender,
+            membership_url=self._resources.membership_dlq_url,
+            event_url=self._resources.event_dlq_url,
+            erasure_url=self._resources.erasure_dlq_url,
         )
 
     @cached_property

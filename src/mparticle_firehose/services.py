@@ -237,7 +237,7 @@ class Services(Protocol):
 
     @property
     def events(self) -> EventStore:
-        """The queue of events and erasures."""
+        """The queues of events and erasures."""
 
     @property
     def dead_letters(self) -> DeadLetterStore:

@@ -88,6 +88,8 @@ def outputs_have_what_other_tools_need(template: Node) -> list[str]:
         "MembershipDeadLetterQueueUrl": {"Ref": "MembershipDeadLetterQueue"},
         "EventQueueUrl": {"Ref": "EventQueue"},
         "EventDeadLetterQueueUrl": {"Ref": "EventDeadLetterQueue"},
+        "ErasureQueueUrl": {"Ref": "ErasureQueue"},
+        "ErasureDeadLetterQueueUrl": {"Ref": "ErasureDeadLetterQueue"},
         "SuspensionTableName": {"Ref": "SuspensionTable"},
         "LedgerTableName": {"Ref": "LedgerTable"},
         "HttpTokenSecretArn": {"Fn::GetAtt": ["HttpTokenSecret", "Id"]},

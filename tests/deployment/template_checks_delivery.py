@@ -35,7 +35,10 @@ AVERAGE_A_SECOND, PEAK_A_SECOND = 2_000, 10_000
 """The rates of mParticle's requests."""
 
 CONCURRENCY = {"MembershipDelivery": "MembershipConcurrency", "EventDelivery": "EventConcurrency"}
-"""The parameter of each event source mapping's MaximumConcurrency."""
+"""The parameter of the MaximumConcurrency of event source mappings."""
+
+ERASURE_CONCURRENCY = 5
+"""That of the erasures' mapping, which no parameter changes."""
 
 WINDOW = "EventBatchWindowSeconds"
 
@@ -73,7 +76,7 @@ def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
                 f"{name}: the name does not fit the type",
             ),
         )
-    return found + problems((len(queues(template)) == 2 * len(working) == 4, "two queues, and two for dead letters"))
+    return found + problems((len(queues(template)) == 2 * len(working) == 6, "three queues, three for letters"))
 
 
 def queues_have_the_longest_retention_and_the_largest_messages_of_sqs(template: Node) -> list[str]:
@@ -127,7 +130,7 @@ def _with_and_without_window(value: Any) -> tuple[Any, Any]:
     return value, value
 
 
-def the_worker_receives_from_both_queues_and_reports_failures_by_message(template: Node) -> list[str]:
+def the_worker_receives_from_all_queues_and_reports_failures_by_message(template: Node) -> list[str]:
     found: list[str] = []
     mappings = _mappings(template)
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
@@ -137,9 +140,28 @@ def the_worker_receives_from_both_queues_and_reports_failures_by_message(templat
         found += problems(
             (mapping["FunctionName"] == alias, f"{name}: does not invoke the alias"),
             (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
-            (most == {"Ref": CONCURRENCY[name]}, f"{name}: MaximumConcurrency is {most}"),
+            (most == _max_concurrency(name), f"{name}: MaximumConcurrency is {most}"),
         )
-    return found + problems((sources == ["EventQueue", "MembershipQueue"], f"the worker receives from {sources}"))
+    wanted = sorted(name for name, queue in queues(template).items() if "RedrivePolicy" in queue)
+    return found + problems((sources == wanted, f"the worker receives from {sources}"))
+
+
+def _max_concurrency(mapping: str) -> object:
+    return {"Ref": CONCURRENCY[mapping]} if mapping in CONCURRENCY else ERASURE_CONCURRENCY
+
+
+def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
+    """No other message is in their queue, and no window delays them."""
+    mapping = _mappings(template).get("ErasureDelivery", {})
+    variables = template["Globals"]["Function"]["Environment"]["Variables"]
+    users = sorted(name for name, value in variables.items() if value == {"Ref": "ErasureQueue"})
+    return problems(
+        (mapping.get("EventSourceArn") == {"Fn::GetAtt": ["ErasureQueue", "Arn"]}, "another queue's mapping"),
+        ("MaximumBatchingWindowInSeconds" not in mapping, "erasures wait for others"),
+        (mapping.get("BatchSize") == 10, "batches of another size"),
+        (users == ["ERASURE_QUEUE_URL"], f"the queue is {users}"),
+        (not queues(template).get("ErasureQueue", {}).get("FifoQueue"), "erasures wait for each other"),
+    )
 
 
 def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
@@ -179,7 +201,7 @@ def _mappings(template: Node) -> dict[str, Node]:
 
 def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
     """With the defaults. CloudFormation cannot add two parameters, so the description says the rest."""
-    together = sum(template["Parameters"][name]["Default"] for name in CONCURRENCY.values())
+    together = sum(template["Parameters"][name]["Default"] for name in CONCURRENCY.values()) + ERASURE_CONCURRENCY
     parameter = template["Parameters"]["WorkerReservedConcurrency"]
     accepted = [number for number in range(1, 2001) if re.search(parameter["AllowedPattern"], str(number))]
     return problems(
@@ -372,7 +394,8 @@ CHECKS: tuple[Check, ...] = (
     max_receive_count_is_above_the_workers_attempts,
     no_message_is_moved_by_sqs_while_it_may_wait,
     visibility_timeouts_are_six_times_the_workers_timeout,
-    the_worker_receives_from_both_queues_and_reports_failures_by_message,
+    the_worker_receives_from_all_queues_and_reports_failures_by_message,
+    erasures_have_a_way_of_their_own,
     concurrency_is_what_lambda_accepts_for_sqs,
     batches_are_as_large_as_lambda_accepts,
     queued_events_are_delivered_as_fast_as_mparticle_sends_them,

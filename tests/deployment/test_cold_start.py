@@ -53,8 +53,9 @@ def first_answer(partner: SamplePartner, name: str, **variables: str) -> dict[st
         "PARTNER_API_URL": partner.url,
         "HANDLER_DEADLINE_MS": "3000",
         **{
-            f"{queue}_URL": f"{_NOBODY}/queue"
-            for queue in ("MEMBERSHIP_QUEUE", "EVENT_QUEUE", "MEMBERSHIP_DLQ", "EVENT_DLQ")
+            f"{queue}_{kind}_URL": f"{_NOBODY}/queue"
+            for queue in ("MEMBERSHIP", "EVENT", "ERASURE")
+            for kind in ("QUEUE", "DLQ")
         },
         "SUSPENSION_TABLE": "suspensions",
         "LEDGER_TABLE": "ledger",

@@ -264,7 +264,11 @@ def test_both_functions_know_where_the_deployment_secret_is(life: Life) -> None:
 
 @pytest.mark.parametrize(
     ("name", "concurrency", "batch"),
-    [pytest.param("membership.fifo", 40, (10, 0), id="memberships"), pytest.param("event", 80, (100, 1), id="events")],
+    [
+        pytest.param("membership.fifo", 40, (10, 0), id="memberships"),
+        pytest.param("event", 80, (100, 1), id="events"),
+        pytest.param("erasure", 5, (10, 0), id="erasures"),
+    ],
 )
 def test_the_worker_takes_from_each_queue_as_many_messages_as_the_update_said(
     life: Life, name: str, concurrency: int, batch: tuple[int, int]
@@ -285,6 +289,7 @@ def test_the_worker_takes_from_each_queue_as_many_messages_as_the_update_said(
     [
         ("MembershipQueueUrl", "MembershipDeadLetterQueueUrl", "membership"),
         ("EventQueueUrl", "EventDeadLetterQueueUrl", "event"),
+        ("ErasureQueueUrl", "ErasureDeadLetterQueueUrl", "erasure"),
     ],
 )
 def test_what_fails_for_good_ends_in_its_own_dead_letter_queue(
@@ -308,7 +313,7 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
         "perMessageGroupId",
     )
     timeout = released(life.deployment, "worker")["Timeout"]
-    for output, window in {"MembershipQueueUrl": 0, "EventQueueUrl": 300}.items():
+    for output, window in {"MembershipQueueUrl": 0, "EventQueueUrl": 300, "ErasureQueueUrl": 0}.items():
         assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout + window
     for output in (name for name in life.deployment.outputs if name.endswith("QueueUrl")):
         assert queue(life.deployment, output)["KmsMasterKeyId"] == KEY
@@ -403,8 +408,9 @@ def test_mparticle_drives_the_alias_and_everything_arrives_where_the_update_said
     messages = MESSAGES if life.deployment.environment == ENVIRONMENTS[0] else ONE_FOR_EACH_FUNCTION
     for message in messages:
         assert answer_to(life.deployment, message) == message.kind.replace("_request", "_response")
-        assert waits_until_empty(life.deployment, "MembershipQueueUrl", "EventQueueUrl")
-    assert waits_until_empty(life.deployment, "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl")
+        assert waits_until_empty(life.deployment, "MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl")
+    dead = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl")
+    assert waits_until_empty(life.deployment, *dead)
     calls = life.partner.requests
     arrived = {(call.method, call.path) for call in calls if call.status in {200, 201, 202, 204}}
     expected = [call for message in messages for call in expected_calls(INTEGRATION, message.content)]

@@ -110,8 +110,10 @@ def resources(aws: MiniStack) -> dict[str, str]:
     queues = {
         "MEMBERSHIP_QUEUE_URL": "membership.fifo",
         "EVENT_QUEUE_URL": "event",
+        "ERASURE_QUEUE_URL": "erasure",
         "MEMBERSHIP_DLQ_URL": "membership-dead-letter.fifo",
         "EVENT_DLQ_URL": "event-dead-letter",
+        "ERASURE_DLQ_URL": "erasure-dead-letter",
     }
     tables = {"SUSPENSION_TABLE": "account", "LEDGER_TABLE": "key"}
     for table, key in tables.items():
@@ -216,13 +218,13 @@ def test_the_registration_under_the_runtime_is_the_integrations(handler: LambdaR
 def test_what_the_handler_queues_is_what_the_worker_delivers(
     handler: LambdaRuntime, worker: LambdaRuntime, stage: Stage
 ) -> None:
-    for queue in ("MEMBERSHIP_QUEUE_URL", "EVENT_QUEUE_URL"):
+    for queue in ("MEMBERSHIP_QUEUE_URL", "ERASURE_QUEUE_URL"):
         stage.aws.sqs.purge_queue(QueueUrl=stage.variables[queue])
     for body in (FIFO_BODY, ERASURE_BODY):
         invoke(handler, json.loads(body))
     before = len(stage.partner.requests)
 
-    batches = [stage.received("MEMBERSHIP_QUEUE_URL"), stage.received("EVENT_QUEUE_URL")]
+    batches = [stage.received("MEMBERSHIP_QUEUE_URL"), stage.received("ERASURE_QUEUE_URL")]
 
     assert [invoke(worker, batch) for batch in batches] == [{"batchItemFailures": []}] * 2
     calls = stage.partner.requests[before:]
@@ -236,7 +238,8 @@ def test_what_the_handler_queues_is_what_the_worker_delivers(
     [
         pytest.param("MEMBERSHIP_QUEUE_URL", FIFO_BODY, id="fifo-memberships"),
         pytest.param("EVENT_QUEUE_URL", EVENT_BODY, id="standard-events"),
-        pytest.param("EVENT_QUEUE_URL", ERASURE_BODY, id="standard-erasure"),
+        pytest.param("ERASURE_QUEUE_URL", ERASURE_BODY, id="standard-erasure"),
+        pytest.param("EVENT_QUEUE_URL", ERASURE_BODY, id="erasure-of-an-earlier-release"),
     ],
 )
 def test_a_batch_from_either_queue_is_delivered_and_logged_as_json(

@@ -66,6 +66,7 @@ MEMBERSHIP_DEAD = "Resources/MembershipDeadLetterQueue/Properties"
 EVENT = "Resources/EventQueue/Properties"
 DELIVERY = "Resources/MembershipDelivery/Properties"
 EVENTS = "Resources/EventDelivery/Properties"
+ERASURES = "Resources/ErasureDelivery/Properties"
 HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
 BUCKET = "Resources/LargeBodyBucket/Properties"
@@ -113,12 +114,21 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "short-without-a-window": put(f"{EVENT}/VisibilityTimeout/Fn::If/2", 60),
         "longer-window": put("Parameters/EventBatchWindowSeconds/MaxValue", 301),
     },
-    "the_worker_receives_from_both_queues_and_reports_failures_by_message": {
+    "the_worker_receives_from_all_queues_and_reports_failures_by_message": {
         "unpublished": put(f"{DELIVERY}/FunctionName", {"Ref": "WorkerFunction"}),
         "whole-batches": drop(f"{DELIVERY}/FunctionResponseTypes"),
         "unbounded": drop(f"{DELIVERY}/ScalingConfig"),
         "crossed": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "EventConcurrency"}),
+        "unbounded-erasures": put(f"{ERASURES}/ScalingConfig/MaximumConcurrency", 1000),
         "one-queue-twice": put(f"{DELIVERY}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+    },
+    "erasures_have_a_way_of_their_own": {
+        "with-events": put(f"{ERASURES}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+        "none": drop("Resources/ErasureDelivery"),
+        "collected": put(f"{ERASURES}/MaximumBatchingWindowInSeconds", 1),
+        "large": put(f"{ERASURES}/BatchSize", 100),
+        "with-others": put(f"{VARIABLES}/EVENT_QUEUE_URL", {"Ref": "ErasureQueue"}),
+        "in-order": put("Resources/ErasureQueue/Properties/FifoQueue", True),
     },
     "concurrency_is_what_lambda_accepts_for_sqs": {
         "one": put("Parameters/EventConcurrency/MinValue", 1),
@@ -140,6 +150,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "reserved_concurrency_never_throttles_the_worker": {
         "more-used": put("Parameters/EventConcurrency/Default", 200),
         "less-used": put("Parameters/MembershipConcurrency/Default", 20),
+        "more-for-erasures": write("Parameters/WorkerReservedConcurrency/AllowedPattern", "15[5-9]", "15[6-9]"),
         "gap": write("Parameters/WorkerReservedConcurrency/AllowedPattern", "[2-9]", "[3-9]"),
         "undescribed": put("Parameters/WorkerReservedConcurrency/Description", "0 reserves none."),
     },

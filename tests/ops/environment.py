@@ -19,7 +19,11 @@ NOW = 1_800_000_000_000
 CANARIES = ("canary", "jane", "sencha", "Teapots", "7700700000000000031", "segmentId", "loyalty_tier", "seg-4242")
 """Parts of what the sample requests hold: identities, names and values of attributes, settings, ids of users."""
 
-TYPES: dict[QueueName, str] = {"membership": "audience_membership_change_request", "event": "event_processing_request"}
+TYPES: dict[QueueName, str] = {
+    "membership": "audience_membership_change_request",
+    "event": "event_processing_request",
+    "erasure": "dsr_processing_request",
+}
 
 
 class FaultySqs:
@@ -61,19 +65,23 @@ class Environment:
         self.sqs = FaultySqs(self.queues.sqs)
 
     def url(self, queue: QueueName) -> str:
-        return self.queues.membership_dlq if queue == "membership" else self.queues.event_dlq
+        return {
+            "membership": self.queues.membership_dlq,
+            "event": self.queues.event_dlq,
+            "erasure": self.queues.erasure_dlq,
+        }[queue]
 
     def source_url(self, queue: QueueName) -> str:
-        return self.queues.membership if queue == "membership" else self.queues.event
+        return {"membership": self.queues.membership, "event": self.queues.event, "erasure": self.queues.erasure}[queue]
 
     def put(self, queue: QueueName, body: Json | str | None = None, **attributes: object) -> str:
         """Dead-letter a message as the worker does and return its id. An attribute that is None is left out."""
         number = next(self.numbers)
         written = {
-            "message_type": TYPES[queue] if queue == "event" else None,
+            "message_type": TYPES[queue] if queue != "membership" else None,
             "account_id": 4242,
             "reason": "http_422",
-            "status": 422 if queue == "event" else None,
+            "status": 422 if queue != "membership" else None,
             "attempts": 1,
             "first_at": NOW - 3_600_000 + number,
             "last_at": NOW - 1_800_000 + number,
@@ -89,10 +97,8 @@ class Environment:
     def context(self, **changes: Any) -> Context:
         console = Console(file=self.printed, width=200, highlight=False)
         urls = {
-            DEAD_LETTER_QUEUES["membership"]: self.queues.membership_dlq,
-            DEAD_LETTER_QUEUES["event"]: self.queues.event_dlq,
-            SOURCE_QUEUES["membership"]: self.queues.membership,
-            SOURCE_QUEUES["event"]: self.queues.event,
+            **{output: self.url(queue) for queue, output in DEAD_LETTER_QUEUES.items()},
+            **{output: self.source_url(queue) for queue, output in SOURCE_QUEUES.items()},
         }
         settings: dict[str, Any] = {
             "sqs": self.sqs, "urls": urls, "large_bodies": self.queues.large_bodies,

@@ -11,11 +11,13 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters
+from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.record import REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
 from mparticle_firehose.tables.progress import Progress
+from ops.commands import redrive
 from ops.dead_letter_queue import Limits
-from ops.dead_letters import DeadLetter, QueueName
+from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
 from ops.redrive import RateLimit, Redrive
 from tests.conftest import Clock, load_event, serializer
 from tests.ops.environment import NOW, Environment
@@ -53,7 +55,11 @@ def run(
 
 def worker_letters(env: Environment) -> DeadLetters:
     """Return what the worker puts its dead letters on the queues with."""
-    urls = {"membership_url": env.queues.membership_dlq, "event_url": env.queues.event_dlq}
+    urls = {
+        "membership_url": env.queues.membership_dlq,
+        "event_url": env.queues.event_dlq,
+        "erasure_url": env.queues.erasure_dlq,
+    }
     return DeadLetters(env.queues.sender, **urls, clock=lambda: 22.0)
 
 
@@ -145,14 +151,25 @@ def test_what_sqs_moved_goes_back_to_the_group_that_it_kept(env: Environment) ->
     assert message["Attributes"]["MessageGroupId"] == "4242.3"
 
 
-def test_events_go_back_without_group(env: Environment) -> None:
+def test_events_go_back_with_their_customer_as_tenant(env: Environment) -> None:
     env.put("event")
     env.move("event")
+    env.put("event", account_id=None)
 
-    assert run(env).tally.sent == 2
+    assert run(env).tally.sent == 3
 
     groups = [message["Attributes"].get("MessageGroupId") for message in env.taken(env.queues.event)]
-    assert groups == [None, None]
+    assert sorted(groups) == sorted([tenant(4242), tenant(4242), tenant(None)])
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_letters_go_back_to_their_own_queue(env: Environment, queue: QueueName) -> None:
+    env.put(queue)
+
+    assert redrive(env.context(), Selection()) == 0
+
+    sent = {name: len(env.taken(env.source_url(name))) for name in QUEUES}
+    assert sent == {name: int(name == queue) for name in QUEUES}
 
 
 def test_only_what_matches_is_sent_and_the_rest_is_visible_again(env: Environment) -> None:

@@ -19,7 +19,7 @@ from tests.sample.partner.integration import INTEGRATION as SAMPLE
 from tests.worker import bench
 
 QUEUES: tuple[QueueName, ...] = ("membership", "event")
-GROUPS = {"membership": "1.0", "event": None}
+GROUPS = {"membership": "1.0", "event": None, "erasure": None}
 
 
 @dataclass

@@ -25,7 +25,11 @@ REDRIVEN = {"first_at": "1", "redriven_at": "2", "queue_position": "1.2.3", "set
 @pytest.fixture
 def dead_letters(queues: Queues) -> DeadLetters:
     return DeadLetters(
-        queues.sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+        queues.sender,
+        membership_url=queues.membership_dlq,
+        event_url=queues.event_dlq,
+        erasure_url=queues.erasure_dlq,
+        clock=lambda: NOW,
     )
 
 
@@ -159,3 +163,16 @@ def test_the_largest_message_that_was_queued_still_fits_with_its_reason(
     dead_letters.put(record(group_id="4242.7" * 20, **REDRIVEN), body, cause, deadline)
 
     assert [len(letter["Body"]) for letter in queues.messages(queues.membership_dlq)] == [len(body)]
+
+
+@pytest.mark.parametrize("kind", ["event", "erasure"])
+def test_what_nobody_can_read_is_a_letter_of_the_kind_that_its_attributes_name(
+    kind: str, queues: Queues, dead_letters: DeadLetters, deadline: Deadline
+) -> None:
+    types = {"event": "event_processing_request", "erasure": "dsr_processing_request"}
+    told = {"message_type": types[kind], "account_id": "4242"}
+
+    dead_letters.put(record(correlation=told), "no JSON", Cause(reason="must be JSON", attempts=1), deadline)
+
+    (letter,) = queues.messages({"event": queues.event_dlq, "erasure": queues.erasure_dlq}[kind])
+    assert {name: attributes(letter)[name] for name in told} == told

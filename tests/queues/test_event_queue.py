@@ -8,29 +8,58 @@ from mparticle_firehose.protocol import (
     DsrProcessingRequest,
     EventProcessingRequest,
 )
-from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue, request_message
+from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue, request_message, tenant
 from mparticle_firehose.queues.membership_queue import membership_messages
 from mparticle_firehose.queues.record import SETTLED
+from mparticle_firehose.queues.sender import QueueMessage, batches
 from mparticle_firehose.services import Remainder
 from tests.conftest import Json, Queues, load_event, parsed
 
 SHARDS = 1000
 
 
+def store(queues: Queues) -> EventQueue:
+    return EventQueue(queues.sender, queues.event, erasure_url=queues.erasure)
+
+
 def test_a_request_is_stored_whole_as_it_came(queues: Queues, deadline: Deadline) -> None:
     message = load_event("event_processing_request", new_in_4_0={"kept": "ü"})
 
-    EventQueue(queues.sender, queues.event).enqueue(parsed(EventProcessingRequest, message), deadline)
+    store(queues).enqueue(parsed(EventProcessingRequest, message), deadline)
 
     assert queues.bodies(queues.event) == [message]
 
 
-def test_an_erasure_is_stored_whole_as_it_came(queues: Queues, deadline: Deadline) -> None:
+def test_an_erasure_is_stored_whole_as_it_came_in_a_queue_of_its_own(queues: Queues, deadline: Deadline) -> None:
     message = load_event("dsr_processing_request")
 
-    EventQueue(queues.sender, queues.event).enqueue(parsed(DsrProcessingRequest, message), deadline)
+    store(queues).enqueue(parsed(DsrProcessingRequest, message), deadline)
 
-    assert queues.bodies(queues.event) == [message]
+    assert queues.bodies(queues.erasure) == [message]
+    assert queues.messages(queues.event) == []
+
+
+@pytest.mark.parametrize("name", ["event_processing_request", "dsr_processing_request"])
+def test_each_customer_is_a_tenant_whose_name_says_nothing(name: str, queues: Queues, deadline: Deadline) -> None:
+    kind = {"event_processing_request": EventProcessingRequest, "dsr_processing_request": DsrProcessingRequest}[name]
+    for account in (4242, 4243, 4242):
+        request = parsed(kind, load_event(name, account={"account_id": account}))
+        store(queues).enqueue(request, deadline)
+
+    url = queues.event if kind is EventProcessingRequest else queues.erasure
+    one, other, same = (message["Attributes"]["MessageGroupId"] for message in queues.messages(url))
+    assert (one == same, one == other) == (True, False)
+    assert (len(one), "4242" in one) == (32, False)
+
+
+def test_what_has_no_account_shares_one_tenant() -> None:
+    assert tenant(None) == tenant(0) == tenant("0") != tenant(1)
+
+
+def test_messages_of_one_tenant_travel_in_one_batch() -> None:
+    """A tenant is no order: messages of one FIFO group may not."""
+    assert len(list(batches([QueueMessage(body="{}", tenant="t")] * 10))) == 1
+    assert len(list(batches([QueueMessage(body="{}", group_id="g")] * 10))) == 10
 
 
 def events(count: int) -> list[Json]:
@@ -47,7 +76,7 @@ def test_a_request_is_one_message_however_many_events_it_has(
     """Parts would be other calls to the partner, with other Idempotency-Keys."""
     sent = request(events=events(30_000))
 
-    EventQueue(queues.sender, queues.event).enqueue(sent, deadline)
+    store(queues).enqueue(sent, deadline)
 
     (reference,) = [message["Body"] for message in queues.messages(queues.event)]
     assert json.loads(queues.large_bodies.open(reference).read()) == sent.source
@@ -59,7 +88,7 @@ class TestRemainders:
     REST = Remainder({"type": "event_processing_request", "events": events(2)}, "f1:AQ==")
 
     def test_only_what_is_left_is_stored_with_what_is_settled_in_it(self, queues: Queues, deadline: Deadline) -> None:
-        EventQueue(queues.sender, queues.event).enqueue(request(), deadline, self.REST)
+        store(queues).enqueue(request(), deadline, self.REST)
 
         (message,) = queues.messages(queues.event)
         assert json.loads(message["Body"]) == self.REST.source
@@ -76,10 +105,7 @@ class TestInOrder:
 
     @pytest.fixture
     def queue(self, queues: Queues) -> OrderedEventQueue:
-        sender = queues.sender
-        return OrderedEventQueue(
-            sender=sender, url=queues.membership, unordered=EventQueue(sender, queues.event), shards=SHARDS
-        )
+        return OrderedEventQueue(sender=queues.sender, url=queues.membership, unordered=store(queues), shards=SHARDS)
 
     def test_a_request_is_stored_whole_as_it_came(
         self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
@@ -142,14 +168,14 @@ class TestInOrder:
         messages = queues.messages(queues.membership)
         assert [message["MessageAttributes"][SETTLED]["StringValue"] for message in messages] == ["f1:AQ==", "f1:Ag=="]
 
-    def test_an_erasure_goes_to_the_standard_queue(
+    def test_an_erasure_goes_to_its_own_queue(
         self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
     ) -> None:
         message = load_event("dsr_processing_request")
 
         queue.enqueue(parsed(DsrProcessingRequest, message), deadline)
 
-        assert queues.bodies(queues.event) == [message]
+        assert queues.bodies(queues.erasure) == [message]
         assert queues.messages(queues.membership) == []
 
     def test_attributes_say_what_and_whose_and_nothing_personal(

@@ -4,13 +4,18 @@ import pytest
 from botocore.exceptions import ClientError
 
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.repeating import Repeating
 from tests.conftest import Clock, Queues, TelemetryDouble
 
+SOURCE_QUEUES = SourceQueues(
+    membership_url="https://sqs/1/m.fifo", event_url="https://sqs/1/e", erasure_url="https://sqs/1/d"
+)
 
-def record(number: int, group_id: str | None = None) -> Record:
-    return Record(message_id=f"m{number}", body="{}", receipt_handle=f"r{number}", group_id=group_id)
+
+def record(number: int, group_id: str | None = None, queue: str = "") -> Record:
+    return Record(message_id=f"m{number}", body="{}", receipt_handle=f"r{number}", group_id=group_id, queue=queue)
 
 
 class SqsDouble:
@@ -35,9 +40,7 @@ def timeouts(sqs: Any, telemetry: TelemetryDouble, clock: Clock | None = None) -
         clock.now += seconds
 
     repeating = Repeating(sleep=sleep, jitter=lambda maximum: maximum)
-    return VisibilityTimeouts(
-        sqs, telemetry, membership_url="membership", event_url="event", repeating=repeating, clock=clock
-    )
+    return VisibilityTimeouts(sqs, telemetry, SOURCE_QUEUES, repeating=repeating, clock=clock)
 
 
 def failure(number: int, code: str, *, is_final: bool) -> dict[str, Any]:
@@ -53,20 +56,27 @@ def test_each_message_comes_again_when_its_wait_is_over(queues: Queues) -> None:
     received = queues.messages(queues.event)
     waits = {Record(message_id=m["MessageId"], body=m["Body"], receipt_handle=m["ReceiptHandle"]): 0 for m in received}
 
-    VisibilityTimeouts(queues.sqs, TelemetryDouble(), membership_url=queues.membership, event_url=queues.event).set(
-        waits
-    )
+    of = SourceQueues(membership_url=queues.membership, event_url=queues.event, erasure_url=queues.erasure)
+    VisibilityTimeouts(queues.sqs, TelemetryDouble(), of).set(waits)
 
     assert len(queues.messages(queues.event)) == 12
 
 
-def test_the_queue_is_the_one_that_the_messages_came_from() -> None:
-    fifo, standard = SqsDouble({}), SqsDouble({})
+@pytest.mark.parametrize(
+    ("failed", "url"),
+    [
+        pytest.param(record(1, "g"), SOURCE_QUEUES.membership_url, id="fifo"),
+        pytest.param(record(1), SOURCE_QUEUES.event_url, id="unknown"),
+        pytest.param(record(1, queue="e"), SOURCE_QUEUES.event_url, id="events"),
+        pytest.param(record(1, queue="d"), SOURCE_QUEUES.erasure_url, id="erasures"),
+    ],
+)
+def test_the_queue_is_the_one_that_the_messages_came_from(failed: Record, url: str) -> None:
+    sqs = SqsDouble({})
 
-    timeouts(fifo, TelemetryDouble()).set({record(1, "g"): 1})
-    timeouts(standard, TelemetryDouble()).set({record(1): 1})
+    timeouts(sqs, TelemetryDouble()).set({failed: 1})
 
-    assert (fifo.changes, standard.changes) == ([("membership", 1)], [("event", 1)])
+    assert sqs.changes == [(url, 1)]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,8 @@ class Bench:
 
     def dead_letters(self) -> list[tuple[Json, dict[str, str]]]:
         """Take the body and the attributes of every dead letter."""
-        messages = [m for url in (self.queues.membership_dlq, self.queues.event_dlq) for m in self.queues.messages(url)]
+        dead = (self.queues.membership_dlq, self.queues.event_dlq, self.queues.erasure_dlq)
+        messages = [m for url in dead for m in self.queues.messages(url)]
         return [
             (json.loads(m["Body"]), {name: entry["StringValue"] for name, entry in m["MessageAttributes"].items()})
             for m in messages
@@ -96,7 +97,11 @@ def build(
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
     breaker, visibility = BreakerDouble(), VisibilityDouble()
     dead_letters = DeadLetters(
-        queues.sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq, clock=lambda: NOW
+        queues.sender,
+        membership_url=queues.membership_dlq,
+        event_url=queues.event_dlq,
+        erasure_url=queues.erasure_dlq,
+        clock=lambda: NOW,
     )
     worker = Worker(
         serializer=serializer,

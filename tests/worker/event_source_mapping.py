@@ -191,12 +191,17 @@ class Deployment:
         name = f"model-{next(_names)}"
         self.membership_dlq, self.membership = self._queues(f"{name}-membership", ".fifo")
         self.event_dlq, self.event = self._queues(f"{name}-event", "")
+        self.erasure_dlq, self.erasure = self._queues(f"{name}-erasure", "")
+        self.queues = (self.membership, self.event, self.erasure)
+        self.dead_letter_queues = (self.membership_dlq, self.event_dlq, self.erasure_dlq)
         self.environ = {
             "PARTNER_API_URL": partner_url,
             "MEMBERSHIP_QUEUE_URL": self.membership,
             "EVENT_QUEUE_URL": self.event,
             "MEMBERSHIP_DLQ_URL": self.membership_dlq,
             "EVENT_DLQ_URL": self.event_dlq,
+            "ERASURE_QUEUE_URL": self.erasure,
+            "ERASURE_DLQ_URL": self.erasure_dlq,
             "SUSPENSION_TABLE": _table(emulator, f"{name}-suspensions", "account"),
             "LEDGER_TABLE": _table(emulator, f"{name}-ledger", "key"),
             "LARGE_BODY_BUCKET": "never-used",
@@ -248,7 +253,7 @@ class Deployment:
         if not batch:
             return 0
         self.receives |= {m["MessageId"]: int(m["Attributes"]["ApproximateReceiveCount"]) for m in batch}
-        records = [self.read(_lambda_entry(message)) for message in batch]
+        records = [self.read(_lambda_entry(queue, message)) for message in batch]
         failed = {message["MessageId"] for message in batch}
         with self.doom.after(dies_after):
             try:
@@ -264,9 +269,9 @@ class Deployment:
         return len(batch)
 
     def drain(self, rounds: int = 200) -> None:
-        """Poll until both queues are empty."""
+        """Poll until all queues are empty."""
         for _ in range(rounds):
-            if not self.poll(self.membership) + self.poll(self.event):
+            if not sum(map(self.poll, self.queues)):
                 return
         raise AssertionError(f"not empty after {rounds} rounds")
 
@@ -274,7 +279,7 @@ class Deployment:
         """Take everything from the dead-letter queues."""
         return [
             Letter(queue, message["Body"], _texts(message), message["Attributes"].get("MessageGroupId"))
-            for queue, dead in ((self.membership, self.membership_dlq), (self.event, self.event_dlq))
+            for queue, dead in zip(self.queues, self.dead_letter_queues, strict=True)
             for message in self.take(dead)
         ]
 
@@ -362,13 +367,14 @@ def _texts(message: Any) -> dict[str, str]:
     return {name: entry["StringValue"] for name, entry in message.get("MessageAttributes", {}).items()}
 
 
-def _lambda_entry(message: Any) -> dict[str, Any]:
+def _lambda_entry(queue: str, message: Any) -> dict[str, Any]:
     """Return a received message as Lambda shows it to the function."""
     return {
         "messageId": message["MessageId"],
         "receiptHandle": message["ReceiptHandle"],
         "body": message["Body"],
         "attributes": message["Attributes"],
+        "eventSourceARN": f"arn:aws:sqs:{REGION}:000000000000:{queue.rpartition('/')[2]}",
         "messageAttributes": {
             name: {"stringValue": value, "dataType": "String"} for name, value in _texts(message).items()
         },

@@ -17,6 +17,7 @@ from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import REDRIVEN_AT
 from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import EventMode, Services
 from mparticle_firehose.tables.ledger import Ledger
@@ -27,8 +28,8 @@ from mparticle_firehose.worker.worker import Worker
 from tests.conftest import serializer
 from tests.worker.history_world import Disturbances, KilledError, Stored, World
 
-MEMBERSHIPS, EVENTS = "memberships.fifo", "events"
-MEMBERSHIP_LETTERS, EVENT_LETTERS = "membership-dlq.fifo", "event-dlq"
+MEMBERSHIPS, EVENTS, ERASURES = "memberships.fifo", "events", "erasures"
+MEMBERSHIP_LETTERS, EVENT_LETTERS, ERASURE_LETTERS = "membership-dlq.fifo", "event-dlq", "erasure-dlq"
 MAX_ATTEMPTS = 4
 
 
@@ -50,12 +51,16 @@ class Deployment:
         self.sender = QueueSender(aws, never_used)
         self.planner = Planner(self.integration)
         self.memberships = MembershipQueue(self.sender, MEMBERSHIPS, shards=2)
-        unordered = EventQueue(self.sender, EVENTS)
+        unordered = EventQueue(self.sender, EVENTS, erasure_url=ERASURES)
         ordered = OrderedEventQueue(sender=self.sender, url=MEMBERSHIPS, unordered=unordered, shards=2)
         self.events = ordered if in_order else unordered
         self.event_mode: EventMode = "queue" if in_order else "forward"
         self.dead_letters = DeadLetters(
-            self.sender, membership_url=MEMBERSHIP_LETTERS, event_url=EVENT_LETTERS, clock=world.clock
+            self.sender,
+            membership_url=MEMBERSHIP_LETTERS,
+            event_url=EVENT_LETTERS,
+            erasure_url=ERASURE_LETTERS,
+            clock=world.clock,
         )
         self.suspensions = Suspensions(aws, "suspensions", world.clock)
         self.rate_limits = RateLimits(world.clock)
@@ -66,6 +71,7 @@ class Deployment:
             world,
             serializer.parse,
         )
+        queues = SourceQueues(membership_url=MEMBERSHIPS, event_url=EVENTS, erasure_url=ERASURES)
         self.worker = Worker(
             serializer=serializer,
             planner=self.planner,
@@ -77,7 +83,7 @@ class Deployment:
             large_bodies=never_used,
             suspensions=self.suspensions,
             ledger=ledger(aws, "ledger", world.clock),
-            visibility=VisibilityTimeouts(aws, world.telemetry, membership_url=MEMBERSHIPS, event_url=EVENTS),
+            visibility=VisibilityTimeouts(aws, world.telemetry, queues),
             backoff=Backoff(2, 900, jitter=lambda maximum: maximum),
             max_attempts=MAX_ATTEMPTS,
             telemetry=world.telemetry,

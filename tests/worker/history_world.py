@@ -150,6 +150,7 @@ class World:
                 return
             self._seen[f"{queue} {token}"] = self.clock()
         now = self.clock()
+        group = group if queue.endswith(".fifo") else None  # a tenant, which implies no order
         self.queues[queue].append(Stored(f"m{self._ids}", body, attributes, group, self._ids, now, now))
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803

@@ -133,8 +133,8 @@ class World:
 
     def work(self, **how: Any) -> None:
         """Let the worker take a turn at each queue."""
-        self.deployment.poll(self.deployment.membership, **how)
-        self.deployment.poll(self.deployment.event, **how)
+        for queue in self.deployment.queues:
+            self.deployment.poll(queue, **how)
         self.collect_letters()
 
     # --- the end -----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
+from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.queues.event_queue import request_message
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender
@@ -43,12 +44,19 @@ class DeadLetters:
     """
 
     def __init__(
-        self, sender: QueueSender, *, membership_url: str, event_url: str, clock: Callable[[], float] = time.time
+        self,
+        sender: QueueSender,
+        *,
+        membership_url: str,
+        event_url: str,
+        erasure_url: str,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        """Take the URLs of the two dead-letter queues, that of memberships being FIFO, and a clock since the epoch."""
+        """Take the URLs of the dead-letter queues, that of memberships being FIFO, and a clock since the epoch."""
         self._sender = sender
         self._membership_url = membership_url
         self._event_url = event_url
+        self._erasure_url = erasure_url
         self._clock = clock
 
     def put_events(
@@ -66,7 +74,7 @@ class DeadLetters:
         received, so that letters of one group could not be listed together. The original group is an attribute.
         """
         attributes = {
-            **(correlation(cause.request) if cause.request else {}),
+            **(correlation(cause.request) if cause.request else record.correlation),
             **_explanation(
                 cause.reason,
                 attempts=cause.attempts,
@@ -77,7 +85,9 @@ class DeadLetters:
             **({SETTLED: cause.settled} if cause.settled else {}),
         }
         if record.group_id is None:
-            self._sender.send(self._event_url, [QueueMessage(body=body, attributes=attributes)], deadline)
+            is_erasure = attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
+            url = self._erasure_url if is_erasure else self._event_url  # earlier releases queued erasures with events
+            self._sender.send(url, [QueueMessage(body=body, attributes=attributes)], deadline)
             return
         for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
             attributes.pop(name, None)

@@ -1,4 +1,4 @@
-"""The queue of erasures, and of events that the partner could not take in the call."""
+"""The queue of events that the partner could not take in the call, and the queue of erasures."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,14 +12,20 @@ from mparticle_firehose.queues.sender import QueueMessage, QueueSender
 from mparticle_firehose.queues.splitting import encode
 from mparticle_firehose.services import Remainder
 
+_TENANT_LENGTH = 32  # characters; SQS takes 128
+
 
 class EventQueue:
-    """Stores whole event requests and erasures, in no order."""
+    """Stores whole event requests and erasures, in no order.
 
-    def __init__(self, sender: QueueSender, url: str) -> None:
-        """Take the URL of the standard queue."""
+    They are in two queues, so that no number of events delays an erasure. Each message names its customer as tenant.
+    """
+
+    def __init__(self, sender: QueueSender, url: str, *, erasure_url: str) -> None:
+        """Take the URLs of the two standard queues."""
         self._sender = sender
         self._url = url
+        self._erasure_url = erasure_url
 
     def enqueue(
         self,
@@ -32,7 +38,9 @@ class EventQueue:
         Raises:
             DeliveryError: it is not stored.
         """
-        self._sender.send(self._url, [request_message(request, correlation(request), rest)], deadline)
+        url = self._erasure_url if isinstance(request, DsrProcessingRequest) else self._url
+        message = request_message(request, correlation(request), rest)
+        self._sender.send(url, [replace(message, tenant=tenant(request.account.account_id))], deadline)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,11 @@ class OrderedEventQueue:
         message = request_message(request, correlation(request), rest)
         ordered = replace(message, group_id=group, deduplication_id=_deduplication_id(request, message))
         self.sender.send(self.url, [ordered], deadline)
+
+
+def tenant(account_id: object) -> str:
+    """Return the name of a customer for SQS's fair queues: opaque, and the same for all that have no account."""
+    return hashlib.sha256(f"account {account_id or 0}".encode()).hexdigest()[:_TENANT_LENGTH]
 
 
 def request_message(

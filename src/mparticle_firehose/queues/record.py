@@ -17,6 +17,12 @@ SETTLED = "settled"
 """The message attribute that says which items of the request need nothing more, see `tables.progress`."""
 
 
+_FIFO = ".fifo"
+
+CORRELATION = ("message_type", "account_id", "request_id")
+"""The message attributes that say what a message is and whose, see `protocol.correlation`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One message of an SQS batch.
@@ -25,7 +31,9 @@ class Record:
         message_id: what SQS calls it.
         body: the request's JSON. Never shown.
         receipt_handle: identifies this receive when its visibility timeout is changed.
-        group_id: on a FIFO queue, what is delivered in order.
+        queue: the name of the queue that it came from; nothing if Lambda does not say.
+        group_id: on a FIFO queue, what is delivered in order; None on a standard queue.
+        tenant: on a standard queue, whose it is, for SQS's fair queues. It implies no order.
         receive_count: how often it was received, this time included. It also counts receives in which it only waited
             behind a failing message of its group.
         sent_at_ms: when it was queued, in milliseconds since the epoch.
@@ -34,12 +42,15 @@ class Record:
         first_at: if it was redriven, when it was first queued.
         redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
         settled: the items that were settled before it was queued.
+        correlation: its type, account and request id, as its attributes say them.
     """
 
     message_id: str
     body: str = field(repr=False)
     receipt_handle: str = ""
+    queue: str = ""
     group_id: str | None = None
+    tenant: str | None = None
     receive_count: int = 1
     sent_at_ms: int = 0
     sequence_number: int = 0
@@ -47,24 +58,34 @@ class Record:
     first_at: str | None = None
     redriven_at: str | None = None
     settled: str = ""
+    correlation: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_event(cls, entry: Mapping[str, Any]) -> Self:
-        """Read one entry of ``Records`` in the event that Lambda's SQS event source mapping sends."""
+        """Read one entry of ``Records`` in the event that Lambda's SQS event source mapping sends.
+
+        Both kinds of queues have a ``MessageGroupId``. That of a standard queue names a tenant.
+        """
         attributes = entry.get("attributes", {})
-        told = entry.get("messageAttributes", {})
+        told = _texts(entry.get("messageAttributes", {}))
+        queue = entry.get("eventSourceARN", "").rpartition(":")[2]
+        group = attributes.get("MessageGroupId")
+        is_fifo = queue.endswith(_FIFO) or "SequenceNumber" in attributes
         return cls(
             message_id=entry["messageId"],
             body=entry["body"],
             receipt_handle=entry["receiptHandle"],
-            group_id=attributes.get("MessageGroupId"),
+            queue=queue,
+            group_id=group if is_fifo else None,
+            tenant=None if is_fifo else group,
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
             sent_at_ms=int(attributes.get("SentTimestamp", 0)),
             sequence_number=int(attributes.get("SequenceNumber", 0)),
-            queue_position=told.get(QUEUE_POSITION, {}).get("stringValue"),
-            first_at=told.get(FIRST_AT, {}).get("stringValue"),
-            redriven_at=told.get(REDRIVEN_AT, {}).get("stringValue"),
-            settled=told.get(SETTLED, {}).get("stringValue", ""),
+            queue_position=told.get(QUEUE_POSITION),
+            first_at=told.get(FIRST_AT),
+            redriven_at=told.get(REDRIVEN_AT),
+            settled=told.get(SETTLED, ""),
+            correlation={name: told[name] for name in CORRELATION if name in told},
         )
 
     def __hash__(self) -> int:
@@ -74,3 +95,7 @@ class Record:
     def sequence(self) -> str:
         """Identifies what is delivered in order: the message group, or on a standard queue the message alone."""
         return self.group_id or self.message_id
+
+
+def _texts(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: each["stringValue"] for name, each in attributes.items() if each.get("stringValue")}

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.deadline import Clock, Deadline
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.repeating import Repeating, is_temporary
 from mparticle_firehose.services import Telemetry
 
@@ -27,17 +28,15 @@ class VisibilityTimeouts:
         self,
         sqs: "SQSClient",
         telemetry: Telemetry,
+        queues: SourceQueues,
         *,
-        membership_url: str,
-        event_url: str,
         repeating: Repeating = _REPEATING,
         clock: Clock = time.monotonic,
     ) -> None:
-        """Take the client, the URLs of both queues, the pauses before a timeout is set again, and a monotonic clock."""
+        """Take the client, the queues, the pauses before a timeout is set again, and a monotonic clock."""
         self._sqs = sqs
         self._telemetry = telemetry
-        self._membership_url = membership_url
-        self._event_url = event_url
+        self._queues = queues
         self._repeating = repeating
         self._clock = clock
 
@@ -52,7 +51,7 @@ class VisibilityTimeouts:
         """
         if not waits:
             return
-        queue_url = self._event_url if next(iter(waits)).group_id is None else self._membership_url
+        queue_url = self._queues.url_of(next(iter(waits)))
         entries: list[ChangeMessageVisibilityBatchRequestEntryTypeDef] = [
             {"Id": str(number), "ReceiptHandle": record.receipt_handle, "VisibilityTimeout": seconds}
             for number, (record, seconds) in enumerate(waits.items())

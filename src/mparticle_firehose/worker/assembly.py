@@ -9,6 +9,7 @@ from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitB
 from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.large_bodies import LargeBodies
+from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Services
 from mparticle_firehose.tables.ledger import Ledger
@@ -62,6 +63,11 @@ def build_worker(
         outages_client: the client for the entries of sites that are down, which may not.
     """
     settings, telemetry = deployment.settings, deployment.telemetry
+    source_queues = SourceQueues(
+        membership_url=resources.membership_queue_url,
+        event_url=resources.event_queue_url,
+        erasure_url=resources.erasure_queue_url,
+    )
     return Worker(
         serializer=deployment.serializer,
         planner=Planner(deployment.integration),
@@ -73,9 +79,7 @@ def build_worker(
         large_bodies=deployment.large_bodies,
         suspensions=deployment.suspensions,
         ledger=Ledger(ledger_client, resources.ledger_table),
-        visibility=VisibilityTimeouts(
-            sqs, telemetry, membership_url=resources.membership_queue_url, event_url=resources.event_queue_url
-        ),
+        visibility=VisibilityTimeouts(sqs, telemetry, source_queues),
         backoff=Backoff(settings.retry_base_seconds, settings.retry_cap_seconds),
         max_attempts=settings.max_attempts,
         telemetry=telemetry,

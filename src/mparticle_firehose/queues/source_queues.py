@@ -1,0 +1,30 @@
+"""The queues that the worker empties."""
+
+from dataclasses import dataclass
+
+from mparticle_firehose.queues.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceQueues:
+    """The URLs of the queues that messages come from.
+
+    Attributes:
+        membership_url: the FIFO queue.
+        event_url: the standard queue of events, in which earlier releases have left erasures.
+        erasure_url: the standard queue of erasures.
+    """
+
+    membership_url: str
+    event_url: str
+    erasure_url: str
+
+    def url_of(self, record: Record) -> str:
+        """Return the URL of the queue that a message came from."""
+        if record.group_id is not None:
+            return self.membership_url
+        return self.erasure_url if record.queue == _name(self.erasure_url) else self.event_url
+
+
+def _name(url: str) -> str:
+    return url.rpartition("/")[2]
