@@ -233,12 +233,21 @@ class _EmptyLedger(_Nothing):
         return {}, set()
 
 
+class _NoDelays(_Nothing):
+    """Sends nothing again."""
+
+    @staticmethod
+    def delay(_messages: object, _deadline: object) -> set[str]:
+        return set()
+
+
 def worker(integration: Integration, partner: _Partner) -> Worker:
     """Return a worker that calls this partner, and nothing else."""
     nothing: Any = _Nothing()
     no_letters: Any = None  # what would be dead-lettered fails instead
     no_large_bodies: Any = None
     ledger: Any = _EmptyLedger()
+    no_delays: Any = _NoDelays()
     return Worker(
         serializer=Serializer(),
         planner=Planner(integration),
@@ -251,6 +260,7 @@ def worker(integration: Integration, partner: _Partner) -> Worker:
         suspensions=nothing,
         ledger=ledger,
         visibility=nothing,
+        delays=no_delays,
         backoff=Backoff(base=2, cap=900),
         max_attempts=100,
         telemetry=nothing,

@@ -8,7 +8,7 @@ from itertools import batched, islice
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.event_queue import tenant
-from mparticle_firehose.queues.record import REDRIVEN_AT
+from mparticle_firehose.queues.record import REDRIVEN_AT, RESENT
 from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, batches
 from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import DeadLetter, interleaved
@@ -137,7 +137,11 @@ class Redrive:
     def _message(self, letter: DeadLetter) -> QueueMessage:
         return QueueMessage(
             body=letter.body,
-            attributes={**letter.attributes, REDRIVEN_AT: str(self.now())},
+            # It begins anew: what a letter has behind it, which SQS moved by itself, must not end it at once.
+            attributes={
+                **{name: text for name, text in letter.attributes.items() if name != RESENT},
+                REDRIVEN_AT: str(self.now()),
+            },
             group_id=letter.source_group,
             # The same in every run, so that a run repeated after a crash does not store the letter twice.
             tenant=tenant(letter.attributes.get("account_id")),

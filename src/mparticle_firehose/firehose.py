@@ -173,18 +173,18 @@ class Firehose:
     def memberships(self) -> MembershipQueue:
         """The queue of membership changes."""
         return MembershipQueue(
-            self._sender, self._resources.membership_queue_url, shards=self.settings.membership_shards
+            self.sender, self._resources.membership_queue_url, shards=self.settings.membership_shards
         )
 
     @cached_property
     def events(self) -> EventStore:
         """The queues of events and erasures."""
         resources = self._resources
-        unordered = EventQueue(self._sender, resources.event_queue_url, erasure_url=resources.erasure_queue_url)
+        unordered = EventQueue(self.sender, resources.event_queue_url, erasure_url=resources.erasure_queue_url)
         if self.settings.event_order == "none":
             return unordered
         return OrderedEventQueue(
-            sender=self._sender,
+            sender=self.sender,
             url=resources.membership_queue_url,
             unordered=unordered,
             shards=self.settings.membership_shards,
@@ -194,7 +194,7 @@ class Firehose:
     def dead_letters(self) -> DeadLetters:
         """The dead-letter queues."""
         return DeadLetters(
-            self._sender,
+            self.sender,
             membership_url=self._resources.membership_dlq_url,
             event_url=self._resources.event_dlq_url,
             erasure_url=self._resources.erasure_dlq_url,
@@ -245,7 +245,8 @@ class Firehose:
         return resources
 
     @cached_property
-    def _sender(self) -> QueueSender:
+    def sender(self) -> QueueSender:
+        """Puts messages on queues."""
         return QueueSender(self._sqs, self.large_bodies)
 
     @cached_property

@@ -164,6 +164,18 @@ def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
     )
 
 
+def the_worker_may_send_waiting_messages_again(template: Node) -> list[str]:
+    """To the standard queues that it empties. Lambda must not take that for a loop; the handler has no reason to."""
+    loops = {name: function.get("RecursiveLoop") for name, function in functions(template).items()}
+    statements = of_type(template, "AWS::IAM::Role")["WorkerRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    sent = [references(it) for it in statements if it.get("Action") == "sqs:SendMessage"]
+    fifo = {name for name, queue in queues(template).items() if queue.get("FifoQueue") and "RedrivePolicy" in queue}
+    return problems(
+        (loops == {"HandlerFunction": None, "WorkerFunction": "Allow"}, f"RecursiveLoop is {loops}"),
+        (sent == [set(queues(template)) - fifo], f"the worker sends to {sent}"),
+    )
+
+
 def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
     parameters = {name: template["Parameters"][name] for name in CONCURRENCY.values()}
     limits = {name: (it["Type"], it["MinValue"], it["MaxValue"]) for name, it in parameters.items()}
@@ -396,6 +408,7 @@ CHECKS: tuple[Check, ...] = (
     visibility_timeouts_are_six_times_the_workers_timeout,
     the_worker_receives_from_all_queues_and_reports_failures_by_message,
     erasures_have_a_way_of_their_own,
+    the_worker_may_send_waiting_messages_again,
     concurrency_is_what_lambda_accepts_for_sqs,
     batches_are_as_large_as_lambda_accepts,
     queued_events_are_delivered_as_fast_as_mparticle_sends_them,

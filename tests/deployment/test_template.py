@@ -130,6 +130,13 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "with-others": put(f"{VARIABLES}/EVENT_QUEUE_URL", {"Ref": "ErasureQueue"}),
         "in-order": put("Resources/ErasureQueue/Properties/FifoQueue", True),
     },
+    "the_worker_may_send_waiting_messages_again": {
+        "terminated": drop(f"{WORKER}/RecursiveLoop"),
+        "terminated-by-name": put(f"{WORKER}/RecursiveLoop", "Terminate"),
+        "the-handler": put(f"{HANDLER}/RecursiveLoop", "Allow"),
+        "not-to-the-events": drop(f"{WORKER_POLICY}/2/Resource/3"),
+        "to-the-fifo-queue": put(f"{WORKER_POLICY}/2/Resource/3", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
+    },
     "concurrency_is_what_lambda_accepts_for_sqs": {
         "one": put("Parameters/EventConcurrency/MinValue", 1),
         "more": put("Parameters/MembershipConcurrency/MaxValue", 2000),

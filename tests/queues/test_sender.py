@@ -209,6 +209,19 @@ def test_messages_reach_a_real_queue_with_group_and_attributes(queues: Queues, d
     assert received["Attributes"]["MessageDeduplicationId"] == "d"
 
 
+def test_a_message_reaches_a_standard_queue_with_its_tenant_when_its_delay_is_over(
+    queues: Queues, deadline: Deadline
+) -> None:
+    at_once, later = QueueMessage(body="1", tenant="t"), QueueMessage(body="2", tenant="t", delay_seconds=900)
+
+    queues.sender.send(queues.event, [at_once, later], deadline)
+
+    received = queues.messages(queues.event)
+    assert [(it["Body"], it["Attributes"]["MessageGroupId"]) for it in received] == [("1", "t")]
+    counted = queues.sqs.get_queue_attributes(QueueUrl=queues.event, AttributeNames=["All"])["Attributes"]
+    assert counted["ApproximateNumberOfMessagesDelayed"] == "1"
+
+
 def test_a_message_of_the_largest_size_is_sent_as_it_is_and_a_larger_one_as_a_reference(
     queues: Queues, bucket: object, deadline: Deadline
 ) -> None:

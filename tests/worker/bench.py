@@ -1,7 +1,7 @@
 """A worker with doubles around it and moto's queues and tables beneath, and messages for it."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,10 +9,14 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.integration import Answer, Header, Integration, PartnerCall
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.sender import QueueMessage
+from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
@@ -46,6 +50,43 @@ class VisibilityDouble:
 
 
 @dataclass
+class SenderDouble:
+    """Takes messages, unless it fails, and hands them out as Lambda does."""
+
+    sent: list[QueueMessage] = field(default_factory=list)
+    urls: set[str] = field(default_factory=set)
+    fails: bool = False
+
+    def send(self, queue_url: str, messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
+        if self.fails:
+            raise DeliveryError("the queue cannot be used: ReadTimeoutError")
+        self.urls.add(queue_url)
+        self.sent += messages
+
+    def received(self) -> list[Record]:
+        """Take what was sent, each as a new message."""
+        taken = [_received(message, f"again-{number}") for number, message in enumerate(self.sent)]
+        self.sent = []
+        return taken
+
+
+def _received(message: QueueMessage, message_id: str) -> Record:
+    assert len(message.attributes) <= 10
+    told = {name: {"stringValue": value, "dataType": "String"} for name, value in message.attributes.items()}
+    attributes = {"SentTimestamp": str(SENT_AT_MS + 90_000_000), "ApproximateReceiveCount": "1"}
+    tenant = {"MessageGroupId": message.tenant} if message.tenant else {}
+    return Record.from_event(
+        {
+            "messageId": message_id,
+            "receiptHandle": "r",
+            "body": message.body,
+            "attributes": {**attributes, **tenant},
+            "messageAttributes": told,
+        }
+    )
+
+
+@dataclass
 class Bench:
     """A worker with doubles around it and moto's queues and tables beneath."""
 
@@ -55,6 +96,7 @@ class Bench:
     breaker: BreakerDouble
     suspensions: SuspensionsDouble
     visibility: VisibilityDouble
+    sender: SenderDouble
     telemetry: TelemetryDouble
 
     def deliver(self, *records: Record, deadline: Deadline | None = None) -> list[str]:
@@ -95,7 +137,8 @@ def build(
     queues: Queues, dynamodb: DynamoDBClient, *, max_attempts: int = 100, integration: Integration = INTEGRATION
 ) -> Bench:
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
-    breaker, visibility = BreakerDouble(), VisibilityDouble()
+    breaker, visibility, sender = BreakerDouble(), VisibilityDouble(), SenderDouble()
+    source_queues = SourceQueues(membership_url=queues.membership, event_url=queues.event, erasure_url=queues.erasure)
     dead_letters = DeadLetters(
         queues.sender,
         membership_url=queues.membership_dlq,
@@ -115,12 +158,13 @@ def build(
         suspensions=suspensions,
         ledger=Ledger(dynamodb, "ledger", lambda: NOW),
         visibility=visibility,  # type: ignore[arg-type]  # the one method that is used
+        delays=Delays(sender, telemetry, source_queues, lambda: NOW),  # type: ignore[arg-type]  # as above
         backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
         max_attempts=max_attempts,
         telemetry=telemetry,
         clock=lambda: NOW,
     )
-    return Bench(worker, partner, queues, breaker, suspensions, visibility, telemetry)
+    return Bench(worker, partner, queues, breaker, suspensions, visibility, sender, telemetry)
 
 
 def again(record: Record, receive_count: int = 2) -> Record:

@@ -283,6 +283,12 @@ class Deployment:
             for message in self.take(dead)
         ]
 
+    def counted(self, queue: str, *kinds: str) -> tuple[int, ...]:
+        """Return how many messages of a queue can be received, and how many are in flight; or those of other kinds."""
+        found = self.sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
+        names: Any = [f"ApproximateNumberOfMessages{kind}" for kind in kinds or ("", "NotVisible")]
+        return tuple(int(found[name]) for name in names)
+
     def take(self, queue: str) -> list[Any]:
         """Take everything that is visible from a queue."""
         taken: list[Any] = []

@@ -13,6 +13,7 @@ from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import REDRIVEN_AT
@@ -84,6 +85,7 @@ class Deployment:
             suspensions=self.suspensions,
             ledger=ledger(aws, "ledger", world.clock),
             visibility=VisibilityTimeouts(aws, world.telemetry, queues),
+            delays=Delays(self.sender, world.telemetry, queues, world.clock),
             backoff=Backoff(2, 900, jitter=lambda maximum: maximum),
             max_attempts=MAX_ATTEMPTS,
             telemetry=world.telemetry,

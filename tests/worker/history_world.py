@@ -151,7 +151,8 @@ class World:
             self._seen[f"{queue} {token}"] = self.clock()
         now = self.clock()
         group = group if queue.endswith(".fifo") else None  # a tenant, which implies no order
-        self.queues[queue].append(Stored(f"m{self._ids}", body, attributes, group, self._ids, now, now))
+        visible_at = now + entry.get("DelaySeconds", 0)
+        self.queues[queue].append(Stored(f"m{self._ids}", body, attributes, group, self._ids, now, visible_at))
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
         self.step()

@@ -4,6 +4,7 @@ A model of what mParticle has asked for and got acknowledged is compared with wh
 the partner, the worker and Lambda fail at random in between.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -286,6 +287,36 @@ def test_messages_that_always_fail_cost_others_of_their_group_nothing(one_group:
     world.settle()
     assert len(world.letters) == HEADS
     world.check()
+
+
+def test_of_a_group_that_waits_one_message_is_in_flight_and_the_others_follow_it(one_group: World) -> None:
+    world = one_group
+    world.partner.script(MEMBERS, [{"status": 429, "retry_after": 1}])
+    for action in ("add", "delete", "add", "delete"):
+        world.change_memberships(4242, ("1", {1: action}))
+    queue = world.deployment.membership
+
+    world.deployment.poll(queue)
+    waiting = world.deployment.counted(queue)
+    handed_out = world.deployment.poll(queue)
+    time.sleep(1.1)
+
+    assert (waiting, handed_out) == ((3, 1), 0)
+    assert world.deployment.poll(queue) == 4
+    assert world.deployment.counted(queue) == (0, 0)
+    world.check()
+
+
+def test_a_message_of_a_standard_queue_that_waits_long_is_not_in_flight(one_group: World) -> None:
+    """The emulator takes the tenant and the delay as SQS does."""
+    world = one_group
+    world.partner.script("/forget", [{"status": 429, "retry_after": 10}])
+    world.erase(4242)
+
+    world.work()
+
+    assert world.deployment.counted(world.deployment.erasure) == (0, 0)
+    assert world.deployment.counted(world.deployment.erasure, "Delayed") == (1,)
 
 
 UNREADABLE = '{"canary-pii'

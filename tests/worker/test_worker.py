@@ -362,7 +362,8 @@ class TestLargeBodies:
 
 
 class TestComingAgain:
-    def test_a_failed_message_waits_longer_with_each_attempt_and_those_behind_it_as_long(self, bench: Bench) -> None:
+    def test_a_failed_message_waits_longer_with_each_attempt_and_holds_back_those_behind_it(self, bench: Bench) -> None:
+        """They are visible: SQS hands out nothing of a group while its first message is not."""
         bench.partner.judge = lambda call: 500 if "/a/" in call.path else 200
         batch = [
             membership("m1", change("1"), group="g1"),
@@ -377,7 +378,16 @@ class TestComingAgain:
             waits.append(bench.visibility.waits)
             batch = [record for record in batch if record.message_id in bench.visibility.waits]
 
-        assert waits == [{"m1": seconds, "m3": seconds} for seconds in (2, 4, 8, 16)]
+        assert waits == [{"m1": seconds, "m3": 0} for seconds in (2, 4, 8, 16)]
+
+    def test_a_group_waits_as_long_as_its_longest_wait_by_its_first_message(self, bench: Bench) -> None:
+        bench.partner.judge = lambda call: Retry("resting", 5 if "/a/" in call.path else 60)
+
+        bench.deliver(
+            membership("m1", change("1")), membership("m2", change("2", "b")), membership("m3", change("3"), group="g2")
+        )
+
+        assert bench.visibility.waits == {"m1": 60, "m2": 0, "m3": 5}
 
     def test_the_partners_retry_after_is_honoured(self, bench: Bench) -> None:
         bench.partner.replies = [Answer(status=429, headers={"retry-after": "7"})]

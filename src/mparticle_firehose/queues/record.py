@@ -1,7 +1,8 @@
 """One message as SQS hands it to the worker."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 FIRST_AT = "first_at"
@@ -17,10 +18,51 @@ SETTLED = "settled"
 """The message attribute that says which items of the request need nothing more, see `tables.progress`."""
 
 
+RESENT = "resent"
+"""The message attribute of a message that was sent to its own queue again: what it has behind it, see `History`."""
+
 _FIFO = ".fifo"
 
 CORRELATION = ("message_type", "account_id", "request_id")
 """The message attributes that say what a message is and whose, see `protocol.correlation`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What a message has behind it that was sent to its own queue again, where it is a new message to SQS.
+
+    Attributes:
+        queued_at_ms: when it was queued first, in milliseconds since the epoch.
+        hops: how often it was sent again.
+        receives: how often it was received until it was sent again last.
+        attempts: how often its delivery was tried.
+        due_at_ms: when its wait is over, if that is longer than SQS delays a message.
+        limits: how large its calls may be, see `tables.progress`.
+    """
+
+    queued_at_ms: int = 0
+    hops: int = 0
+    receives: int = 0
+    attempts: int = 0
+    due_at_ms: int = 0
+    limits: str = ""
+
+    def to_text(self) -> str:
+        """Return it as text for a message attribute."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str | None) -> Self:
+        """Read what `to_text` has written; what cannot be read is nothing, and the message begins anew."""
+        try:
+            told = json.loads(text or "{}")
+            numbers = {name: int(told[name]) for name in _NUMBERS if name in told}
+            return cls(**numbers, limits=str(told.get("limits", "")))
+        except (ValueError, TypeError, AttributeError):
+            return cls()
+
+
+_NUMBERS = ("queued_at_ms", "hops", "receives", "attempts", "due_at_ms")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +78,14 @@ class Record:
         tenant: on a standard queue, whose it is, for SQS's fair queues. It implies no order.
         receive_count: how often it was received, this time included. It also counts receives in which it only waited
             behind a failing message of its group.
-        sent_at_ms: when it was queued, in milliseconds since the epoch.
+        sent_at_ms: when it was queued, in milliseconds since the epoch; if it was sent again, when it was queued first.
         sequence_number: on a FIFO queue, grows from message to message of a group.
         queue_position: if it was redriven, its position in the order of its group before it was dead-lettered.
         first_at: if it was redriven, when it was first queued.
         redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
         settled: the items that were settled before it was queued.
         correlation: its type, account and request id, as its attributes say them.
+        history: what it has behind it if it was sent to its queue again.
     """
 
     message_id: str
@@ -59,6 +102,7 @@ class Record:
     redriven_at: str | None = None
     settled: str = ""
     correlation: Mapping[str, str] = field(default_factory=dict)
+    history: History = field(default_factory=History)
 
     @classmethod
     def from_event(cls, entry: Mapping[str, Any]) -> Self:
@@ -70,6 +114,7 @@ class Record:
         told = _texts(entry.get("messageAttributes", {}))
         queue = entry.get("eventSourceARN", "").rpartition(":")[2]
         group = attributes.get("MessageGroupId")
+        history = History.from_text(told.get(RESENT))
         is_fifo = queue.endswith(_FIFO) or "SequenceNumber" in attributes
         return cls(
             message_id=entry["messageId"],
@@ -79,17 +124,23 @@ class Record:
             group_id=group if is_fifo else None,
             tenant=None if is_fifo else group,
             receive_count=int(attributes.get("ApproximateReceiveCount", 1)),
-            sent_at_ms=int(attributes.get("SentTimestamp", 0)),
+            sent_at_ms=history.queued_at_ms or int(attributes.get("SentTimestamp", 0)),
             sequence_number=int(attributes.get("SequenceNumber", 0)),
             queue_position=told.get(QUEUE_POSITION),
             first_at=told.get(FIRST_AT),
             redriven_at=told.get(REDRIVEN_AT),
             settled=told.get(SETTLED, ""),
             correlation={name: told[name] for name in CORRELATION if name in told},
+            history=history,
         )
 
     def __hash__(self) -> int:
         return hash(self.message_id)
+
+    @property
+    def receives(self) -> int:
+        """How often it was received, also before it was sent again."""
+        return self.history.receives + self.receive_count
 
     @property
     def sequence(self) -> str:

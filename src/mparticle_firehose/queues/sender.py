@@ -34,6 +34,7 @@ class QueueMessage:
         group_id: on a FIFO queue, the group within which messages are delivered in order.
         deduplication_id: on a FIFO queue, a second message with this id within five minutes is dropped.
         tenant: on a standard queue, whose it is: SQS hands out messages of quiet tenants before those of busy ones.
+        delay_seconds: on a standard queue, how long SQS keeps it back; at most 900. It is not in flight meanwhile.
     """
 
     body: str = field(repr=False)
@@ -41,6 +42,7 @@ class QueueMessage:
     group_id: str | None = None
     deduplication_id: str | None = None
     tenant: str | None = None
+    delay_seconds: int = 0
 
     @property
     def size(self) -> int:
@@ -132,6 +134,8 @@ def _entry(number: int, message: QueueMessage) -> "SendMessageBatchRequestEntryT
         }
     if group := message.group_id or message.tenant:
         entry["MessageGroupId"] = group
+    if message.delay_seconds:
+        entry["DelaySeconds"] = message.delay_seconds
     if message.deduplication_id is not None:
         entry["MessageDeduplicationId"] = message.deduplication_id
     return entry

@@ -46,6 +46,8 @@ class VisibilityTimeouts:
         What SQS fails to take for reasons of its own is set again for up to a second. What it does not take then is
         logged and counted, and harmless: the message is delivered again when the queue's own visibility timeout ends.
 
+        Until then each is invisible, so that the order in which SQS sets them does not matter.
+
         Args:
             waits: failed messages, all of one queue, to the seconds that they wait.
         """

@@ -8,7 +8,9 @@ from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
 from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.large_bodies import LargeBodies
+from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Services
@@ -35,6 +37,10 @@ class Deployment(Services, Protocol):
     @property
     def serializer(self) -> Serializer:
         """Reads what the queues hold."""
+
+    @property
+    def sender(self) -> QueueSender:
+        """Puts messages on queues."""
 
     @property
     def dead_letters(self) -> DeadLetters:
@@ -80,6 +86,7 @@ def build_worker(
         suspensions=deployment.suspensions,
         ledger=Ledger(ledger_client, resources.ledger_table),
         visibility=VisibilityTimeouts(sqs, telemetry, source_queues),
+        delays=Delays(deployment.sender, telemetry, source_queues),
         backoff=Backoff(settings.retry_base_seconds, settings.retry_cap_seconds),
         max_attempts=settings.max_attempts,
         telemetry=telemetry,

@@ -24,6 +24,7 @@ class Message:
         plan: its items, if the mapping has made them.
         retry_reason: why it must be delivered again; None if it need not.
         wait: seconds until then; None leaves it to the backoff.
+        is_delayed: whether it was sent to its queue again, so that it must be deleted.
         counts: whether this invocation was an attempt to deliver it.
         attempts: how often its delivery was tried, this invocation included, once that is known.
     """
@@ -35,6 +36,7 @@ class Message:
     plan: Plan | None = None
     retry_reason: str | None = None
     wait: float | None = None
+    is_delayed: bool = False
     counts: bool = False
     attempts: int = 0
 

@@ -25,6 +25,7 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 from mparticle_firehose.queues.dead_letters import DeadLetters
+from mparticle_firehose.queues.delays import Delays, Waiting
 from mparticle_firehose.queues.large_bodies import LargeBodies, is_reference
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
@@ -57,6 +58,12 @@ MAX_LARGE_BYTES = 12_000_000
 TOO_MANY_LARGE = "too many large bodies in one batch"
 """Why a message comes again at once."""
 
+NOT_DUE = "not_due"
+"""The reason of a message whose wait is longer than SQS delays a message, and not over."""
+
+MIN_SECONDS_LEFT = 1.0
+"""With less left a wait is over: the clocks of two environments differ."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
@@ -79,6 +86,7 @@ class Worker:
     suspensions: SuspensionRegister
     ledger: Ledger
     visibility: VisibilityTimeouts
+    delays: Delays
     backoff: Backoff
     max_attempts: int
     telemetry: Telemetry
@@ -90,7 +98,7 @@ class Worker:
 
         What can never be delivered is dead-lettered with its reason and counts as done: a whole message, or some of its
         items. A message that fails waits longer with each attempt. On a FIFO queue it holds back what is of the same
-        user and lane, and nothing else.
+        user and lane, and nothing else. On a standard queue one that waits long is sent again, and counts as done.
 
         Args:
             records: the batch, in the order in which SQS handed it over.
@@ -125,6 +133,8 @@ class _Delivery:
 
     def run(self) -> list[str]:
         messages = self._batch.messages
+        for message in messages:
+            self._begin(message)
         self._batch.guard(messages, self._recall)
         self._read_all()
         self._batch.guard(self._redriven, self._look_up_newest)
@@ -138,6 +148,14 @@ class _Delivery:
 
     # --- what the messages hold --------------------------------------------------------------------------------------
 
+    def _begin(self, message: Message) -> None:
+        """Take what the message itself says: what is settled of it, and whether it waits still."""
+        record = message.record
+        message.progress = Progress.from_text(record.settled, record.history.limits, record.history.attempts)
+        left = record.history.due_at_ms / 1000 - self._worker.clock()
+        if left >= MIN_SECONDS_LEFT:
+            message.fail(NOT_DUE, counts=False, wait=left)
+
     def _recall(self) -> None:
         """Read what is remembered of messages that come again, and which groups are order-tracked."""
         records = [message.record for message in self._batch.messages]
@@ -146,8 +164,8 @@ class _Delivery:
         known, tracked = self._worker.ledger.recall(again, groups) if again or groups else ({}, set[str]())
         self._dead_lettering.order_tracked.update(tracked)
         for message in self._batch.messages:
-            told = Progress.from_text(message.record.settled)
-            message.progress = known.get(message.id, Progress()).also(told)
+            if message.id in known:
+                message.progress = known[message.id].also(message.progress)
         self._knows_progress = True
         self._dead_lettering.track_those_nearly_moved()
 
@@ -300,11 +318,13 @@ class _Delivery:
         for message in self._batch.messages:
             if message.counts:
                 self._batch.guard([message], partial(self._count_attempt, message))
+        self._delay()
         self._remember()
         again = self._again
         self._worker.visibility.set(self._waits(again))
-        self._worker.telemetry.count("Retried", len(again))
-        for message in again:
+        delayed = [message for message in self._batch.messages if message.is_delayed]
+        self._worker.telemetry.count("Retried", len(again) + len(delayed))
+        for message in [*delayed, *again]:
             self._batch.log("retried later", message, reason=message.retry_reason or "")
         return [message.id for message in again]
 
@@ -317,7 +337,28 @@ class _Delivery:
 
     @property
     def _again(self) -> list[Message]:
-        return [message for message in self._batch.messages if message.retry_reason is not None]
+        return [it for it in self._batch.messages if it.retry_reason is not None and not it.is_delayed]
+
+    def _delay(self) -> None:
+        """Send again what waits long in a standard queue. What is known of it travels with it, and needs no entry.
+
+        If the earlier progress of a message that comes again could not be read, it would get lost.
+        """
+        known = [message for message in self._again if self._knows_progress or message.record.receive_count == 1]
+        waiting = [
+            Waiting(
+                record=message.record,
+                seconds=self._wait(message),
+                attempts=message.progress.attempts,
+                settled=message.progress.settled_text() if message.progress.fingerprint else "",
+                limits=message.progress.limits_text(),
+            )
+            for message in known
+            if message.record.group_id is None
+        ]
+        delayed = self._worker.delays.delay(waiting, self._deadline)
+        for message in known:
+            message.is_delayed = message.id in delayed
 
     def _remember(self) -> None:
         """Store how far the messages have come that come again.
@@ -335,14 +376,23 @@ class _Delivery:
         self._batch.guard(of_groups, partial(self._worker.ledger.remember, progress))
 
     def _waits(self, again: Sequence[Message]) -> dict[Record, int]:
-        """Return the whole seconds that each message waits. A group waits as long as its longest wait."""
+        """Return the whole seconds for which each message is invisible.
+
+        A group waits as long as its longest wait. Its first message alone does so: SQS hands out nothing of a group
+        while one of its messages is invisible. The others are visible again, so that they are not in flight.
+        """
         longest: dict[str, int] = {}
         for message in again:
-            wait = self._worker.backoff.seconds(message.record.receive_count) if message.wait is None else message.wait
-            seconds = ceil(min(wait, MAX_WAIT_SECONDS))
+            seconds = ceil(self._wait(message))
             sequence = message.record.sequence
             longest[sequence] = max(seconds, longest.get(sequence, 0))
-        return {message.record: longest[message.record.sequence] for message in again}
+        return {message.record: longest.pop(message.record.sequence, 0) for message in again}
+
+    def _wait(self, message: Message) -> float:
+        """Return the seconds that a message waits, the same each time."""
+        if message.wait is None:
+            message.wait = self._worker.backoff.seconds(message.record.receives)
+        return min(message.wait, MAX_WAIT_SECONDS)
 
 
 def _gone(stale: Stale) -> frozenset[Origin]:

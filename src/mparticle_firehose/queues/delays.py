@@ -1,0 +1,124 @@
+"""Delays failed messages of a standard queue by sending them to it again, so that none of them is in flight.
+
+A message that waits by its visibility timeout is in flight, and SQS hands out nothing of a queue that has about 120,000
+of them. One that is sent with ``DelaySeconds`` is not. To SQS it is a new message, so it carries what it has behind it.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, RESENT, SETTLED, History, Record
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.source_queues import SourceQueues
+from mparticle_firehose.services import Telemetry
+
+MIN_DELAY_SECONDS = 10
+"""A message that waits less is not sent again: it waits in flight, which costs no request."""
+
+MAX_DELAY_SECONDS = 900
+"""The longest delay of SQS. A longer wait takes several."""
+
+MAX_HOPS = 1_000
+"""How often a message is sent again. After that it waits in flight: nothing else would end a loop."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A message that must wait.
+
+    Attributes:
+        record: as it was received.
+        seconds: how long.
+        attempts: how often its delivery was tried.
+        settled: which items need nothing more, see `tables.progress`.
+        limits: how large its calls may be.
+    """
+
+    record: Record
+    seconds: float
+    attempts: int = 0
+    settled: str = ""
+    limits: str = ""
+
+
+class Delays:
+    """Sends messages to the standard queue that they came from again."""
+
+    def __init__(
+        self,
+        sender: QueueSender,
+        telemetry: Telemetry,
+        queues: SourceQueues,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take the sender, the queues that the messages come from, and a clock of seconds since the epoch."""
+        self._sender = sender
+        self._telemetry = telemetry
+        self._queues = queues
+        self._clock = clock
+
+    def delay(self, messages: Iterable[Waiting], deadline: Deadline) -> set[str]:
+        """Send those that can wait in this way again, and return their ids: they must now be deleted.
+
+        The others must wait by their visibility timeout: those of a FIFO queue, those that wait less than
+        MIN_DELAY_SECONDS or were sent again MAX_HOPS times, and those that SQS does not take, also with what they have
+        behind them.
+
+        A message is sent before the received one is deleted. If the environment dies in between, there are two of it,
+        and what it asks for is asked twice: with the same ``Idempotency-Key`` where a call carries items of one
+        request only.
+
+        Args:
+            messages: all of one queue. Their bodies are sent as they are.
+            deadline: when to stop.
+        """
+        due = [(waiting, self._message(waiting)) for waiting in messages if _is_delayed(waiting)]
+        fitting = [(waiting.record, message) for waiting, message in due if message.size <= MAX_MESSAGE_BYTES]
+        delayed: set[str] = set()
+        left = iter(fitting)
+        for batch in batches([message for _, message in fitting]):
+            records = [record for record, _ in (next(left) for _ in batch)]
+            if self._sends(records[0], batch, deadline):
+                delayed |= {record.message_id for record in records}
+        return delayed
+
+    def _sends(self, record: Record, batch: Sequence[QueueMessage], deadline: Deadline) -> bool:
+        try:
+            self._sender.send(self._queues.url_of(record), batch, deadline)
+        except DeliveryError as error:
+            self._telemetry.count("DelayFailed", len(batch))
+            self._telemetry.note("not delayed", {"reason": str(error)})
+            return False
+        return True
+
+    def _message(self, waiting: Waiting) -> QueueMessage:
+        record = waiting.record
+        due_at_ms = int((self._clock() + waiting.seconds) * 1000) if waiting.seconds > MAX_DELAY_SECONDS else 0
+        history = History(
+            queued_at_ms=record.sent_at_ms,
+            hops=record.history.hops + 1,
+            receives=record.receives,
+            attempts=waiting.attempts,
+            due_at_ms=due_at_ms,
+            limits=waiting.limits,
+        )
+        told = {FIRST_AT: record.first_at, REDRIVEN_AT: record.redriven_at, SETTLED: waiting.settled}
+        return QueueMessage(
+            body=record.body,
+            attributes={
+                **record.correlation,
+                **{name: text for name, text in told.items() if text},
+                RESENT: history.to_text(),
+            },
+            tenant=record.tenant,
+            delay_seconds=min(math.ceil(waiting.seconds), MAX_DELAY_SECONDS),
+        )
+
+
+def _is_delayed(waiting: Waiting) -> bool:
+    record = waiting.record
+    return record.group_id is None and waiting.seconds >= MIN_DELAY_SECONDS and record.history.hops < MAX_HOPS
