@@ -23,6 +23,7 @@ from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
 from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.protocol import QueuedRequest, Serializer
+from mparticle_firehose.queues.dead_letters import Letter
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
@@ -229,8 +230,20 @@ class _EmptyLedger(_Nothing):
     """Remembers nothing."""
 
     @staticmethod
-    def recall(_messages: object, _groups: object) -> tuple[dict[str, Any], set[str]]:
-        return {}, set()
+    def recall(_messages: object, _groups: object, _deadline: object) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {}
+
+    @staticmethod
+    def track(_groups: object, _keys: object, _deadline: object) -> tuple[dict[str, str], dict[str, str]]:
+        return {}, {}
+
+
+class _NoLetters:
+    """What would be dead-lettered fails instead."""
+
+    @staticmethod
+    def put(letters: Sequence[Letter], _deadline: object) -> dict[str, str]:
+        return {letter.id: "nothing may be dead-lettered" for letter in letters}
 
 
 class _NoDelays(_Nothing):
@@ -244,7 +257,7 @@ class _NoDelays(_Nothing):
 def worker(integration: Integration, partner: _Partner) -> Worker:
     """Return a worker that calls this partner, and nothing else."""
     nothing: Any = _Nothing()
-    no_letters: Any = None  # what would be dead-lettered fails instead
+    no_letters: Any = _NoLetters()
     no_large_bodies: Any = None
     ledger: Any = _EmptyLedger()
     no_delays: Any = _NoDelays()

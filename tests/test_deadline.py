@@ -28,3 +28,12 @@ def test_what_serves_later_work_too_may_take_longer() -> None:
 
     assert deadline.at_least(2.0).remaining() == 5.0
     assert deadline.at_least(60.0).remaining() == 60.0
+
+
+def test_a_later_moment_counts_from_the_deadline_and_not_from_now() -> None:
+    clock = Clock(100)
+    deadline = Deadline.after(10, clock).later(3)
+
+    clock.now += 12
+
+    assert deadline.remaining() == 1

@@ -51,3 +51,7 @@ class Deadline:
     def at_least(self, seconds: float) -> Self:
         """Return the later of this moment and the one this many seconds from now."""
         return type(self)(max(self.at, self.clock() + seconds), self.clock)
+
+    def later(self, seconds: float) -> Self:
+        """Return the moment this many seconds after this one."""
+        return type(self)(self.at + seconds, self.clock)

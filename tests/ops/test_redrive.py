@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
 from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.record import REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
@@ -80,7 +80,7 @@ def test_a_letter_goes_back_as_it_is_with_the_time_of_its_redrive(env: Environme
 
 def test_what_the_worker_dead_lettered_goes_back_to_its_group(env: Environment, deadline: Deadline) -> None:
     record = Record(message_id="m", body="{}", group_id="4242.7", sent_at_ms=11_000)
-    worker_letters(env).put(record, "{}", Cause(reason="http_503", attempts=100), deadline)
+    worker_letters(env).put([Letter(record=record, body="{}", cause=Cause(reason="http_503", attempts=100))], deadline)
 
     assert run(env, "membership", lambda letter: letter.reason == "http_503").tally.sent == 1
 
@@ -121,7 +121,7 @@ def test_a_letter_with_everything_that_it_may_have_goes_back_with_the_ten_attrib
         reason="http_503", attempts=100, request=cast("QueuedRequest", request), queue_position="1.2.3",
         settled=SETTLED_ITEMS,
     )  # fmt: skip
-    worker_letters(env).put(record, "{}", cause, deadline)
+    worker_letters(env).put([Letter(record=record, body="{}", cause=cause)], deadline)
 
     assert run(env, queue).tally.sent == 1
 
@@ -304,10 +304,10 @@ def test_a_letter_without_room_for_the_time_of_its_redrive_goes_back_with_its_bo
     record = Record(message_id="m", body="{}", group_id=group, sent_at_ms=NOW)
     cause = Cause(reason="http_" + "r" * 300, attempts=1_000_000, settled="f:" + "A" * 10_000)
     letters = worker_letters(env)
-    letters.put(record, "x", cause, deadline)
+    letters.put([Letter(record=record, body="x", cause=cause)], deadline)
     (small,) = env.taken(env.url(queue))
     largest = "x" * (MAX_MESSAGE_BYTES - QueueMessage(body="", attributes=attributes_of(small)).size)
-    letters.put(record, largest, cause, deadline)
+    letters.put([Letter(record=record, body=largest, cause=cause)], deadline)
 
     assert run(env, queue).tally.sent == 1
 
@@ -321,7 +321,8 @@ def test_a_letter_whose_body_is_in_s3_is_sent_back_with_its_reference(
 ) -> None:
     body = "x" * 2_000_000
     record = Record(message_id="m", body=body, group_id=group, sent_at_ms=NOW)
-    worker_letters(env).put(record, body, Cause(reason="http_422", attempts=1), deadline)
+    cause = Cause(reason="http_422", attempts=1)
+    worker_letters(env).put([Letter(record=record, body=body, cause=cause)], deadline)
 
     assert run(env, queue).tally.sent == 1
 

@@ -1,15 +1,17 @@
 """A dead letter says why, whose and since when, in no more attributes than SQS takes, and holds what is left."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, letter_id
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter, letter_id
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, RefusedMessagesError
 from mparticle_firehose.services import Remainder
 from tests.conftest import Queues, load_event, parsed
 
@@ -84,7 +86,9 @@ class TestOfTheWorker:
     def test_it_says_which_of_its_items_need_nothing(
         self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline, cause: Cause, settled: str | None
     ) -> None:
-        dead_letters.put(record(settled="of the message, not of the letter"), "{}", cause, deadline)
+        dead_letters.put(
+            [Letter(record=record(settled="of the message, not of the letter"), body="{}", cause=cause)], deadline
+        )
 
         (letter,) = queues.messages(queues.event_dlq)
         assert attributes(letter).get("settled") == settled
@@ -93,7 +97,7 @@ class TestOfTheWorker:
         self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
     ) -> None:
         cause = Cause(reason="http_422", attempts=3, queue_position="1.2.3")
-        dead_letters.put(record(group_id="4242.7"), '{"a": 1}', cause, deadline)
+        dead_letters.put([Letter(record=record(group_id="4242.7"), body='{"a": 1}', cause=cause)], deadline)
 
         (letter,) = queues.messages(queues.membership_dlq)
         assert {name: attributes(letter)[name] for name in ("group_id", "place")} == {
@@ -107,7 +111,7 @@ class TestOfTheWorker:
     ) -> None:
         for settled in ("f1:AQ==", "f1:Ag==", "f1:AQ=="):
             cause = Cause(reason="http_422", attempts=3, settled=settled)
-            dead_letters.put(record(group_id="4242.7"), "{}", cause, deadline)
+            dead_letters.put([Letter(record=record(group_id="4242.7"), body="{}", cause=cause)], deadline)
 
         assert len(queues.messages(queues.membership_dlq)) == 2
 
@@ -127,7 +131,7 @@ class TestOfTheWorker:
     ) -> None:
         cause = Cause(reason="http_422", attempts=3, request=request_, queue_position="1.2.3", settled="f1:AQ==")
 
-        dead_letters.put(record(group_id=group_id, **REDRIVEN), "{}", cause, deadline)
+        dead_letters.put([Letter(record=record(group_id=group_id, **REDRIVEN), body="{}", cause=cause)], deadline)
 
         (letter,) = [*queues.messages(queues.event_dlq), *queues.messages(queues.membership_dlq)]
         assert len(attributes(letter)) == count
@@ -160,7 +164,7 @@ def test_the_largest_message_that_was_queued_still_fits_with_its_reason(
     body = "x" * (MAX_MESSAGE_BYTES - 4_096)
     cause = Cause(reason="x" * 300, attempts=3, request=EVENTS, queue_position="1.2.3", settled="f" * 2_000)
 
-    dead_letters.put(record(group_id="4242.7" * 20, **REDRIVEN), body, cause, deadline)
+    dead_letters.put([Letter(record=record(group_id="4242.7" * 20, **REDRIVEN), body=body, cause=cause)], deadline)
 
     assert [len(letter["Body"]) for letter in queues.messages(queues.membership_dlq)] == [len(body)]
 
@@ -172,7 +176,53 @@ def test_what_nobody_can_read_is_a_letter_of_the_kind_that_its_attributes_name(
     types = {"event": "event_processing_request", "erasure": "dsr_processing_request"}
     told = {"message_type": types[kind], "account_id": "4242"}
 
-    dead_letters.put(record(correlation=told), "no JSON", Cause(reason="must be JSON", attempts=1), deadline)
+    unreadable = Letter(record=record(correlation=told), body="no JSON", cause=Cause(reason="must be JSON", attempts=1))
+
+    dead_letters.put([unreadable], deadline)
 
     (letter,) = queues.messages({"event": queues.event_dlq, "erasure": queues.erasure_dlq}[kind])
     assert {name: attributes(letter)[name] for name in told} == told
+
+
+class Sender:
+    """Refuses messages by their bodies, or fails for some of its calls."""
+
+    def __init__(self, *, refuses: str = "", failing: Sequence[int] = ()) -> None:
+        self.refuses, self.failing = refuses, failing
+        self.sent: list[list[str]] = []
+
+    def send(self, _url: str, messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
+        self.sent.append([message.body for message in messages])
+        if len(self.sent) in self.failing:
+            raise DeliveryError("the queue cannot be used")
+        if refused := [message for message in messages if message.body == self.refuses]:
+            raise RefusedMessagesError("the queue refuses the message", refused)
+
+
+def letters(count: int) -> list[Letter]:
+    return [
+        Letter(record=record(), body=str(number), cause=Cause(reason="http_422", attempts=1)) for number in range(count)
+    ]
+
+
+def test_a_call_that_fails_and_a_message_that_is_refused_cost_their_own_letters_only(deadline: Deadline) -> None:
+    sender: Any = Sender(refuses="22", failing=[2])
+    dead_letters, some = DeadLetters(sender, membership_url="", event_url="", erasure_url=""), letters(25)
+
+    missing = dead_letters.put(some, deadline)
+
+    assert [len(batch) for batch in sender.sent] == [10, 10, 5]
+    assert missing == {
+        **{letter.id: "the queue cannot be used" for letter in some[10:20]},
+        some[22].id: "the queue refuses the message",
+    }
+
+
+def test_with_the_time_up_no_letter_is_sent() -> None:
+    sender: Any = Sender()
+    some = letters(1)
+
+    missing = DeadLetters(sender, membership_url="", event_url="", erasure_url="").put(some, Deadline.after(0))
+
+    assert missing == {some[0].id: "out_of_time"}
+    assert sender.sent == []

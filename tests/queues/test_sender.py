@@ -13,6 +13,7 @@ from mparticle_firehose.queues.sender import (
     MAX_MESSAGE_BYTES,
     QueueMessage,
     QueueSender,
+    RefusedMessagesError,
     batches,
 )
 from mparticle_firehose.repeating import Repeating
@@ -182,6 +183,16 @@ def test_what_sqs_will_never_take_is_not_tried_again(deadline: Deadline) -> None
     assert sqs.sent == [["a"]]
 
 
+def test_the_error_names_the_messages_of_a_batch_that_are_not_stored(deadline: Deadline) -> None:
+    sqs = SqsDouble({"b": ("InvalidMessageContents", True), "c": ("InternalError", False)})
+    sent = messages("a", "b", "c")
+
+    with pytest.raises(RefusedMessagesError) as caught:
+        sender(sqs).send("queue", sent, deadline)
+
+    assert caught.value.refused == sent[1:]
+
+
 @pytest.mark.parametrize(
     "fault",
     [
@@ -244,7 +255,7 @@ def test_attributes_count_against_the_size(queues: Queues, bucket: object, deadl
 
 def test_a_message_is_not_sent_if_its_body_is_not_stored(queues: Queues, deadline: Deadline) -> None:
     with pytest.raises(DeliveryError, match="the bucket cannot be used"):
-        queues.sender.send(queues.event, messages("a", "x" * (MAX_MESSAGE_BYTES + 1)), deadline)
+        queues.sender.send(queues.event, messages("x" * (MAX_MESSAGE_BYTES + 1)), deadline)
 
     assert queues.messages(queues.event) == []
 

@@ -14,11 +14,14 @@ progresses = st.builds(
     settled=st.frozensets(positions, max_size=40),
     limits=st.dictionaries(positions, st.integers(1, 500), max_size=40),
     attempts=st.integers(0, 20),
+    unwritten=st.frozensets(positions, max_size=40),
 )
 
 
 def reread(progress: Progress) -> Progress:
-    return Progress.from_text(progress.settled_text(), progress.limits_text(), progress.attempts)
+    return Progress.from_text(
+        progress.settled_text(), progress.limits_text(), progress.attempts, progress.unwritten_text()
+    )
 
 
 @given(progress=progresses)

@@ -27,6 +27,7 @@ from tests.worker.history_integration import LIMITS, Mappings
 SECONDS = 60.0
 HIDDEN_SECONDS = 360.0
 DEDUPLICATED_SECONDS = 300.0
+RECALLED = ("attempts#", "contested#", "tracked#")
 
 
 class KilledError(BaseException):
@@ -183,7 +184,10 @@ class World:
         self.step()
         ((name, request),) = RequestItems.items()
         keys = [value["S"] for each in request["Keys"] for value in each.values()]  # no suspension is kept
-        if self.now.failing == "recall" and any(key.startswith(("attempts#", "contested#")) for key in keys):
+        assert len(set(keys)) == len(keys) <= 100
+        if self.now.failing == "recall" and any(
+            key.startswith(("attempts#", "contested#", "tracked#")) for key in keys
+        ):
             raise ClientError({}, "BatchGetItem")
         return {"Responses": {name: [self.table[key] for key in keys if key in self.table]}, "UnprocessedKeys": {}}
 
@@ -193,6 +197,8 @@ class World:
             self.is_disturbed = True
             raise ClientError({}, "BatchWriteItem")
         (requests,) = RequestItems.values()
+        keys = {each["PutRequest"]["Item"]["key"]["S"] for each in requests}
+        assert len(keys) == len(requests) <= 25
         for each in requests:
             item = each["PutRequest"]["Item"]
             self.table[item["key"]["S"]] = item

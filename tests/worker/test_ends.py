@@ -15,7 +15,7 @@ from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.integration import Item, PartnerCall, Retry, Target, Undeliverable
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.tables.ledger import Ledger, TrackedGroup
 from mparticle_firehose.tables.progress import Progress
 from tests.conftest import Clock, Json, Queues, Reply
 from tests.sample.partner.integration import INTEGRATION
@@ -129,7 +129,7 @@ class ForgetfulLedger(Ledger):
     """Cannot write how far messages have come."""
 
     @override
-    def remember(self, messages: Mapping[str, Progress]) -> None:
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
         raise DeliveryError("the ledger is overloaded")
 
 
@@ -153,7 +153,9 @@ class BusyLedger(Ledger):
     """Cannot be read."""
 
     @override
-    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str]) -> tuple[dict[str, Progress], set[str]]:
+    def recall(
+        self, message_ids: Iterable[str], group_ids: Iterable[str], deadline: Deadline
+    ) -> tuple[dict[str, Progress], dict[str, TrackedGroup]]:
         raise DeliveryError("the ledger is overloaded")
 
 
@@ -162,14 +164,14 @@ def test_what_is_remembered_outlives_an_invocation_that_cannot_read_it(bench: Be
     bench.partner.replies = [in_part({0: 422, 1: 503}), 200]
     bench.deliver(record)
     ledger = bench.worker.ledger
-    remembered, _ = ledger.recall(["m1"], [])
+    remembered, _ = ledger.recall(["m1"], [], Deadline.after(60))
 
     bench.worker = replace(bench.worker, ledger=BusyLedger(dynamodb, "ledger"))
     failed = bench.deliver(again(record, 2))
     bench.worker = replace(bench.worker, ledger=ledger)
 
     assert failed == ["m1"]
-    assert ledger.recall(["m1"], [])[0] == remembered
+    assert ledger.recall(["m1"], [], Deadline.after(60))[0] == remembered
     bench.deliver(again(record, 3))
     assert [[user(item) for item in changes(call)] for call in bench.partner.calls] == [["1", "2"], ["2"]]
 
@@ -178,7 +180,7 @@ def test_what_was_settled_before_it_was_queued_is_not_asked_again(bench: Bench) 
     record = membership("m1", change("1"), change("2"))
     bench.partner.replies = [in_part({1: 503}), 200]
     bench.deliver(record)
-    (entry,) = bench.worker.ledger.recall(["m1"], [])[0].values()
+    (entry,) = bench.worker.ledger.recall(["m1"], [], Deadline.after(60))[0].values()
     bench.partner.calls.clear()
 
     bench.deliver(Record(message_id="other", body=record.body, group_id="g", settled=entry.settled_text()))

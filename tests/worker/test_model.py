@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from local.cloud.ministack import MiniStack
 from local.partner.faults import Step
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Integration
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
@@ -219,8 +220,8 @@ class ForgetfulLedger:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._ledger, name)
 
-    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str]) -> Any:
-        return self._ledger.recall([], group_ids)
+    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str], deadline: Deadline) -> Any:
+        return self._ledger.recall([], group_ids, deadline)
 
 
 def part_of_a_message_waits_while_a_later_one_is_delivered(world: World) -> None:

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.integration import Item, Undeliverable
 from mparticle_firehose.tables.ledger import Ledger
@@ -381,14 +382,29 @@ class ForgetfulLedger(Ledger):
     """Forgets which items are settled."""
 
     @override
-    def remember(self, messages: Mapping[str, Progress]) -> None:
-        super().remember({name: Progress(attempts=progress.attempts) for name, progress in messages.items()})
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
+        forgotten = {name: Progress(attempts=progress.attempts) for name, progress in messages.items()}
+        super().remember(forgotten, deadline)
 
 
 def test_without_memory_of_what_is_settled_items_are_repeated() -> None:
     """The control."""
     with pytest.raises(AssertionError, match=r"asked again|without end"):
         attack(300, ForgetfulLedger)
+
+
+class IgnorantLedger(Ledger):
+    """Does not write down what is delivered."""
+
+    @override
+    def note_delivered(self, versions: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
+        return {}
+
+
+def test_if_deliveries_are_not_written_down_letters_undo_them() -> None:
+    """The control."""
+    with pytest.raises(AssertionError, match=r"membership is wrong|state is not the newest"):
+        attack(300, IgnorantLedger)
 
 
 def test_if_nothing_is_held_back_items_pass_each_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,12 +8,14 @@ from uuid import UUID
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Integration, Item, PartnerCall, Target, Undeliverable, changes
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.tables.ledger import COMES_BACK_SECONDS, TrackedGroup
 from tests.conftest import Json, Queues, Reply
 from tests.delivery.laboratory import ENDPOINTS, INTEGRATION, request, uids
-from tests.worker.bench import SENT_AT_MS, Bench, build, change, membership, redriven
+from tests.worker.bench import NOW, SENT_AT_MS, Bench, build, change, membership, redriven
 
 GROUP = "1.0"
 
@@ -49,6 +51,12 @@ def back(record: Record) -> Record:
     )
 
 
+def track_all(bench: Bench) -> None:
+    """Have every delivery of the group written down."""
+    whole = {GROUP: TrackedGroup(everything=int(NOW) + COMES_BACK_SECONDS)}
+    assert bench.worker.ledger.track(whole, {}, Deadline.after(60)) == ({}, {})
+
+
 def test_an_old_state_that_comes_back_does_not_replace_a_newer_one_of_its_batch(bench: Bench) -> None:
     bench.deliver(state(2), back(state(1)))
 
@@ -63,7 +71,7 @@ def test_a_newer_state_that_comes_back_is_sent(bench: Bench) -> None:
 
 
 def test_an_old_state_that_is_left_out_does_not_make_way_for_the_next_one(bench: Bench) -> None:
-    bench.worker.ledger.track_order(GROUP)
+    track_all(bench)
     bench.deliver(state(3))
 
     bench.deliver(back(state(1)))
@@ -74,7 +82,7 @@ def test_an_old_state_that_is_left_out_does_not_make_way_for_the_next_one(bench:
 
 def test_what_is_left_out_lifts_no_suspension(bench: Bench) -> None:
     """Only an accepted call says that the credential works."""
-    bench.worker.ledger.track_order(GROUP)
+    track_all(bench)
     bench.deliver(state(2))
     bench.suspensions.reasons[1] = "http_401"
 

@@ -117,7 +117,7 @@ class Plan:
     Attributes:
         envelope: the message.
         planned: everything that the mapping has made of the request.
-        pending: items that are not settled yet.
+        pending: items that are not settled yet, and delivered ones whose versions are still to be stored.
         refused: elements that can never become an item and are not dead-lettered yet.
         progress: what was settled before.
     """
@@ -216,6 +216,8 @@ class Planner:
         settled, users = plan.progress.settled, _Users(request)
         for position, each in enumerate(plan.planned):
             if settled and position in settled:
+                if position in plan.progress.unwritten and isinstance(each, Item):
+                    plan.pending.append(_delivered_before(plan, position, each, users.of(each)))
                 continue
             if isinstance(each, Item):
                 plan.pending.append(_pending(plan, position, each, users.of(each)))
@@ -250,6 +252,10 @@ def _pending(plan: Plan, position: int, item: Item, user: str) -> Pending:
     if item.endpoint.limits_bytes:
         _measure(pending)
     return pending
+
+
+def _delivered_before(plan: Plan, position: int, item: Item, user: str) -> Pending:
+    return Pending(item, plan.envelope, position, user, item.endpoint.max_items, outcome=Delivered())
 
 
 def _measure(pending: Pending) -> None:

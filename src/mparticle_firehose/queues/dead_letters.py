@@ -2,16 +2,18 @@
 
 import hashlib
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.queues.event_queue import request_message
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
-from mparticle_firehose.queues.sender import QueueMessage, QueueSender
-from mparticle_firehose.services import Remainder
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
+from mparticle_firehose.services import OUT_OF_TIME, Remainder
 
 _HTTP = "http_"
 _MAX_REASON_LENGTH = 256  # characters
@@ -37,10 +39,30 @@ class Cause:
     settled: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """What is put on a dead-letter queue: a queued message, or the part of it that cannot be delivered.
+
+    Attributes:
+        record: the message.
+        body: what cannot be delivered. Never shown.
+        cause: why.
+    """
+
+    record: Record
+    body: str = field(repr=False)
+    cause: Cause
+
+    @cached_property
+    def id(self) -> str:
+        """The letter's identity."""
+        return letter_id(self.record, self.body, self.cause.settled)
+
+
 class DeadLetters:
     """Puts messages on the dead-letter queue that belongs to their queue.
 
-    Every method raises DeliveryError when SQS does not take the message. The work must then not count as done.
+    What SQS does not take must not count as done.
     """
 
     def __init__(
@@ -62,17 +84,57 @@ class DeadLetters:
     def put_events(
         self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
     ) -> None:
-        """Store an event request, or a part of it, that the partner refused in the call."""
+        """Store an event request, or a part of it, that the partner refused in the call.
+
+        Raises:
+            DeliveryError: SQS does not take it.
+        """
         now = self._now()
         attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
         self._sender.send(self._event_url, [request_message(request, attributes, rest)], deadline)
 
-    def put(self, record: Record, body: str, cause: Cause, deadline: Deadline) -> None:
-        """Store a queued message, or the part of it that cannot be delivered.
+    def put(self, letters: Sequence[Letter], deadline: Deadline) -> dict[str, str]:
+        """Store letters, in as few calls as SQS allows. Return the ids of those that are not stored.
+
+        With the ids are the reasons. A call that fails costs its own letters only. After the deadline none is begun.
 
         On the FIFO dead-letter queue each letter has a group of its own. SQS locks a group while one of its messages is
         received, so that letters of one group could not be listed together. The original group is an attribute.
         """
+        ids: dict[int, str] = {}
+        queues: dict[str, list[QueueMessage]] = {}
+        for letter in letters:
+            message = self._message(letter)
+            ids[id(message)] = letter.id
+            queues.setdefault(self._url(message), []).append(message)
+        missing: dict[str, str] = {}
+        for url, messages in queues.items():
+            for batch in batches(messages):
+                unsent, failure = self._sent(url, batch, deadline)
+                missing |= {ids[id(message)]: failure for message in unsent}
+        return missing
+
+    def _url(self, message: QueueMessage) -> str:
+        """Return the queue of a letter. Earlier releases queued erasures with events."""
+        if message.group_id is not None:
+            return self._membership_url
+        is_erasure = message.attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
+        return self._erasure_url if is_erasure else self._event_url
+
+    def _sent(self, url: str, batch: Sequence[QueueMessage], deadline: Deadline) -> tuple[Sequence[QueueMessage], str]:
+        """Send one batch. Return what is not stored, and why."""
+        if deadline.remaining() <= 0:
+            return batch, OUT_OF_TIME
+        try:
+            self._sender.send(url, batch, deadline)
+        except RefusedMessagesError as error:
+            return error.refused, str(error)
+        except DeliveryError as error:
+            return batch, str(error)
+        return (), ""
+
+    def _message(self, letter: Letter) -> QueueMessage:
+        record, cause = letter.record, letter.cause
         attributes = {
             **(correlation(cause.request) if cause.request else record.correlation),
             **_explanation(
@@ -85,20 +147,15 @@ class DeadLetters:
             **({SETTLED: cause.settled} if cause.settled else {}),
         }
         if record.group_id is None:
-            is_erasure = attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
-            url = self._erasure_url if is_erasure else self._event_url  # earlier releases queued erasures with events
-            self._sender.send(url, [QueueMessage(body=body, attributes=attributes)], deadline)
-            return
+            return QueueMessage(body=letter.body, attributes=attributes)
         for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
             attributes.pop(name, None)
-        identity = letter_id(record, body, cause.settled)
-        message = QueueMessage(
-            body=body,
+        return QueueMessage(
+            body=letter.body,
             attributes={**attributes, "group_id": record.group_id, QUEUE_POSITION: cause.queue_position},
-            group_id=identity,
-            deduplication_id=identity,
+            group_id=letter.id,
+            deduplication_id=letter.id,
         )
-        self._sender.send(self._membership_url, [message], deadline)
 
     def _now(self) -> str:
         return str(int(self._clock() * 1000))

@@ -51,6 +51,22 @@ class QueueMessage:
         return len(self.body) + attributes
 
 
+type _Batch = list[tuple[QueueMessage, QueueMessage]]
+"""Messages as they were given, and as SQS takes them."""
+
+
+class RefusedMessagesError(DeliveryError):
+    """SQS refuses messages of a batch.
+
+    Attributes:
+        refused: the messages of the batch that are not stored; the others are.
+    """
+
+    def __init__(self, text: str, refused: Sequence[QueueMessage]) -> None:
+        self.refused = refused
+        super().__init__(text)
+
+
 class BodyStore(Protocol):
     """Keeps bodies that are larger than SQS takes."""
 
@@ -76,8 +92,8 @@ class QueueSender:
         Raises:
             DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
         """
-        for batch in batches([self._fitting(message) for message in messages]):
-            left = batch
+        for batch in batches(messages):
+            left = [(message, self._fitting(message)) for message in batch]
             for _ in self._repeating.tries(deadline):
                 left = self._refused(queue_url, left)
                 if not left:
@@ -91,9 +107,9 @@ class QueueSender:
             return message
         return replace(message, body=self._large_bodies.store(message.body))
 
-    def _refused(self, queue_url: str, batch: list[QueueMessage]) -> list[QueueMessage]:
+    def _refused(self, queue_url: str, batch: _Batch) -> _Batch:
         """Send one batch and return the messages to send again."""
-        entries = [_entry(number, message) for number, message in enumerate(batch)]
+        entries = [_entry(number, fitting) for number, (_, fitting) in enumerate(batch)]
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         except (BotoCoreError, ClientError) as error:
@@ -101,7 +117,8 @@ class QueueSender:
                 return batch
             raise DeliveryError(f"the queue cannot be used: {type(error).__name__}") from error
         if faults := sorted({failure["Code"] for failure in failures if failure["SenderFault"]}):
-            raise DeliveryError(f"the queue refuses the message: {', '.join(faults)}")
+            refused = [batch[int(failure["Id"])][0] for failure in failures]
+            raise RefusedMessagesError(f"the queue refuses the message: {', '.join(faults)}", refused)
         return [batch[int(failure["Id"])] for failure in failures]
 
 

@@ -2,147 +2,193 @@
 
 SQS counts how often a message was received, also when it only waited behind a failing one; how often its own delivery
 was tried, and which of its items are settled, must be remembered here. And a FIFO queue keeps order only for messages
-that stay in it. Once a change of a group has gone to the dead-letter queue, the *order of the group is tracked*: the
-version of the newest delivered change of each of its users and audiences is stored, so that an old change that is
-redriven does not undo a newer one.
+that stay in it. Once a change has gone to the dead-letter queue, the *order of its user and audience is tracked*: the
+version of the newest change that is delivered from then on is stored, so that an old change that is redriven does not
+undo a newer one.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from itertools import batched
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.tables.entries import Entries
 from mparticle_firehose.tables.progress import Progress
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
-KEPT_SECONDS = 40 * 86_400
-"""Longer than any message lives: at most ten days queued, fourteen dead-lettered, and ten more after a redrive."""
+    from mparticle_firehose.tables.entries import Entry
 
-_MAX_READS = 100
-_MAX_WRITES = 25
-_MAX_TRIES = 5  # DynamoDB may leave a part of a batch undone when it is busy
+COMES_BACK_SECONDS = 28 * 86_400
+"""How long a change that leaves the queue may come back: the retention of the dead-letter queue, and of its own one."""
+
+KEPT_SECONDS = 40 * 86_400
+"""How long the other entries are kept: longer than what they are compared with can come back."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedGroup:
+    """Until when which deliveries of a message group are written down, in whole seconds since the epoch.
+
+    Attributes:
+        keys: those of tracked keys, which have entries of their own.
+        states: those of every user's state.
+        everything: all.
+    """
+
+    keys: int = 0
+    states: int = 0
+    everything: int = 0
 
 
 class Ledger:
     """The DynamoDB table of attempts and versions, shared by all execution environments.
 
-    Every method raises DeliveryError when the table cannot be used. The messages concerned must then be retried.
+    Every method takes a deadline, after which it begins no call. Those that return nothing or what was read raise
+    DeliveryError when the table cannot be used; the messages concerned must then be retried. The others return what is
+    not stored, each with the reason.
     """
 
-    def __init__(self, dynamodb: "DynamoDBClient", table: str, clock: Callable[[], float] = time.time) -> None:
-        """Take the table's name and a clock of seconds since the epoch."""
-        self._dynamodb = dynamodb
-        self._table = table
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        table: str,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Take the table's name, a clock of seconds since the epoch, and what waits before a call is repeated."""
+        self._entries = Entries(dynamodb, table, sleep=sleep)
         self._clock = clock
 
-    def recall(self, message_ids: Iterable[str], group_ids: Iterable[str]) -> tuple[dict[str, Progress], set[str]]:
-        """Return what is remembered of these messages, and which of these groups are order-tracked.
-
-        A group's order is tracked if one of its changes may be redriven.
-        """
+    def recall(
+        self, message_ids: Iterable[str], group_ids: Iterable[str], deadline: Deadline
+    ) -> tuple[dict[str, Progress], dict[str, TrackedGroup]]:
+        """Return what is remembered of these messages, and what is tracked of these groups."""
         messages, groups = set(message_ids), set(group_ids)
-        found = self._read([*map(_message, messages), *map(_tracked, groups)])
+        found = self._entries.read([*map(_message, messages), *map(_group, groups)], deadline)
         known = {name: _progress(found[_message(name)]) for name in messages if _message(name) in found}
-        return known, {name for name in groups if _tracked(name) in found}
+        return known, {name: _tracked_group(found[_group(name)]) for name in groups if _group(name) in found}
 
-    def remember(self, messages: Mapping[str, Progress]) -> None:
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
         """Store how far the delivery of each of these messages has come, by message id."""
-        self._write(
+        entries: list[Entry] = [
             {
                 **_key(_message(name)),
                 "attempts": {"N": str(progress.attempts)},
                 "settled": {"S": progress.settled_text()},
+                "unwritten": {"S": progress.unwritten_text()},
                 "limits": {"S": progress.limits_text()},
                 "expires_at": self._expiry(),
             }
             for name, progress in messages.items()
+        ]
+        for failure in self._entries.write(entries, deadline).values():
+            raise DeliveryError(failure)
+
+    def tracked(self, keys: Iterable[str], deadline: Deadline) -> dict[str, int]:
+        """Return until when each of these keys is tracked, for those that are."""
+        found = self._entries.read(map(_tracked, keys), deadline)
+        return {key.removeprefix(_tracked("")): _seconds(entry, "expires_at") for key, entry in found.items()}
+
+    def track(
+        self, groups: Mapping[str, TrackedGroup], keys: Mapping[str, int], deadline: Deadline
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Track the order of these groups and keys. Call it before a change of them leaves the queue.
+
+        Args:
+            groups: by group id.
+            keys: until when, by key.
+            deadline: see the class.
+
+        Returns:
+            The groups and the keys that are not stored, each with the reason.
+        """
+        entries: list[Entry] = [
+            *(_group_entry(name, tracked) for name, tracked in groups.items()),
+            *({**_key(_tracked(key)), "expires_at": _number(until)} for key, until in keys.items()),
+        ]
+        missing = self._entries.write(entries, deadline)
+        return (
+            {name: missing[_group(name)] for name in groups if _group(name) in missing},
+            {key: missing[_tracked(key)] for key in keys if _tracked(key) in missing},
         )
 
-    def track_order(self, group_id: str) -> None:
-        """Track the order of this group from now on. Call it before a change of the group leaves the queue."""
-        self._write([{**_key(_tracked(group_id)), "expires_at": self._expiry()}])
+    def dead_lettered(self, letters: Iterable[str], deadline: Deadline) -> set[str]:
+        """Return which of these parts of messages are on the dead-letter queue already."""
+        return {key.removeprefix(_letter("")) for key in self._entries.read(map(_letter, letters), deadline)}
 
-    def is_dead_lettered(self, letter: str) -> bool:
-        """Return whether this part of a message is on the dead-letter queue already."""
-        return bool(self._read([f"letter#{letter}"]))
+    def note_dead_lettered(self, letters: Iterable[str], deadline: Deadline) -> dict[str, str]:
+        """Remember that these parts of messages are dead-lettered, so that a retry of a message does not repeat it."""
+        entries: list[Entry] = [{**_key(_letter(letter)), "expires_at": self._expiry()} for letter in letters]
+        missing = self._entries.write(entries, deadline)
+        return {key.removeprefix(_letter("")): failure for key, failure in missing.items()}
 
-    def note_dead_lettered(self, letter: str) -> None:
-        """Remember that this part of a message is dead-lettered, so that a retry of the message does not repeat it."""
-        self._write([{**_key(f"letter#{letter}"), "expires_at": self._expiry()}])
-
-    def newest(self, keys: Iterable[str]) -> dict[str, str]:
+    def newest(self, keys: Iterable[str], deadline: Deadline) -> dict[str, str]:
         """Return the version of the newest delivered change of each key, for keys that are known."""
-        return {key: item["made_at"]["S"] for key, item in self._read(set(keys)).items()}
+        return {key: entry["made_at"]["S"] for key, entry in self._entries.read(keys, deadline).items()}
 
-    def note_delivered(self, versions: Mapping[str, str]) -> None:
+    def note_delivered(self, versions: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
         """Store the version of the delivered change of each key."""
-        self._write(
+        entries: list[Entry] = [
             {**_key(key), "made_at": {"S": version}, "expires_at": self._expiry()} for key, version in versions.items()
-        )
+        ]
+        return self._entries.write(entries, deadline)
 
     def _expiry(self) -> "AttributeValueTypeDef":
-        return {"N": str(int(self._clock()) + KEPT_SECONDS)}
-
-    def _read(self, keys: Iterable[str]) -> "dict[str, dict[str, AttributeValueTypeDef]]":
-        """Read entries by key, strongly consistent; what does not exist is left out."""
-        found: dict[str, dict[str, AttributeValueTypeDef]] = {}
-        for some in batched(keys, _MAX_READS, strict=False):
-            left: Any = [_key(key) for key in some]
-            for _ in range(_MAX_TRIES):
-                with _as_delivery_error():
-                    answer = self._dynamodb.batch_get_item(
-                        RequestItems={self._table: {"Keys": left, "ConsistentRead": True}}
-                    )
-                found |= {item["key"]["S"]: item for item in answer["Responses"].get(self._table, [])}
-                unread = answer["UnprocessedKeys"].get(self._table)
-                if not unread:
-                    break
-                left = unread["Keys"]
-            else:
-                raise DeliveryError("the ledger is overloaded")
-        return found
-
-    def _write(self, items: "Iterable[dict[str, AttributeValueTypeDef]]") -> None:
-        for some in batched(items, _MAX_WRITES, strict=False):
-            left: Any = [{"PutRequest": {"Item": item}} for item in some]
-            for _ in range(_MAX_TRIES):
-                with _as_delivery_error():
-                    answer = self._dynamodb.batch_write_item(RequestItems={self._table: left})
-                left = answer["UnprocessedItems"].get(self._table)
-                if not left:
-                    break
-            else:
-                raise DeliveryError("the ledger is overloaded")
+        return _number(int(self._clock()) + KEPT_SECONDS)
 
 
 def _message(message_id: str) -> str:
     return f"attempts#{message_id}"  # the name that entries of earlier releases have
 
 
-def _progress(entry: "Mapping[str, AttributeValueTypeDef]") -> Progress:
+def _progress(entry: "Entry") -> Progress:
     """Read an entry; one of an earlier release has attempts only."""
-    settled, limits = (entry.get(name, {}).get("S", "") for name in ("settled", "limits"))
-    return Progress.from_text(settled, limits, attempts=int(entry["attempts"]["N"]))
+    settled, limits, unwritten = (entry.get(name, {}).get("S", "") for name in ("settled", "limits", "unwritten"))
+    return Progress.from_text(settled, limits, attempts=_seconds(entry, "attempts"), unwritten=unwritten)
 
 
-def _tracked(group_id: str) -> str:
+def _group(group_id: str) -> str:
     return f"contested#{group_id}"  # the name that entries of earlier releases have
+
+
+def _group_entry(group_id: str, tracked: TrackedGroup) -> "Entry":
+    """Return an entry that an environment of an earlier release takes for one of the whole group."""
+    return {
+        **_key(_group(group_id)),
+        "keys": _number(tracked.keys),
+        "states": _number(tracked.states),
+        "everything": _number(tracked.everything),
+        "expires_at": _number(max(tracked.keys, tracked.states, tracked.everything)),
+    }
+
+
+def _tracked_group(entry: "Entry") -> TrackedGroup:
+    """Read an entry; one of an earlier release is about the whole group."""
+    if "keys" not in entry:
+        return TrackedGroup(everything=_seconds(entry, "expires_at"))
+    return TrackedGroup(*(_seconds(entry, name) for name in ("keys", "states", "everything")))
+
+
+def _tracked(key: str) -> str:
+    return f"tracked#{key}"
+
+
+def _letter(letter: str) -> str:
+    return f"letter#{letter}"
 
 
 def _key(key: str) -> "dict[str, AttributeValueTypeDef]":
     return {"key": {"S": key}}
 
 
-@contextmanager
-def _as_delivery_error() -> Iterator[None]:
-    try:
-        yield
-    except (BotoCoreError, ClientError) as error:
-        raise DeliveryError(f"the ledger cannot be used: {type(error).__name__}") from error
+def _number(value: int) -> "AttributeValueTypeDef":
+    return {"N": str(value)}
+
+
+def _seconds(entry: "Entry", name: str) -> int:
+    return int(entry[name]["N"])

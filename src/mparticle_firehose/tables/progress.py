@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Self
 
@@ -22,34 +22,37 @@ class Progress:
         limits: positions whose call was refused without saying for which item, to the number of items that their next
             call may have.
         attempts: how often the delivery of the message was tried.
+        unwritten: positions that are delivered, but whose versions are still to be stored: see `tables.ledger`.
     """
 
     fingerprint: str = ""
     settled: frozenset[int] = frozenset()
     limits: Mapping[int, int] = field(default_factory=dict)
     attempts: int = 0
+    unwritten: frozenset[int] = frozenset()
 
     def settled_text(self) -> str:
         """Return fingerprint and settled positions as text for a message attribute or a table."""
-        bits = sum(1 << position for position in self.settled)
-        size = bits.bit_length() // _BITS + 1
-        return f"{self.fingerprint}:{base64.urlsafe_b64encode(bits.to_bytes(size, 'little')).decode()}"
+        return f"{self.fingerprint}:{_encoded(self.settled)}"
+
+    def unwritten_text(self) -> str:
+        """Return the positions whose versions are still to be stored as text."""
+        return _encoded(self.unwritten) if self.unwritten else ""
 
     def limits_text(self) -> str:
         """Return the limits as text: ``first-last=limit`` for each run of positions."""
         return ",".join(f"{first}-{last}={limit}" for first, last, limit in _runs(sorted(self.limits.items())))
 
     @classmethod
-    def from_text(cls, settled: str, limits: str = "", attempts: int = 0) -> Self:
-        """Read what the two methods have written. What cannot be read is nothing: the items are asked again."""
+    def from_text(cls, settled: str, limits: str = "", attempts: int = 0, unwritten: str = "") -> Self:
+        """Read what the three methods have written. What cannot be read is nothing: the items are asked again."""
         fingerprint, _, encoded = settled.partition(":")
         try:
-            bits = int.from_bytes(base64.urlsafe_b64decode(encoded), "little")
+            positions, later = _decoded(encoded), _decoded(unwritten)
             sizes = {place: limit for run in filter(None, limits.split(",")) for place, limit in _positions(run)}
         except ValueError:
             return cls(attempts=attempts)
-        positions = frozenset(place for place in range(bits.bit_length()) if bits >> place & 1)
-        return cls(fingerprint=fingerprint, settled=positions, limits=sizes, attempts=attempts)
+        return cls(fingerprint=fingerprint, settled=positions, limits=sizes, attempts=attempts, unwritten=later)
 
     def of_plan(self, fingerprint: str) -> "Progress":
         """Return this progress if it belongs to the plan, else the attempts alone."""
@@ -64,8 +67,17 @@ class Progress:
             return Progress(fingerprint=other.fingerprint, settled=other.settled, attempts=self.attempts)
         if other.fingerprint != self.fingerprint:
             return self
-        settled = self.settled | other.settled
-        return Progress(fingerprint=self.fingerprint, settled=settled, limits=self.limits, attempts=self.attempts)
+        return replace(self, settled=self.settled | other.settled)
+
+
+def _encoded(positions: Iterable[int]) -> str:
+    bits = sum(1 << position for position in positions)
+    return base64.urlsafe_b64encode(bits.to_bytes(bits.bit_length() // _BITS + 1, "little")).decode()
+
+
+def _decoded(text: str) -> frozenset[int]:
+    bits = int.from_bytes(base64.urlsafe_b64decode(text), "little")
+    return frozenset(place for place in range(bits.bit_length()) if bits >> place & 1)
 
 
 def _runs(limits: Iterable[tuple[int, int]]) -> Iterable[tuple[int, int, int]]:

@@ -27,6 +27,7 @@ class Message:
         is_delayed: whether it was sent to its queue again, so that it must be deleted.
         counts: whether this invocation was an attempt to deliver it.
         attempts: how often its delivery was tried, this invocation included, once that is known.
+        is_given_up: whether what has failed in this invocation is not tried again.
     """
 
     record: Record
@@ -39,6 +40,7 @@ class Message:
     is_delayed: bool = False
     counts: bool = False
     attempts: int = 0
+    is_given_up: bool = False
 
     def __post_init__(self) -> None:
         self.body = self.body or self.record.body
@@ -84,12 +86,13 @@ class Batch:
             for message in messages:
                 message.fail(described(error), counts=True)
 
-    def log(self, event: str, message: Message, **facts: str | int) -> None:
+    def log(self, event: str, message: Message, request: QueuedRequest | None = None, **facts: str | int) -> None:
         """Log what became of a message, with mParticle's request id, so that one query finds all lines of a request."""
+        request = request or message.request
         self.telemetry.note(
             event,
             {
-                **(correlation(message.request) if message.request else {}),
+                **(correlation(request) if request else {}),
                 "message_id": message.id,
                 "receive_count": message.record.receive_count,
                 **facts,

@@ -1,17 +1,40 @@
-"""Dead-letters what can never be delivered, and remembers which groups have lost their order by that."""
+"""Dead-letters what can never be delivered: all of a batch in few calls, in steps of which each may be the last.
 
+Before something leaves the queue, what it may still write is tracked, see `order_tracking`. Then the letters are sent,
+and then they are noted, so that a message that is received again does not repeat them. Whatever a step does not store
+makes its own messages come again.
+"""
+
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, letter_id
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
 from mparticle_firehose.queues.splitting import encode
 from mparticle_firehose.services import Remainder
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
-from mparticle_firehose.worker.last_write_wins import QueuePosition
+from mparticle_firehose.worker.last_write_wins import QueuePosition, tracked_keys
+from mparticle_firehose.worker.order_tracking import EVERYTHING, OrderTracking, Scope
 
 NEARLY_MOVED = 900
 """Receives after which SQS will soon dead-letter a message by itself: maxReceiveCount is 1,000, its maximum."""
+
+_NOTE_SECONDS = 0.5
+"""How much longer letters are noted than sent: a later receive of a message could repeat one that is not noted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """What is to be dead-lettered of a message: the items at these positions of its plan, or all of it."""
+
+    id: str
+    message: Message
+    letter: Letter
+    positions: frozenset[int] | None
+    scope: Scope
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,61 +44,134 @@ class DeadLettering:
     Attributes:
         batch: the messages.
         dead_letters: the dead-letter queues.
-        ledger: remembers letters and groups.
-        deadline: when to stop.
-        order_tracked: groups whose order is tracked, because one of their changes has left the queue.
+        ledger: remembers letters.
+        tracking: what is written down of later deliveries.
+        failures: why a message must come again, because something of it is not stored.
+        stored: the positions of each message's plan that are in letters.
+        gone: messages that are in a letter as a whole.
     """
 
     batch: Batch
     dead_letters: DeadLetters
     ledger: Ledger
-    deadline: Deadline
-    order_tracked: set[str] = field(default_factory=set)
+    tracking: OrderTracking
+    failures: dict[Message, str] = field(default_factory=dict)
+    stored: dict[Message, set[int]] = field(default_factory=dict)
+    gone: set[Message] = field(default_factory=set)
+    _parts: list[_Part] = field(default_factory=list)
 
-    def track_those_nearly_moved(self) -> None:
-        """Track the order of the groups of messages that SQS will soon move by itself."""
-        records = [message.record for message in self.batch.messages]
-        for group in {record.group_id for record in records if record.receive_count >= NEARLY_MOVED}:
-            self.track_order(group)
-
-    def track_order(self, group_id: str | None) -> None:
-        """Track the order of a group from now on, before a change of it leaves the queue."""
-        if group_id and group_id not in self.order_tracked:
-            self.ledger.track_order(group_id)
-            self.order_tracked.add(group_id)
+    def track_those_nearly_moved(self, deadline: Deadline) -> None:
+        """Track the order of what is in messages that SQS will soon move by itself."""
+        for message in self.batch.messages:
+            if message.record.group_id and message.record.receive_count >= NEARLY_MOVED:
+                self.batch.guard([message], partial(self._track_now, message, deadline))
 
     def put_whole(self, message: Message, reason: str) -> None:
-        """Dead-letter a whole message that cannot be read or mapped.
-
-        Raises:
-            DeliveryError: it is not stored.
-        """
+        """Have a whole message dead-lettered that cannot be read or mapped."""
         settled = message.progress.settled_text() if message.progress.settled else ""
-        self._put(message, message.body, settled, reason)
+        self._put(message, message.body, settled, reason, None, _scope_of(message))
 
-    def put(self, message: Message, rest: Remainder, reason: str) -> None:
-        """Dead-letter what a message holds, or a part of it.
+    def put(
+        self,
+        message: Message,
+        rest: Remainder,
+        reason: str,
+        *,
+        positions: Collection[int] = (),
+        scope: Scope = EVERYTHING,
+    ) -> None:
+        """Have a part of a message dead-lettered.
 
-        Raises:
-            DeliveryError: it is not stored.
+        Args:
+            message: the message.
+            rest: the part.
+            reason: why.
+            positions: of its items in the message's plan.
+            scope: what it may still write when it is redriven.
         """
-        self._put(message, encode(rest.source), rest.settled, reason)
+        self._put(message, encode(rest.source), rest.settled, reason, frozenset(positions), scope)
 
-    def _put(self, message: Message, body: str, settled: str, reason: str) -> None:
-        """Dead-letter something once. From then on the order of its group is tracked."""
-        record = message.record
-        letter = letter_id(record, body, settled)
-        if record.receive_count > 1 and self.ledger.is_dead_lettered(letter):
+    def track(self, deadline: Deadline) -> None:
+        """Track what the letters may still write. Those that are on the dead-letter queue already are left out."""
+        known = self._known(deadline)
+        for part in self._parts:
+            if part.id in known:
+                self._settle(part)
+            elif part.message.record.group_id:
+                self.tracking.lose(part.message.record.group_id, part.scope)
+        self._parts[:] = [part for part in self._parts if part.id not in known]
+        self.tracking.store(deadline)
+        for part in self._parts:
+            group = part.message.record.group_id
+            if failure := group and self.tracking.failure(group, part.scope):
+                self.failures.setdefault(part.message, failure)
+
+    def send(self, deadline: Deadline) -> None:
+        """Send the letters, save those of messages that come again because something of them is not stored."""
+        parts = [part for part in self._parts if part.message not in self.failures]
+        missing = self.dead_letters.put([part.letter for part in parts], deadline) if parts else {}
+        sent = [part for part in parts if part.id not in missing]
+        for part in parts:
+            if part.id in missing:
+                self.failures.setdefault(part.message, missing[part.id])
+        self._note(sent, deadline)
+
+    def _note(self, sent: Sequence[_Part], deadline: Deadline) -> None:
+        if not sent:
             return
-        self.track_order(record.group_id)
+        self.ledger.note_dead_lettered([part.id for part in sent], deadline.later(_NOTE_SECONDS))
+        for part in sent:
+            self._settle(part)
+            cause = part.letter.cause
+            self.batch.telemetry.count("DeadLettered")
+            self.batch.log("dead-lettered", part.message, cause.request, reason=cause.reason)
+
+    def _settle(self, part: _Part) -> None:
+        if part.positions is None:
+            self.gone.add(part.message)
+        else:
+            self.stored.setdefault(part.message, set()).update(part.positions)
+
+    def _known(self, deadline: Deadline) -> set[str]:
+        """Return which letters are on the dead-letter queue already. Messages of which that is unknown come again."""
+        again = [part for part in self._parts if part.message.record.receive_count > 1]
+        if not again:
+            return set()
+        try:
+            return self.ledger.dead_lettered([part.id for part in again], deadline)
+        except DeliveryError as error:
+            self.failures.update((part.message, str(error)) for part in again)
+            return set()
+
+    def _track_now(self, message: Message, deadline: Deadline) -> None:
+        group, scope = message.record.group_id or "", _scope_of(message)
+        self.tracking.lose(group, scope)
+        self.tracking.store(deadline)
+        if failure := self.tracking.failure(group, scope):
+            raise DeliveryError(failure)
+
+    def _put(
+        self,
+        message: Message,
+        body: str,
+        settled: str,
+        reason: str,
+        positions: frozenset[int] | None,
+        scope: Scope,
+    ) -> None:
         cause = Cause(
             reason=reason,
             attempts=message.attempts or message.progress.attempts + 1,
             request=message.request,
-            queue_position=str(QueuePosition.of(record)),
+            queue_position=str(QueuePosition.of(message.record)),
             settled=settled,
         )
-        self.dead_letters.put(record, body, cause, self.deadline)
-        self.ledger.note_dead_lettered(letter)
-        self.batch.telemetry.count("DeadLettered")
-        self.batch.log("dead-lettered", message, reason=reason)
+        letter = Letter(record=message.record, body=body, cause=cause)
+        self._parts.append(_Part(id=letter.id, message=message, letter=letter, positions=positions, scope=scope))
+
+
+def _scope_of(message: Message) -> Scope:
+    """Return what a message may write of which there is no plan."""
+    if message.request is None:
+        return EVERYTHING
+    return Scope(keys=frozenset(tracked_keys(message.request)), states=True)

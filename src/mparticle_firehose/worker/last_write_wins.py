@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mparticle_firehose.delivery.plan import Pending
+from mparticle_firehose.delivery.plan import Pending, Plan
 from mparticle_firehose.integration import Change, Origin, changes
 from mparticle_firehose.protocol import AudienceAction, AudienceMembershipChangeRequest, QueuedRequest
 from mparticle_firehose.queues.membership_queue import user_key
@@ -20,6 +20,7 @@ from mparticle_firehose.queues.splitting import Json, present
 _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
 _ATTRIBUTES = "user_attributes"
+_STATE = "state#"
 
 type Stale = Mapping[Origin, frozenset[int] | None]
 """Changes of which something is stale: the indexes of those attributes, or None if nothing of it may be written."""
@@ -89,10 +90,33 @@ def versions_written(
     return written
 
 
+def tracked_keys(request: QueuedRequest, origins: Collection[Origin] | None = None) -> Iterator[str]:
+    """Yield a key for each user and audience that a request changes, or that only some elements of it change."""
+    if isinstance(request, AudienceMembershipChangeRequest):
+        for change in changes(request):
+            if origins is None or change.origin in origins:
+                yield _Keys(request.account.account_id, change).membership
+
+
+def tracked_key(key: str) -> str:
+    """Return the key of the user and audience that a ledger key belongs to; a state's own key."""
+    return "#".join(key.split("#")[:2])
+
+
+def is_of_state(key: str) -> bool:
+    """Return whether a ledger key is that of a user's state."""
+    return key.startswith(_STATE)
+
+
+def state_keys(plan: Plan) -> set[str]:
+    """Return the ledger keys of the state that a plan may write: of its user, in its lane."""
+    return {state_key(pending) for pending in plan.pending if not pending.item.covers}
+
+
 def state_key(pending: Pending) -> str:
     """Return the ledger key of a user's state; a hash, because it identifies a person."""
     lane, user = pending.user_in_lane
-    return f"state#{_digest(f'{lane}\n{user}')}"
+    return f"{_STATE}{_digest(f'{lane}\n{user}')}"
 
 
 def stale_parts(request: QueuedRequest, position: QueuePosition, newest: Mapping[str, str]) -> Stale:

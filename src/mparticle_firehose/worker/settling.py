@@ -1,19 +1,29 @@
 """Settles a message after its items have been sent: letters, what is remembered, and when it comes again."""
 
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.gates import RATE_LIMITED, SUSPENDED
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.remainder import Parse, rejections, remainder
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER
 from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
-from mparticle_firehose.services import CIRCUIT_OPEN
+from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, Remainder
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
-from mparticle_firehose.worker.last_write_wins import QueuePosition, state_key, versions_written
+from mparticle_firehose.worker.last_write_wins import (
+    QueuePosition,
+    state_key,
+    state_keys,
+    tracked_keys,
+    versions_written,
+)
+from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
 
 MAX_AGE_SECONDS = 10 * 86_400
 """The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
@@ -34,78 +44,99 @@ class Settling:
     planner: Planner
     parse: Parse
     dead_lettering: DeadLettering
+    tracking: OrderTracking
     ledger: Ledger
     backoff: Backoff
     max_attempts: int
 
     def settle(self, message: Message, plan: Plan) -> None:
-        """Dead-letter what is refused or given up, and have the message delivered again if anything is left.
-
-        Raises:
-            DeliveryError: a letter or a version could not be stored.
-        """
+        """Decide what becomes of a message: what is refused or given up is to be dead-lettered."""
         if plan.unsettled:
             _put_suspended_aside(plan)
         failed = [pending for pending in plan.unsettled if pending.was_tried]
-        attempts = message.attempts = message.progress.attempts + bool(failed)
-        if self._is_given_up(message, failed, attempts):
+        message.attempts = message.progress.attempts + bool(failed)
+        if self._is_given_up(message, failed):
+            message.is_given_up = True
             for pending in failed or plan.unsettled:
                 pending.outcome = Rejected(_reason(pending))
-            attempts = 0
-        try:
-            self._store(message, plan)
-        except Exception:
-            message.progress = _progress(plan, attempts, plan.delivered())
-            raise
-        self._report_delivered(message, plan)
-        left = plan.unsettled
-        if left:
-            message.progress = _progress(plan, attempts, plan.settled())
+        for reason, positions in rejections(plan).items():
+            rest = remainder(plan, positions, self.planner, self.parse)
+            self.dead_lettering.put(message, rest, reason, positions=positions, scope=_scope(plan, rest, positions))
+
+    def count_attempt(self, message: Message) -> None:
+        """Count an attempt that failed before its items could be settled. One that failed too often is given up."""
+        attempts = message.progress.attempts + 1
+        if attempts >= self.max_attempts or self._is_too_old(message):
+            self.dead_lettering.put_whole(message, message.retry_reason or "")
+        message.progress = replace(message.progress, attempts=attempts)
+
+    def store(self, sent: Sequence[Message], deadline: Deadline) -> None:
+        """Store what the messages have come to, in few calls, and have those delivered again of which anything is left.
+
+        Each step is taken for the whole batch, and costs only the messages of which something is not stored. Versions
+        are stored before letters leave, also of messages whose letters cannot: what is refused now may leave later.
+
+        Args:
+            sent: messages whose items have been sent.
+            deadline: when to stop.
+        """
+        self.dead_lettering.track(deadline)
+        unwritten = self._store_versions(sent, deadline)
+        self.dead_lettering.send(deadline)
+        for message in sent:
+            if message.plan:
+                self._conclude(message, message.plan, unwritten=message in unwritten)
+                self.batch.guard([message], partial(self._report_delivered, message, message.plan))
+        for message in self.dead_lettering.gone:
+            message.retry_reason = None
+        for message, failure in self.dead_lettering.failures.items():
+            message.fail(failure, counts=False, wait=0.0 if failure == OUT_OF_TIME else None)
+
+    def _conclude(self, message: Message, plan: Plan, *, unwritten: bool) -> None:
+        """Note how far a message has come. What is refused is settled once it is in a letter."""
+        delivered, left = plan.delivered(), plan.unsettled
+        is_stored = message.retry_reason is None and message not in self.dead_lettering.failures
+        attempts = 0 if message.is_given_up and is_stored else max(message.attempts, message.progress.attempts)
+        settled = delivered | self.dead_lettering.stored.get(message, set())
+        later = delivered - plan.progress.settled | plan.progress.unwritten if unwritten else frozenset[int]()
+        message.progress = _progress(plan, attempts, settled=settled, unwritten=later)
+        if left and is_stored:
             message.fail(_reason(left[0]), counts=False, wait=self._wait(left, attempts))
 
-    def give_up_unplanned(self, message: Message) -> bool:
-        """Dead-letter a message without a plan that has failed too often or is too old; return whether it has.
-
-        Raises:
-            DeliveryError: it is not stored.
-        """
-        attempts = message.progress.attempts + 1
-        if not (attempts >= self.max_attempts or self._is_too_old(message)):
-            return False
-        self.dead_lettering.put_whole(message, message.retry_reason or "")
-        return True
-
-    def _is_given_up(self, message: Message, failed: list[Pending], attempts: int) -> bool:
-        return (bool(failed) and attempts >= self.max_attempts) or self._is_too_old(message)
+    def _is_given_up(self, message: Message, failed: list[Pending]) -> bool:
+        return (bool(failed) and message.attempts >= self.max_attempts) or self._is_too_old(message)
 
     def _is_too_old(self, message: Message) -> bool:
         return self.batch.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
 
-    def _store(self, message: Message, plan: Plan) -> None:
-        """Store what delivered items have written, and the letters of those that are refused."""
-        refused = rejections(plan)
-        if refused:
-            self.dead_lettering.track_order(message.record.group_id)
-        self._store_versions(message, plan)
-        for reason, positions in refused.items():
-            rest = remainder(plan, positions, self.planner, self.parse)
-            self.dead_lettering.put(message, rest, reason)
+    def _store_versions(self, sent: Sequence[Message], deadline: Deadline) -> set[Message]:
+        """Store what delivered items have written of what is tracked. Return the messages of which it is not stored."""
+        versions = {message: self._versions(message, message.plan) for message in sent if message.plan}
+        newest: dict[str, str] = {}
+        for written in versions.values():
+            newest |= {key: max(version, newest.get(key, "")) for key, version in written.items()}
+        missing = self.ledger.note_delivered(newest, deadline) if newest else {}
+        unwritten = {message for message, written in versions.items() if not missing.keys().isdisjoint(written)}
+        for message in unwritten:
+            failure = next(missing[key] for key in versions[message] if key in missing)
+            self.dead_lettering.failures.setdefault(message, failure)
+        return unwritten
 
-    def _store_versions(self, message: Message, plan: Plan) -> None:
-        """Store what delivered items have written, in groups of which an older change may be redriven."""
-        if message.record.group_id not in self.dead_lettering.order_tracked:
-            return
+    def _versions(self, message: Message, plan: Plan) -> dict[str, str]:
+        """Return what the delivered items of a message have written of what is tracked."""
+        group = message.record.group_id
+        if not self.tracking.is_any_tracked(group):
+            return {}
         delivered = [pending for pending in plan.pending if isinstance(pending.outcome, Delivered)]
         position = QueuePosition.of(message.record)
         covered = {origin for pending in delivered for origin in pending.item.covers}
         states = [state_key(pending) for pending in delivered if not pending.item.covers]
         versions = versions_written(plan.request, position, covered)
         versions |= dict.fromkeys(states, position.version(plan.request.timestamp_ms))
-        if versions:
-            self.ledger.note_delivered(versions)
+        return {key: version for key, version in versions.items() if self.tracking.is_tracked(group, key)}
 
     def _report_delivered(self, message: Message, plan: Plan) -> None:
-        delivered = sum(isinstance(pending.outcome, Delivered) for pending in plan.pending)
+        delivered = sum(pending.was_tried and isinstance(pending.outcome, Delivered) for pending in plan.pending)
         if not delivered:
             return
         telemetry = self.batch.telemetry
@@ -131,11 +162,21 @@ def _put_suspended_aside(plan: Plan) -> None:
             pending.outcome = Rejected(SUSPENDED)
 
 
-def _progress(plan: Plan, attempts: int, settled: frozenset[int]) -> Progress:
+def _scope(plan: Plan, rest: Remainder, positions: Collection[int]) -> Scope:
+    """Return what a letter may still write: all that its elements say, whatever needs nothing more by this mapping."""
+    is_whole = rest.source is plan.request.source
+    origins = {origin for position in positions for origin in plan.planned[position].covers}
+    keys = tracked_keys(plan.request, None if is_whole else origins)
+    return Scope(keys=frozenset(keys) | state_keys(plan))
+
+
+def _progress(plan: Plan, attempts: int, *, settled: frozenset[int], unwritten: frozenset[int]) -> Progress:
     limits = {
         pending.position: pending.limit for pending in plan.unsettled if pending.limit < pending.item.endpoint.max_items
     }
-    return Progress(fingerprint=plan.fingerprint, settled=settled, limits=limits, attempts=attempts)
+    return Progress(
+        fingerprint=plan.fingerprint, settled=settled, limits=limits, attempts=attempts, unwritten=unwritten
+    )
 
 
 def _reason(pending: Pending) -> str:

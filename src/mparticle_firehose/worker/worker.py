@@ -1,9 +1,9 @@
 """Delivers what the queues hold: many messages become few partner calls, and failed messages are retried."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
@@ -41,9 +41,12 @@ from mparticle_firehose.worker.last_write_wins import (
     keys_read,
     stale_parts,
     state_key,
+    state_keys,
+    tracked_keys,
     versions_written,
     without,
 )
+from mparticle_firehose.worker.order_tracking import OrderTracking
 from mparticle_firehose.worker.settling import Settling
 
 CALL_SECONDS = 10.0
@@ -63,6 +66,9 @@ NOT_DUE = "not_due"
 
 MIN_SECONDS_LEFT = 1.0
 """With less left a wait is over: the clocks of two environments differ."""
+
+STORE_SECONDS, REMEMBER_SECONDS = 3.0, 4.5
+"""After the deadline: how long what was delivered and refused may be stored, and how far messages have come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,14 +124,16 @@ class _Delivery:
         self._newest: dict[str, str] = {}
         self._knows_progress = False
         self._large_bytes = 0
+        self._tracking = OrderTracking(worker.ledger, worker.clock)
         self._dead_lettering = DeadLettering(
-            batch=batch, dead_letters=worker.dead_letters, ledger=worker.ledger, deadline=deadline
+            batch=batch, dead_letters=worker.dead_letters, ledger=worker.ledger, tracking=self._tracking
         )
         self._settling = Settling(
             batch=batch,
             planner=worker.planner,
             parse=worker.serializer.parse,
             dead_lettering=self._dead_lettering,
+            tracking=self._tracking,
             ledger=worker.ledger,
             backoff=worker.backoff,
             max_attempts=worker.max_attempts,
@@ -137,12 +145,13 @@ class _Delivery:
             self._begin(message)
         self._batch.guard(messages, self._recall)
         self._read_all()
+        self._dead_lettering.track_those_nearly_moved(self._deadline)
         self._batch.guard(self._redriven, self._look_up_newest)
         self._plan_all()
-        self._send()
-        for message in messages:
-            if message.plan and message.retry_reason is None:
-                self._batch.guard([message], partial(self._settling.settle, message, message.plan))
+        self._look_up_tracked()
+        sent = [message for message in messages if message.plan and message.retry_reason is None]
+        self._send(sent)
+        self._settle(sent)
         self._lift_suspensions()
         return self._finish()
 
@@ -161,13 +170,15 @@ class _Delivery:
         records = [message.record for message in self._batch.messages]
         again = [record.message_id for record in records if record.receive_count > 1]
         groups = [record.group_id for record in records if record.group_id]
-        known, tracked = self._worker.ledger.recall(again, groups) if again or groups else ({}, set[str]())
-        self._dead_lettering.order_tracked.update(tracked)
+        if again or groups:
+            known, tracked = self._worker.ledger.recall(again, groups, self._deadline)
+            self._tracking.recall(tracked)
+        else:
+            known = {}
         for message in self._batch.messages:
             if message.id in known:
                 message.progress = known[message.id].also(message.progress)
         self._knows_progress = True
-        self._dead_lettering.track_those_nearly_moved()
 
     def _read_all(self) -> None:
         for message in self._batch.messages:
@@ -207,7 +218,16 @@ class _Delivery:
 
     def _look_up_newest(self) -> None:
         requests = [message.request for message in self._redriven if message.request]
-        self._newest = self._worker.ledger.newest(key for request in requests for key in keys_read(request))
+        keys = [key for request in requests for key in keys_read(request)]
+        self._newest = self._worker.ledger.newest(keys, self._deadline)
+
+    def _look_up_tracked(self) -> None:
+        """Read which deliveries must be written down, in groups of which only some must be."""
+        planned = [message for message in self._batch.messages if message.plan and message.retry_reason is None]
+        some = [message for message in planned if self._tracking.of_keys(message.record.group_id)]
+        keys = [key for message in some if message.plan for key in _may_be_tracked(message.plan)]
+        if keys:
+            self._batch.guard(some, partial(self._tracking.look_up, keys, self._deadline))
 
     def _stale(self, message: Message, request: QueuedRequest) -> Stale:
         """Return what newer changes have written of a redriven message, also those of the same batch."""
@@ -277,16 +297,16 @@ class _Delivery:
         states = {state_key(pending): pending.position for pending in plan.pending if not pending.item.covers}
         version = QueuePosition.of(message.record).version(plan.request.timestamp_ms)
         if states and message.record.redriven_at:
-            self._note_newest(self._worker.ledger.newest(states))
+            self._note_newest(self._worker.ledger.newest(states, self._deadline))
             old = [position for key, position in states.items() if self._newest.get(key, "") > version]
             if old:
                 plan.leave_out(old)
                 self._batch.telemetry.count("Superseded")
         self._note_newest(dict.fromkeys(states, version))
 
-    def _send(self) -> None:
+    def _send(self, messages: Sequence[Message]) -> None:
         worker = self._worker
-        calls = merged(pending for message in self._batch.messages if message.plan for pending in message.plan.waiting)
+        calls = merged(pending for message in messages if message.plan for pending in message.plan.waiting)
         asking = Asking(
             partner=worker.partner,
             verdicts=worker.verdicts,
@@ -313,11 +333,18 @@ class _Delivery:
 
     # --- the end -----------------------------------------------------------------------------------------------------
 
-    def _finish(self) -> list[str]:
-        """Store how far the messages have come, delay those that come again, and return their ids."""
+    def _settle(self, sent: Sequence[Message]) -> None:
+        """Decide what becomes of the messages, and store it."""
+        for message in sent:
+            if message.plan:
+                self._batch.guard([message], partial(self._settling.settle, message, message.plan))
         for message in self._batch.messages:
             if message.counts:
-                self._batch.guard([message], partial(self._count_attempt, message))
+                self._batch.guard([message], partial(self._settling.count_attempt, message))
+        self._settling.store(sent, self._deadline.later(STORE_SECONDS))
+
+    def _finish(self) -> list[str]:
+        """Store how far the messages have come, delay those that come again, and return their ids."""
         self._delay()
         self._remember()
         again = self._again
@@ -327,13 +354,6 @@ class _Delivery:
         for message in [*delayed, *again]:
             self._batch.log("retried later", message, reason=message.retry_reason or "")
         return [message.id for message in again]
-
-    def _count_attempt(self, message: Message) -> None:
-        """Count an attempt that has failed before its items could be settled."""
-        if self._settling.give_up_unplanned(message):
-            message.retry_reason = None
-            return
-        message.progress = replace(message.progress, attempts=message.progress.attempts + 1)
 
     @property
     def _again(self) -> list[Message]:
@@ -373,7 +393,8 @@ class _Delivery:
         groups = {message.record.group_id for message in self._again} - {None}
         of_groups = [message for message in self._batch.messages if message.record.group_id in groups]
         progress = {message.id: message.progress for message in self._again}
-        self._batch.guard(of_groups, partial(self._worker.ledger.remember, progress))
+        deadline = self._deadline.later(REMEMBER_SECONDS)
+        self._batch.guard(of_groups, partial(self._worker.ledger.remember, progress, deadline))
 
     def _waits(self, again: Sequence[Message]) -> dict[Record, int]:
         """Return the whole seconds for which each message is invisible.
@@ -397,6 +418,11 @@ class _Delivery:
 
 def _gone(stale: Stale) -> frozenset[Origin]:
     return frozenset(origin for origin, attributes in stale.items() if attributes is None)
+
+
+def _may_be_tracked(plan: Plan) -> Iterator[str]:
+    yield from tracked_keys(plan.request)
+    yield from state_keys(plan)
 
 
 def _queued(request: AnyRequest) -> QueuedRequest:

@@ -1,0 +1,121 @@
+"""Reads and writes entries of a DynamoDB table in batches, and repeats what DynamoDB leaves undone."""
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import batched
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  their name
+
+from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.services import OUT_OF_TIME
+
+if TYPE_CHECKING:  # stubs that do not ship
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
+
+    type Entry = Mapping[str, AttributeValueTypeDef]
+
+MAX_TRIES = 5
+_MAX_READS, _MAX_WRITES = 100, 25  # of one call
+_BASE_SECONDS, _MAX_WAIT_SECONDS = 0.05, 1.0
+_THROTTLED = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
+
+
+class Entries:
+    """The entries of one table, by their ``key``.
+
+    What DynamoDB leaves undone, throttles, or does not answer is tried again after a random wait that grows, at most
+    five times. Once a batch has failed, the ones after it are tried once. Nothing is begun after the deadline.
+    """
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        table: str,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        jitter: Callable[[float], float] = lambda most: random.uniform(0, most),  # noqa: S311  no secret
+    ) -> None:
+        """Take the table's name, what waits, and what draws a wait of at most so many seconds."""
+        self._dynamodb = dynamodb
+        self._table = table
+        self._sleep = sleep
+        self._jitter = jitter
+
+    def read(self, keys: Iterable[str], deadline: Deadline) -> "dict[str, Entry]":
+        """Return entries by key, strongly consistent; what does not exist is left out.
+
+        Raises:
+            DeliveryError: they could not be read.
+        """
+        found: dict[str, Entry] = {}
+
+        def get(left: Sequence[Any]) -> Sequence[Any]:
+            answer = self._dynamodb.batch_get_item(RequestItems={self._table: {"Keys": left, "ConsistentRead": True}})
+            found.update((item["key"]["S"], item) for item in answer["Responses"].get(self._table, []))
+            unread: Any = answer["UnprocessedKeys"].get(self._table, {})
+            return list(unread.get("Keys", ()))
+
+        for some in batched(dict.fromkeys(keys), _MAX_READS, strict=False):
+            _, failure = self._repeated(get, [{"key": {"S": key}} for key in some], deadline)
+            if failure:
+                raise DeliveryError(failure)
+        return found
+
+    def write(self, entries: "Iterable[Entry]", deadline: Deadline) -> dict[str, str]:
+        """Write entries of different keys. Return the keys of those that are not stored, each with the reason."""
+
+        def put(left: Sequence[Any]) -> Sequence[Any]:
+            answer = self._dynamodb.batch_write_item(RequestItems={self._table: left})
+            undone: Any = answer["UnprocessedItems"].get(self._table, ())
+            return list(undone)
+
+        missing: dict[str, str] = {}
+        for some in batched(entries, _MAX_WRITES, strict=False):
+            requests = [{"PutRequest": {"Item": entry}} for entry in some]
+            left, failure = self._repeated(put, requests, deadline, tries=1 if missing else MAX_TRIES)
+            missing |= {request["PutRequest"]["Item"]["key"]["S"]: failure for request in left}
+        return missing
+
+    def _repeated(
+        self,
+        act: Callable[[Sequence[Any]], Sequence[Any]],
+        left: Sequence[Any],
+        deadline: Deadline,
+        tries: int = MAX_TRIES,
+    ) -> tuple[Sequence[Any], str]:
+        """Act until nothing is left. Return what is left, and why."""
+        failure = OUT_OF_TIME
+        for _ in self._tries(tries, deadline):
+            try:
+                left = act(left)
+            except (BotoCoreError, ClientError) as error:
+                failure = f"the ledger cannot be used: {type(error).__name__}"
+                if not _may_pass(error):
+                    break
+            else:
+                failure = "the ledger is overloaded" if left else ""
+            if not failure:
+                break
+        return left, failure
+
+    def _tries(self, tries: int, deadline: Deadline) -> Iterator[int]:
+        """Yield for each try, after its wait, as long as there is time."""
+        for number in range(tries):
+            wait = self._jitter(min(_BASE_SECONDS * 2**number, _MAX_WAIT_SECONDS)) if number else 0.0
+            if deadline.remaining() <= wait:
+                return
+            if wait:
+                self._sleep(wait)
+            yield number
+
+
+def _may_pass(error: BotoCoreError | ClientError) -> bool:
+    """Return whether the same call may succeed a moment later."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= 500 or error.response.get("Error", {}).get("Code") in _THROTTLED  # noqa: PLR2004  HTTP
+    return isinstance(error, ConnectionError | HTTPClientError)
