@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import calls, cold_start, cost_model, end_to_end, import_time, membership, memory, outage, warm_cpu
+from bench import calls, cold_start, cost_model, end_to_end, import_time, membership, memory, outage, refusals, warm_cpu
 from bench.benchmark import Benchmark
 from bench.report import RESULTS, run, write_page
 from local.isolation import LocalCloudError
@@ -20,6 +20,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "memory": memory.BENCHMARK,
     "cost_model": cost_model.BENCHMARK,
     "outage": outage.BENCHMARK,
+    "refusals": refusals.BENCHMARK,
 }
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"

@@ -23,8 +23,9 @@ from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
 from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.protocol import QueuedRequest, Serializer
-from mparticle_firehose.queues.dead_letters import Letter
+from mparticle_firehose.queues.dead_letters import DeadLetters, Letter
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 
@@ -134,7 +135,7 @@ def _items(integration: Integration, request: Json) -> int:
     return len(planned) if all(isinstance(each, Item) for each in planned) else 0
 
 
-def _records(request: Json, messages: int) -> Iterator[Record]:
+def records(request: Json, messages: int) -> Iterator[Record]:
     """Yield messages of different users, each with its own ids of the request and of its event."""
     for number in range(messages):
         body = _of_user(copy.deepcopy(request), number)
@@ -175,10 +176,9 @@ def calls(integration: Integration, request: Json, messages: int, batch: int, sa
     Raises:
         LocalCloudError: something was not delivered.
     """
-    partner = _Partner(say or taken)
+    partner = Partner(say or taken)
     deliver = worker(integration, partner)
-    records = _records(request, messages)
-    for some in batched(records, batch, strict=False):
+    for some in batched(records(request, messages), batch, strict=False):
         if deliver.deliver(some, Deadline.after(60)):
             raise LocalCloudError(f"the worker did not deliver everything to {_name(integration)}")
     return partner.calls
@@ -196,7 +196,7 @@ def taken(call: PartnerCall) -> Answer:
 
 
 @dataclass
-class _Partner:
+class Partner:
     """Counts calls.
 
     Attributes:
@@ -254,13 +254,15 @@ class _NoDelays(_Nothing):
         return set()
 
 
-def worker(integration: Integration, partner: _Partner) -> Worker:
-    """Return a worker that calls this partner, and nothing else."""
+def worker(
+    integration: Integration, partner: Partner, ledger: Ledger | None = None, letters: DeadLetters | None = None
+) -> Worker:
+    """Return a worker that calls this partner, and nothing else than what it is given."""
     nothing: Any = _Nothing()
     no_letters: Any = _NoLetters()
     no_large_bodies: Any = None
-    ledger: Any = _EmptyLedger()
     no_delays: Any = _NoDelays()
+    empty: Any = _EmptyLedger()
     return Worker(
         serializer=Serializer(),
         planner=Planner(integration),
@@ -268,10 +270,10 @@ def worker(integration: Integration, partner: _Partner) -> Worker:
         verdicts=RetryPolicy(integration.retry_policy, integration.wait_headers),
         breaker=CircuitBreaker(telemetry=nothing),
         rate_limits=RateLimits(),
-        dead_letters=no_letters,
+        dead_letters=letters or no_letters,
         large_bodies=no_large_bodies,
         suspensions=nothing,
-        ledger=ledger,
+        ledger=ledger or empty,
         visibility=nothing,
         delays=no_delays,
         backoff=Backoff(base=2, cap=900),

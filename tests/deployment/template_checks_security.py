@@ -133,7 +133,7 @@ def the_worker_does_with_the_ledger_what_the_code_does(template: Node) -> list[s
     """A condition of a write needs no further action."""
     allowed = {action for name, statement in _statements(template) if name == "WorkerRole"
                and "LedgerTable" in references(statement) for action in listed(statement["Action"])}  # fmt: skip
-    code = "".join((_TABLES / f"{name}.py").read_text() for name in ("ledger", "outages"))
+    code = "".join((_TABLES / f"{name}.py").read_text() for name in ("entries", "ledger", "outages"))
     calls = re.findall(r"_dynamodb\.([a-z_]+)\(", code)
     called = {f"dynamodb:{''.join(word.capitalize() for word in call.split('_'))}" for call in calls}
     return sorted(allowed ^ called)
