@@ -18,6 +18,7 @@ PROGRESS = Progress(
     limits={1: 250, 2: 250, 9: 1},
     attempts=3,
     unwritten=frozenset({700}),
+    refused={"http_422": frozenset({2, 9})},
 )
 
 

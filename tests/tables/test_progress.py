@@ -15,13 +15,13 @@ progresses = st.builds(
     limits=st.dictionaries(positions, st.integers(1, 500), max_size=40),
     attempts=st.integers(0, 20),
     unwritten=st.frozensets(positions, max_size=40),
+    refused=st.dictionaries(st.text(max_size=9), st.frozensets(positions, max_size=40), max_size=4),
 )
 
 
 def reread(progress: Progress) -> Progress:
-    return Progress.from_text(
-        progress.settled_text(), progress.limits_text(), progress.attempts, progress.unwritten_text()
-    )
+    texts = {"unwritten": progress.unwritten_text(), "refused": progress.refused_text()}
+    return Progress.from_text(progress.settled_text(), progress.limits_text(), progress.attempts, **texts)
 
 
 @given(progress=progresses)

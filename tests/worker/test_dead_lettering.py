@@ -99,7 +99,7 @@ def test_what_is_not_put_aside_in_time_comes_again_and_the_worker_ends_in_time(b
     records = [again(record) for record in refused_batch() if record.message_id in failed]
     assert bench.deliver(*records) == []
     assert lettered(bench) + first == once(range(60))
-    assert len(changes(bench.partner.calls[-1])) == 60 - len(first)
+    assert len(bench.partner.calls) == 1
 
 
 def test_with_the_spare_time_up_too_nothing_is_begun_and_all_comes_again(bench: Bench, calls: AwsCalls) -> None:
@@ -168,6 +168,24 @@ def test_what_cannot_be_put_aside_comes_again_and_others_do_not(bench: Bench, ca
     assert failed == ["m1"]
     assert bench.deliver(again(records[0])) == []
     assert lettered(bench) == once([1])
+
+
+def test_a_refused_change_that_cannot_be_put_aside_is_not_asked_again_after_a_newer_one(
+    bench: Bench, calls: AwsCalls
+) -> None:
+    """The partner could take it then, and undo the newer one."""
+    bench.partner.judge = lambda call: in_part({0: 422} if changes(call)[0]["action"] == "add" else {})
+    older, newer = membership("m1", change("1")), membership("m2", change("1", action="delete"))
+    with calls.failing(lambda name, _: name == "SendMessageBatch"):
+        failed = bench.deliver(older, newer)
+    bench.partner.judge = None
+
+    failed_again = bench.deliver(again(older))
+
+    ((_, why),) = bench.dead_letters()
+    assert (failed, failed_again) == (["m1"], [])
+    assert (why["reason"], why["attempts"]) == ("http_422", "1")
+    assert len(bench.partner.calls) == 2
 
 
 def test_a_letter_that_is_not_noted_counts_as_stored(bench: Bench, calls: AwsCalls) -> None:

@@ -214,6 +214,7 @@ class Planner:
         if progress:
             plan.progress = progress.of_plan(plan.fingerprint if progress.fingerprint else "")
         settled, users = plan.progress.settled, _Users(request)
+        refused = {position: reason for reason, some in plan.progress.refused.items() for position in some}
         for position, each in enumerate(plan.planned):
             if settled and position in settled:
                 if position in plan.progress.unwritten and isinstance(each, Item):
@@ -221,6 +222,8 @@ class Planner:
                 continue
             if isinstance(each, Item):
                 plan.pending.append(_pending(plan, position, each, users.of(each)))
+                if position in refused:
+                    plan.pending[-1].outcome = Rejected(refused[position])
             elif isinstance(each, Undeliverable):
                 plan.refused.append(Refused(position, each.reason))
             else:

@@ -81,6 +81,7 @@ class Ledger:
                 "attempts": {"N": str(progress.attempts)},
                 "settled": {"S": progress.settled_text()},
                 "unwritten": {"S": progress.unwritten_text()},
+                "refused": {"S": progress.refused_text()},
                 "limits": {"S": progress.limits_text()},
                 "expires_at": self._expiry(),
             }
@@ -92,7 +93,7 @@ class Ledger:
     def tracked(self, keys: Iterable[str], deadline: Deadline) -> dict[str, int]:
         """Return until when each of these keys is tracked, for those that are."""
         found = self._entries.read(map(_tracked, keys), deadline)
-        return {key.removeprefix(_tracked("")): _seconds(entry, "expires_at") for key, entry in found.items()}
+        return {key.removeprefix(_tracked("")): _whole(entry, "expires_at") for key, entry in found.items()}
 
     def track(
         self, groups: Mapping[str, TrackedGroup], keys: Mapping[str, int], deadline: Deadline
@@ -148,8 +149,8 @@ def _message(message_id: str) -> str:
 
 def _progress(entry: "Entry") -> Progress:
     """Read an entry; one of an earlier release has attempts only."""
-    settled, limits, unwritten = (entry.get(name, {}).get("S", "") for name in ("settled", "limits", "unwritten"))
-    return Progress.from_text(settled, limits, attempts=_seconds(entry, "attempts"), unwritten=unwritten)
+    texts = {name: entry.get(name, {}).get("S", "") for name in ("settled", "limits", "unwritten", "refused")}
+    return Progress.from_text(**texts, attempts=_whole(entry, "attempts"))
 
 
 def _group(group_id: str) -> str:
@@ -170,8 +171,8 @@ def _group_entry(group_id: str, tracked: TrackedGroup) -> "Entry":
 def _tracked_group(entry: "Entry") -> TrackedGroup:
     """Read an entry; one of an earlier release is about the whole group."""
     if "keys" not in entry:
-        return TrackedGroup(everything=_seconds(entry, "expires_at"))
-    return TrackedGroup(*(_seconds(entry, name) for name in ("keys", "states", "everything")))
+        return TrackedGroup(everything=_whole(entry, "expires_at"))
+    return TrackedGroup(*(_whole(entry, name) for name in ("keys", "states", "everything")))
 
 
 def _tracked(key: str) -> str:
@@ -190,5 +191,5 @@ def _number(value: int) -> "AttributeValueTypeDef":
     return {"N": str(value)}
 
 
-def _seconds(entry: "Entry", name: str) -> int:
+def _whole(entry: "Entry", name: str) -> int:
     return int(entry[name]["N"])

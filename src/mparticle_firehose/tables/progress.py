@@ -1,6 +1,7 @@
 """What is remembered of a message until it is deleted: which items are settled, and how large its calls may be."""
 
 import base64
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -23,6 +24,7 @@ class Progress:
             call may have.
         attempts: how often the delivery of the message was tried.
         unwritten: positions that are delivered, but whose versions are still to be stored: see `tables.ledger`.
+        refused: positions that are refused or given up, but not in a letter yet, by the reason.
     """
 
     fingerprint: str = ""
@@ -30,6 +32,7 @@ class Progress:
     limits: Mapping[int, int] = field(default_factory=dict)
     attempts: int = 0
     unwritten: frozenset[int] = frozenset()
+    refused: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def settled_text(self) -> str:
         """Return fingerprint and settled positions as text for a message attribute or a table."""
@@ -39,20 +42,31 @@ class Progress:
         """Return the positions whose versions are still to be stored as text."""
         return _encoded(self.unwritten) if self.unwritten else ""
 
+    def refused_text(self) -> str:
+        """Return the positions that are not in a letter yet as text."""
+        return json.dumps({reason: _encoded(positions) for reason, positions in self.refused.items()})
+
     def limits_text(self) -> str:
         """Return the limits as text: ``first-last=limit`` for each run of positions."""
         return ",".join(f"{first}-{last}={limit}" for first, last, limit in _runs(sorted(self.limits.items())))
 
     @classmethod
-    def from_text(cls, settled: str, limits: str = "", attempts: int = 0, unwritten: str = "") -> Self:
-        """Read what the three methods have written. What cannot be read is nothing: the items are asked again."""
+    def from_text(
+        cls, settled: str, limits: str = "", attempts: int = 0, *, unwritten: str = "", refused: str = ""
+    ) -> Self:
+        """Read what the four methods have written. What cannot be read is nothing: the items are asked again."""
         fingerprint, _, encoded = settled.partition(":")
         try:
-            positions, later = _decoded(encoded), _decoded(unwritten)
-            sizes = {place: limit for run in filter(None, limits.split(",")) for place, limit in _positions(run)}
+            return cls(
+                fingerprint=fingerprint,
+                settled=_decoded(encoded),
+                limits={place: limit for run in filter(None, limits.split(",")) for place, limit in _positions(run)},
+                attempts=attempts,
+                unwritten=_decoded(unwritten),
+                refused={reason: _decoded(text) for reason, text in json.loads(refused or "{}").items()},
+            )
         except ValueError:
             return cls(attempts=attempts)
-        return cls(fingerprint=fingerprint, settled=positions, limits=sizes, attempts=attempts, unwritten=later)
 
     def of_plan(self, fingerprint: str) -> "Progress":
         """Return this progress if it belongs to the plan, else the attempts alone."""

@@ -93,7 +93,7 @@ class Settling:
             message.fail(failure, counts=False, wait=0.0 if failure == OUT_OF_TIME else None)
 
     def _conclude(self, message: Message, plan: Plan, *, unwritten: bool) -> None:
-        """Note how far a message has come. What is refused is settled once it is in a letter."""
+        """Note how far a message has come. What is refused is settled once it is in a letter, and not asked again."""
         delivered, left = plan.delivered(), plan.unsettled
         is_stored = message.retry_reason is None and message not in self.dead_lettering.failures
         attempts = 0 if message.is_given_up and is_stored else max(message.attempts, message.progress.attempts)
@@ -174,8 +174,18 @@ def _progress(plan: Plan, attempts: int, *, settled: frozenset[int], unwritten: 
     limits = {
         pending.position: pending.limit for pending in plan.unsettled if pending.limit < pending.item.endpoint.max_items
     }
+    refused: dict[str, frozenset[int]] = {}
+    for pending in plan.pending:
+        if isinstance(pending.outcome, Rejected) and pending.position not in settled:
+            reason = pending.outcome.reason
+            refused[reason] = refused.get(reason, frozenset()) | {pending.position}
     return Progress(
-        fingerprint=plan.fingerprint, settled=settled, limits=limits, attempts=attempts, unwritten=unwritten
+        fingerprint=plan.fingerprint,
+        settled=settled,
+        limits=limits,
+        attempts=attempts,
+        unwritten=unwritten,
+        refused=refused,
     )
 
 
