@@ -68,7 +68,7 @@ MIN_SECONDS_LEFT = 1.0
 """With less left a wait is over: the clocks of two environments differ."""
 
 STORE_SECONDS, REMEMBER_SECONDS = 3.0, 4.5
-"""After the deadline: how long what was delivered and refused may be stored, and how far messages have come."""
+"""After the deadline: until when what was delivered and refused may be stored, and how far messages have come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,8 @@ class Worker:
 
         Args:
             records: the batch, in the order in which SQS handed it over.
-            deadline: when to stop; what is not delivered by then is delivered again at once.
+            deadline: when to stop; what is not delivered by then is delivered again at once. What has come of the rest
+                is stored in the five seconds after it.
         """
         batch = Batch([Message(record) for record in records], self.telemetry, self.clock)
         return _Delivery(self, batch, deadline).run()
