@@ -65,10 +65,10 @@ def _discarded_output() -> Iterator[None]:
 
 
 class _Discarding:
-    """Stands in for a service: accepts every call and does nothing."""
+    """Stands in for a service: accepts every call, does nothing, and counts nothing."""
 
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *_, **__: None
+    def __getattr__(self, _name: str) -> Callable[..., int]:
+        return lambda *_, **__: 0
 
 
 class _DiscardingPartner(_Discarding):
