@@ -263,7 +263,11 @@ class Queues:
         """Take everything from a queue."""
         taken: list[Any] = []
         while batch := self.sqs.receive_message(
-            QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"], AttributeNames=["All"]
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            VisibilityTimeout=43_200,
+            MessageAttributeNames=["All"],
+            AttributeNames=["All"],
         ).get("Messages"):
             taken += batch
         assert not leaks(str([message.get("MessageAttributes") for message in taken]))
