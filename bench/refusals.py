@@ -97,7 +97,7 @@ class Groups:
     def deliver(self, batch: Sequence[Record], say: Say = taken) -> None:
         aws: Any = self.table
         ledger = Ledger(aws, "ledger", lambda: SENT_AT_MS / 1000)
-        letters = DeadLetters(QueueSender(aws), membership_url="letters", event_url="")
+        letters = DeadLetters(QueueSender(aws, aws), membership_url="letters", event_url="", erasure_url="")
         if worker(self._integration, Partner(say), ledger, letters).deliver(batch, Deadline.after(60)):
             raise LocalCloudError("the worker did not settle everything")
 
