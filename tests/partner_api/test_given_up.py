@@ -125,10 +125,12 @@ class TestStuckLookups:
         elapsed = time.monotonic() - started
         left = transfers() - held
 
-        assert asked == [Retry("out_of_time", 0)] * MAX_CALLERS + [Retry("dns")] * (200 - MAX_CALLERS)
+        given_up = asked.count(Retry("out_of_time", 0))  # more than the threads, if one starts late
+        assert asked == [Retry("out_of_time", 0)] * given_up + [Retry("dns")] * (200 - given_up)
+        assert MAX_CALLERS <= given_up < 50
         assert calling_threads() - before <= MAX_CALLERS
         assert left <= MAX_CALLERS
-        assert elapsed < MAX_CALLERS * 0.15 + 3
+        assert elapsed < 15  # and not 200 times the deadline
         assert partner.received == []
 
     def test_calls_at_the_same_time_leave_nothing_behind_either(self, client: PartnerClient, partner: Partner) -> None:
@@ -149,16 +151,14 @@ class TestStuckLookups:
         assert partner.received == []
 
     def test_calls_to_another_site_are_made(self, client: PartnerClient, partner: Partner) -> None:
-        for _ in range(MAX_CALLERS + 1):
-            ask(client, seconds=0.05)
+        wait_until(lambda: ask(client, seconds=0.05) == Retry("dns"))
 
         assert [status_of(ask(client, site="eu")) for _ in range(3)] == [200] * 3
 
     def test_calls_are_made_again_when_they_end(
         self, client: PartnerClient, partner: Partner, resolver: Resolver
     ) -> None:
-        for _ in range(MAX_CALLERS + 1):
-            ask(client, "/stuck", seconds=0.05)
+        wait_until(lambda: ask(client, "/stuck", seconds=0.05) == Retry("dns"))
         refused = ask(client)
         resolver.slow.clear()
         resolver.released.set()
@@ -178,7 +178,7 @@ class TestStuckLookups:
         asked = [ask(client, auth=TOKEN, seconds=0.02) for _ in range(100)]
 
         assert {type(each) for each in asked} == {Retry}
-        assert asked[-1] == Retry("oauth_network_dns")
+        assert Retry("oauth_network_dns") in asked
         assert calling_threads() - before <= 2 * MAX_CALLERS
 
 
