@@ -5,7 +5,19 @@ import sys
 import time
 from pathlib import Path
 
-from bench import calls, cold_start, cost_model, end_to_end, import_time, membership, memory, outage, refusals, warm_cpu
+from bench import (
+    calls,
+    cold_start,
+    cost_model,
+    end_to_end,
+    import_time,
+    membership,
+    memory,
+    outage,
+    refusals,
+    starvation,
+    warm_cpu,
+)
 from bench.benchmark import Benchmark
 from bench.report import RESULTS, run, write_page
 from local.isolation import LocalCloudError
@@ -21,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "cost_model": cost_model.BENCHMARK,
     "outage": outage.BENCHMARK,
     "refusals": refusals.BENCHMARK,
+    "starvation": starvation.BENCHMARK,
 }
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"

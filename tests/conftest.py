@@ -125,6 +125,7 @@ class BreakerDouble:
 
     down: set[str] = field(default_factory=set)
     noted: list[tuple[str, bool]] = field(default_factory=list)
+    seconds: float = 7.0
 
     def admits(self, site: str) -> bool:
         return site not in self.down
@@ -133,7 +134,7 @@ class BreakerDouble:
         self.noted.append((site, failed))
 
     def wait(self, site: str) -> float:
-        return 7.0
+        return self.seconds
 
     def forget(self) -> None:
         self.down.clear()

@@ -9,7 +9,17 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from mparticle_firehose.protocol.enums import MessageType
-from tests.deployment.template_reading import ALIAS, Check, Node, functions, of_type, problems, references, sources
+from tests.deployment.template_reading import (
+    ALIAS,
+    Check,
+    Node,
+    functions,
+    of_type,
+    problems,
+    queues,
+    references,
+    sources,
+)
 
 NAMESPACE = "MParticleFirehose"
 MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "unreadable", "http", "cookie_sync"}
@@ -101,6 +111,44 @@ def the_dashboard_shows_every_alarm(template: Node) -> list[str]:
     return [name for name in names if not any(arn == f"{name}.Arn" or arn.endswith(names[name]) for arn in shown)]
 
 
+def every_queue_has_alarms_on_age_messages_in_flight_and_letters(template: Node) -> list[str]:
+    """Before SQS stops at its quota of messages in flight, which is never less than 20,000 from the alarm."""
+    found = []
+    for name, queue in queues(template).items():
+        watched = {it["MetricName"]: it["Threshold"] for it in alarms(template).values() if _queue_of(it) == name}
+        is_source = "RedrivePolicy" in queue
+        wanted = {"ApproximateAgeOfOldestMessage", _IN_FLIGHT} if is_source else {"ApproximateNumberOfMessagesVisible"}
+        found += problems(
+            (set(watched) == wanted, f"{name}: alarms on {sorted(watched)}"),
+            (20_000 <= watched.get(_IN_FLIGHT, 20_000) <= MAX_IN_FLIGHT - 20_000, f"{name}: too late, or too early"),
+        )
+    return found
+
+
+def _queue_of(alarm: Node) -> object:
+    match alarm.get("Dimensions"):
+        case [{"Name": "QueueName", "Value": {"Fn::GetAtt": [name, "QueueName"]}}]:
+            return name
+    return None
+
+
+_IN_FLIGHT = "ApproximateNumberOfMessagesNotVisible"
+
+MAX_IN_FLIGHT = 120_000
+"""Messages of a queue, by AWS's documentation."""
+
+
+def messages_that_wait_long_raise_an_alarm(template: Node) -> list[str]:
+    """SQS measures the age of a message anew that is sent again, so the worker's metric counts, in milliseconds."""
+    waiting = alarms(template)["WaitingAgeAlarm"]
+    calculated, measured = waiting.get("Metrics", [{}, {}])
+    return problems(
+        (calculated.get("Expression") == "waiting / 1000", "not in seconds"),
+        (measured.get("MetricStat", {}).get("Stat") == "Maximum", "not the oldest"),
+        (waiting["Threshold"] == {"Ref": "QueueAgeAlarmSeconds"}, "another age than that of the queues"),
+    )
+
+
 def alarms_notify_the_topic_if_there_is_one(template: Node) -> list[str]:
     topic = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     return [
@@ -139,6 +187,8 @@ CHECKS: tuple[Check, ...] = (
     alarms_and_dashboard_use_metrics_that_the_code_writes,
     the_dashboard_is_valid,
     the_dashboard_shows_every_alarm,
+    every_queue_has_alarms_on_age_messages_in_flight_and_letters,
+    messages_that_wait_long_raise_an_alarm,
     alarms_notify_the_topic_if_there_is_one,
     alarms_on_functions_watch_the_alias,
     a_failing_release_is_rolled_back,

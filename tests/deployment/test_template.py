@@ -315,6 +315,18 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "the_dashboard_shows_every_alarm": {
         "one-left-out": write(BOARD, "${EventAgeAlarm.Arn}", "${MembershipAgeAlarm.Arn}"),
     },
+    "every_queue_has_alarms_on_age_messages_in_flight_and_letters": {
+        "none-in-flight": drop("Resources/EventInFlightAlarm"),
+        "twice-the-same": put(f"{alarm('ErasureAge')}/Dimensions/0/Value/Fn::GetAtt/0", "EventQueue"),
+        "late": put(f"{alarm('MembershipInFlight')}/Threshold", 120_000),
+        "early": put(f"{alarm('MembershipInFlight')}/Threshold", 0),
+        "no-letters": put(f"{alarm('ErasureDeadLetters')}/MetricName", "NumberOfMessagesSent"),
+    },
+    "messages_that_wait_long_raise_an_alarm": {
+        "milliseconds": put(f"{alarm('WaitingAge')}/Metrics/0/Expression", "waiting"),
+        "average": put(f"{alarm('WaitingAge')}/Metrics/1/MetricStat/Stat", "Average"),
+        "other-age": put(f"{alarm('WaitingAge')}/Threshold", 1800),
+    },
     "alarms_notify_the_topic_if_there_is_one": {
         "silent": drop(f"{alarm('EventAge')}/AlarmActions"),
         "unexplained": drop(f"{alarm('EventAge')}/AlarmDescription"),

@@ -9,6 +9,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.integration import Answer, PartnerCall
 from mparticle_firehose.queues.delays import MAX_DELAY_SECONDS, MAX_HOPS, MIN_DELAY_SECONDS
+from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.record import History, Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES
 from mparticle_firehose.worker.settling import MAX_AGE_SECONDS
@@ -35,7 +36,7 @@ def test_a_message_that_waits_long_is_sent_again_as_it_came_and_counts_as_done(n
     assert bench.deliver(record) == []
 
     (sent,) = bench.sender.sent
-    assert (sent.body, sent.delay_seconds, sent.tenant) == (record.body, 60, "t")
+    assert (sent.body, sent.delay_seconds, sent.tenant) == (record.body, 60, tenant(4242))
     assert {name: sent.attributes[name] for name in record.correlation} == record.correlation
     assert (bench.visibility.waits, bench.telemetry.counts["Retried"]) == ({}, 1)
 
@@ -49,6 +50,23 @@ def test_it_goes_back_to_the_queue_that_it_came_from(bench: Bench) -> None:
 
     assert erasures == {bench.queues.erasure}
     assert bench.sender.urls == {bench.queues.erasure, bench.queues.event}
+
+
+def test_what_waits_for_a_site_that_is_down_is_of_one_tenant_and_then_its_customers_again(bench: Bench) -> None:
+    bench.breaker.down.add("")
+    bench.breaker.seconds = 2_000
+    bench.deliver(*(replace(with_attributes(event_record(f"e{number}")), tenant=f"t{number}") for number in range(2)))
+    held_back = [message.tenant for message in bench.sender.sent]
+
+    bench.deliver(*bench.sender.received())
+    not_due = [message.tenant for message in bench.sender.sent]
+    bench.breaker.down.clear()
+    bench.partner.replies = [resting(60)] * 2
+    bench.worker = replace(bench.worker, clock=_clock_at(2_000))
+    bench.deliver(*bench.sender.received())
+
+    assert held_back == not_due == [site_tenant("")] * 2
+    assert [message.tenant for message in bench.sender.sent] == [tenant(4242)] * 2
 
 
 @pytest.mark.parametrize(
@@ -186,7 +204,17 @@ def test_the_age_at_delivery_counts_from_the_first_time(bench: Bench) -> None:
 
     bench.deliver(*bench.sender.received())
 
-    assert bench.telemetry.times == {"QueueAge": [NOW * 1000 - SENT_AT_MS]}
+    assert bench.telemetry.times["QueueAge"] == [NOW * 1000 - SENT_AT_MS]
+
+
+def test_the_age_of_the_oldest_message_that_waits_is_measured_from_the_first_time(bench: Bench) -> None:
+    bench.partner.judge = lambda _: resting(60)
+    old = replace(event_record("e1"), sent_at_ms=int((NOW - 7_000) * 1000))
+
+    bench.deliver(old, event_record("e2"))
+    bench.deliver(*bench.sender.received())
+
+    assert bench.telemetry.times == {"WaitingAge": [7_000_000, 7_000_000]}
 
 
 def test_a_redriven_message_stays_redriven(bench: Bench) -> None:

@@ -33,6 +33,7 @@ class Waiting:
     Attributes:
         record: as it was received.
         seconds: how long.
+        tenant: whose it is then, for SQS's fair queues.
         attempts: how often its delivery was tried.
         settled: which items need nothing more, see `tables.progress`.
         limits: how large its calls may be.
@@ -40,6 +41,7 @@ class Waiting:
 
     record: Record
     seconds: float
+    tenant: str | None = None
     attempts: int = 0
     settled: str = ""
     limits: str = ""
@@ -114,7 +116,7 @@ class Delays:
                 **{name: text for name, text in told.items() if text},
                 RESENT: history.to_text(),
             },
-            tenant=record.tenant,
+            tenant=waiting.tenant,
             delay_seconds=min(math.ceil(waiting.seconds), MAX_DELAY_SECONDS),
         )
 

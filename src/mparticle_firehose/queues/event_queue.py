@@ -77,7 +77,23 @@ class OrderedEventQueue:
 
 def tenant(account_id: object) -> str:
     """Return the name of a customer for SQS's fair queues: opaque, and the same for all that have no account."""
-    return hashlib.sha256(f"account {account_id or 0}".encode()).hexdigest()[:_TENANT_LENGTH]
+    return _opaque(f"account {account_id or 0}")
+
+
+def site_tenant(site: str) -> str:
+    """Return the tenant that everything is of that waits for a site that is down, whoever's it is.
+
+    Tens of millions of messages may wait so, of many customers, each of whom has too few of them for SQS to call it
+    busy. As one tenant they are, so that they delay nobody else.
+
+    Args:
+        site: by its name in `Integration.sites`.
+    """
+    return _opaque(f"site {site}")
+
+
+def _opaque(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:_TENANT_LENGTH]
 
 
 def request_message(

@@ -26,10 +26,19 @@ from mparticle_firehose.protocol import (
 )
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays, Waiting
+from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.large_bodies import LargeBodies, is_reference
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
-from mparticle_firehose.services import Breaker, PartnerApi, RateLimits, SuspensionRegister, Telemetry, Verdicts
+from mparticle_firehose.services import (
+    CIRCUIT_OPEN,
+    Breaker,
+    PartnerApi,
+    RateLimits,
+    SuspensionRegister,
+    Telemetry,
+    Verdicts,
+)
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.backoff import Backoff
@@ -351,10 +360,17 @@ class _Delivery:
         again = self._again
         self._worker.visibility.set(self._waits(again))
         delayed = [message for message in self._batch.messages if message.is_delayed]
-        self._worker.telemetry.count("Retried", len(again) + len(delayed))
-        for message in [*delayed, *again]:
-            self._batch.log("retried later", message, reason=message.retry_reason or "")
+        self._report_waiting([*delayed, *again])
         return [message.id for message in again]
+
+    def _report_waiting(self, waiting: Sequence[Message]) -> None:
+        """Count and log what comes again. SQS measures the age of a message that was sent again anew; this does not."""
+        self._worker.telemetry.count("Retried", len(waiting))
+        if waiting:
+            oldest = min(message.record.sent_at_ms for message in waiting)
+            self._worker.telemetry.measure("WaitingAge", max(0, int(self._worker.clock() * 1000) - oldest))
+        for message in waiting:
+            self._batch.log("retried later", message, reason=message.retry_reason or "")
 
     @property
     def _again(self) -> list[Message]:
@@ -370,6 +386,7 @@ class _Delivery:
             Waiting(
                 record=message.record,
                 seconds=self._wait(message),
+                tenant=_tenant(message),
                 attempts=message.progress.attempts,
                 settled=message.progress.settled_text() if message.progress.fingerprint else "",
                 limits=message.progress.limits_text(),
@@ -415,6 +432,15 @@ class _Delivery:
         if message.wait is None:
             message.wait = self._worker.backoff.seconds(message.record.receives)
         return min(message.wait, MAX_WAIT_SECONDS)
+
+
+def _tenant(message: Message) -> str | None:
+    """Return whose a message is while it waits: the site's that is down, else its customer's."""
+    if message.retry_reason == NOT_DUE:
+        return message.record.tenant
+    if message.retry_reason == CIRCUIT_OPEN and message.plan:
+        return site_tenant(message.plan.unsettled[0].item.target.site)
+    return tenant(message.record.correlation.get("account_id"))
 
 
 def _gone(stale: Stale) -> frozenset[Origin]:
