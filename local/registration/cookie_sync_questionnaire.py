@@ -20,7 +20,7 @@ PLACEHOLDER = {"every pod": "https://HttpEndpointUrl-of-the-stack"}
 
 _MEANINGS = {
     SyncError.OPTED_OUT: "the user objects: in the browser, on the site, or at us",
-    SyncError.NO_CONSENT: "the site says that GDPR applies, and not that the user agrees",
+    SyncError.NO_CONSENT: "the site says that GDPR or a section of the GPP applies, and not that the user agrees",
 }
 
 type Row = tuple[str, str]
@@ -89,8 +89,8 @@ def _parameters(declaration: CookieSync) -> str:
         return "None but `mpid`."
     return (
         "None. Those that the redirect has come back as they are; those beside it are added to it, unless it has one "
-        f"of that name; `{declaration.id_parameter}` never is. `gdpr` with `gdpr_consent`, and `us_privacy`, are read "
-        "in both."
+        f"of that name; `{declaration.id_parameter}` never is. `gdpr` with `gdpr_consent`, `gpp` with `gpp_sid`, "
+        "`us_privacy` and `gpc` are read in both."
     )
 
 

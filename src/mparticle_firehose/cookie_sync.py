@@ -41,12 +41,16 @@ backslashes, fragments and characters that a parser strips in different ways. Th
 
 
 class OptOutSignal(StrEnum):
-    """A header or a query parameter that can forbid passing on the user's id, besides the cookie's value `OPT_OUT`."""
+    """A header or a query parameter that can forbid passing on the user's id, besides the cookie's value `OPT_OUT`.
+
+    Each counts in any spelling: a value that is not understood forbids it.
+    """
 
     GLOBAL_PRIVACY_CONTROL = "Sec-GPC"
     DO_NOT_TRACK = "DNT"
     US_PRIVACY = "us_privacy"
     GDPR = "gdpr"
+    GPP = "gpp"
 
 
 class SyncError(StrEnum):
@@ -55,7 +59,7 @@ class SyncError(StrEnum):
     OPTED_OUT = "opted_out"
     """The user has opted out: in the browser, on the customer's site (``us_privacy``) or on the partner's."""
     NO_CONSENT = "no_consent"
-    """The customer's site says that GDPR applies, and sends no consent that the partner accepts."""
+    """GDPR or a section of the Global Privacy Platform applies, and the partner accepts no consent that came along."""
 
 
 class Target(NamedTuple):
@@ -80,7 +84,7 @@ def _new_id() -> str:
 
 
 def _no_consent(_: str) -> bool:
-    """Accept no consent string: only a partner that knows its vendor id can find its own consent in it."""
+    """Accept no consent string: only a partner that knows its vendor id and purposes can find its own consent in it."""
     return False
 
 
@@ -108,6 +112,7 @@ class CookieSync:
         opt_out_signals: the signals to respect, besides the cookie's value `OPT_OUT`.
         accepts_consent: whether the TCF consent string that comes with ``gdpr=1`` permits the sync. By default none
             does.
+        accepts_gpp: the same of the string in ``gpp``, of the IAB's Global Privacy Platform.
 
     Raises:
         ConfigurationError: a field is not valid; the message names all such fields.
@@ -128,6 +133,7 @@ class CookieSync:
     days_between_syncs: int = 14
     opt_out_signals: frozenset[OptOutSignal] = frozenset(OptOutSignal)
     accepts_consent: Callable[[str], bool] = _no_consent
+    accepts_gpp: Callable[[str], bool] = _no_consent
 
     def __post_init__(self) -> None:
         problems = [*_cookie(self), *_id(self), *_parameters(self), *_redirects(self)]

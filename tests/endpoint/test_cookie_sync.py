@@ -259,6 +259,24 @@ OPTED_OUT: dict[str, Signal] = {
     "sale opted out of, after a space": ({}, "us_privacy=%201NYN", ()),
     "one of two says so": ({}, "us_privacy=1YNN&us_privacy=1YYN", ()),
     "one of two says so, in capitals": ({}, "us_privacy=1YNN&US_PRIVACY=1YYN", ()),
+    "global privacy control in other words": ({"sec-gpc": "yes"}, "", ()),
+    "global privacy control, structured": ({"sec-gpc": "?1"}, "", ()),
+    "gpc in the query": ({}, "gpc=1", ()),
+    "gpc in words": ({}, "gpc=True", ()),
+    "gpc in other words": ({}, "gpc=on", ()),
+    "gpc in capitals": ({}, "GPC=1", ()),
+    "gpc without a value": ({}, "gpc=", ()),
+    "gpc that was not replaced": ({}, "gpc=$%7BGPC%7D", ()),
+    "gpc by its header's name": ({}, "Sec-GPC=1", ()),
+    "gpc in one of two": ({}, "gpc=0&gpc=1", ()),
+    "do not track in the query": ({}, "dnt=1", ()),
+    "do not track with an extension": ({"dnt": "1x"}, "", ()),
+    "us privacy that was not replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
+    "us privacy without a value": ({}, "us_privacy=", ()),
+    "us privacy of another version": ({}, "us_privacy=2YNN", ()),
+    "us privacy that is too short": ({}, "us_privacy=1YN", ()),
+    "us privacy that is too long": ({}, "us_privacy=1YNNN", ()),
+    "us privacy in another form": ({}, "us_privacy=1Y0N", ()),
     "opted out at the partner": ({}, "", ("sample_id=opt-out",)),
     "opted out at the partner, in quotes": ({}, "", ('sample_id="opt-out"',)),
     "opted out at the partner, in capitals": ({}, "", ("sample_id=OPT-OUT",)),
@@ -275,14 +293,33 @@ NO_CONSENT: dict[str, Signal] = {
     "gdpr in other words": ({}, "gdpr=Yes", ()),
     "gdpr before a space": ({}, "gdpr=1%20", ()),
     "gdpr before a line break": ({}, "gdpr=1%0D%0A", ()),
+    "gdpr that is on": ({}, "gdpr=on", ()),
+    "gdpr without a value": ({}, "gdpr=", ()),
+    "gdpr that was not replaced": ({}, "gdpr=$%7BGDPR%7D", ()),
+    "gdpr of another number": ({}, "gdpr=2", ()),
+    "gdpr after a space": ({}, "%20gdpr=1", ()),
+    "a consent string without gdpr": ({}, "gdpr_consent=CQDemoAAAA.YAAA", ()),
+    "gpp with its section": ({}, "gpp=DBABMA~CPXxRfAPXxRfAAfKABENB&gpp_sid=2", ()),
+    "gpp alone": ({}, "gpp=DBABMA~CPXxRfAPXxRfAAfKABENB", ()),
+    "gpp in capitals": ({}, "GPP=DBABMA~CPXxRfAPXxRfAAfKABENB", ()),
+    "gpp without a value": ({}, "gpp=", ()),
+    "gpp that was not replaced": ({}, "gpp=$%7BGPP_STRING_77%7D&gpp_sid=$%7BGPP_SID%7D", ()),
+    "a section of gpp alone": ({}, "gpp_sid=7", ()),
+    "a section of gpp that is not known": ({}, "gpp_sid=0", ()),
+    "one of two says that a section applies": ({}, "gpp_sid=-1&gpp_sid=2", ()),
 }
 NO_OBJECTION: dict[str, Signal] = {
     "nothing said": ({}, "", ()),
     "signals that are off": ({"sec-gpc": "0", "dnt": "0"}, "gdpr=0&us_privacy=1YNN", ()),
     "signals that are off, in capitals and words": ({}, "GDPR=False&US_PRIVACY=1YNN", ()),
     "us privacy that does not apply": ({}, "us_privacy=1---", ()),
-    "us privacy that was not replaced": ({}, "us_privacy=$%7BUS_PRIVACY%7D", ()),
-    "headers that say something else": ({"sec-gpc": "yes", "dnt": "unspecified"}, "gdpr=", ()),
+    "us privacy in lower case": ({}, "us_privacy=1ynn", ()),
+    "headers that say nothing": ({"sec-gpc": "", "dnt": "unspecified"}, "", ()),
+    "switches that are off": ({"sec-gpc": "false", "dnt": "null"}, "gpc=0&GPC=False&dnt=0", ()),
+    "gdpr that does not apply, with a string": ({}, "gdpr=0&gdpr_consent=CQDemoAAAA.YAAA", ()),
+    "an empty string without gdpr": ({}, "gdpr_consent=", ()),
+    "gpp of which no section applies": ({}, "gpp=DBABMA~CPXxRfAPXxRfAAfKABENB&gpp_sid=-1", ()),
+    "a parameter of a similar name": ({}, "gppx=1&xgpc=1&gdpr_applies=1", ()),
     "another value of the cookie": ({}, "", ('sample_id="opt-in"', "sample_id=OPT-OUT-NOT")),
     "another cookie": ({}, "", ("sample=opt-out", f"sample_id={KNOWN_ID}")),
 }
@@ -361,7 +398,9 @@ class TestAUserWhoObjects:
             (OPTED_OUT["global privacy control"], OptOutSignal.GLOBAL_PRIVACY_CONTROL),
             (OPTED_OUT["do not track"], OptOutSignal.DO_NOT_TRACK),
             (OPTED_OUT["sale opted out of"], OptOutSignal.US_PRIVACY),
+            (OPTED_OUT["gpc in the query"], OptOutSignal.GLOBAL_PRIVACY_CONTROL),
             (NO_CONSENT["gdpr without a consent"], OptOutSignal.GDPR),
+            (NO_CONSENT["gpp alone"], OptOutSignal.GPP),
         ],
     )
     def test_is_recognised_by_the_configured_signals_only(self, signal: Signal, ignored: OptOutSignal) -> None:
@@ -382,6 +421,15 @@ class TestAUserWhoObjects:
         assert visit(({}, "GDPR=True&GDPR_Consent=%20CQagreed%20", ()), declaration).status == 302
         assert visit(({}, "gdpr=1&gdpr_consent=CQdenied", ()), declaration).status == 204
         assert visit(({}, "gdpr=1&gdpr_consent=CQagreed&gdpr_consent=CQdenied", ()), declaration).status == 204
+
+    def test_consents_if_the_partner_accepts_the_gpp_string(self) -> None:
+        declaration = replace(DECLARATION, accepts_gpp=lambda string: string == "DBagreed~A")
+
+        assert visit(({}, "gpp=DBagreed~A&gpp_sid=2", ()), declaration).status == 302
+        assert visit(({}, "GPP=%20DBagreed~A", ()), declaration).status == 302
+        assert visit(({}, "gpp=DBdenied~A&gpp_sid=2", ()), declaration).status == 204
+        assert visit(({}, "gpp=DBagreed~A&gpp=DBdenied~A", ()), declaration).status == 204
+        assert visit(({}, "gpp=DBagreed~A&gdpr=1", ()), declaration).status == 204
 
     @pytest.mark.parametrize("name", list(NO_CONSENT)[:3])
     def test_does_not_consent_with_a_value_that_is_not_a_consent_string(self, name: str) -> None:

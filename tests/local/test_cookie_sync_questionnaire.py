@@ -31,8 +31,8 @@ def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> 
         "id is put into the parameter `ID`.",
         "How many days should lie between two syncs of a user?": "14",
         "Which further parameters are needed?": "None. Those that the redirect has come back as they are; those beside "
-        "it are added to it, unless it has one of that name; `ID` never is. `gdpr` with `gdpr_consent`, and "
-        "`us_privacy`, are read in both.",
+        "it are added to it, unless it has one of that name; `ID` never is. `gdpr` with `gdpr_consent`, "
+        "`gpp` with `gpp_sid`, `us_privacy` and `gpc` are read in both.",
         "What does a redirect look like?": "The browser asks for\n\n"
         "    https://us.sample.example/cookie-sync?redirect=https%3A%2F%2Fcookiesync.mparticle.com%2Fv1%2Fsync%3Fesid"
         "%3D123456%26MPID%3D1234567890123456789%26ID%3D%24%7BPARTNER_ID%7D%26Key%3Dkey%26env%3D2&domain=shop.example"
@@ -40,7 +40,7 @@ def test_everything_that_mparticle_asks_is_answered_from_the_configuration() -> 
         "    https://cookiesync.mparticle.com/v1/sync?esid=123456&MPID=1234567890123456789"
         f"&ID={NEW_ID}&Key=key&env=2&domain=shop.example",
         "When does the endpoint answer 204?": "When the user objects, which we read in: our cookie (`opt-out`), "
-        "`Sec-GPC`, `DNT`, `us_privacy`, `gdpr`.",
+        "`Sec-GPC`, `DNT`, `us_privacy`, `gdpr`, `gpp`.",
         "Which error codes does the redirect carry?": "None.",
     }
 

@@ -26,9 +26,17 @@ _SECONDS_PER_DAY = 86_400
 _NO_STORE = {"Cache-Control": "no-store"}
 _REQUEST_QUERY = re.compile(r"[\x21-\x7e]*")
 _TCF_STRING = re.compile(r"[A-Za-z0-9_.-]+")
-_GDPR_APPLIES = {"1", "true", "yes"}
-_OPT_OUT_OF_SALE = slice(2, 3)
-"""The character of a US privacy string, such as ``1YNN``, for an opt-out of the sale of personal data."""
+_GPP_STRING = re.compile(r"[A-Za-z0-9_.~-]+")
+_OFF = frozenset({"0", "false"})
+"""What a signal says if it does not apply. Any other value counts as one that does: a macro that nobody replaced, an
+empty value, or a spelling of "yes" that is not known here."""
+
+_NO_PREFERENCE = _OFF | {"", "null", "unspecified"}
+"""The same of a header: browsers leave it out, or say what their own interface calls no preference."""
+
+_NO_GPP_SECTION = "-1"
+_SALE_ALLOWED = re.compile(r"1[YN-][N-][YN-]", re.IGNORECASE)
+"""A US privacy string, such as ``1YNN``, whose third character is not the opt-out of the sale of personal data."""
 
 type Parameters = list[tuple[str, str]]
 
@@ -126,19 +134,23 @@ def _values(parameters: Parameters, name: str) -> list[str]:
 
 def _signals(parameters: Parameters) -> Parameters:
     """Return the parameters with names in lower case, so that an opt-out counts in any spelling of its name."""
-    return [(name.lower(), value.strip()) for name, value in parameters]
+    return [(name.strip().lower(), value.strip()) for name, value in parameters]
 
 
 def _objection(request: HttpRequest, signals: Parameters, declaration: CookieSync) -> SyncError | None:
-    """Return why the id must not be passed on, if so. If a signal has two values, one that opts out is enough."""
+    """Return why the id must not be passed on, if so.
+
+    If a signal has two values, one that objects is enough. A value that is not understood objects.
+    """
     opted_out = {
-        OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc"),
-        OptOutSignal.DO_NOT_TRACK: _is_on(request, "dnt"),
-        OptOutSignal.US_PRIVACY: any(value[_OPT_OUT_OF_SALE] in ("Y", "y") for value in _values(signals, "us_privacy")),
+        OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc") or _has(signals, "gpc", "sec-gpc", "sec_gpc"),
+        OptOutSignal.DO_NOT_TRACK: _is_on(request, "dnt") or _has(signals, "dnt"),
+        OptOutSignal.US_PRIVACY: not all(map(_SALE_ALLOWED.fullmatch, _values(signals, "us_privacy"))),
     }
     if _cookie_opts_out(request, declaration) or any(opted_out.get(each) for each in declaration.opt_out_signals):
         return SyncError.OPTED_OUT
-    if OptOutSignal.GDPR in declaration.opt_out_signals and _lacks_consent(signals, declaration):
+    unconsented = {OptOutSignal.GDPR: _lacks_consent, OptOutSignal.GPP: _lacks_gpp_consent}
+    if any(lacks(signals, declaration) for each, lacks in unconsented.items() if each in declaration.opt_out_signals):
         return SyncError.NO_CONSENT
     return None
 
@@ -148,14 +160,32 @@ def _cookie_opts_out(request: HttpRequest, declaration: CookieSync) -> bool:
 
 
 def _is_on(request: HttpRequest, header: str) -> bool:
-    return "1" in (value.strip() for value in request.headers.get(header, "").split(","))
+    values = (value.strip().lower() for value in request.headers.get(header, "").split(","))
+    return not _NO_PREFERENCE.issuperset(values)
+
+
+def _has(signals: Parameters, *names: str) -> bool:
+    return any(value.lower() not in _OFF for name in names for value in _values(signals, name))
 
 
 def _lacks_consent(signals: Parameters, declaration: CookieSync) -> bool:
-    if not any(value.lower() in _GDPR_APPLIES for value in _values(signals, "gdpr")):
-        return False
+    """Return whether GDPR applies without a consent. A consent string without ``gdpr`` means that it applies."""
     strings = _values(signals, "gdpr_consent")
-    return not strings or not all(_TCF_STRING.fullmatch(each) and declaration.accepts_consent(each) for each in strings)
+    applies = _has(signals, "gdpr") if _values(signals, "gdpr") else any(strings)
+    consents = [bool(_TCF_STRING.fullmatch(each)) and declaration.accepts_consent(each) for each in strings]
+    return applies and not (consents and all(consents))
+
+
+def _lacks_gpp_consent(signals: Parameters, declaration: CookieSync) -> bool:
+    """Return whether a section of the Global Privacy Platform may apply without a consent.
+
+    See "GPP: Consent Management Platform API" of IAB Tech Lab: the section id -1 says that none applies.
+    """
+    strings, sections = _values(signals, "gpp"), _values(signals, "gpp_sid")
+    if (not strings and not sections) or {*sections} == {_NO_GPP_SECTION}:
+        return False
+    consents = [bool(_GPP_STRING.fullmatch(each)) and declaration.accepts_gpp(each) for each in strings]
+    return not (consents and all(consents))
 
 
 def _partner_id(request: HttpRequest, declaration: CookieSync) -> str:
