@@ -24,6 +24,12 @@ PARTNER ?=
 ENDPOINTS ?=
 BENCH ?=
 
+# Recipes read these from the environment, in quotes, and never as $(NAME): what a value holds is text, neither for make,
+# which would run $(shell ...) in it, nor for the shell.
+VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER ENDPOINTS BENCH
+$(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
+export $(VARIABLES)
+
 export PYTHONPATH := src
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Whatever asks for AWS in a test must find none.
@@ -33,8 +39,8 @@ export AWS_EC2_METADATA_DISABLED := true
 export SAM_CLI_TELEMETRY := 0
 unexport AWS_PROFILE
 
-BIN := .venv/bin
-ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
+override BIN := .venv/bin
+override ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
 .PHONY: help run test lint format bench bench-report build up invoke logs down registration
 .PHONY: registration-check registration-accept cookie-sync-questionnaire setup python static checked packed-build clean
@@ -44,7 +50,7 @@ help:
 	@sed -n '/^# make/s/^# //p' $(MAKEFILE_LIST)
 
 run: setup
-	@$(BIN)/python -m local $(if $(EVENT),--event '$(EVENT)') $(if $(PARTNER),--partner '$(PARTNER)')
+	@$(BIN)/python -m local $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -70,19 +76,19 @@ format: .venv/.installed
 	$(BIN)/ruff check --fix
 
 bench: setup .local/bench/.installed
-	@.local/bench/bin/python -m bench $(BENCH)
+	@set -f; .local/bench/bin/python -m bench $$BENCH
 
 bench-report: .local/bench/.installed
 	@.local/bench/bin/python -m bench report
 
 build: setup
-	@$(BIN)/python -m local.build.build --architecture $(ARCHITECTURE)
+	@$(BIN)/python -m local.build.build "--architecture=$$ARCHITECTURE"
 
 up: setup
-	@$(BIN)/python -m local.cloud.background up $(if $(PARTNER),--partner '$(PARTNER)')
+	@$(BIN)/python -m local.cloud.background up $${PARTNER:+"--partner=$$PARTNER"}
 
 invoke logs down: .venv/.installed
-	@$(BIN)/python -m local.cloud.background $@ $(if $(EVENT),'$(EVENT)')
+	@$(BIN)/python -m local.cloud.background $@ $${EVENT:+"$$EVENT"}
 
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration
@@ -91,7 +97,8 @@ registration-check registration-accept: registration-%: .venv/.installed
 	@$(BIN)/python -m local.registration $*
 
 cookie-sync-questionnaire: .venv/.installed
-	@$(BIN)/python -m local.registration.cookie_sync_questionnaire $(foreach endpoint,$(ENDPOINTS),--endpoint '$(endpoint)')
+	@set -f --; for endpoint in $$ENDPOINTS; do set -- "$$@" "--endpoint=$$endpoint"; done; \
+		$(BIN)/python -m local.registration.cookie_sync_questionnaire "$$@"
 
 # The four environments side by side; each is made anew when its requirements change.
 setup:
@@ -105,13 +112,13 @@ setup:
 .local/bench/.installed: bench/requirements.txt requirements.txt
 
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
+	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
 		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
 
 $(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
 	@echo 'Installing $< into $(@D) ...'
 	@rm -rf $(@D)
-	@$(PYTHON) -m venv $(@D)
+	@"$$PYTHON" -m venv $(@D)
 	@$(@D)/bin/pip install -qq --requirement $<
 	@touch $@
 
