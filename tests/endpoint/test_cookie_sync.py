@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from mparticle_firehose.cookie_sync import COOKIE_SYNC_HOST, CookieSync, OptOutSignal
+from mparticle_firehose.endpoint.cookie_sync import MAX_QUERY_LENGTH
 from mparticle_firehose.endpoint.http_event import HttpResponse
 from tests.endpoint.cookie_sync_requests import (
     DECLARATION,
@@ -221,6 +222,12 @@ class TestTheRedirect:
     )
     def test_needs_a_query_of_printable_ascii_with_at_most_100_parameters(self, query: str) -> None:
         assert code(ask(f"redirect={encoded(TARGET)}&{query}")) == "query_malformed"
+
+    @pytest.mark.parametrize(("length", "status"), [(MAX_QUERY_LENGTH, 204), (MAX_QUERY_LENGTH + 1, 400)])
+    def test_is_not_even_looked_for_in_a_query_that_is_too_long(self, length: int, status: int) -> None:
+        no_content = replace(DECLARATION, answer="no_content")
+
+        assert ask(f"x={'y' * (length - 2)}", declaration=no_content).status == status
 
     def test_is_not_quoted_if_it_is_refused(self) -> None:
         answer = ask("redirect=https%3A%2F%2Fcanary-host.example%2F&x=canary-x", cookies=("sample_id=canary-cookie",))

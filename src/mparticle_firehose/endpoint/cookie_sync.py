@@ -21,6 +21,9 @@ from mparticle_firehose.endpoint.errors import RefusedRequestError
 from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
 
 MAX_LOCATION_LENGTH = 8_192
+MAX_QUERY_LENGTH = 16_384
+"""Characters, still percent-encoded. Anyone can send a query, and reading it costs processor time."""
+
 _MAX_PARAMETERS = 100
 _SECONDS_PER_DAY = 86_400
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -95,7 +98,7 @@ def _parsed(query: str) -> Parameters:
 
     ``&amp;`` is read as an ampersand, because the pixel's URL is escaped for HTML in mParticle's configuration.
     """
-    if not _REQUEST_QUERY.fullmatch(query):
+    if len(query) > MAX_QUERY_LENGTH or not _REQUEST_QUERY.fullmatch(query):
         raise _refused("query_malformed")
     try:
         return parse_qsl(
