@@ -1,6 +1,5 @@
 """Dead letters as values: what their message attributes say, which ones match, and the order in which they are sent."""
 
-import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -9,7 +8,9 @@ from datetime import timedelta
 from itertools import groupby, zip_longest
 from typing import TYPE_CHECKING, Literal, Self
 
+from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.protocol.wire.json_reader import json_object
 from mparticle_firehose.queues.large_bodies import is_reference
 from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, SETTLED
 from mparticle_firehose.tables.progress import Progress
@@ -205,7 +206,6 @@ def duration(text: str) -> timedelta:
 def _type_of(body: str) -> str:
     """Return the type that a request names, if it is one of mParticle's."""
     try:
-        request = json.loads(body)
-        return str(MessageType(request["type"]))
-    except (ValueError, TypeError, KeyError, RecursionError):
+        return str(MessageType(str(json_object(body)["type"])))
+    except (MalformedRequestError, ValueError, KeyError):
         return _UNKNOWN

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 
-from mparticle_firehose.protocol import enums, field_names
+from mparticle_firehose.errors import MalformedRequestError
+from mparticle_firehose.protocol import enums, field_names, json_value
 
 _MAX_ELEMENTS = 10
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -60,8 +61,8 @@ def masked(body: str) -> str:
     shortened. Of the empty objects that stand for what is not in the letter only the number is shown.
     """
     try:
-        return json.dumps(_masked(json.loads(body), ()), indent=2)
-    except (ValueError, RecursionError):
+        return json.dumps(_masked(json_value(body), ()), indent=2)
+    except (MalformedRequestError, RecursionError):
         return f"<not JSON, {len(body)}>"
 
 
@@ -71,8 +72,8 @@ def contents(body: str) -> Counter[str]:
     A profile of which all is left out does not count.
     """
     try:
-        request = json.loads(body)
-    except (ValueError, RecursionError):
+        request = json_value(body)
+    except MalformedRequestError:
         return Counter()
     counts = Counter(user_profiles=sum(not _is_left_out(profile) for profile in _at(request, ("user_profiles",))))
     for path in _COUNTED:

@@ -42,9 +42,14 @@ PRIMITIVE_INTEGERS = {
     "null": 0,
     '""': 0,
     '" "': 0,
+    '"\\u0000"': 0,
     '"null"': 0,
+    '"\\u0000null "': 0,
     '"123"': 123,
     '" 12 "': 12,
+    '"\\u000012\\u001f"': 12,
+    '"१२"': 12,
+    "-0": 0,
     '"+7"': 7,
     "5.5": 5,
     "-3.5": -3,
@@ -64,7 +69,7 @@ def test_an_optional_integer_is_none_for(literal: str) -> None:
     assert read("session_end", "session_id", literal) is None
 
 
-@pytest.mark.parametrize("literal", ['"1.5"', '"12px"', '"1_000"', "true", "[]", "{}", "1e999"])
+@pytest.mark.parametrize("literal", ['"1.5"', '"12px"', '"1_000"', "true", "[]", "{}", "1e999", "9" * 5000])
 def test_an_integer_is_refused_from(literal: str) -> None:
     assert problems("session_end", "session_length_ms", literal) == (
         ("events.0.session_length_ms", "must be a whole number"),
@@ -81,6 +86,8 @@ BOOLEANS = {
     "0": False,
     "1": True,
     "-7": True,
+    "-0": False,
+    '"\\u0000"': False,
     **{f'"{word}"': True for word in ("true", "True", "TRUE")},
     **{f'"{word}"': False for word in ("false", "False", "FALSE")},
 }
@@ -103,6 +110,7 @@ TEXTS = {
     "5": "5",
     "1.50": "1.50",
     "1e5": "1e5",
+    "-0": "-0",
     "true": "true",
     "false": "false",
     "123456789012345678901234567890.5": "123456789012345678901234567890.5",
@@ -127,6 +135,9 @@ DECIMALS = {
     "12345678901234567890.123456789": "12345678901234567890.123456789",
     '"12.50"': "12.50",
     '" 1.5 "': "1.5",
+    '"\\u00001.5"': "1.5",
+    "1e999": "1E+999",
+    "-0": "0",
 }
 
 
@@ -135,12 +146,12 @@ def test_a_decimal_keeps_every_digit_of(literal: str, expected: str) -> None:
     assert str(read("product_action", "total_amount", literal)) == expected
 
 
-@pytest.mark.parametrize("literal", ["null", '""', '" "'])
+@pytest.mark.parametrize("literal", ["null", '""', '" "', '"\\u0000"'])
 def test_a_decimal_is_none_for(literal: str) -> None:
     assert read("product_action", "total_amount", literal) is None
 
 
-@pytest.mark.parametrize("literal", ['"abc"', '"1,5"', '"NaN"', "true", "[]", "{}"])
+@pytest.mark.parametrize("literal", ['"abc"', '"1,5"', '"NaN"', '" Infinity\\u0000"', "true", "[]", "{}"])
 def test_a_decimal_is_refused_from(literal: str) -> None:
     assert problems("product_action", "total_amount", literal) == (
         ("events.0.total_amount", "must be a decimal number"),
@@ -156,7 +167,22 @@ def test_a_decimal_from_a_dict_has_the_digits_of_the_float() -> None:
     assert getattr(request.events[0], "total_amount", None) == Decimal("0.1")
 
 
-DOUBLES = {"1": 1.0, "1.0E-7": 1e-7, '"47.5"': 47.5, "null": 0.0, '""': 0.0, '"Infinity"': float("inf")}
+DOUBLES = {
+    "1": 1.0,
+    "1.0E-7": 1e-7,
+    '"47.5"': 47.5,
+    "null": 0.0,
+    '""': 0.0,
+    '"\\u0000"': 0.0,
+    '"Infinity"': float("inf"),
+    '"INF"': float("inf"),
+    "1e999": float("inf"),
+    "9" * 5000: float("inf"),
+    **{f'"1.5{suffix}"': 1.5 for suffix in "fFdD"},
+    '" 1.f "': 1.0,
+    '"0x1.8p1"': 3.0,
+    '"-0X.8P1d"': -1.0,
+}
 
 
 @pytest.mark.parametrize(("literal", "expected"), DOUBLES.items(), ids=DOUBLES)
@@ -164,7 +190,7 @@ def test_a_double_is_read_from(literal: str, expected: float) -> None:
     assert read("custom_event", "location", f'{{"latitude": {literal}}}').latitude == expected
 
 
-@pytest.mark.parametrize("literal", ['"1,5"', '"1_0"', "true", "[]"])
+@pytest.mark.parametrize("literal", ['"1,5"', '"1_0"', '"1.5ff"', '"0x1"', "true", "[]"])
 def test_a_double_is_refused_from(literal: str) -> None:
     assert problems("custom_event", "location", f'{{"latitude": {literal}}}') == (
         ("events.0.location.latitude", "must be a number"),
@@ -199,6 +225,9 @@ IDS = {
     '"5A3C1E70-0000-4000-8000-000000000001"': "5a3c1e70-0000-4000-8000-000000000001",
     '" 5a3c1e70-0000-4000-8000-000000000001 "': "5a3c1e70-0000-4000-8000-000000000001",
     '"WjwecAAAQACAAAAAAAAAAQ=="': "5a3c1e70-0000-4000-8000-000000000001",
+    '"WjwecAAAQACAAAAAAAAAAQ"': "5a3c1e70-0000-4000-8000-000000000001",
+    '"+/+/+/+/S/+/+/+/+/+/+w=="': "fbffbffb-ffbf-4bff-bffb-ffbffbffbffb",
+    '"-_-_-_-_S_-_-_-_-_-_-w"': "fbffbffb-ffbf-4bff-bffb-ffbffbffbffb",
     '"00000000-0000-0000-0000-000000000000"': "00000000-0000-0000-0000-000000000000",
 }
 

@@ -31,7 +31,6 @@ serializer = Serializer()
 
 INCOMPLETE: dict[str, Json] = {
     "empty-value": {"value": ""},
-    "blank-value": {"value": "  "},
     "null-value": {"value": None},
     "null-type": {"type": None},
     "blank-type": {"type": " "},
@@ -239,6 +238,11 @@ QUIRKS = {
         )
         for what, change in INCOMPLETE.items()
     },
+    "q23-identity-of-white-space": Quirk(
+        batch(user_identities=[{**EMAIL, "value": "  "}], partner_identities=[{**EMAIL, "type": " "}]),
+        lambda r: (r.user_identities[0].value, r.partner_identities[0].type),
+        ("  ", " "),
+    ),
     "q23-identity-with-nothing": Quirk(
         batch(user_identities=[{}]), lambda r: r.user_identities, (), {"incomplete_identity": 1}
     ),

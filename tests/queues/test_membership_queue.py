@@ -195,7 +195,7 @@ def test_without_an_id_the_time_tells_requests_apart() -> None:
 @given(sizes=st.lists(st.integers(0, 900), min_size=1, max_size=30), shards=st.integers(1, 4))
 def test_no_message_is_larger_than_the_limit_and_no_profile_is_lost(sizes: list[int], shards: int) -> None:
     limit = 2500
-    sent = request(*(profile(number, note="é" * (size // 6)) for number, size in enumerate(sizes)))
+    sent = request(*(profile(number, note="é" * (size // 2)) for number, size in enumerate(sizes)))
 
     messages = membership_messages(sent, shards, limit)
 
@@ -203,8 +203,9 @@ def test_no_message_is_larger_than_the_limit_and_no_profile_is_lost(sizes: list[
     assert sorted(int(entry["mpid"]) for entry in profiles(messages)) == list(range(len(sizes)))
 
 
-def test_a_profile_that_is_too_large_has_a_message_of_its_own() -> None:
-    audiences = [audience(number, note="x" * 300) for number in range(20)]
+@pytest.mark.parametrize("note", ["x" * 300, "値" * 100, "😀" * 75], ids=["ascii", "cjk", "emoji"])
+def test_a_profile_that_is_too_large_has_a_message_of_its_own(note: str) -> None:
+    audiences = [audience(number, note=note) for number in range(20)]
     sent = request(profile(1), profile(1, *audiences), profile(1))
 
     messages = membership_messages(sent, SHARDS, 3000)

@@ -266,6 +266,18 @@ def test_attributes_count_against_the_size_with_name_type_and_value() -> None:
     )
 
 
+def test_the_size_is_that_in_utf8() -> None:
+    assert QueueMessage(body="é値😀", attributes={"é": "値"}).size == 2 + 3 + 4 + 2 + len("String") + 3
+
+
+def test_a_message_of_the_largest_size_in_utf8_is_taken(queues: Queues, deadline: Deadline) -> None:
+    body = "値" * (MAX_MESSAGE_BYTES // 3)
+
+    queues.sender.send(queues.event, messages(body), deadline)
+
+    assert [message["Body"] for message in queues.messages(queues.event)] == [body]
+
+
 @given(st.lists(st.tuples(st.sampled_from([None, "g1", "g2", "g3"]), st.integers(1, MAX_MESSAGE_BYTES)), max_size=40))
 def test_batches_hold_everything_in_order_within_the_limits(plan: list[tuple[str | None, int]]) -> None:
     everything = [QueueMessage(body="x" * size, group_id=group) for group, size in plan]

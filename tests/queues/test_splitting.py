@@ -1,13 +1,26 @@
 import json
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present, subset
+from mparticle_firehose.protocol import json_value
+from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present, subset, utf8_length
 
 
-def test_encoded_json_is_ascii_whatever_it_holds() -> None:
-    assert encode({"name": "Zoë \u0001 \ud800"}) == '{"name":"Zo\\u00eb \\u0001 \\ud800"}'
+def test_encoded_json_escapes_only_what_sqs_refuses() -> None:
+    encoded = encode({"name": "Zoë 値 😀 \u0001 \ud800 \udfff \ufffe \uffff \ufffd \u007f"})
+
+    assert encoded == '{"name":"Zoë 値 😀 \\u0001 \\ud800 \\udfff \\ufffe \\uffff \ufffd \u007f"}'
+
+
+@given(st.dictionaries(st.text(st.characters()), st.text(st.characters()) | st.lists(st.text(st.characters()))))
+def test_encoded_json_has_only_what_sqs_takes_and_reads_the_same(value: Any) -> None:
+    encoded = encode(value)
+
+    assert not any(ord(char) < 0x20 or 0xD800 <= ord(char) < 0xE000 or char in "\ufffe\uffff" for char in encoded)
+    assert utf8_length(encoded) == len(encoded.encode())
+    assert json_value(encoded) == json.loads(json.dumps(value))
 
 
 def test_present_numbers_elements_as_the_models_do() -> None:
@@ -25,7 +38,7 @@ def test_copies_hold_every_element_once_in_order_and_none_is_too_large(
 
     copies = [slicer.copy(run) for run in slicer.chunks(map(encode, elements))]
 
-    assert all(len(copy) <= budget for copy in copies)
+    assert all(len(copy.encode()) <= budget for copy in copies)
     assert [element for copy in copies for element in json.loads(copy)["list"]] == elements
     assert all({**json.loads(copy), "list": elements} == source for copy in copies)
 

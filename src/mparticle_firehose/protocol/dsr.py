@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mparticle_firehose.protocol.enums import DsrIdentityType, IdentityEncoding
 from mparticle_firehose.protocol.identities import INCOMPLETE_IDENTITY
-from mparticle_firehose.protocol.wire.fields import Bool, EnumOrText, NonBlankText, OptionalOpenEnum, Text
+from mparticle_firehose.protocol.wire.fields import Bool, EnumOrText, NonEmptyText, OptionalOpenEnum, Text
 from mparticle_firehose.protocol.wire.legacy import IdentityList
 from mparticle_firehose.protocol.wire.model import Model
 from mparticle_firehose.protocol.wire.unions import NullIs, SkipIncomplete
@@ -18,7 +18,7 @@ class DsrIdentity(Model):
     """An identity of the data subject. Its type is its key in the map. mParticle sends only ``raw`` ones."""
 
     encoding: OptionalOpenEnum[IdentityEncoding] = None
-    value: NonBlankText
+    value: NonEmptyText
 
 
 _Type = Annotated[DsrIdentityType | str, EnumOrText({"roku_publishing_id": DsrIdentityType.ROKU_PUBLISHER_ID})]

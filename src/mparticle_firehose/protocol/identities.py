@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from mparticle_firehose.protocol.enums import DeviceIdentityType, IdentityEncoding, UserIdentityType
-from mparticle_firehose.protocol.wire.fields import NonBlankText, OpenEnum
+from mparticle_firehose.protocol.wire.fields import NonEmptyText, OpenEnum
 from mparticle_firehose.protocol.wire.model import Model
 from mparticle_firehose.protocol.wire.unions import NullIs, SkipIncomplete
 
@@ -11,11 +11,11 @@ INCOMPLETE_IDENTITY = "incomplete_identity"
 
 
 class Identity(Model):
-    """The fields of every identity. None of them is blank."""
+    """The fields of every identity. None of them is empty; a value may be white space."""
 
-    type: NonBlankText
+    type: NonEmptyText
     encoding: OpenEnum[IdentityEncoding]
-    value: NonBlankText
+    value: NonEmptyText
 
 
 class UserIdentity(Identity):

@@ -1,12 +1,9 @@
 """Reads messages from JSON and writes them as JSON."""
 
-import json
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import cast
-from uuid import uuid4
 
 from pydantic import ValidationError
 
@@ -21,8 +18,9 @@ from mparticle_firehose.protocol.messages import (
     Request,
     Response,
 )
-from mparticle_firehose.protocol.wire.json_reader import json_object
-from mparticle_firehose.protocol.wire.json_writer import write
+from mparticle_firehose.protocol.wire.json_reader import json_object, wire_type
+from mparticle_firehose.protocol.wire.json_text import LiteralFloat, json_text, with_numbers
+from mparticle_firehose.protocol.wire.json_writer import finite, write
 from mparticle_firehose.protocol.wire.problems import problems
 
 _MAX_EXPONENT = 308
@@ -31,11 +29,6 @@ _MAX_EXPONENT = 308
 
 class Serializer:
     """Reads and writes messages. A model's validator is built when the first message of its type is read."""
-
-    def __init__(self) -> None:
-        # JSON text has all digits of a decimal: it is written as marked text, whose quotes are removed afterwards.
-        self._decimal = f"decimal-{uuid4().hex}:"
-        self._quoted_decimal = re.compile(f'"{self._decimal}([^"]*)"')
 
     @staticmethod
     def prepare() -> None:
@@ -55,10 +48,10 @@ class Serializer:
             UnsupportedMessageError: the ``type`` is missing, unknown or a response's.
         """
         source = json_object(data)
-        wire_type = source.get("type")
-        if not (isinstance(wire_type, str) and wire_type in REQUEST_MODELS):
-            raise UnsupportedMessageError(("type", _why_unsupported(wire_type)))
-        return _request(source, REQUEST_MODELS[MessageType(wire_type)])
+        kind = wire_type(source)
+        if not (isinstance(kind, str) and kind in REQUEST_MODELS):
+            raise UnsupportedMessageError(("type", _why_unsupported(kind)))
+        return _request(source, REQUEST_MODELS[MessageType(kind)])
 
     def parse_registration(self, data: bytes) -> ModuleRegistrationRequest | None:
         """Reads a registration request; None for any other type, of which nothing but the type is read.
@@ -70,7 +63,7 @@ class Serializer:
             MalformedRequestError: as of `parse`.
         """
         source = json_object(data)
-        if source.get("type") != MessageType.MODULE_REGISTRATION_REQUEST:
+        if wire_type(source) != MessageType.MODULE_REGISTRATION_REQUEST:
             return None
         return _request(source, ModuleRegistrationRequest)
 
@@ -85,30 +78,36 @@ class Serializer:
             UnsupportedMessageError: the ``type`` is missing, unknown or a request's.
         """
         source = json_object(data)
-        wire_type = source.get("type")
-        if not (isinstance(wire_type, str) and wire_type in RESPONSE_MODELS):
+        kind = wire_type(source)
+        if not (isinstance(kind, str) and kind in RESPONSE_MODELS):
             raise UnsupportedMessageError(("type", "is no response"))
         if missing := [(field, "is required") for field in ("id", "timestamp_ms") if source.get(field) is None]:
             raise MalformedRequestError(*missing)
         try:
-            return RESPONSE_MODELS[MessageType(wire_type)].model_validate(source)
+            return RESPONSE_MODELS[MessageType(kind)].model_validate(source)
         except (ValidationError, RecursionError) as error:
             raise MalformedRequestError(*problems(error)) from None
 
     def dump(self, message: Request | Response) -> dict[str, object]:
-        """Writes a message as the JSON primitives that Lambda serialises; decimals become integers and floats."""
-        return cast("dict[str, object]", write(message, _number))
+        """Writes a message as the JSON primitives that Lambda serialises.
+
+        Decimals become integers and floats. A number that is too large for them becomes text.
+        """
+        return cast("dict[str, object]", with_numbers(write(message, _number), _primitive))
 
     def dumps(self, message: Request | Response) -> bytes:
-        """Writes a message as UTF-8 JSON text; decimals keep all their digits."""
-        text = json.dumps(write(message, self._marked), ensure_ascii=False, separators=(",", ":"))
-        if self._decimal in text:
-            text = self._quoted_decimal.sub(r"\1", text)
+        """Writes a message as UTF-8 JSON text; numbers keep all their digits."""
+        text = json_text(write(message, _literal))
         # A lone surrogate cannot be encoded as UTF-8. Its escape in Python is the same as in JSON.
         return text.encode("utf-8", errors="backslashreplace")
 
-    def _marked(self, value: Decimal) -> str:
-        return f"{self._decimal}{value}"
+
+def _literal(value: Decimal) -> float:
+    return LiteralFloat(str(value))
+
+
+def _primitive(number: float) -> object:
+    return int(number) if isinstance(number, int) else finite(number)
 
 
 def _request[R: Request](source: Mapping[str, object], model: type[R]) -> R:
@@ -124,9 +123,9 @@ def _number(value: Decimal) -> int | float | str:
     return number if isfinite(number := float(value)) else str(value)
 
 
-def _why_unsupported(wire_type: object) -> str:
-    if wire_type is None:
+def _why_unsupported(kind: object) -> str:
+    if kind is None:
         return "is required"
-    if isinstance(wire_type, str) and wire_type in RESPONSE_MODELS:
+    if isinstance(kind, str) and kind in RESPONSE_MODELS:
         return "must be a request's, not a response's"
     return "must be one of " + ", ".join(REQUEST_MODELS)

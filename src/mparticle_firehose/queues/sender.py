@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.queues.splitting import utf8_length
 from mparticle_firehose.repeating import Repeating, is_temporary
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -29,7 +30,7 @@ class QueueMessage:
     """One message to put on a queue.
 
     Attributes:
-        body: ASCII JSON. SQS refuses some characters that JSON allows, so everything else is escaped. Never shown.
+        body: JSON text that SQS takes, see `splitting.encode`. Never shown.
         attributes: few, never empty, and never personal.
         group_id: on a FIFO queue, the group within which messages are delivered in order.
         deduplication_id: on a FIFO queue, a second message with this id within five minutes is dropped.
@@ -47,8 +48,10 @@ class QueueMessage:
     @property
     def size(self) -> int:
         """Bytes that count against the limits of SQS: the body and each attribute's name, type and value."""
-        attributes = sum(len(name) + _STRING_TYPE_BYTES + len(value) for name, value in self.attributes.items())
-        return len(self.body) + attributes
+        attributes = sum(
+            utf8_length(name) + _STRING_TYPE_BYTES + utf8_length(value) for name, value in self.attributes.items()
+        )
+        return utf8_length(self.body) + attributes
 
 
 type _Batch = list[tuple[QueueMessage, QueueMessage]]

@@ -1,9 +1,11 @@
 """Splits mParticle's own JSON into several messages. Unknown fields stay as they were."""
 
-import json
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+from mparticle_firehose.protocol import json_text
 
 type Json = Mapping[str, Any]
 """A JSON object exactly as mParticle sent it. Only this package's splitting looks inside."""
@@ -12,12 +14,37 @@ MAX_ELEMENTS = 500
 """Profiles of one message: what the worker delivers in one invocation, also one by one."""
 
 _CLOSING = "]}"
-_ENCODER = json.JSONEncoder(separators=(",", ":"))
+_NONCHARACTERS = ("\ufffe", "\uffff")
+_REFUSED_BY_SQS = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 def encode(value: object) -> str:
-    """Return compact JSON in ASCII: SQS refuses some characters that JSON allows, so they are escaped."""
-    return _ENCODER.encode(value)
+    """Return compact JSON that SQS takes and that has a UTF-8 form: it refuses some characters, which are escaped.
+
+    Every number has the literal that mParticle wrote.
+    """
+    text = json_text(value)
+    return text if _is_taken(text) else _REFUSED_BY_SQS.sub(_escape, text)
+
+
+def _is_taken(text: str) -> bool:
+    """Return whether SQS takes the text. JSON escapes control characters already."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a lone surrogate
+        return False
+    return not any(char in text for char in _NONCHARACTERS)
+
+
+def _escape(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
+
+
+def utf8_length(text: str) -> int:
+    """Return the bytes that a text has in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def present(source: Json, key: str) -> list[Any]:
@@ -52,7 +79,7 @@ class Splitter:
         """Take the object to copy, the name of the list, and the bytes that a copy should have."""
         rest = encode({name: value for name, value in source.items() if name != key})
         self._opening = f'{rest[:-1]}{"," if len(rest) > len("{}") else ""}"{key}":['
-        room = budget - len(self._opening) - len(_CLOSING)
+        room = budget - utf8_length(self._opening) - len(_CLOSING)
         self._room = room if room > budget // 2 else math.inf
 
     def chunks(self, elements: Iterable[str]) -> Iterator[list[str]]:
@@ -63,11 +90,12 @@ class Splitter:
         chunk: list[str] = []
         free = self._room
         for element in elements:
-            if chunk and (len(element) > free or len(chunk) == MAX_ELEMENTS):
+            size = utf8_length(element)
+            if chunk and (size > free or len(chunk) == MAX_ELEMENTS):
                 yield chunk
                 chunk, free = [], self._room
             chunk.append(element)
-            free -= len(element) + len(",")
+            free -= size + len(",")
         yield chunk
 
     def copy(self, chunk: Sequence[str]) -> str:

@@ -29,11 +29,13 @@ from pydantic_core.core_schema import CoreSchema
 
 from mparticle_firehose.protocol.wire.coercion import (
     boolean,
+    decimal,
     double,
     is_blank,
-    json_text,
-    nonblank_text,
+    json_text_of,
+    nonempty_text,
     text_of,
+    trimmed,
     uuid,
     whole_number,
 )
@@ -94,7 +96,7 @@ def _read_enum(
 ) -> Callable[[object, core_schema.ValidationInfo], str | None]:
     def read(value: object, info: core_schema.ValidationInfo) -> str | None:
         text = "" if value is None else text_of(value)
-        word = text.strip().lower()
+        word = trimmed(text).lower()
         if member := members.get(word):
             return member
         if word:
@@ -116,11 +118,6 @@ def _or_blank[T](read: Callable[[object], T], blank: T | None) -> Callable[[obje
     return lambda value: blank if is_blank(value) else read(value)
 
 
-def _none_if_blank(value: object) -> None:
-    if not is_blank(value):
-        raise ValueError
-
-
 def _optional_id(value: object, info: core_schema.ValidationInfo) -> UUID | None:
     try:
         return None if value is None else uuid(value)
@@ -135,9 +132,9 @@ def _scalar[T](native: CoreSchema, read: Callable[[object], T], rule: str, *, bl
 
 _STRICT_TEXT = core_schema.str_schema(strict=True)
 _TEXT = with_fallback(_STRICT_TEXT, text_of, "must be text")
-_JSON_TEXT = with_fallback(_STRICT_TEXT, json_text, "must be text")
-_NON_BLANK_TEXT = with_fallback(
-    core_schema.str_schema(strict=True, pattern=r"\S"), nonblank_text, "must be non-blank text"
+_JSON_TEXT = with_fallback(_STRICT_TEXT, json_text_of, "must be text")
+_NON_EMPTY_TEXT = with_fallback(
+    core_schema.str_schema(strict=True, min_length=1), nonempty_text, "must be non-empty text"
 )
 _INT = core_schema.int_schema(strict=True)
 _DOUBLE = core_schema.float_schema(strict=True)
@@ -148,7 +145,7 @@ _BOOL_RULE = "must be true or false"
 
 Text = Annotated[str, Schema(_TEXT)]
 OptionalText = Annotated[str | None, Schema(core_schema.nullable_schema(_TEXT))]
-NonBlankText = Annotated[str, Schema(_NON_BLANK_TEXT)]
+NonEmptyText = Annotated[str, Schema(_NON_EMPTY_TEXT)]
 OptionalJsonText = Annotated[str | None, Schema(core_schema.nullable_schema(_JSON_TEXT))]
 """Text that should hold JSON. An object or a list that came instead of text becomes its JSON text."""
 
@@ -161,7 +158,7 @@ Flag = Annotated[bool, _scalar(_BOOL, boolean, _BOOL_RULE, blank=False), NonDefa
 OptionalBool = Annotated[bool | None, _scalar(_BOOL, boolean, _BOOL_RULE, blank=None)]
 
 OptionalDecimal = Annotated[
-    Decimal | None, Schema(with_fallback(core_schema.decimal_schema(), _none_if_blank, "must be a decimal number"))
+    Decimal | None, _scalar(core_schema.decimal_schema(), decimal, "must be a decimal number", blank=None)
 ]
 OptionalId = Annotated[
     UUID | None,

@@ -1,14 +1,13 @@
 """The one time that is not integer milliseconds: ``submitted_time`` of a data subject request."""
 
 import math
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic_core import core_schema
 
-from mparticle_firehose.protocol.wire.coercion import is_blank
+from mparticle_firehose.protocol.wire.coercion import is_blank, trimmed
 from mparticle_firehose.protocol.wire.unions import Schema, count_unrecognized
 
 MALFORMED_TIME = "malformed_time"
@@ -16,7 +15,8 @@ MALFORMED_TIME = "malformed_time"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SECONDS = 1e11
 """A larger number is read as milliseconds: as seconds it would be the year 5138."""
-_ZONE_NAME = re.compile(r"\[[^\]]*\]$")
+_END_OF_DAY = "T24:00"
+_BEGIN_OF_DAY = "T00:00"
 
 
 def read_instant(value: object) -> datetime:
@@ -32,10 +32,11 @@ def read_instant(value: object) -> datetime:
     if isinstance(value, datetime):
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, str):
+        text = trimmed(value)
         try:
-            return _from_number(float(value))
+            return _from_number(float(text))
         except ValueError:
-            return _from_iso(value)
+            return _from_iso(text.upper())
     if isinstance(value, int | float) and not isinstance(value, bool):
         return _from_number(float(value))
     raise ValueError
@@ -54,7 +55,14 @@ def _from_number(number: float) -> datetime:
 
 
 def _from_iso(text: str) -> datetime:
-    instant = datetime.fromisoformat(_ZONE_NAME.sub("", text.strip().upper()))
+    if text.endswith("]"):  # the name of a zone after its offset
+        text = text.rpartition("[")[0]
+    ends_day = _END_OF_DAY in text
+    instant = datetime.fromisoformat(text.replace(_END_OF_DAY, _BEGIN_OF_DAY, 1))
+    if ends_day:
+        if instant.second or instant.microsecond:
+            raise ValueError
+        instant += timedelta(days=1)
     return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
 
 

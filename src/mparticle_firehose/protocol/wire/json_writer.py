@@ -27,7 +27,7 @@ _EMPTY: tuple[object, ...] = ("", (), {})
 
 
 def write(value: object, write_decimal: WriteDecimal) -> object:
-    """The JSON form of a message or a part of it. Fields that the protocol does not define are written as received."""
+    """The JSON form of a message or a part of it. Fields that the protocol does not define stay as received."""
     kind = type(value)
     return value if kind in _JSON_SCALARS else _WRITERS[kind](value, write_decimal)
 
@@ -76,10 +76,15 @@ def _write_uuid(value: UUID, _: WriteDecimal) -> str | None:
     return str(value) if value.int else None
 
 
+def finite(number: float) -> float | str:
+    """The number, or the text by which the Java SDK writes what is infinite or no number."""
+    if isfinite(number):
+        return float(number)
+    return {"inf": "Infinity", "-inf": "-Infinity"}.get(float.__repr__(number), "NaN")
+
+
 def _write_float(value: float, _: WriteDecimal) -> float | str:
-    if isfinite(value):
-        return float(value)
-    return {"inf": "Infinity", "-inf": "-Infinity"}.get(repr(value), "NaN")
+    return finite(value)
 
 
 def _write_decimal(value: Decimal, write_decimal: WriteDecimal) -> object:

@@ -8,22 +8,35 @@ value fails with `NOT_APPLICABLE`; `problems` removes both.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from uuid import uuid4
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
 
+from mparticle_firehose.protocol.wire.coercion import trimmed
+from mparticle_firehose.protocol.wire.json_reader import wire_type
 from mparticle_firehose.protocol.wire.model import Model
 
 BROKEN_RULE = "firehose_rule"
 """Error type of a broken rule; the error's message is the rule."""
 NOT_APPLICABLE = "firehose_not_applicable"
 """Error type of a branch that is not meant for the value. It is not reported: another branch says what is wrong."""
-BRANCH = "~"
-"""First character of a branch's name, which tells it from a field's name in an error's location."""
+BRANCH = f"~{uuid4().hex}"
+"""How a branch's name begins in an error's location. No field has such a name, because nobody outside can know it."""
 
-_UNKNOWN = f"{BRANCH}unknown"
-_NULL = f"{BRANCH}null"
-_NOT_AN_OBJECT = f"{BRANCH}not-an-object"
+
+class _Branch:
+    """Selects a branch of a union by type. It is equal to no value that JSON has, as a text could be."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return BRANCH
+
+
+_UNKNOWN = _Branch()
+_NULL = _Branch()
+_NOT_AN_OBJECT = _Branch()
 
 
 def not_applicable() -> PydanticCustomError:
@@ -125,7 +138,7 @@ class SkipIncomplete:
 
 
 def _is_missing(value: object) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+    return value is None or (isinstance(value, str) and not trimmed(value))
 
 
 class DefaultOnError:
@@ -155,30 +168,30 @@ class ByType:
         self._models = models
         self._unknown = unknown
         self._kind = kind
-        self._branches: dict[object, str] = {str(wire_type): f"{BRANCH}{wire_type}" for wire_type in models}
+        self._branches = {str(kind): _Branch() for kind in models}
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {model: handler.generate_schema(model) for model in self._models.values()}
         unknown = handler.generate_schema(self._unknown)
         choices: dict[object, CoreSchema] = {
-            f"{BRANCH}{wire_type}": schemas[model] for wire_type, model in self._models.items()
+            self._branches[str(kind)]: schemas[model] for kind, model in self._models.items()
         }
         choices[_UNKNOWN] = core_schema.with_info_before_validator_function(self._count, unknown)
         choices[_NULL] = core_schema.no_info_plain_validator_function(_omit)
         choices[_NOT_AN_OBJECT] = core_schema.no_info_plain_validator_function(_reject)
         return core_schema.tagged_union_schema(choices, self._discriminator())
 
-    def _discriminator(self) -> Callable[[object], str]:
+    def _discriminator(self) -> Callable[[object], _Branch]:
         branch_of = self._branches.get
 
-        def branch(value: object) -> str:
+        def branch(value: object) -> _Branch:
             if isinstance(value, dict):
-                wire_type = value.get("type")
+                kind = wire_type(value)
             elif isinstance(value, Model):
-                wire_type = getattr(value, "type", None)
+                kind = getattr(value, "type", None)
             else:
                 return _NULL if value is None else _NOT_AN_OBJECT
-            return branch_of(wire_type, _UNKNOWN) if isinstance(wire_type, str) else _UNKNOWN
+            return branch_of(kind, _UNKNOWN) if isinstance(kind, str) else _UNKNOWN
 
         return branch
 
