@@ -1,6 +1,5 @@
 """How events become HubSpot's custom events, and user attributes the properties of a contact."""
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from mparticle_firehose.integration import (
@@ -65,7 +64,8 @@ def items(request: EventProcessingRequest) -> Iterator[Item | Undeliverable]:
 
 def _internal(name: str) -> str:
     """Return a name as HubSpot makes internal ones: small letters, digits and underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+    letters = (letter if letter.isascii() and letter.isalnum() else " " for letter in name.lower())
+    return "_".join("".join(letters).split())
 
 
 def _custom_event(event: CustomEvent) -> Named:
