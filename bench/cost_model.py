@@ -22,6 +22,7 @@ from bench.loopback import PARTNER, Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Scaling, drained, handled
 from mparticle_firehose.firehose import Firehose
+from mparticle_firehose.queues.splitting import utf8_length
 from mparticle_firehose.services import EventMode
 
 RATES = (2_000, 10_000)
@@ -190,7 +191,7 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
 
 def _sqs_calls(kind: Kind, batches: float) -> float:
     """Return how many calls are charged: to send, to receive and to delete, the first two by started 64 KB."""
-    size = sum(len(entry["MessageBody"]) for entry in kind.queued)
+    size = sum(utf8_length(entry["MessageBody"]) for entry in kind.queued)
     sent, received = ceil(size / SQS_CHUNK_BYTES), ceil(size / len(kind.queued) * BATCH / SQS_CHUNK_BYTES)
     return sent + batches * received + batches
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES
+from mparticle_firehose.queues.splitting import utf8_length
 from ops.dead_letters import DeadLetter, QueueName
 from ops.interrupts import Uninterrupted
 
@@ -195,7 +196,7 @@ class DeadLetterQueue:
             return None
         if keep_body(letter):
             letter = replace(letter, body=message["Body"])
-        self._remember(letter.message_id, _InFlight(receipt=receipt, until=until, body_bytes=len(letter.body)))
+        self._remember(letter.message_id, _InFlight(receipt=receipt, until=until, body_bytes=utf8_length(letter.body)))
         return letter
 
     def _remember(self, message_id: str, entry: _InFlight) -> None:

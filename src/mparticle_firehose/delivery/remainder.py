@@ -30,8 +30,8 @@ def remainder(plan: Plan, wanted: Collection[int], planner: Planner, parse: Pars
         parse: reads the cut request.
     """
     source: Mapping[str, Any] = plan.request.source
-    whole = range(len(plan.planned))
-    if set(wanted) >= set(whole):
+    whole, wanted = range(len(plan.planned)), frozenset(wanted)
+    if wanted.issuperset(whole):
         return Remainder(source)
     origins = {origin for position in wanted for origin in plan.planned[position].covers}
     kept = [position for position in whole if origins.issuperset(plan.planned[position].covers)]
