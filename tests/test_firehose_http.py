@@ -68,6 +68,36 @@ def without_own(message: Json) -> Json:
     return {name: value for name, value in message.items() if name not in ANEW}
 
 
+ODD_VALUES = {
+    **{literal: literal for literal in ("1e999", "12345678901234567890.12", "1e5", "1E5", "1.10", "-0", "-0.0")},
+    "integer-of-5000-digits": "9" * 5_000,
+    "lone-surrogate": '"\\ud800"',
+    "noncharacter": '"\\uffff"',
+    "cjk": '"値 😀"',
+}
+
+
+def erasure_with(value: str) -> str:
+    return json.dumps(load_event("dsr_processing_request"), separators=(",", ":"))[:-1] + f',"x_new_field":{value}}}'
+
+
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_an_erasure_is_queued_as_it_came(door: Door, value: str) -> None:
+    assert door.send("/", erasure_with(value).encode())["statusCode"] == 200
+
+    queues = door.deployment.queues
+    assert [message["Body"] for message in queues.messages(queues.event)] == [erasure_with(value)]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES)
+def test_an_erasure_is_delivered_whatever_a_new_field_holds(door: Door, value: str) -> None:
+    door.send("/", erasure_with(value).encode())
+
+    door.deployment.work(door.deployment.queues.event)
+
+    assert len(door.deployment.partner.erasures) == 1
+
+
 @pytest.mark.parametrize("mode", ["forward", "queue"])
 @pytest.mark.parametrize("name", REQUESTS)
 def test_each_of_our_events_gets_the_answer_that_a_direct_invocation_gets(door: Door, name: str, mode: str) -> None:
