@@ -362,7 +362,9 @@ HOSTILE: dict[str, tuple[int, Json]] = {
     "seven megabytes": (413, {"body": b'{"type":"event_processing_request","x":"' + b"x" * 7_000_000 + b'"}'}),
     "invalid utf-8": (400, {"body": b'{"type":"event_processing_request","x":"\xff\xfe\xfd"}'}),
     "byte order mark": (200, {"body": b'\xef\xbb\xbf{"type":"event_processing_request"}'}),
-    "duplicate keys": (200, {"body": b'{"type":"x","type":"event_processing_request"}'}),
+    "duplicate keys": (200, {"body": b'{"type":"event_processing_request","mpid":"1","mpid":"2"}'}),
+    "duplicate types": (200, {"body": b'{"type":"event_processing_request","type":"x"}'}),
+    "duplicate types, the first unknown": (400, {"body": b'{"type":"x","type":"event_processing_request"}'}),
     "nesting": (400, {"body": b'{"type":"event_processing_request","x":' + b"[" * 500_000}),
     "closed nesting": (
         400,

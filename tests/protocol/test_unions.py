@@ -1,13 +1,16 @@
 """No word on the wire is taken for something else: unions by type, and enumerations, in the whole package."""
 
-import gc
 from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
-from typing import Annotated, Any
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Annotated, Any, get_args
 
 import pytest
 from pydantic import TypeAdapter
 
+from mparticle_firehose import protocol
 from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol import Serializer, enums, json_text, json_value
 from mparticle_firehose.protocol.wire import unions
@@ -16,7 +19,20 @@ from mparticle_firehose.protocol.wire.unions import BRANCH, ByType
 
 serializer = Serializer()
 
-UNIONS = {union._kind: union for union in gc.get_objects() if type(union) is ByType}  # noqa: SLF001
+
+def unions_in(annotation: Any) -> Iterator[ByType]:
+    yield from (each for each in getattr(annotation, "__metadata__", ()) if isinstance(each, ByType))
+    for argument in get_args(annotation):
+        yield from unions_in(argument)
+
+
+MODULES = [import_module(f"{protocol.__name__}.{each.name}") for each in iter_modules(protocol.__path__)]
+UNIONS = {
+    union._kind: union  # noqa: SLF001
+    for module in MODULES
+    for value in vars(module).values()
+    for union in unions_in(value)
+}
 ENUMERATIONS = {
     name: each
     for name, each in vars(enums).items()
