@@ -148,7 +148,7 @@ class _Queue:
                 self._in_flight[kind.name] -= number
 
     def wait(self, now: int, kind: Kind, number: float, seconds: int) -> None:
-        """Let messages wait; a longer one than SQS delays is delayed again, without a call."""
+        """Let messages wait. What is delayed waits no longer than SQS delays a message; a few seconds more are cut."""
         is_delayed = self._scenario.is_changed and seconds >= MIN_DELAY_SECONDS
         returns = self._returns[now + max(1, min(seconds, MAX_DELAY_SECONDS) if is_delayed else seconds)]
         key = (kind, not is_delayed)

@@ -108,7 +108,8 @@ def _facts(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield from ((name, _second(attributes[name])) for name in _MOMENTS if name in attributes)
     yield "sent", _second(str(letter.sent_at))
     if SETTLED in attributes:
-        yield SETTLED, f"{counted(letter.settled, 'item')}, not asked again after a redrive"
+        settled = counted(letter.settled, "item") if letter.settled else "the user's state"
+        yield SETTLED, f"{settled}, not asked again after a redrive"
     others = [value for name, value in attributes.items() if name not in {MESSAGE_TYPE, SETTLED, *_TEXTS, *_MOMENTS}]
     yield from (("(other attribute)", type_and_length(value)) for value in others)
     counts = [f"{number}{_TIMES} {name}" for name, number in contents(letter.body).items()]

@@ -27,6 +27,7 @@ from mparticle_firehose.partner_api.retry_policy import DEFAULT, RetryPolicy
 from mparticle_firehose.protocol import (
     Account,
     AnyRequest,
+    DsrProcessingRequest,
     EventProcessingRequest,
     Serializer,
 )
@@ -174,7 +175,11 @@ class StoreDouble:
         return 1
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
+        self,
+        request: EventProcessingRequest | DsrProcessingRequest,
+        reason: str,
+        deadline: Deadline,
+        rest: Remainder | None = None,
     ) -> None:
         self.enqueue(request, deadline, rest)
         self.reasons.append(reason)

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,7 @@ from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.integration import Item
 from mparticle_firehose.protocol import EventProcessingRequest, Serializer
 from tests.conftest import EVENTS, Context, Deployment, load_event
+from tests.endpoint.http_events import function_url_event
 from tests.sample.partner.integration import INTEGRATION, event_items
 
 REQUESTS = sorted(path.stem for path in EVENTS.glob("*.json"))
@@ -176,18 +177,18 @@ def test_an_invocation_that_is_nearly_over_does_not_wait_for_the_partner(deploym
         ({}, UnsupportedMessageError, "type"),
         ({"type": "canary-pii"}, UnsupportedMessageError, "type"),
         (load_event("event_processing_keep_alive", type="event_processing_response"), UnsupportedMessageError, "type"),
-        (load_event("event_processing_keep_alive", events="canary-pii"), MalformedRequestError, "events"),
+        (load_event("event_processing_keep_alive", account="canary-pii"), MalformedRequestError, "account"),
         (
-            load_event("event_processing_keep_alive", events=[{"type": "custom_event", "attributes": ["canary-pii"]}]),
+            load_event("event_processing_keep_alive", account={"account_settings": {"apiToken": ["canary-secret"]}}),
             MalformedRequestError,
-            r"events\.0\.attributes",
+            r"account\.account_settings\.\*",
         ),
         (b"", MalformedRequestError, ""),
         (b'{"type": canary-pii', MalformedRequestError, ""),
         ([], MalformedRequestError, ""),
         (None, MalformedRequestError, ""),
     ],
-    ids=["no-type", "unknown-type", "response", "no-list", "deep-field", "empty", "no-json", "list", "null"],
+    ids=["no-type", "unknown-type", "response", "no-object", "deep-field", "empty", "no-json", "list", "null"],
 )
 def test_bad_input_is_refused_by_field_and_rule_and_never_quoted(
     deployment: Deployment, event: object, error: type[Exception], message: str
@@ -329,3 +330,44 @@ class TestSnapStart:
         answer = deployment.invoke(load_event("audience_membership_change_request"))
 
         assert answer["suspend_subscription"] is False
+
+
+class TestWhatCannotBeRead:
+    ODD_EVENT: Mapping[str, Any] = {"type": "custom_event", "attributes": {"canary-name": ["canary-pii"]}}
+
+    @pytest.mark.parametrize("over_http", [False, True], ids=["direct", "https"])
+    def test_an_odd_event_costs_itself(
+        self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch, over_http: bool
+    ) -> None:
+        monkeypatch.setenv("HTTP_TOKEN_SOURCE", "off")
+        monkeypatch.setenv("HTTP_DEADLINE_MS", "1000")
+        events = [{"type": "session_start"}, self.ODD_EVENT, {"type": "session_end"}]
+        message = load_event("event_processing_request", events=events, system_notifications=[])
+
+        answer = deployment.invoke(
+            function_url_event("POST", "/events", json.dumps(message).encode()) if over_http else message
+        )
+
+        assert answer.get("statusCode") == (200 if over_http else None)
+        assert [event["kind"] for event in deployment.partner.events[0]["events"]] == ["session_start", "session_end"]
+        (letter,) = deployment.queues.messages(deployment.queues.event_dlq)
+        assert json.loads(letter["Body"]) == {**message, "events": [self.ODD_EVENT]}
+        assert letter["MessageAttributes"]["reason"]["StringValue"] == "events.*.attributes.*: must be text"
+
+    def test_an_odd_change_costs_itself(self, deployment: Deployment) -> None:
+        settings = {"segmentId": "seg-4242-1001"}
+        readable, odd = (
+            {
+                "mpid": mpid,
+                "audiences": [{"audience_id": of, "action": "add", "audience_subscription_settings": settings}],
+            }
+            for mpid, of in (("1", 1001), ("2", "canary-pii"))
+        )
+
+        deployment.invoke(load_event("audience_membership_change_request", user_profiles=[odd, readable]))
+        deployment.work(deployment.queues.membership)
+
+        (letter,) = deployment.queues.messages(deployment.queues.membership_dlq)
+        assert [profile for profile in json.loads(letter["Body"])["user_profiles"] if profile] == [odd]
+        assert {"group_id", "place", "reason", "account_id"} < set(letter["MessageAttributes"])
+        assert list(deployment.partner.memberships["seg-4242-1001"]) == ["1"]

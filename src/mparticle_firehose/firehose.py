@@ -55,7 +55,7 @@ class Firehose:
     def __init__(self, integration: Integration, environ: Mapping[str, str] = os.environ) -> None:
         """Take the integration, and the environment variables of the deployment. Nothing is built or read yet."""
         self.integration = integration
-        self.serializer = Serializer()
+        self.serializer = Serializer(lambda: integration.registration().setting_ids())
         self.telemetry: Telemetry = telemetry
         self._environ = environ
 

@@ -174,7 +174,11 @@ class DeadLetterStore(Protocol):
     """Keeps what can never be delivered until an operator looks at it."""
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
+        self,
+        request: EventProcessingRequest | DsrProcessingRequest,
+        reason: str,
+        deadline: Deadline,
+        rest: Remainder | None = None,
     ) -> None:
         """Store the request, or a part of it, with the reason; a DeliveryError means it is not stored."""
 

@@ -403,14 +403,14 @@ class TestMalformedMessages:
                 [("type", "must be a request's, not a response's")],
             ),
             (
-                b'{"type":"event_processing_request","events":"canary-pii"}',
+                b'{"type":"event_processing_request","account":"canary-pii"}',
                 "malformed",
-                [("events", "must be a list")],
+                [("account", "must be an object")],
             ),
             (
-                b'{"type":"event_processing_request","events":[{"type":"custom_event","attributes":{"canary-pii":[1]}}]}',
+                b'{"type":"event_processing_request","account":{"account_settings":{"canary-pii":[1]}}}',
                 "malformed",
-                [("events.0.attributes.*", "must be text")],
+                [("account.account_settings.*", "must be text")],
             ),
             (
                 b'{"type":"event_processing_request","account":{"account_settings":{"491701234567":[1]}}}',
@@ -420,7 +420,7 @@ class TestMalformedMessages:
         ],
         ids=[
             "empty", "no-json", "list", "null", "text", "utf-8", "deep-list", "deep-object", "nan", "huge-number",
-            "no-type", "unknown-type", "odd-type", "response", "no-list", "key", "number-as-key",
+            "no-type", "unknown-type", "odd-type", "response", "no-object", "key", "number-as-key",
         ],
     )  # fmt: skip
     def test_they_are_refused_by_field_and_rule(

@@ -30,7 +30,7 @@ from mparticle_firehose.integration import (
 )
 from mparticle_firehose.processors import process
 from mparticle_firehose.protocol import EventProcessingRequest, EventType, Response
-from mparticle_firehose.services import CIRCUIT_OPEN, Remainder
+from mparticle_firehose.services import CIRCUIT_OPEN, EventMode, Remainder
 from mparticle_firehose.tables.progress import Progress
 from tests import conftest
 from tests.conftest import (
@@ -579,3 +579,97 @@ class TestQueueMode:
 
         with pytest.raises(DeliveryError):
             processed(load_event("event_processing_request"), services, deadline)
+
+
+ODD = {"type": "custom_event", "source_id": "odd", "attributes": {"canary-name": ["canary-pii"]}}
+ODD_REASON = "events.*.attributes.*: must be text"
+
+
+class TestWhatCannotBeRead:
+    def odd_message(self, **overrides: object) -> conftest.Json:
+        readable = message("custom_event", "custom_event", **overrides)
+        return {**readable, "events": [readable["events"][0], ODD, readable["events"][1]]}
+
+    @pytest.mark.parametrize("mode", ["forward", "queue"])
+    def test_an_odd_event_is_dead_lettered_alone_and_the_others_are_delivered(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline, mode: EventMode
+    ) -> None:
+        services = replace(mapped(services, items_of(endpoint("a"))), event_mode=mode)
+
+        response = processed(self.odd_message(), services, deadline)
+
+        assert serializer.dump(response)["type"] == "event_processing_response"
+        assert partner.bodies == ([[{"source": "0"}, {"source": "1"}]] if mode == "forward" else [])
+        assert sources(services.events) == ([["0", "1"]] if mode == "queue" else [])
+        assert sources(services.dead_letters) == [["odd"]]
+        assert services.dead_letters.reasons == [ODD_REASON]
+
+    def test_it_is_counted_and_logged_by_field_and_rule(self, services: ServicesDouble, deadline: Deadline) -> None:
+        services = mapped(services, items_of(endpoint("a")))
+
+        processed(self.odd_message(), services, deadline)
+
+        assert services.telemetry.counts == {"Unreadable": 1, "EventsForwarded": 2}
+        assert [(note["event"], note["reason"], note["elements"]) for note in services.telemetry.notes] == [
+            ("dead-lettered", ODD_REASON, 1)
+        ]
+
+    def test_what_the_dead_letter_queue_does_not_take_is_not_acknowledged_and_nothing_is_delivered(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        services.dead_letters.fails = True
+
+        with pytest.raises(DeliveryError):
+            processed(self.odd_message(), services, deadline)
+
+        assert partner.calls == []
+
+    def test_what_the_partner_does_not_take_of_the_rest_is_queued_without_it(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        partner.replies = [503]
+
+        processed(self.odd_message(), mapped(services, items_of(endpoint("a"))), deadline)
+
+        assert (sources(services.events), sources(services.dead_letters)) == ([["0", "1"]], [["odd"]])
+
+    def test_a_request_that_is_odd_itself_is_dead_lettered_whole(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        odd = self.odd_message(user_attributes=["canary-pii"])
+
+        processed(odd, mapped(services, items_of(endpoint("a"), with_state=True)), deadline)
+
+        assert [rest.source for rest in rests(services.dead_letters)] == [odd]
+        assert services.dead_letters.reasons == [f"user_attributes: must be an object; {ODD_REASON}"]
+        assert (partner.calls, services.events.stored) == ([], [])
+
+    def test_of_odd_events_alone_nothing_is_left_to_deliver(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline
+    ) -> None:
+        odd = load_event("event_processing_keep_alive", events=[ODD])
+
+        processed(odd, mapped(services, items_of(endpoint("a"), with_state=True)), deadline)
+
+        assert (partner.calls, sources(services.dead_letters)) == ([], [["odd"]])
+
+    def test_an_integration_without_events_refuses_them_as_before(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        services = replace(services, integration=replace(services.integration, events=None))
+
+        with pytest.raises(UnsupportedMessageError):
+            processed(self.odd_message(), services, deadline)
+
+        assert services.dead_letters.stored == []
+
+    @pytest.mark.parametrize(("attributes", "settled"), [({"a": "b"}, "state:"), ({}, "")], ids=["state", "no-state"])
+    def test_a_letter_says_whether_the_users_state_was_sent_already(
+        self, services: ServicesDouble, deadline: Deadline, attributes: dict[str, str], settled: str
+    ) -> None:
+        fields = {"user_attributes": attributes, "user_attribute_lists": {}}
+        odd = load_event("event_processing_request", events=[ODD], system_notifications=[], **fields)
+
+        processed(odd, mapped(services, items_of(endpoint("a"), with_state=True)), deadline)
+
+        assert [rest.settled for rest in rests(services.dead_letters)] == [settled]

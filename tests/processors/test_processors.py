@@ -81,6 +81,17 @@ class TestAudienceMembership:
         with pytest.raises(DeliveryError):
             processed(load_event("audience_membership_change_request"), services, deadline)
 
+    @pytest.mark.parametrize("profiles", [["canary-pii"], "canary-pii"], ids=["profile", "profiles"])
+    def test_what_cannot_be_read_is_stored_for_the_worker_as_it_came(
+        self, services: ServicesDouble, deadline: Deadline, profiles: object
+    ) -> None:
+        message = load_event("audience_membership_change_request", user_profiles=profiles)
+
+        processed(message, services, deadline)
+
+        assert [request.received for request in stored(services.memberships)] == [message]
+        assert stored(services.dead_letters) == []
+
 
 class TestDsr:
     def test_an_erasure_is_stored_before_it_is_acknowledged(self, services: ServicesDouble, deadline: Deadline) -> None:
@@ -106,3 +117,34 @@ class TestDsr:
 
         with pytest.raises(DeliveryError):
             processed(load_event("dsr_processing_request"), services, deadline)
+
+    def test_an_erasure_that_cannot_be_read_is_dead_lettered_whole_and_acknowledged(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        message = load_event("dsr_processing_request", subject_identities={"canary-name": "canary-pii"})
+
+        response = processed(message, services, deadline)
+
+        assert serializer.dump(response)["type"] == "dsr_processing_response"
+        assert [rest.source for rest in services.dead_letters.rests if rest] == [message]
+        assert services.dead_letters.reasons == ["subject_identities.*: must be an object"]
+        assert stored(services.events) == []
+        assert services.telemetry.counts == {"Unreadable": 1}
+
+    def test_what_asks_for_something_else_is_refused_also_if_it_cannot_be_read(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        message = load_event("dsr_processing_request", subject_request_type="access", subject_identities=[])
+
+        with pytest.raises(MalformedRequestError, match=r"^subject_request_type: must be erasure"):
+            processed({**message, "extensions": ["canary-pii"]}, services, deadline)
+
+        assert stored(services.dead_letters) == []
+
+    def test_an_unreadable_erasure_that_is_not_stored_is_not_acknowledged(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        services.dead_letters.fails = True
+
+        with pytest.raises(DeliveryError):
+            processed(load_event("dsr_processing_request", extensions=["canary-pii"]), services, deadline)

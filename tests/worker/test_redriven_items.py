@@ -107,6 +107,13 @@ def test_a_letter_asks_for_its_own_items_also_if_some_of_them_are_replaced(bench
     assert {uid for call in bench.partner.calls for uid in uids(call)} == {"note 2 add"}
 
 
+@pytest.mark.parametrize(("settled", "sent"), [("state:", []), ("", [1])], ids=["settled", "control"])
+def test_a_state_that_was_sent_before_is_not_sent_with_a_letter(bench: Bench, settled: str, sent: list[int]) -> None:
+    bench.deliver(replace(redriven(state(1)), group_id=None, settled=settled))
+
+    assert sent_states(bench) == sent
+
+
 def letter(body: Json, why: dict[str, str]) -> Record:
     return Record(
         message_id="letter",

@@ -213,21 +213,9 @@ class Planner:
         plan = Plan(Envelope(request, source, attempt or source, work_id(request)), self.planned(request))
         if progress:
             plan.progress = progress.of_plan(plan.fingerprint if progress.fingerprint else "")
-        settled, users = plan.progress.settled, _Users(request)
-        refused = {position: reason for reason, some in plan.progress.refused.items() for position in some}
-        for position, each in enumerate(plan.planned):
-            if settled and position in settled:
-                if position in plan.progress.unwritten and isinstance(each, Item):
-                    plan.pending.append(_delivered_before(plan, position, each, users.of(each)))
-                continue
-            if isinstance(each, Item):
-                plan.pending.append(_pending(plan, position, each, users.of(each)))
-                if position in refused:
-                    plan.pending[-1].outcome = Rejected(refused[position])
-            elif isinstance(each, Undeliverable):
-                plan.refused.append(Refused(position, each.reason))
-            else:
-                raise IntegrationError("item", "a mapping must yield Item and Undeliverable")
+            if progress.settles_state:
+                plan.leave_out([position for position, each in enumerate(plan.planned) if not each.covers])
+        _add_pending(plan)
         return plan
 
     def _check(self, planned: Iterable[Planned]) -> None:
@@ -245,6 +233,27 @@ def fingerprint(planned: Iterable[Planned]) -> str:
         ("", each.covers) if isinstance(each, Undeliverable) else (each.endpoint.name, each.covers) for each in planned
     ]
     return hashlib.sha256(repr(shape).encode()).hexdigest()[:16]
+
+
+def _add_pending(plan: Plan) -> None:
+    """Add what is left of a plan. What was refused before keeps its reason until it is in a letter."""
+    progress, users = plan.progress, _Users(plan.request)
+    refused = {position: reason for reason, some in progress.refused.items() for position in some}
+    for position, each in enumerate(plan.planned):
+        is_settled = position in progress.settled
+        if is_settled and not (position in progress.unwritten and isinstance(each, Item)):
+            continue
+        match each:
+            case Item() if is_settled:
+                plan.pending.append(_delivered_before(plan, position, each, users.of(each)))
+            case Item():
+                plan.pending.append(_pending(plan, position, each, users.of(each)))
+                if position in refused:
+                    plan.pending[-1].outcome = Rejected(refused[position])
+            case Undeliverable():
+                plan.refused.append(Refused(position, each.reason))
+            case _:
+                raise IntegrationError("item", "a mapping must yield Item and Undeliverable")
 
 
 def _pending(plan: Plan, position: int, item: Item, user: str) -> Pending:

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType
 
 from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError
-from mparticle_firehose.endpoint.http_event import EVENT_FIELDS, HttpResponse
+from mparticle_firehose.endpoint.http_event import HttpResponse
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -17,15 +16,11 @@ from mparticle_firehose.errors import (
     SettingError,
     UnsupportedMessageError,
 )
-from mparticle_firehose.protocol import field_names
 
 HEADERS: Mapping[str, str] = MappingProxyType(
     {"Content-Type": "application/json;charset=utf-8", "Cache-Control": "no-store"}
 )
 """Of every response; the content type is that of mParticle's own sample server."""
-
-_MAX_INDEX_DIGITS = 6
-"""A longer number in a field's path is not an index but the key of a map, and may be personal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,19 +75,5 @@ def _status_of(kind: type[FirehoseError]) -> ErrorStatus:
 def _body(code: str, problems: tuple[tuple[str, str], ...] = ()) -> str:
     error: dict[str, object] = {"code": code}
     if problems:
-        error["problems"] = [{"field": _masked(path), "problem": rule} for path, rule in problems]
+        error["problems"] = [{"field": path, "problem": rule} for path, rule in problems]
     return json.dumps({"error": error})
-
-
-def _masked(path: str) -> str:
-    """Return the path of a field with a star in place of every key of a map: such keys are the sender's names."""
-    return ".".join(step if _is_protocol_name(step) else "*" for step in path.split(".")) if path else ""
-
-
-def _is_protocol_name(step: str) -> bool:
-    return step in EVENT_FIELDS or step in _field_names() or (step.isdecimal() and len(step) <= _MAX_INDEX_DIGITS)
-
-
-@cache
-def _field_names() -> frozenset[str]:
-    return field_names()

@@ -11,14 +11,15 @@ def process(
 ) -> AudienceMembershipChangeResponse:
     """Queue the changes, or suspend the subscription if the partner no longer accepts the account's credentials.
 
-    mParticle verifies the integration with requests that carry no profiles; they are answered at once.
+    mParticle verifies the integration with requests that carry no profiles; they are answered at once. Changes that
+    cannot be read are queued in their place among the others. The worker dead-letters them.
 
     Raises:
         UnsupportedMessageError: the integration takes no audiences.
         DeliveryError: the queue did not take all of them, so that mParticle must repeat the request.
     """
     offered(services.integration.memberships)
-    if not request.user_profiles:
+    if not (request.user_profiles or request.unreadable):
         return AudienceMembershipChangeResponse()
     if services.suspensions.is_suspended(request.account):
         services.telemetry.count("MembershipsSuspended")

@@ -12,16 +12,18 @@ from mparticle_firehose.delivery.remainder import rejections, remainder
 from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.errors import SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered, Retry, Suspend
+from mparticle_firehose.processors.unreadable import put_aside
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
 from mparticle_firehose.services import Services
+from mparticle_firehose.tables.progress import STATE_SETTLED
 
 
 def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
     """Deliver the events within the deadline, or queue them. With the event mode ``queue``, queue them at once.
 
     mParticle verifies the integration with requests that are empty; they are answered without a call. mParticle asks
-    for a single call to the partner for each request: what needs more is queued. What can never be delivered is
-    dead-lettered at once in both modes.
+    for a single call to the partner for each request: what needs more is queued. What can never be delivered, or cannot
+    be read, is dead-lettered at once in both modes.
 
     Raises:
         UnsupportedMessageError: the integration takes no events.
@@ -30,6 +32,9 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     planner = Planner(services.integration)
     if not planner.offers(request):
         raise UnsupportedMessageError(("type", "is not offered by this integration"))
+    put_aside(request, services, deadline, settled="" if _is_empty(request) else STATE_SETTLED)
+    if request.unreadable and _is_empty(request):
+        return EventProcessingResponse()
     try:
         plan = planner.plan(request, source=f"{request.id or request.timestamp_ms}/handler")
     except SettingError as error:

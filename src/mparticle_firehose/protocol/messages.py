@@ -90,6 +90,20 @@ class ModuleRegistrationResponse(Response):
     audience_processing_registration: AudienceProcessingRegistration | None = None
     dsr_processing_registration: DsrProcessingRegistration | None = None
 
+    def setting_ids(self) -> frozenset[str]:
+        """The ids of all settings that it declares: the partner chose them, so that they may be shown."""
+        events, audiences, dsr = (
+            self.event_processing_registration,
+            self.audience_processing_registration,
+            self.dsr_processing_registration,
+        )
+        settings = (
+            *((*events.account_settings, *events.event_connection_settings) if events else ()),
+            *((*audiences.account_settings, *audiences.audience_subscription_settings) if audiences else ()),
+            *(dsr.account_settings if dsr else ()),
+        )
+        return frozenset(setting.id for setting in settings if setting.id)
+
 
 class PlatformFields(Model):
     """The place in the customer's mParticle organisation that the events come from."""

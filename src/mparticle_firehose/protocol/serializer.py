@@ -1,6 +1,6 @@
 """Reads messages from JSON and writes them as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection
 from decimal import Decimal
 from math import isfinite
 from typing import cast
@@ -18,6 +18,7 @@ from mparticle_firehose.protocol.messages import (
     Request,
     Response,
 )
+from mparticle_firehose.protocol.partial_reading import read_readable
 from mparticle_firehose.protocol.wire.json_reader import json_object, wire_type
 from mparticle_firehose.protocol.wire.json_text import LiteralFloat, json_text, with_numbers
 from mparticle_firehose.protocol.wire.json_writer import finite, write
@@ -30,6 +31,10 @@ _MAX_EXPONENT = 308
 class Serializer:
     """Reads and writes messages. A model's validator is built when the first message of its type is read."""
 
+    def __init__(self, setting_ids: Callable[[], Collection[str]] = frozenset) -> None:
+        """Take what returns the ids of the settings that errors may name: those that the registration declares."""
+        self._setting_ids = setting_ids
+
     @staticmethod
     def prepare() -> None:
         """Build every validator now."""
@@ -37,21 +42,27 @@ class Serializer:
             model.model_rebuild()
 
     def parse(self, data: object) -> AnyRequest:
-        """Reads one of the five requests.
+        """Reads one of the five requests. Elements that cannot be read are in its ``unreadable`` and nowhere else.
 
         Args:
             data: JSON as bytes or text, or the dict that Lambda makes of it.
 
         Raises:
-            MalformedRequestError: the data is not a JSON object, or a field cannot be read. It names fields and rules,
-                never values.
+            MalformedRequestError: the data is not a JSON object, or a field cannot be read without which nothing of the
+                request can be kept, see `partial_reading`. It names fields and rules, never values.
             UnsupportedMessageError: the ``type`` is missing, unknown or a response's.
         """
         source = json_object(data)
         kind = wire_type(source)
         if not (isinstance(kind, str) and kind in REQUEST_MODELS):
             raise UnsupportedMessageError(("type", _why_unsupported(kind)))
-        return _request(source, REQUEST_MODELS[MessageType(kind)])
+        model = REQUEST_MODELS[MessageType(kind)]
+        try:
+            return model.from_source(source)
+        except RecursionError as error:
+            raise MalformedRequestError(*problems(error)) from None
+        except ValidationError as error:
+            return read_readable(model, source, error, self._setting_ids())
 
     def parse_registration(self, data: bytes) -> ModuleRegistrationRequest | None:
         """Reads a registration request; None for any other type, of which nothing but the type is read.
@@ -65,7 +76,10 @@ class Serializer:
         source = json_object(data)
         if wire_type(source) != MessageType.MODULE_REGISTRATION_REQUEST:
             return None
-        return _request(source, ModuleRegistrationRequest)
+        try:
+            return ModuleRegistrationRequest.from_source(source)
+        except (ValidationError, RecursionError) as error:
+            raise MalformedRequestError(*problems(error)) from None
 
     def parse_response(self, data: object) -> AnyResponse:
         """Reads one of the five responses, which must have an id and a time.
@@ -108,13 +122,6 @@ def _literal(value: Decimal) -> float:
 
 def _primitive(number: float) -> object:
     return int(number) if isinstance(number, int) else finite(number)
-
-
-def _request[R: Request](source: Mapping[str, object], model: type[R]) -> R:
-    try:
-        return model.from_source(source)
-    except (ValidationError, RecursionError) as error:
-        raise MalformedRequestError(*problems(error)) from None
 
 
 def _number(value: Decimal) -> int | float | str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.protocol import EventProcessingRequest, QueuedRequest, correlation
+from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.queues.event_queue import request_message
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
@@ -82,16 +82,21 @@ class DeadLetters:
         self._clock = clock
 
     def put_events(
-        self, request: EventProcessingRequest, reason: str, deadline: Deadline, rest: Remainder | None = None
+        self,
+        request: EventProcessingRequest | DsrProcessingRequest,
+        reason: str,
+        deadline: Deadline,
+        rest: Remainder | None = None,
     ) -> None:
-        """Store an event request, or a part of it, that the partner refused in the call.
+        """Store a request, or a part of it, that was refused in the call or cannot be read.
 
         Raises:
-            DeliveryError: SQS does not take it.
+            DeliveryError: it is not stored.
         """
         now = self._now()
         attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
-        self._sender.send(self._event_url, [request_message(request, attributes, rest)], deadline)
+        letter = request_message(request, attributes, rest)
+        self._sender.send(self._url(letter), [letter], deadline)
 
     def put(self, letters: Sequence[Letter], deadline: Deadline) -> dict[str, str]:
         """Store letters, in as few calls as SQS allows. Return the ids of those that are not stored.
@@ -167,7 +172,7 @@ def letter_id(record: Record, body: str, settled: str = "") -> str:
 
 
 def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> dict[str, str]:
-    """Return the attributes that explain a letter, in characters that SQS takes: a rule may name a customer's field."""
+    """Return the attributes that explain a letter, in characters that SQS takes."""
     status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
     return {
         "reason": reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH] or _NO_REASON,

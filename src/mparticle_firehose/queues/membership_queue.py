@@ -48,15 +48,19 @@ def membership_messages(
 ) -> list[QueueMessage]:
     """Split a request into messages, each with profiles of one group in their order.
 
+    What cannot be read stays in its place. The worker dead-letters it, because it also tracks the order of the group.
+
     Args:
         request: what mParticle sent.
         shards: how many groups there are.
         limit: bytes of a message, attributes included. Only what cannot be split is larger.
     """
+    if request.is_unreadable:
+        return [_unreadable_message(request, shards)]
     attributes = correlation(request)
-    splitter = Splitter(request.source, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
+    splitter = Splitter(request.received, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
     groups: dict[int, list[str]] = {}
-    profiles = zip(request.user_profiles, present(request.source, _PROFILES), strict=True)
+    profiles = zip(request.user_profiles, present(request.received, _PROFILES), strict=True)
     for profile, source in profiles:
         groups.setdefault(shard(user_key(profile), shards), []).append(encode(source))
     series = [
@@ -64,7 +68,7 @@ def membership_messages(
             QueueMessage(
                 body=splitter.copy(chunk),
                 attributes=attributes,
-                group_id=f"{request.account.account_id}.{group}"[-_MAX_GROUP_ID_LENGTH:],
+                group_id=_group_id(request.account.account_id, group),
                 deduplication_id=_deduplication_id(request, number, chunk),
             )
             for number, chunk in enumerate(splitter.chunks(elements))
@@ -74,6 +78,17 @@ def membership_messages(
     return [message for turn in zip_longest(*series) for message in turn if message]
 
 
+def _unreadable_message(request: AudienceMembershipChangeRequest, shards: int) -> QueueMessage:
+    """Return a request as one message of which only the envelope can be read: it names no user."""
+    body = encode(request.received)
+    return QueueMessage(
+        body=body,
+        attributes=correlation(request),
+        group_id=group_id(request.account.account_id, "", shards),
+        deduplication_id=_deduplication_id(request, 0, [body]),
+    )
+
+
 def shard(user: str, shards: int) -> int:
     """Return the group that a user belongs to: the same one in every process."""
     return zlib.crc32(user.encode("utf-8", "surrogatepass")) % shards
@@ -81,7 +96,11 @@ def shard(user: str, shards: int) -> int:
 
 def group_id(account_id: int, user: str, shards: int) -> str:
     """Return the message group of an account's user."""
-    return f"{account_id}.{shard(user, shards)}"[-_MAX_GROUP_ID_LENGTH:]
+    return _group_id(account_id, shard(user, shards))
+
+
+def _group_id(account_id: int, group: int) -> str:
+    return f"{account_id}.{group}"[-_MAX_GROUP_ID_LENGTH:]
 
 
 def user_key(profile: UserProfile) -> str:

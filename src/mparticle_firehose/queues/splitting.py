@@ -48,8 +48,12 @@ def utf8_length(text: str) -> int:
 
 
 def present(source: Json, key: str) -> list[Any]:
-    """Return the elements of a list in the source as the models number them, that is without nulls."""
-    return [element for element in source.get(key) or () if element is not None]
+    """Return the elements of a list in the source as the models number them, that is without nulls.
+
+    What should be a list and is none has no elements.
+    """
+    elements = source.get(key)
+    return [element for element in elements if element is not None] if isinstance(elements, list) else []
 
 
 def subset(source: Json, items: Collection[tuple[str, int]], lists: Collection[str]) -> Json:

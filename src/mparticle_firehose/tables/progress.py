@@ -8,6 +8,10 @@ from itertools import groupby
 from typing import Self
 
 _BITS = 8
+_STATE = "state"
+
+STATE_SETTLED = f"{_STATE}:"
+"""Text of a progress that no plan is known of yet, except that the item which covers nothing is settled."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,11 @@ class Progress:
     attempts: int = 0
     unwritten: frozenset[int] = frozenset()
     refused: Mapping[str, frozenset[int]] = field(default_factory=dict)
+
+    @property
+    def settles_state(self) -> bool:
+        """Whether only the user's state is settled, wherever it is in the plan."""
+        return self.fingerprint == _STATE
 
     def settled_text(self) -> str:
         """Return fingerprint and settled positions as text for a message attribute or a table."""

@@ -11,6 +11,7 @@ from functools import partial
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
 from mparticle_firehose.queues.splitting import encode
 from mparticle_firehose.services import Remainder
@@ -27,14 +28,31 @@ _NOTE_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """What is to be dead-lettered of a message: the items at these positions of its plan, or all of it."""
+class _Extent:
+    """What of a message is in a letter.
 
-    id: str
+    Attributes:
+        positions: of the items in the message's plan; None is all that is left of the message.
+        scope: what it may still write when it is redriven.
+        unreadable: how many elements there are in it that cannot be read.
+    """
+
+    positions: frozenset[int] | None
+    scope: Scope = EVERYTHING
+    unreadable: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Part:
+    """A part of a message that is to be dead-lettered."""
+
     message: Message
     letter: Letter
-    positions: frozenset[int] | None
-    scope: Scope
+    extent: _Extent
+
+    @property
+    def id(self) -> str:
+        return self.letter.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,9 +85,26 @@ class DeadLettering:
                 self.batch.guard([message], partial(self._track_now, message, deadline))
 
     def put_whole(self, message: Message, reason: str) -> None:
-        """Have a whole message dead-lettered that cannot be read or mapped."""
-        settled = message.progress.settled_text() if message.progress.settled else ""
-        self._put(message, message.body, settled, reason, None, _scope_of(message))
+        """Have a whole message dead-lettered that cannot be read or mapped, without what `put_unreadable` was given."""
+        progress = message.progress
+        settled = progress.settled_text() if progress.settled or progress.settles_state else ""
+        body = message.body if message.readable is None else message.readable
+        self._put(message, body, settled, reason, _Extent(positions=None, scope=_scope_of(message)))
+
+    def put_unreadable(self, message: Message, request: QueuedRequest, settled: str, *, has_rest: bool) -> None:
+        """Have the elements of a message dead-lettered that cannot be read. Whose they are is not known.
+
+        Args:
+            message: as it was received.
+            request: what it holds.
+            settled: what needs nothing more of a letter when it is redriven.
+            has_rest: whether something of the message can be read.
+        """
+        positions = frozenset[int]() if has_rest else None
+        for unreadable in request.unreadable:
+            extent = _Extent(positions=positions, unreadable=unreadable.count)
+            self._put(message, encode(unreadable.source), settled, unreadable.reason, extent)
+        message.readable = encode(request.source)
 
     def put(
         self,
@@ -89,7 +124,8 @@ class DeadLettering:
             positions: of its items in the message's plan.
             scope: what it may still write when it is redriven.
         """
-        self._put(message, encode(rest.source), rest.settled, reason, frozenset(positions), scope)
+        extent = _Extent(positions=frozenset(positions), scope=scope)
+        self._put(message, encode(rest.source), rest.settled, reason, extent)
 
     def track(self, deadline: Deadline) -> None:
         """Track what the letters may still write. Those that are on the dead-letter queue already are left out."""
@@ -98,12 +134,12 @@ class DeadLettering:
             if part.id in known:
                 self._settle(part)
             elif part.message.record.group_id:
-                self.tracking.lose(part.message.record.group_id, part.scope)
+                self.tracking.lose(part.message.record.group_id, part.extent.scope)
         self._parts[:] = [part for part in self._parts if part.id not in known]
         self.tracking.store(deadline)
         for part in self._parts:
             group = part.message.record.group_id
-            if failure := group and self.tracking.failure(group, part.scope):
+            if failure := group and self.tracking.failure(group, part.extent.scope):
                 self.failures.setdefault(part.message, failure)
 
     def send(self, deadline: Deadline) -> None:
@@ -124,13 +160,15 @@ class DeadLettering:
             self._settle(part)
             cause = part.letter.cause
             self.batch.telemetry.count("DeadLettered")
+            if part.extent.unreadable:
+                self.batch.telemetry.count("Unreadable", part.extent.unreadable)
             self.batch.log("dead-lettered", part.message, cause.request, reason=cause.reason)
 
     def _settle(self, part: _Part) -> None:
-        if part.positions is None:
+        if part.extent.positions is None:
             self.gone.add(part.message)
         else:
-            self.stored.setdefault(part.message, set()).update(part.positions)
+            self.stored.setdefault(part.message, set()).update(part.extent.positions)
 
     def _known(self, deadline: Deadline) -> set[str]:
         """Return which letters are on the dead-letter queue already. Messages of which that is unknown come again."""
@@ -150,15 +188,7 @@ class DeadLettering:
         if failure := self.tracking.failure(group, scope):
             raise DeliveryError(failure)
 
-    def _put(
-        self,
-        message: Message,
-        body: str,
-        settled: str,
-        reason: str,
-        positions: frozenset[int] | None,
-        scope: Scope,
-    ) -> None:
+    def _put(self, message: Message, body: str, settled: str, reason: str, extent: _Extent) -> None:
         cause = Cause(
             reason=reason,
             attempts=message.attempts or message.progress.attempts + 1,
@@ -167,7 +197,7 @@ class DeadLettering:
             settled=settled,
         )
         letter = Letter(record=message.record, body=body, cause=cause)
-        self._parts.append(_Part(id=letter.id, message=message, letter=letter, positions=positions, scope=scope))
+        self._parts.append(_Part(message=message, letter=letter, extent=extent))
 
 
 def _scope_of(message: Message) -> Scope:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
@@ -14,7 +14,7 @@ from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Plan, Planner
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER, Delivery
 from mparticle_firehose.errors import MalformedRequestError, SettingError, UnsupportedMessageError
-from mparticle_firehose.integration import Delivered, Origin
+from mparticle_firehose.integration import Delivered, Origin, changes
 from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 from mparticle_firehose.protocol import (
     AnyRequest,
@@ -40,7 +40,7 @@ from mparticle_firehose.services import (
     Verdicts,
 )
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.tables.progress import Progress
+from mparticle_firehose.tables.progress import STATE_SETTLED, Progress
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
@@ -200,11 +200,22 @@ class _Delivery:
             if is_reference(message.body) and not self._load(message):
                 message.fail(TOO_MANY_LARGE, counts=False, wait=0)
                 return
-            message.request = _queued(self._worker.serializer.parse(message.body))
-            if not self._worker.planner.offers(message.request):
+            request = message.request = _queued(self._worker.serializer.parse(message.body))
+            if not self._worker.planner.offers(request):
                 raise UnsupportedMessageError(("type", "is not offered by this integration"))
         except MalformedRequestError as error:
             self._dead_lettering.put_whole(message, str(error))
+            message.request = None
+            return
+        if request.unreadable:
+            self._put_unreadable(message, request)
+
+    def _put_unreadable(self, message: Message, request: QueuedRequest) -> None:
+        """Dead-letter what cannot be read. The user's state is delivered with the rest, or dead-lettered with it."""
+        has_rest = _has_elements(request)
+        settled = STATE_SETTLED if has_rest else message.record.settled
+        self._dead_lettering.put_unreadable(message, request, settled, has_rest=has_rest)
+        if not has_rest:
             message.request = None
 
     def _load(self, message: Message) -> bool:
@@ -379,12 +390,13 @@ class _Delivery:
     def _delay(self) -> None:
         """Send again what waits long in a standard queue. What is known of it travels with it, and needs no entry.
 
-        If the earlier progress of a message that comes again could not be read, it would get lost.
+        If the earlier progress of a message that comes again could not be read, it would get lost. What is refused and
+        in no letter yet does not travel.
         """
         known = [message for message in self._again if self._knows_progress or message.record.receive_count == 1]
         waiting = [
             Waiting(
-                record=message.record,
+                record=self._left(message),
                 seconds=self._wait(message),
                 tenant=_tenant(message),
                 attempts=message.progress.attempts,
@@ -392,11 +404,17 @@ class _Delivery:
                 limits=message.progress.limits_text(),
             )
             for message in known
-            if message.record.group_id is None
+            if message.record.group_id is None and not message.progress.refused
         ]
         delayed = self._worker.delays.delay(waiting, self._deadline)
         for message in known:
             message.is_delayed = message.id in delayed
+
+    def _left(self, message: Message) -> Record:
+        """Return a message without what could not be read of it, if that is in letters."""
+        if message.readable is None or message in self._dead_lettering.failures:
+            return message.record
+        return replace(message.record, body=message.readable)
 
     def _remember(self) -> None:
         """Store how far the messages have come that come again.
@@ -441,6 +459,16 @@ def _tenant(message: Message) -> str | None:
     if message.retry_reason == CIRCUIT_OPEN and message.plan:
         return site_tenant(message.plan.unsettled[0].item.target.site)
     return tenant(message.record.correlation.get("account_id"))
+
+
+def _has_elements(request: QueuedRequest) -> bool:
+    match request:
+        case AudienceMembershipChangeRequest():
+            return any(changes(request))
+        case EventProcessingRequest():
+            return bool(request.events or request.system_notifications)
+        case _:
+            return not request.is_unreadable
 
 
 def _gone(stale: Stale) -> frozenset[Origin]:

@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Self, get_origin
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr
+from pydantic.fields import FieldInfo
 
 
 class Model(BaseModel):
     """An immutable value. Fields that the protocol does not define are kept in ``model_extra``.
 
-    The repr names the fields and leaves out their values, which are personal data and secrets; use a `Serializer` to
-    see the values.
+    The repr names the fields of the protocol. It leaves out their values and all other names, which are personal data
+    and secrets; use a `Serializer` to see them.
     """
 
     model_config = ConfigDict(
@@ -25,9 +26,24 @@ class Model(BaseModel):
     )
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set))})"
+        return f"{type(self).__name__}({', '.join(sorted(self.model_fields_set & type(self).model_fields.keys()))})"
 
     __str__ = __repr__
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Elements of a request that cannot be read, all for the same reason.
+
+    Attributes:
+        reason: fields and rules, without values and customers' names.
+        count: how many elements there are.
+        source: the request's JSON with these elements only. Never shown.
+    """
+
+    reason: str
+    count: int
+    source: Mapping[str, object] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,30 +51,59 @@ class _Origin:
     """What a model was parsed from. All origins are equal, so that models are compared by their fields alone."""
 
     source: Mapping[str, object] = field(default_factory=dict, compare=False)
+    received: Mapping[str, object] = field(default_factory=dict, compare=False)
+    unreadable: tuple[Unreadable, ...] = field(default=(), compare=False)
     unrecognized: Counter[str] = field(default_factory=Counter, compare=False)
 
 
 class ReceivedModel(Model):
-    """A model that keeps the JSON object that it was parsed from."""
+    """A model that keeps the JSON object that it was parsed from, and what of it cannot be read."""
 
     _origin: _Origin = PrivateAttr(default_factory=_Origin)
 
     @classmethod
-    def from_source(cls, source: Mapping[str, object]) -> Self:
+    def from_source(
+        cls,
+        source: Mapping[str, object],
+        *,
+        received: Mapping[str, object] | None = None,
+        unreadable: tuple[Unreadable, ...] = (),
+    ) -> Self:
         """Reads a JSON object and keeps it.
+
+        Args:
+            source: the object.
+            received: the object as it was received, if it had elements that cannot be read.
+            unreadable: these elements.
 
         Raises:
             ValidationError: a field of the protocol cannot be read.
         """
         unrecognized: Counter[str] = Counter()
-        received = cls.model_validate(source, context=unrecognized)
-        received._origin = _Origin(source, unrecognized)  # noqa: SLF001 - its own class
-        return received
+        model = cls.model_validate(source, context=unrecognized)
+        whole = source if received is None else received
+        model._origin = _Origin(source, whole, unreadable, unrecognized)  # noqa: SLF001 - its own class
+        return model
 
     @property
     def source(self) -> Mapping[str, object]:
-        """The JSON object that this was parsed from; empty if it was not parsed."""
+        """The JSON object that this was parsed from, without what is unreadable; empty if it was not parsed."""
         return self._origin.source
+
+    @property
+    def received(self) -> Mapping[str, object]:
+        """The JSON object as it was received, with everything in it; empty if it was not parsed."""
+        return self._origin.received
+
+    @property
+    def unreadable(self) -> tuple[Unreadable, ...]:
+        """The elements that cannot be read. Whoever acknowledges the request must store them."""
+        return self._origin.unreadable
+
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether the request is unreadable as a whole, so that only its envelope was read."""
+        return any(each.source is self.received for each in self.unreadable)
 
     @property
     def unrecognized(self) -> Counter[str]:
@@ -75,8 +120,17 @@ def field_names() -> frozenset[str]:
 
     It tells the protocol's own names from those that a customer chose, such as the names of attributes and settings.
     """
-    fields = (named for model in _subclasses(Model) for named in model.model_fields.items())
-    return frozenset(info.alias or name for name, info in fields)
+    return frozenset(name for name, _ in _fields())
+
+
+def map_names() -> frozenset[str]:
+    """Return the name of every field that is a map. Its keys are a customer's names, also if a field has that name."""
+    return frozenset(name for name, info in _fields() if get_origin(info.annotation) is dict)
+
+
+def _fields() -> Iterator[tuple[str, FieldInfo]]:
+    for model in _subclasses(Model):
+        yield from ((info.alias or name, info) for name, info in model.model_fields.items())
 
 
 def _subclasses(model: type[Model]) -> Iterator[type[Model]]:

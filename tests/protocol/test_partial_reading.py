@@ -1,0 +1,244 @@
+"""What cannot be read of a request costs itself and nothing else, and is kept."""
+
+from typing import Any, cast
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mparticle_firehose.protocol import (
+    AnyRequest,
+    AudienceMembershipChangeRequest,
+    DsrProcessingRequest,
+    EventProcessingRequest,
+    Serializer,
+)
+from tests.conftest import Json, load_event, parsed
+
+serializer = Serializer()
+
+ODD: dict[str, Any] = {"type": "custom_event", "attributes": {"canary-name": ["canary-pii"]}}
+ODD_REASON = "events.*.attributes.*: must be text"
+ODD_CHANGE: Json = {"audience_id": "canary-pii", "action": "add"}
+ODD_CHANGE_REASON = "user_profiles.*.audiences.*.audience_id: must be a whole number"
+
+
+def event(number: int) -> Json:
+    return {"type": "custom_event", "source_id": str(number)}
+
+
+def change(number: int) -> Json:
+    return {"audience_id": number, "action": "add"}
+
+
+def events(*elements: Any, **overrides: object) -> EventProcessingRequest:
+    message = load_event("event_processing_request", **{"events": list(elements), **overrides})
+    request: EventProcessingRequest = parsed(EventProcessingRequest, message)
+    return request
+
+
+def memberships(*profiles: Any, **overrides: object) -> AudienceMembershipChangeRequest:
+    message = load_event("audience_membership_change_request", **{"user_profiles": list(profiles), **overrides})
+    request: AudienceMembershipChangeRequest = parsed(AudienceMembershipChangeRequest, message)
+    return request
+
+
+def kept(request: AnyRequest, name: str) -> list[tuple[str, int, Any]]:
+    """Return the reason, the number and the elements of each group that is kept apart."""
+    return [(each.reason, each.count, each.source.get(name)) for each in request.unreadable]
+
+
+class TestEvents:
+    def test_an_odd_event_costs_itself(self) -> None:
+        request = events(event(0), ODD, event(2))
+
+        assert [each.source_id for each in request.events] == ["0", "2"]
+        assert request.source["events"] == [event(0), event(2)]
+        assert kept(request, "events") == [(ODD_REASON, 1, [ODD])]
+
+    def test_positions_are_those_of_the_source_also_behind_nulls(self) -> None:
+        request = events(None, ODD, event(2), None, "canary-pii", event(5))
+
+        assert request.source["events"] == [None, event(2), None, event(5)]
+        assert kept(request, "events") == [(ODD_REASON, 1, [ODD]), ("events.*: must be an object", 1, ["canary-pii"])]
+
+    def test_equal_faults_are_kept_together_wherever_they_are(self) -> None:
+        request = events(ODD, event(1), ODD)
+
+        assert kept(request, "events") == [(ODD_REASON, 2, [ODD, ODD])]
+
+    def test_what_is_kept_has_everything_else_of_the_request_and_no_readable_element(self) -> None:
+        message = load_event("event_processing_request", events=[event(0), ODD], new_in_4_0="kept")
+
+        (unreadable,) = serializer.parse(message).unreadable
+
+        assert unreadable.source == {**message, "events": [ODD], "system_notifications": []}
+
+    def test_an_unknown_field_with_the_name_of_another_requests_list_is_no_list(self) -> None:
+        request = events(event(0), ODD, user_profiles="canary-pii")
+
+        assert request.source["user_profiles"] == "canary-pii"
+        assert kept(request, "events") == [(ODD_REASON, 1, [ODD])]
+
+    def test_an_odd_notification_costs_itself(self) -> None:
+        odd = {"type": "gdpr_consent_state", "purpose": ["canary-pii"]}
+        request = events(event(0), system_notifications=[odd, {"type": "gdpr_consent_state", "purpose": "ads"}])
+
+        assert (len(request.events), len(request.system_notifications)) == (1, 1)
+        assert kept(request, "system_notifications") == [("system_notifications.*.purpose: must be text", 1, [odd])]
+
+    def test_what_is_not_recognised_is_counted_once(self) -> None:
+        assert events({"type": "new"}, ODD).unrecognized == events({"type": "new"}).unrecognized
+
+    def test_a_readable_request_is_kept_as_it_came(self) -> None:
+        message = load_event("event_processing_request")
+
+        request = serializer.parse(message)
+
+        assert request.source is message
+        assert request.received is message
+        assert (request.unreadable, request.is_unreadable) == ((), False)
+
+    @pytest.mark.parametrize(
+        ("fields", "reason"),
+        [
+            ({"user_attributes": ["canary-pii"]}, "user_attributes: must be an object"),
+            ({"user_identities": ["canary-pii"]}, "user_identities.*: must be an object"),
+            ({"runtime_environment": "canary-pii"}, "runtime_environment: must be an object"),
+            ({"timestamp_ms": "canary-pii"}, "timestamp_ms: must be a whole number"),
+            ({"events": {"canary-pii": 1}}, "events: must be a list"),
+            ({"mpid": {}, "firehose_version": []}, "firehose_version: must be text; mpid: must be text"),
+        ],
+        ids=["attributes", "identity", "environment", "time", "events", "two"],
+    )
+    def test_another_odd_field_keeps_the_request_whole(self, fields: Json, reason: str) -> None:
+        message = load_event("event_processing_request", **fields)
+
+        request = parsed(EventProcessingRequest, message)
+
+        assert request.is_unreadable
+        assert [(each.reason, each.source) for each in request.unreadable] == [(reason, message)]
+        assert (request.account.account_id, str(request.id)) == (4242, message["id"])
+        assert set(request.source) <= {"type", "id", "timestamp_ms", "firehose_version", "account"}
+
+    def test_of_a_whole_request_its_elements_are_counted(self) -> None:
+        request = events(event(0), ODD, mpid=[], system_notifications=[])
+
+        assert [each.count for each in request.unreadable] == [2]
+
+
+class TestMemberships:
+    def test_an_odd_audience_costs_one_change_and_leaves_a_gap(self) -> None:
+        profile = {"mpid": "1", "audiences": [change(0), ODD_CHANGE, None, change(3)]}
+        request = memberships(profile)
+
+        assert request.source["user_profiles"] == [{"mpid": "1", "audiences": [change(0), {}, None, change(3)]}]
+        assert [each.audience_id for each in request.user_profiles[0].audiences] == [0, 0, 3]
+        assert kept(request, "user_profiles") == [
+            (ODD_CHANGE_REASON, 1, [{"mpid": "1", "audiences": [{}, ODD_CHANGE, {}]}])
+        ]
+
+    def test_an_odd_profile_costs_itself_and_keeps_its_user(self) -> None:
+        odd = {"mpid": "2", "user_identities": "canary-pii", "audiences": [change(1), ODD_CHANGE]}
+        readable = {"mpid": "1", "audiences": [change(0)]}
+
+        request = memberships(None, readable, odd, readable)
+
+        assert request.source["user_profiles"] == [None, readable, {"mpid": "2"}, readable]
+        assert kept(request, "user_profiles") == [
+            (f"user_profiles.*.user_identities: must be a list; {ODD_CHANGE_REASON}", 1, [{}, odd])
+        ]
+
+    @pytest.mark.parametrize("odd", ["canary-pii", "", 0, False, [], {"mpid": []}, {"audiences": {}}], ids=repr)
+    def test_any_odd_profile_is_kept(self, odd: Any) -> None:
+        request = memberships({"mpid": "1", "audiences": None}, odd, {"mpid": "2"})
+
+        assert request.source["user_profiles"] == [{"mpid": "1", "audiences": None}, {}, {"mpid": "2"}]
+        assert [profiles for _, _, profiles in kept(request, "user_profiles")] == [[{}, odd]]
+
+    @pytest.mark.parametrize("odd", ["canary-pii", "", 0, False, [], {"action": []}], ids=repr)
+    def test_any_odd_audience_is_kept(self, odd: Any) -> None:
+        request = memberships({"mpid": "1", "audiences": [change(0), odd]})
+
+        assert [profiles for _, _, profiles in kept(request, "user_profiles")] == [
+            [{"mpid": "1", "audiences": [{}, odd]}]
+        ]
+
+    def test_what_is_kept_reads_again_as_nothing_else(self) -> None:
+        (unreadable,) = memberships({"mpid": "1", "audiences": [change(0), ODD_CHANGE]}).unreadable
+
+        again = parsed(AudienceMembershipChangeRequest, unreadable.source)
+
+        assert again.unreadable == (unreadable,)
+        assert [each.action for profile in again.user_profiles for each in profile.audiences] == [None, None]
+
+    def test_profiles_that_are_no_list_keep_the_request_whole(self) -> None:
+        message = load_event("audience_membership_change_request", user_profiles={"canary-pii": 1})
+
+        request = parsed(AudienceMembershipChangeRequest, message)
+
+        assert (request.is_unreadable, request.user_profiles) == (True, ())
+        assert kept(request, "user_profiles") == [("user_profiles: must be a list", 1, {"canary-pii": 1})]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"subject_identities": {"email": {"value": {}}}}, "subject_identities.*.value: must be non-empty text"),
+        ({"subject_identities": "canary-pii"}, "subject_identities: must be an object"),
+        ({"extensions": ["canary-pii"]}, "extensions: must be an object"),
+        (
+            {"extensions": {"opendsr.mparticle.com": {"subject_identities": {"canary-other6": "x"}}}},
+            "extensions.opendsr.mparticle.com.subject_identities.*: must be an object",
+        ),
+    ],
+    ids=["identity", "identities", "extensions", "extension"],
+)
+def test_an_odd_field_keeps_an_erasure_whole(fields: Json, reason: str) -> None:
+    message = load_event("dsr_processing_request", **fields)
+
+    request = parsed(DsrProcessingRequest, message)
+
+    assert [(each.reason, each.count, each.source) for each in request.unreadable] == [(reason, 1, message)]
+    assert (request.is_unreadable, request.subject_request_type, request.subject_identities) == (True, "erasure", {})
+
+
+ANYTHING: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+EVENTS = st.fixed_dictionaries(
+    {"type": st.sampled_from(["custom_event", "product_action", "new"])},
+    optional={"attributes": ANYTHING, "products": ANYTHING, "name": ANYTHING},
+)
+AUDIENCES = st.fixed_dictionaries({}, optional={"audience_id": ANYTHING, "action": ANYTHING})
+PROFILES = st.fixed_dictionaries(
+    {}, optional={"mpid": ANYTHING, "audiences": st.lists(AUDIENCES | ANYTHING, max_size=4) | ANYTHING}
+)
+many = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@many
+@given(st.lists(EVENTS | ANYTHING, max_size=6))
+def test_every_event_is_either_read_or_kept(elements: list[Any]) -> None:
+    request = events(*elements, system_notifications=[])
+
+    read = [each for each in cast("list[Any]", request.source["events"]) if each is not None]
+    apart = [each for unreadable in request.unreadable for each in cast("list[Any]", unreadable.source["events"])]
+    assert len(read) == len(request.events)
+    assert sum(each.count for each in request.unreadable) == len(apart)
+    assert sorted(map(repr, [*read, *apart])) == sorted(repr(each) for each in elements if each is not None)
+
+
+@many
+@given(st.lists(PROFILES | ANYTHING, max_size=4))
+def test_every_profile_is_read_or_kept_and_both_are_in_their_places(elements: list[Any]) -> None:
+    request = memberships(*elements)
+
+    present = [each for each in elements if each is not None]
+    assert len(request.user_profiles) == len(present)
+    for unreadable in request.unreadable:
+        again = parsed(AudienceMembershipChangeRequest, unreadable.source)
+        assert [(each.reason, each.count) for each in again.unreadable] == [(unreadable.reason, unreadable.count)]
+        assert len(again.user_profiles) <= len(present)
