@@ -1,4 +1,4 @@
-"""Fails each test whose output holds a secret or personal value: whatever is planted begins with, or holds, a mark."""
+"""Fails each test whose output holds a secret, a personal value or a name: whatever is planted holds a mark."""
 
 from collections.abc import Generator
 

@@ -276,7 +276,7 @@ class Queues:
             AttributeNames=["All"],
         ).get("Messages"):
             taken += batch
-        assert not leaks(str([message.get("MessageAttributes") for message in taken]))
+        assert not leaks(str([{**message, "Body": ""} for message in taken]))
         return taken
 
     def bodies(self, url: str) -> list[Json]:
@@ -328,7 +328,12 @@ class Deployment:
             }
             for message in self.queues.messages(url)
         ]
-        return self.firehose.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
+        answer = self.firehose.worker({"Records": records}, Context(60_000))  # type: ignore[arg-type]  # as above
+        failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+        for record in records:
+            if record["messageId"] not in failed:
+                self.queues.sqs.delete_message(QueueUrl=url, ReceiptHandle=record["receiptHandle"])
+        return answer
 
     def output(self) -> list[Json]:
         """Return the log lines and metrics so far."""

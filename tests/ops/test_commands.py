@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from mypy_boto3_s3 import S3Client
 from rich.console import Console
 
-from mparticle_firehose.tables.progress import Progress
+from mparticle_firehose.tables.progress import STATE_SETTLED, Progress
 from ops.commands import Context, list_letters, purge, redrive, show
 from ops.dead_letter_queue import Limits
 from ops.dead_letters import QUEUES, QueueName, Selection
@@ -164,6 +164,14 @@ def test_show_counts_what_the_letter_asks_for_and_not_what_is_left_out_or_settle
     assert "contents 1× user_profiles, 2× add" in lines
     assert lines.count('"<2 left out>"') == lines.count('"<1 left out>"') == 1
     assert settled not in env.text
+
+
+def test_show_says_that_a_letter_sends_no_state(env: Environment) -> None:
+    unreadable = env.put("event", load_event("event_processing_request"), settled=STATE_SETTLED)
+
+    assert show(env.context(), unreadable) == 0
+
+    assert "settled the user's state, not asked again after a redrive" in table(env.text)
 
 
 def test_events_that_keep_their_order_are_listed_as_events_of_the_fifo_queue(env: Environment) -> None:
