@@ -9,7 +9,8 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Answer, Item, NetworkFault, PartnerCall, Retry
 from mparticle_firehose.protocol import Account, EventProcessingRequest
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.worker.worker import CALL_SECONDS, MAX_LARGE_BYTES
+from mparticle_firehose.worker.reading import MAX_LARGE_BYTES
+from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.conftest import (
     TRANSIENT,
     Clock,
