@@ -11,10 +11,11 @@ class Behaviour(TypedDict, total=False):
 
     Attributes:
         status: of the answer. A success applies the call as usual first; any other status applies nothing.
-        body: JSON of the answer.
+        body: JSON of the answer; bytes are sent as they are, None is an empty body.
         headers: of the answer, beside the usual ones.
         retry_after: value of the Retry-After header: seconds, or an HTTP date as text.
         delay: seconds to wait before the call is processed.
+        drip: seconds between the bytes of the body.
         lost: how the connection ends instead of an answer.
         applied: whether the call takes effect although its answer is lost.
     """
@@ -24,6 +25,7 @@ class Behaviour(TypedDict, total=False):
     headers: Mapping[str, str]
     retry_after: float | str
     delay: float
+    drip: float
     lost: Literal["hang", "reset"]
     applied: bool
 

@@ -6,6 +6,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ class ReceivedRequest:
         body: the parsed JSON, a list of the values of NDJSON, the fields of a form by name, or None. Never shown: it
             holds personal data.
         route: the path as the contract has it, without the values of its parameters.
+        content: the body as it was sent. Never shown.
         status: of the answer; None while there is none, and for good if the connection was lost.
     """
 
@@ -38,6 +40,7 @@ class ReceivedRequest:
     headers: Mapping[str, str] = field(repr=False)
     body: object = field(repr=False)
     route: str = ""
+    content: bytes = field(default=b"", repr=False)
     status: int | None = None
 
     def line(self) -> str:
@@ -51,13 +54,15 @@ class Reply:
 
     Attributes:
         status: of HTTP.
-        body: its JSON; None for an empty one.
+        body: its JSON; bytes are sent as they are; None for an empty one.
         headers: beside the usual ones.
+        drip: seconds between the bytes of the body.
     """
 
     status: int
     body: object = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    drip: float = 0
 
 
 class Responder(Protocol):
@@ -155,6 +160,12 @@ def _form_fields(raw: bytes) -> dict[str, str]:
     return dict(pairs)
 
 
+def _encoded(body: object) -> bytes:
+    if isinstance(body, bytes):
+        return body
+    return b"" if body is None else json.dumps(body).encode()
+
+
 def _shut_down(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
@@ -172,7 +183,8 @@ class _Handler(BaseHTTPRequestHandler):
         responder = self.server.responder
         request = responder.received(self.command, self.path, self.headers)
         try:
-            request.body = self._read_body()
+            request.content = self._read_body()
+            request.body = self._parse(request.content)
         except ValueError as error:
             self.close_connection = True
             self._send(responder.refuse(request, 400, f"body: {error}"))
@@ -182,22 +194,34 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class looks for these names
 
-    def _read_body(self) -> object:
+    def _read_body(self) -> bytes:
         length = int(self.headers.get("Content-Length") or 0)
         if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
             raise ValueError("must have a Content-Length of at most 8 MiB")
-        raw = self.rfile.read(length)
+        return self.rfile.read(length)
+
+    def _parse(self, raw: bytes) -> object:
         return parsed_body(raw, self.headers.get_content_type(), self.headers.get("Content-Encoding", ""))
 
     def _send(self, reply: Reply) -> None:
-        content = b"" if reply.body is None else json.dumps(reply.body).encode()
+        content = _encoded(reply.body)
         self.send_response(reply.status)
         for name, value in {"Content-Type": "application/json", **reply.headers}.items():
             self.send_header(name, value)
         if reply.status != 204:  # noqa: PLR2004 - the status that has no body
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        if reply.drip:
+            self._drip(content, reply.drip)
+        else:
+            self.wfile.write(content)
+
+    def _drip(self, content: bytes, seconds: float) -> None:
+        """Write byte by byte, until the caller or the server hangs up."""
+        for position in range(len(content)):
+            self.wfile.write(content[position : position + 1])
+            self.wfile.flush()
+            time.sleep(seconds)
 
     def _lose_connection(self) -> None:
         """End with a reset, which no caller can take for an answer as it could an orderly close."""
