@@ -1,4 +1,4 @@
-"""Commands for operators: list, show, redrive and purge dead letters, with `python -m ops`. Not deployed."""
+"""Commands for operators, with `python -m ops`: about dead letters, and about the module at mParticle. Not deployed."""
 
 import importlib.util
 import sys

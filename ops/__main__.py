@@ -1,4 +1,4 @@
-"""`python -m ops`: list, show, redrive and purge dead letters."""
+"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle."""
 
 import argparse
 import sys
@@ -13,6 +13,8 @@ from ops import commands
 from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, Selection, duration
 from ops.display import console, print_line
 from ops.interrupts import Interrupts
+from ops.mparticle.commands import add_commands
+from ops.mparticle.errors import PlatformError
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
 
 _FAILED = 2
@@ -21,9 +23,12 @@ _ENDED_BY_SIGNAL = 128
 _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
-Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`."""
+Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
+`mparticle verify` is about something else: it compares what mParticle has of this integration with the registration."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
+
+_WHEN_INTERRUPTED = "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue."
 
 _LIST = """\
 Counts the letters of all queues by reason, account and message type, with the times at which they were dead-lettered
@@ -50,11 +55,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     errors = console(stderr=True)
     with Interrupts() as interrupts:
         try:
-            return _run(options, interrupts)
+            return int(options.run(options, interrupts))
         except KeyboardInterrupt:
-            print_line(errors, "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue.")
+            print_line(errors, options.when_interrupted)
             return _ENDED_BY_SIGNAL + (interrupts.signal or 0)
-        except (StackError, DeliveryError, MalformedRequestError, BotoCoreError, ClientError) as error:
+        except (StackError, DeliveryError, MalformedRequestError, PlatformError, BotoCoreError, ClientError) as error:
             print_line(errors, f"Failed: {_explained(error)}.", style="red")
         except Exception as error:  # noqa: BLE001  a traceback may quote a letter
             print_line(errors, f"Failed with an unexpected error: {described(error)}.", style="red")
@@ -116,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ops", description=_ABOUT, epilog=_STATUS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.set_defaults(run=_run, when_interrupted=_WHEN_INTERRUPTED)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     connection, filters = _connection_options(), _filter_options()
 
@@ -134,6 +140,7 @@ def _parser() -> argparse.ArgumentParser:
     purge = add("purge", "delete letters for good", _PURGE, filters, connection)
     purge.add_argument("--all", action="store_true", help="allow it without a filter")
     purge.add_argument("--yes-delete", type=_positive, metavar="N", help="delete without a question if it is N letters")
+    add_commands(subparsers)
     return parser
 
 
