@@ -56,7 +56,7 @@ class HttpClient:
 
         Raises:
             TemporaryError: there is no answer in time, or none at all.
-            PlatformError: the certificate is not trusted, the answer is too large, or a redirect.
+            PlatformError: there is no trusted TLS connection, the answer is too large, or a redirect.
         """
         until = self._clock() + self._call_seconds
         content = None if body is None else json.dumps(body).encode()
@@ -72,7 +72,7 @@ class HttpClient:
             )
             answer = self._read(response, until)
         except exceptions.SSLError:
-            raise PlatformError("mParticle's certificate is not trusted: is a proxy in between?") from None
+            raise PlatformError("there is no trusted TLS connection to mParticle: is a proxy in between?") from None
         except exceptions.TimeoutError:
             raise TemporaryError("mParticle has not answered in time") from None
         except exceptions.HTTPError:

@@ -140,9 +140,9 @@ RULES: list[tuple[str, Json, Json, str]] = [
     ("mpid-size", {"mpid": 2**63 - 1}, {"mpid": 2**63}, "mpid: must be at most 9223372036854775807"),
     (
         "partner-identity",
-        {"partner_identities": {"Acme_Id": "7"}},
-        {"partner_identities": {"Acme_Id": 7}},
-        "partner_identities.Acme_Id: must be string",
+        {"partner_identities": {"Sample_Id": "7"}},
+        {"partner_identities": {"Sample_Id": 7}},
+        "partner_identities.Sample_Id: must be string",
     ),
     (
         "device-field",
@@ -415,10 +415,10 @@ def test_one_invalid_batch_of_a_bulk_request_does_not_cost_the_others(mparticle:
     ],
 )
 def test_a_partner_feed_has_rules_of_its_own(mparticle: FakeMParticle, caller: Caller, change: Json, rule: str) -> None:
-    mparticle.events.partner_identity = "Acme_Id"
+    mparticle.events.partner_identity = "Sample_Id"
 
     refused = caller.send("/s2s/v2/events", batch(1, **change))
-    own = caller.send("/s2s/v2/events", batch(2, partner_identities={"Acme_Id": "7"}))
+    own = caller.send("/s2s/v2/events", batch(2, partner_identities={"Sample_Id": "7"}))
 
     assert (refused.status, errors(refused), own.status) == (400, [rule], 202)
 

@@ -19,7 +19,7 @@ _API_KEY = {**_SETTING, "id": "apiKey", "name": "API key", "confidential": True}
 
 REGISTRATION: dict[str, Any] = {
     "type": "module_registration_response",
-    "name": "Acme Engage",
+    "name": "Sample Module",
     "event_processing_registration": {
         "account_settings": [
             _API_KEY,

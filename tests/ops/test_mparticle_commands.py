@@ -2,6 +2,9 @@
 
 import io
 import json
+import signal
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -42,7 +45,7 @@ def test_a_module_as_registered_is_shown_without_names_and_values(account: Accou
 
     assert status == 0
     assert [line.rstrip() for line in text.splitlines()] == [
-        "module          Acme Engage",
+        "module          Sample Module",
         "workspace       77",
         "visible         yes",
         "settings        3 settings at mParticle, 2 registered for customers",
@@ -95,7 +98,7 @@ def removed(path: str) -> Change:
     return change
 
 
-CONNECTION = {"name": "Acme Engage", "isActive": True, "settings": []}
+CONNECTION = {"name": "Sample Module", "isActive": True, "settings": []}
 DIFFERENCES: list[tuple[str, Change, str]] = [
     (
         "invisible",
@@ -134,12 +137,12 @@ DIFFERENCES: list[tuple[str, Change, str]] = [
     ),
     (
         "no-configuration",
-        replaced("/workspace/77/Acme Engage/serviceconfigurations"),
+        replaced("/workspace/77/Sample Module/serviceconfigurations"),
         "configuration: the workspace has none of the module. Add the module under Setup > Outputs.",
     ),
     (
         "configurations-not-found",
-        removed("/workspace/77/Acme Engage/serviceconfigurations"),
+        removed("/workspace/77/Sample Module/serviceconfigurations"),
         "configuration: the workspace has none of the module. Add the module under Setup > Outputs.",
     ),
     (
@@ -174,7 +177,7 @@ DIFFERENCES: list[tuple[str, Change, str]] = [
 def test_each_difference_is_a_line_with_what_to_do(account: Account, change: Change, line: str) -> None:
     change(account.mparticle.platform.resources)
 
-    status, text = printed_by(account, app="9", os="iOS", feed="Acme Engage")
+    status, text = printed_by(account, app="9", os="iOS", feed="Sample Module")
 
     assert (status, lines_of_differences(text)) == (1, [line, "1 difference."])
     assert not any(canary in text for canary in CANARIES)
@@ -209,10 +212,10 @@ def test_without_audiences_in_the_registration_none_need_be_connected(account: A
 
 
 def test_a_feed_shows_its_platform_and_what_data_it_takes(account: Account) -> None:
-    feed = {"id": 502, "module_name": "Acme Engage Feed", "os": "iOS", "is_debug": False}
+    feed = {"id": 502, "module_name": "Sample Module Feed", "os": "iOS", "is_debug": False}
     replaced(FEEDS, feed)(account.mparticle.platform.resources)
 
-    status, text = printed_by(account, feed="Acme Engage Feed")
+    status, text = printed_by(account, feed="Sample Module Feed")
 
     assert status == 0
     assert "feed            502, acts as iOS, production data, created -  " in text
@@ -253,7 +256,7 @@ def test_a_workspace_that_is_not_found_ends_the_command_with_the_ids_there_are(
 
 
 def test_control_characters_do_not_reach_the_terminal(account: Account) -> None:
-    replaced("/workspace/77/audiences", {"id": "7\x1b[2J", "connected_outputs": [{"provider_name": "Acme Engage"}]})(
+    replaced("/workspace/77/audiences", {"id": "7\x1b[2J", "connected_outputs": [{"provider_name": "Sample Module"}]})(
         account.mparticle.platform.resources
     )
 
@@ -362,6 +365,25 @@ def test_wrong_options_are_explained(
 ) -> None:
     assert main([*arguments, *options]) == 2
     assert capsys.readouterr().err == f"Failed: {text}.\n"
+
+
+def test_ctrl_c_ends_a_call_that_hangs(
+    arguments: list[str], account: Account, capsys: pytest.CaptureFixture[str]
+) -> None:
+    account.mparticle.script("/v1", ["hang"])
+    main_thread = threading.get_ident()
+
+    def press_once_it_hangs() -> None:
+        while not account.asked("/v1/workspace"):
+            time.sleep(0.01)
+        signal.pthread_kill(main_thread, signal.SIGINT)
+
+    user = threading.Thread(target=press_once_it_hangs)
+    user.start()
+    status = main(arguments)
+    user.join()
+
+    assert (status, capsys.readouterr()) == (130, ("", "Interrupted.\n"))
 
 
 @pytest.mark.parametrize("secret", ["--client-secret", "--client-id", "--account-id"])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local.mparticle.platform_api import Resource
+from local.mparticle.platform_api import BASE, Resource
 from local.partner.faults import Step
 from ops.mparticle.errors import NotFoundError, PlatformError
 from ops.mparticle.http_client import HttpClient, checked_url
@@ -17,6 +17,7 @@ from ops.mparticle.tokens import Credential
 from tests.ops.mparticle_account import CLIENT_ID, CLIENT_SECRET, Account
 
 TOKEN_PATH = "/oauth/token"
+AUDIENCES = f"{BASE}/audiences"
 HOURS = 3600
 
 
@@ -24,18 +25,18 @@ def test_each_resource_is_read_into_typed_values(account: Account) -> None:
     api = account.api()
 
     assert api.workspaces() == (Workspace(id="77", name="canary-workspace"),)
-    assert [service.name for service in api.services()] == ["Another Module", "Acme Engage"]
-    (name_of_key, *_) = api.service("Acme Engage").settings
+    assert [service.name for service in api.services()] == ["Another Module", "Sample Module"]
+    (name_of_key, *_) = api.service("Sample Module").settings
     assert (name_of_key.name, name_of_key.type, name_of_key.is_required) == ("API key", "text", True)
-    assert api.service_configurations("77", "Acme Engage") == (
+    assert api.service_configurations("77", "Sample Module") == (
         ServiceConfiguration(id="4302", name="canary-configuration"),
     )
     (connection,) = api.app_platform_services("9", "iOS")
-    assert (connection.name, connection.is_active, connection.is_visible) == ("Acme Engage", True, True)
+    assert (connection.name, connection.is_active, connection.is_visible) == ("Sample Module", True, True)
     assert [(audience.id, audience.size) for audience in api.audiences("77")] == [("1001", 1520), ("1002", 7)]
     assert api.audiences() == api.audiences("77")
     (feed,) = api.feeds("77")
-    assert (feed.id, feed.os, feed.is_debug, feed.module_name) == ("501", "Unknown", True, "Acme Engage")
+    assert (feed.id, feed.os, feed.is_debug, feed.module_name) == ("501", "Unknown", True, "Sample Module")
     assert api.feed("501") == feed
 
 
@@ -282,7 +283,7 @@ def test_any_other_status_is_final_and_explained(account: Account, step: Step, t
     with pytest.raises(PlatformError) as caught:
         account.api().audiences()
 
-    assert (str(caught.value), account.asked("/v1/audiences"), account.sleeps) == (text, 1, [])
+    assert (str(caught.value), account.asked(AUDIENCES), account.sleeps) == (text, 1, [])
 
 
 def test_a_missing_entity_is_not_found_or_not_ones_own(account: Account) -> None:
@@ -360,6 +361,15 @@ def test_an_answer_is_bounded_in_size_and_time(
     http.close()
 
 
+def test_without_trusted_tls_nothing_is_sent_and_nothing_repeated(account: Account) -> None:
+    url = account.mparticle.url.replace("http://", "https://")
+    api = PlatformApi(account.tokens(), "4242", http=account.http, base_url=url, sleep=account.sleep)
+
+    with pytest.raises(PlatformError, match="no trusted TLS connection"):
+        api.services()
+    assert (account.asked("/v1/services"), account.sleeps) == (0, [])
+
+
 # Spellings
 
 SERVICE = {"name": "m", "settings": []}
@@ -423,7 +433,7 @@ def test_all_spellings_of_an_answer_are_read(
     ],
 )
 def test_a_time_without_a_zone_is_utc(account: Account, written: object, read: datetime | None) -> None:
-    account.answer("/v1/audiences", [{"id": 7, "created_on": written}])
+    account.answer(AUDIENCES, [{"id": 7, "created_on": written}])
 
     (audience,) = account.api().audiences()
 
