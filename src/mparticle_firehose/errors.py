@@ -48,6 +48,19 @@ class UnsupportedMessageError(MalformedRequestError):
     """The message's ``type`` is unknown, or the integration does not offer it."""
 
 
+class FeedError(FirehoseError):
+    """What was to be sent to mParticle breaks a rule of the Events API: it must be put together differently.
+
+    Attributes:
+        problems: one ``(field path, rule)`` pair for each thing that is wrong. A name that a customer chose, such as an
+            attribute's, is ``*`` in a path.
+    """
+
+    def __init__(self, *problems: tuple[str, str]) -> None:
+        self.problems = problems
+        super().__init__("; ".join(f"{path}: {rule}" for path, rule in problems))
+
+
 class SettingError(FirehoseError):
     """A customer's setting is missing or unusable.
 

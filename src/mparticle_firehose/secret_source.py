@@ -7,8 +7,6 @@ an outage nor look again, but not too often, when a secret seems to be out of da
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from mparticle_firehose.errors import FirehoseError
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -48,6 +46,9 @@ def secret_text(secrets: "SecretsManagerClient", arn: str) -> str:
 
 
 def _read(read: Callable[[], str]) -> str:
+    # Whoever has a client has loaded botocore; whoever calls the partner without a secret needs none of it.
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     try:
         return read()
     except ClientError as error:
