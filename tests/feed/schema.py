@@ -154,7 +154,7 @@ EVENTS: dict[str, tuple[str, dict[str, Schema]]] = {
 
 def event_schema(kind: str) -> Schema:
     required, properties = EVENTS[kind]
-    common = {
+    common: dict[str, Schema] = {
         "timestamp_unixtime_ms": WHOLE,
         "source_message_id": TEXT,
         "session_uuid": UUID,

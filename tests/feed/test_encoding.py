@@ -29,6 +29,10 @@ SCHEMA = jsonschema_rs.validator_for(BATCH)
 SIZES = st.lists(st.tuples(st.integers(2, 128_000), st.integers(0, 100)), max_size=250)
 
 
+INCOMPLETE: dict[str, Any] = {"event_name": "x"}
+NOTHING: dict[str, Any] = {}
+
+
 def is_right(wire: Any) -> bool:
     return SCHEMA.is_valid(wire)
 
@@ -128,9 +132,9 @@ def with_changed_map() -> Batch:
             "Batch.environment: must be one of 'production' or 'development'",
         ),
         (changed("canary_field", 1), "Batch.*: is no field of the Events API"),
-        (changed("events", (CustomEvent.model_construct(event_name="x"),)), "CustomEvent.timestamp_unixtime_ms: is "),
+        (changed("events", (CustomEvent.model_construct(**INCOMPLETE),)), "CustomEvent.timestamp_unixtime_ms: is "),
         (changed("user_identities", UserIdentities()), "Batch.user_identities: at least one identity of "),
-        (Batch.model_construct(), "Batch.environment: is required"),
+        (Batch.model_construct(**NOTHING), "Batch.environment: is required"),
         (with_changed_map(), "CustomEvent.custom_attributes: every number must be finite, and fit 64 bits"),
     ],
     ids=["value", "unknown field", "event", "identities", "nothing", "map"],

@@ -28,7 +28,8 @@ def request(user: Identities = (), device: Identities = ()) -> EventProcessingRe
         user_identities=[_identity(each) for each in user],
         runtime_environment={"type": "android", "identities": [_identity(each) for each in device]},
     )
-    return parsed(EventProcessingRequest, message)
+    read: EventProcessingRequest = parsed(EventProcessingRequest, message)
+    return read
 
 
 def _identity(parts: tuple[str, str, str]) -> dict[str, str]:
