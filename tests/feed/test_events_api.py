@@ -14,7 +14,7 @@ from mparticle_firehose.feed import Batch
 from mparticle_firehose.feed.answers import RateLimit
 from mparticle_firehose.feed.events_api import PARTNER_FEED_URL, EventsApi, FeedCredentials, Pod
 from mparticle_firehose.integration import Delivered, Outcome, Rejected, Retry, Suspend
-from tests.feed.samples import CREDENTIALS, DAY_MS, aged, api, batch, numbered, sent, soon
+from tests.feed.samples import CREDENTIALS, DAY_MS, MINUTE_MS, aged, api, batch, event, numbered, sent, soon
 from tests.partner_api.doubles import Partner, Received, Reply, raw_server
 
 HEAD = b"HTTP/1.1 202 Accepted\r\n"
@@ -212,3 +212,18 @@ def test_a_custom_feed_may_send_what_a_partners_may_not() -> None:
         Delivered(),
         Delivered(),
     ]
+
+
+def test_a_batch_that_was_spoilt_afterwards_does_not_hold_up_others() -> None:
+    spoilt = event().model_copy(update={"timestamp_unixtime_ms": "canary"})
+    with Partner(lambda _: Reply(202)) as mparticle:
+        upload = api(mparticle.url).bulk_upload_events([batch(events=(spoilt,)), batch()], soon())
+
+    assert upload.outcomes == (Rejected("CustomEvent.timestamp_unixtime_ms: must be a whole number"), Delivered())
+
+
+def test_a_clock_that_is_a_little_fast_is_corrected_on_the_way() -> None:
+    with Partner(lambda _: Reply(202)) as mparticle:
+        api(mparticle.url).upload_events(aged(-MINUTE_MS), soon())
+
+    assert json.loads(mparticle.received[0].body) == sent(aged(0))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 
 from mparticle_firehose.errors import FeedError
 from mparticle_firehose.feed.batch import MAX_EVENTS, Batch
@@ -88,8 +89,14 @@ def _plain(value: object) -> object:
 
 
 def _fields(model: FeedModel) -> Iterator[tuple[str, object]]:
-    names = {name: info.alias or name for name, info in type(model).model_fields.items()}
+    names = _names(type(model))
     given = {names.get(name, name): value for name, value in model if name in model.model_fields_set}
     for name, value in type(model)(**given):
         if value is not None and value not in ((), {}):
             yield names[name], _plain(value)
+
+
+@cache
+def _names(model: type[FeedModel]) -> dict[str, str]:
+    """Return the name of each field as it is sent."""
+    return {name: info.alias or name for name, info in model.model_fields.items()}

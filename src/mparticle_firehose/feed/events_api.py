@@ -178,6 +178,7 @@ class EventsApi:
 
     def _encoded(self, batch: Batch, route: Route) -> EncodedBatch | Rejected:
         try:
+            encoded = encode(batch)  # which also checks that the fields have the types that the next rules rely on
             ready = checked(
                 batch,
                 now_ms=int(self._clock() * 1000),
@@ -185,7 +186,7 @@ class EventsApi:
                 partner_feed=self._partner_feed,
                 partner_identity=self._partner_identity,
             )
-            return encode(ready)
+            return encoded if ready is batch else encode(ready)
         except FeedError as error:
             return Rejected(str(error))
 
