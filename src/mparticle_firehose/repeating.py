@@ -15,6 +15,7 @@ _THROTTLED = frozenset(
     {
         "KMS.ThrottlingException",
         "KmsThrottled",
+        "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",

@@ -1,6 +1,7 @@
 """A batch that DynamoDB does not do at once is repeated with growing waits, a few times and within the deadline."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, 
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.tables.entries import MAX_TRIES, Entries
+from mparticle_firehose.tables.entries import MAX_TRIES, REPEATING, Entries
 from tests.conftest import Clock
 
 OVERLOADED = "the ledger is overloaded"
@@ -53,7 +54,8 @@ class Waiting:
     def __init__(self, table: Table) -> None:
         dynamodb: Any = table
         self.clock, self.waits = Clock(), list[float]()
-        self.entries = Entries(dynamodb, "ledger", sleep=self._sleep, jitter=lambda most: most)
+        repeating = replace(REPEATING, sleep=self._sleep, jitter=lambda most: most)
+        self.entries = Entries(dynamodb, "ledger", repeating)
 
     def _sleep(self, seconds: float) -> None:
         self.waits.append(seconds)

@@ -8,6 +8,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.integration import PartnerCall
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.repeating import Repeating
 from mparticle_firehose.tables.ledger import COMES_BACK_SECONDS, Ledger
 from tests.conftest import Clock, Json, Queues, Reply
 from tests.delivery.laboratory import INTEGRATION as LABORATORY
@@ -46,7 +47,8 @@ def in_time(bench: Bench, dynamodb: DynamoDBClient, clock: Clock) -> Bench:
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
-    bench.worker = replace(bench.worker, ledger=Ledger(dynamodb, "ledger", clock, sleep), clock=clock)
+    ledger = Ledger(dynamodb, "ledger", clock, Repeating(sleep=sleep))
+    bench.worker = replace(bench.worker, ledger=ledger, clock=clock)
     return bench
 
 

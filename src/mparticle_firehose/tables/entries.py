@@ -1,15 +1,14 @@
 """Reads and writes entries of a DynamoDB table in batches, and repeats what DynamoDB leaves undone."""
 
-import random
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import batched
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import batched, islice
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  their name
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.repeating import Repeating, is_temporary
 from mparticle_firehose.services import OUT_OF_TIME
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -20,8 +19,7 @@ if TYPE_CHECKING:  # stubs that do not ship
 
 MAX_TRIES = 5
 _MAX_READS, _MAX_WRITES = 100, 25  # of one call
-_BASE_SECONDS, _MAX_WAIT_SECONDS = 0.05, 1.0
-_THROTTLED = frozenset({"ProvisionedThroughputExceededException", "RequestLimitExceeded", "ThrottlingException"})
+REPEATING = Repeating(first=0.1, cap=1.0)
 
 
 class Entries:
@@ -31,19 +29,11 @@ class Entries:
     five times. Once a batch has failed, the ones after it are tried once. Nothing is begun after the deadline.
     """
 
-    def __init__(
-        self,
-        dynamodb: "DynamoDBClient",
-        table: str,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        jitter: Callable[[float], float] = lambda most: random.uniform(0, most),  # noqa: S311  no secret
-    ) -> None:
-        """Take the table's name, what waits, and what draws a wait of at most so many seconds."""
+    def __init__(self, dynamodb: "DynamoDBClient", table: str, repeating: Repeating = REPEATING) -> None:
+        """Take the table's name, and the pauses before something is tried again."""
         self._dynamodb = dynamodb
         self._table = table
-        self._sleep = sleep
-        self._jitter = jitter
+        self._repeating = repeating
 
     def read(self, keys: Iterable[str], deadline: Deadline) -> "dict[str, Entry]":
         """Return entries by key, strongly consistent; what does not exist is left out.
@@ -89,7 +79,9 @@ class Entries:
     ) -> tuple[Sequence[Any], str]:
         """Act until nothing is left. Return what is left, and why."""
         failure = OUT_OF_TIME
-        for _ in self._tries(tries, deadline):
+        if deadline.remaining() <= 0:
+            return left, failure
+        for _ in islice(self._repeating.tries(deadline), tries):
             try:
                 left = act(left)
             except (BotoCoreError, ClientError) as error:
@@ -102,20 +94,7 @@ class Entries:
                 break
         return left, failure
 
-    def _tries(self, tries: int, deadline: Deadline) -> Iterator[int]:
-        """Yield for each try, after its wait, as long as there is time."""
-        for number in range(tries):
-            wait = self._jitter(min(_BASE_SECONDS * 2**number, _MAX_WAIT_SECONDS)) if number else 0.0
-            if deadline.remaining() <= wait:
-                return
-            if wait:
-                self._sleep(wait)
-            yield number
-
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:
-    """Return whether the same call may succeed a moment later."""
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return status >= 500 or error.response.get("Error", {}).get("Code") in _THROTTLED  # noqa: PLR2004  HTTP
-    return isinstance(error, ConnectionError | HTTPClientError)
+    """Return whether the same call may succeed a moment later: DynamoDB's answer may come another time."""
+    return is_temporary(error) or isinstance(error, ConnectionError | HTTPClientError)

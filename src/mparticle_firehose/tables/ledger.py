@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.tables.entries import Entries
+from mparticle_firehose.repeating import Repeating
+from mparticle_firehose.tables.entries import REPEATING, Entries
 from mparticle_firehose.tables.progress import Progress
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -58,10 +59,10 @@ class Ledger:
         dynamodb: "DynamoDBClient",
         table: str,
         clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        repeating: Repeating = REPEATING,
     ) -> None:
-        """Take the table's name, a clock of seconds since the epoch, and what waits before a call is repeated."""
-        self._entries = Entries(dynamodb, table, sleep=sleep)
+        """Take the table's name, a clock of seconds since the epoch, and the pauses before a call is repeated."""
+        self._entries = Entries(dynamodb, table, repeating)
         self._clock = clock
 
     def recall(
