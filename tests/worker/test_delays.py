@@ -11,7 +11,6 @@ from mparticle_firehose.integration import Answer, PartnerCall
 from mparticle_firehose.queues.delays import MAX_DELAY_SECONDS, MAX_HOPS, MIN_DELAY_SECONDS
 from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.record import History, Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES
 from mparticle_firehose.worker.settling import MAX_AGE_SECONDS
 from tests.conftest import Queues, Reply
 from tests.worker.bench import DEAD, NOW, SENT_AT_MS, Bench, build, change, event_record, in_part, membership
@@ -228,13 +227,11 @@ def test_a_redriven_message_stays_redriven(bench: Bench) -> None:
     assert (again.redriven_at, again.first_at) == ("1760000050000", "11")
 
 
-@pytest.mark.parametrize("broken", ["hops", "size", "sender"])
+@pytest.mark.parametrize("broken", ["hops", "sender"])
 def test_what_cannot_be_sent_again_waits_in_flight(broken: str, bench: Bench) -> None:
     record = event_record("e1")
     if broken == "hops":
         record = replace(record, history=History(queued_at_ms=SENT_AT_MS, hops=MAX_HOPS))
-    if broken == "size":
-        record = replace(record, body=record.body + " " * (MAX_MESSAGE_BYTES - len(record.body)))
     bench.sender.fails = broken == "sender"
     bench.partner.replies = [resting(60), 200]
 

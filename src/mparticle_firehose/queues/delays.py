@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, RESENT, SETTLED, History, Record
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender, batches
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.services import Telemetry
 
@@ -67,8 +67,7 @@ class Delays:
         """Send those that can wait in this way again, and return their ids: they must now be deleted.
 
         The others must wait by their visibility timeout: those of a FIFO queue, those that wait less than
-        MIN_DELAY_SECONDS or were sent again MAX_HOPS times, and those that SQS does not take, also with what they have
-        behind them.
+        MIN_DELAY_SECONDS or were sent again MAX_HOPS times, and those that SQS does not take.
 
         A message is sent before the received one is deleted. If the environment dies in between, there are two of it,
         and what it asks for is asked twice: with the same ``Idempotency-Key`` where a call carries items of one
@@ -78,11 +77,10 @@ class Delays:
             messages: all of one queue. Their bodies are sent as they are.
             deadline: when to stop.
         """
-        due = [(waiting, self._message(waiting)) for waiting in messages if _is_delayed(waiting)]
-        fitting = [(waiting.record, message) for waiting, message in due if message.size <= MAX_MESSAGE_BYTES]
+        due = [(waiting.record, self._message(waiting)) for waiting in messages if _is_delayed(waiting)]
         delayed: set[str] = set()
-        left = iter(fitting)
-        for batch in batches([message for _, message in fitting]):
+        left = iter(due)
+        for batch in batches([message for _, message in due]):
             records = [record for record, _ in (next(left) for _ in batch)]
             if self._sends(records[0], batch, deadline):
                 delayed |= {record.message_id for record in records}
