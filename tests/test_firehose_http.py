@@ -86,14 +86,14 @@ def test_an_erasure_is_queued_as_it_came(door: Door, value: str) -> None:
     assert door.send("/", erasure_with(value).encode())["statusCode"] == 200
 
     queues = door.deployment.queues
-    assert [message["Body"] for message in queues.messages(queues.event)] == [erasure_with(value)]
+    assert [message["Body"] for message in queues.messages(queues.erasure)] == [erasure_with(value)]
 
 
 @pytest.mark.parametrize("value", ODD_VALUES.values(), ids=ODD_VALUES)
 def test_an_erasure_is_delivered_whatever_a_new_field_holds(door: Door, value: str) -> None:
     door.send("/", erasure_with(value).encode())
 
-    door.deployment.work(door.deployment.queues.event)
+    door.deployment.work(door.deployment.queues.erasure)
 
     assert len(door.deployment.partner.erasures) == 1
 

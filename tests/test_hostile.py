@@ -63,6 +63,7 @@ ENVIRON = {
     "ERASURE_DLQ_URL": LETTERS[2],
     "SUSPENSION_TABLE": "suspensions",
     "LEDGER_TABLE": "ledger",
+    "LARGE_BODY_BUCKET": "large-bodies",
     "HTTP_TOKEN_SOURCE": "off",
     "HANDLER_DEADLINE_MS": "3000",
     "HTTP_DEADLINE_MS": "3000",

@@ -30,6 +30,7 @@ USES: dict[str, Callable[[re.Pattern[str], str], object]] = {
     "fullmatch": lambda pattern, text: pattern.fullmatch(text),
     "search": lambda pattern, text: pattern.search(text),
     "sub": lambda pattern, text: pattern.sub("", text),
+    "split": lambda pattern, text: pattern.split(text),
 }
 
 

@@ -166,9 +166,9 @@ def test_a_request_larger_than_sqs_takes_is_one_call_also_when_it_had_to_be_queu
 
 
 def test_bad_input_fails_the_call_by_name_and_the_function_lives_on(cloud: LocalCloud) -> None:
-    bad = cloud.invoke(b'{"type": "event_processing_request", "events": {"canary-pii": 1}}')
+    bad = cloud.invoke(b'{"type": "event_processing_request", "account": ["canary-pii"]}')
     good = cloud.invoke(json.dumps(load_event("event_processing_keep_alive")).encode())
 
     assert bad.failed
-    assert json.loads(bad.payload)["errorMessage"] == "events: must be a list"
+    assert json.loads(bad.payload)["errorMessage"] == "account: must be an object"
     assert not good.failed

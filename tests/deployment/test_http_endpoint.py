@@ -144,12 +144,14 @@ def test_bodies_are_read_as_they_were_sent(url: str, body: bytes, headers: dict[
 
 
 def test_a_message_that_breaks_a_rule_is_told_so_by_field(url: str) -> None:
-    broken = load_event("event_processing_request", events={"canary-pii": 1})
+    broken = load_event("event_processing_request", account={"account_settings": {"token": ["canary-pii"]}})
 
     answer = ask("POST", f"{url}/events", json.dumps(broken).encode(), AUTHORIZED)
 
     assert answer.status == 400
-    assert json.loads(answer.body)["error"]["problems"] == [{"field": "events", "problem": "must be a list"}]
+    assert json.loads(answer.body)["error"]["problems"] == [
+        {"field": "account.account_settings.token", "problem": "must be text"}
+    ]
 
 
 def test_a_browser_is_sent_back_with_the_id_that_its_cookie_holds(url: str) -> None:

@@ -314,15 +314,20 @@ HOSTILE = [
 NEITHER_AN_ERROR = {b'{"Records":[]}'}
 """For the worker, no records are no work."""
 
+PUT_ASIDE = {"nested-deeply", "wrong-container"}
+"""What the handler acknowledges, because it is in a dead-letter queue."""
+
 
 @pytest.mark.parametrize("payload", HOSTILE)
-def test_no_input_brings_the_handler_down(handler: LambdaRuntime, payload: bytes) -> None:
+def test_no_input_brings_the_handler_down(
+    handler: LambdaRuntime, payload: bytes, request: pytest.FixtureRequest
+) -> None:
     invoke(handler, load_event("event_processing_keep_alive"))
     process = handler.process_id
 
     answer = handler.invoke(payload)
 
-    assert is_error(answer)
+    assert is_error(answer) != (request.node.callspec.id in PUT_ASIDE)
     assert not leaks(answer.decode())
     assert "type" in invoke(handler, load_event("event_processing_keep_alive"))
     assert handler.process_id == process

@@ -89,7 +89,7 @@ def test_while_the_local_cloud_is_down_it_says_so() -> None:
 
 def test_with_the_environment_file_requests_reach_the_local_cloud() -> None:
     with MiniStack() as aws:
-        names = {"membership.fifo", "membership-dead-letter.fifo", "event", "event-dead-letter"}
+        names = {"membership.fifo", "membership-dead-letter.fifo", "event", "event-dead-letter", "erasure"}
         for name in names:
             fifo = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
             aws.client("sqs").create_queue(QueueName=f"{STACK}-{name}", Attributes=fifo)
@@ -108,7 +108,7 @@ def test_with_the_environment_file_requests_reach_the_local_cloud() -> None:
             "audience_membership_change_response",
             "dsr_processing_response",
         ]
-        queued = aws.client("sqs").receive_message(QueueUrl=f"{aws.endpoint}/000000000000/{STACK}-event")["Messages"]
+        queued = aws.client("sqs").receive_message(QueueUrl=f"{aws.endpoint}/000000000000/{STACK}-erasure")["Messages"]
         assert len(queued) == 1
 
 
