@@ -8,15 +8,14 @@ from ops.masking import type_and_length
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,49}")
 _WORD = re.compile(r"[A-Za-z_]+(?=[.,:;]*$)")
-_PLAIN_WORDS = frozenset(
-    (
-        "a account active already an and another are at audience be been belong belongs by can cannot configuration "
-        "debug deleted does empty exist exists feed field for found greater has have id in inactive invalid is it less "
-        "long longer match missing module module_name more must name not of on one only or os output platform required "
-        "service setting settings short source supported than that the there this to too type unique unknown valid "
-        "value was with workspace"
-    ).split()
+_PLAIN_TEXT = (
+    "a account active already an and another are at audience be been belong belongs by can cannot configuration "
+    "debug deleted does empty exist exists feed field for found greater has have id in inactive invalid is it less "
+    "long longer match missing module module_name more must name not of on one only or os output platform required "
+    "service setting settings short source supported than that the there this to too type unique unknown valid "
+    "value was with workspace"
 )
+_PLAIN_WORDS = frozenset(_PLAIN_TEXT.split())
 """Words of a message that are shown. Any other may be a value."""
 
 

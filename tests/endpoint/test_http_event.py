@@ -67,6 +67,13 @@ def test_a_header_with_a_blank_before_the_colon_is_found() -> None:
     assert HttpRequest.from_event(event).headers == {"authorization": "Token t"}
 
 
+def test_a_header_that_comes_twice_has_all_its_values() -> None:
+    event = function_url_event("GET", "/", b"", {})
+    event["headers"] = {"Sec-GPC": "1", "sec-gpc": "0"}
+
+    assert HttpRequest.from_event(event).headers["sec-gpc"] == "1,0"
+
+
 def test_cookies_that_an_emulator_left_in_their_header_are_found() -> None:
     event: Json = {**function_url_event("GET", "/"), "headers": {"Cookie": "a=b; c=d"}}
     del event["cookies"]

@@ -29,6 +29,7 @@ ANOTHER_NAME = "the source's JSON object has another name than 'current' and 'ne
 A_WORD = "the source must hold the token alone, without the word 'token' before it"
 A_BLANK = "a token in the source holds a blank: each token must have a line of its own"
 NO_TEXT = "a value in the source's JSON object is no text"
+BESIDE = "a line of the source looks like a comment, a label or a placeholder"
 NO_TOKEN = "a token in the source holds a character that no token has"
 REFRESH_SECONDS = 300.0
 
@@ -199,6 +200,15 @@ def test_a_token_is_of_printable_ascii(token: str) -> None:
         (OLD[: MIN_TOKEN_LENGTH - 1], "a token in the source is shorter than 8 characters"),
         (json.dumps({"current": OLD, "next": "none"}), "a token in the source is shorter than 8 characters"),
         (json.dumps({"username": "admin", "token": OLD}), ANOTHER_NAME),
+        (f"#current\n{OLD}", BESIDE),
+        (f"#rotated-2026-01\n{OLD}", BESIDE),
+        (f"//old-token\n{OLD}", BESIDE),
+        (f";a-comment\n{OLD}", BESIDE),
+        (f"---------\n{OLD}", BESIDE),
+        (f"-----BEGIN-TOKEN-----\n{OLD}", BESIDE),
+        (f"current-token:\n{OLD}", BESIDE),
+        ("********", BESIDE),
+        (json.dumps({"current": OLD, "next": "xxxxxxxx"}), BESIDE),
         (json.dumps([OLD]), NO_TOKEN),
         (json.dumps([OLD, NEW]), NO_TOKEN),
         (json.dumps(OLD), NO_TOKEN),

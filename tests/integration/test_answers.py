@@ -179,7 +179,8 @@ def test_an_items_own_status_says_whether_it_may_come_later(status: int, outcome
         (-3, "-3"),
         (10**40, "1" + "0" * 40),
         (4711.0, "4711"),
-        (2.0**53, "9007199254740992"),
+        (2.0**53 - 1, "9007199254740991"),
+        (9007199254740993.0, ""),  # read as ...992
         (1e300, ""),
         (7.5, ""),
         (float("nan"), ""),
@@ -189,6 +190,7 @@ def test_an_items_own_status_says_whether_it_may_come_later(status: int, outcome
         ([7], ""),
         ({"id": 7}, ""),
         ("", ""),
+        (" ", ""),
     ],
     ids=str,
 )

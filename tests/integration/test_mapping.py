@@ -145,6 +145,12 @@ def test_an_id_is_one_segment_of_a_path(value: str) -> None:
         "\x7f",
         "\u2028",
         "\ud800",
+        ".. ",
+        " ..",
+        ". ",
+        "\uff0e\uff0e",
+        "\u2025",
+        "a\uff0fb",
     ],
     ids=ascii,
 )

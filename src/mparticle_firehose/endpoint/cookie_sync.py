@@ -136,8 +136,16 @@ def _values(parameters: Parameters, name: str) -> list[str]:
 
 
 def _signals(parameters: Parameters) -> Parameters:
-    """Return the parameters with names in lower case, so that an opt-out counts in any spelling of its name."""
-    return [(name.strip().lower(), value.strip()) for name, value in parameters]
+    """Return the parameters with plain names, so that an opt-out counts in any spelling of its name.
+
+    These are lower case, with underscores, and without what makes lists of them in some languages: ``gdpr[]``.
+    """
+    return [(_plain(name), value.strip()) for name, value in parameters]
+
+
+def _plain(name: str) -> str:
+    visible = "".join(filter(str.isprintable, name.partition("[")[0]))
+    return visible.strip().lower().replace("-", "_")
 
 
 def _objection(request: HttpRequest, signals: Parameters, declaration: CookieSync) -> SyncError | None:
@@ -146,7 +154,7 @@ def _objection(request: HttpRequest, signals: Parameters, declaration: CookieSyn
     If a signal has two values, one that objects is enough. A value that is not understood objects.
     """
     opted_out = {
-        OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc") or _has(signals, "gpc", "sec-gpc", "sec_gpc"),
+        OptOutSignal.GLOBAL_PRIVACY_CONTROL: _is_on(request, "sec-gpc") or _has(signals, "gpc", "sec_gpc"),
         OptOutSignal.DO_NOT_TRACK: _is_on(request, "dnt") or _has(signals, "dnt"),
         OptOutSignal.US_PRIVACY: not all(map(_SALE_ALLOWED.fullmatch, _values(signals, "us_privacy"))),
     }

@@ -103,7 +103,11 @@ def _headers(sent: object) -> dict[str, str]:
         return {}
     if not isinstance(sent, Mapping) or not all(isinstance(value, str) for value in sent.values()):
         raise MalformedRequestError(("headers", "must be an object of texts"))
-    return {str(name).strip().lower(): value for name, value in sent.items()}
+    headers: dict[str, str] = {}
+    for name, value in sent.items():
+        key = str(name).strip().lower()
+        headers[key] = f"{headers[key]},{value}" if key in headers else value
+    return headers
 
 
 def _cookies(sent: object, headers: Mapping[str, str]) -> tuple[str, ...]:

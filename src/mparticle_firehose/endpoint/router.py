@@ -70,6 +70,7 @@ and reading it costs processor time."""
 MAX_BODY_BYTES = 6 * 1024 * 1024
 """Lambda's own limit."""
 
+_MAX_TYPE_LENGTH = 1_000  # characters of a Content-Type
 _CHARSETS = frozenset({"utf-8", "utf8"})
 _ENCODINGS = frozenset({"", "identity"})
 
@@ -194,6 +195,8 @@ def _require_readable(request: HttpRequest) -> None:
     """
     if len(request.body) > MAX_BODY_BYTES:
         raise RefusedRequestError(413, "too_large")
+    if len(request.headers.get("content-type", "")) > _MAX_TYPE_LENGTH:
+        raise RefusedRequestError(415, "unsupported_media_type", {"Accept": "application/json"})
     if request.headers.get("content-encoding", "").strip().lower() not in _ENCODINGS:
         raise RefusedRequestError(415, "unsupported_content_encoding", {"Accept-Encoding": "identity"})
     media_type, *parameters = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))

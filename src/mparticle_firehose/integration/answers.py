@@ -51,13 +51,14 @@ class Answer:
     def identifier(self, *path: str | int) -> str:
         """Return the id at a path as text: a text, or a whole number as its digits; empty if there is none.
 
-        A number with a fraction or an exponent is a whole one if a double holds it exactly.
+        A number that is written with a fraction or an exponent is a whole one below 2**53: a double holds no larger one
+        for certain. A blank text is no id.
         """
         value = self.at(*path)
-        if isinstance(value, float) and value.is_integer() and abs(value) <= _MAX_EXACT_FLOAT:
+        if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_EXACT_FLOAT:
             value = int(value)
         is_whole = isinstance(value, int) and not isinstance(value, bool)
-        return str(value) if is_whole or isinstance(value, str) else ""
+        return str(value) if is_whole or (isinstance(value, str) and value.strip()) else ""
 
     def whole(self, *path: str | int) -> int | None:
         """Return the whole number at a path; None if there is none. A boolean is not a number."""

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from math import isfinite
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import quote
 
 from mparticle_firehose.errors import SettingError
@@ -140,9 +141,10 @@ def path_segment(value: str, setting_id: str) -> str:
 
     Raises:
         SettingError: the value is blank, ``.`` or ``..``, or has a slash, a backslash, ``?``, ``#``, ``%``, or a
-            character that cannot be printed.
+            character that cannot be printed; also in another form of these characters, or with blanks around it.
     """
-    if not value.strip() or value in {".", ".."} or not value.isprintable() or _PATH_CHARACTERS.intersection(value):
+    read = normalize("NFKC", value).strip()  # as a server may read it
+    if read in {"", ".", ".."} or not value.isprintable() or _PATH_CHARACTERS.intersection(read):
         rule = "must be an id: not blank, . or .., and without slashes, backslashes, ?, #, % and control characters"
         raise SettingError(setting_id, rule, "setting")
     return quote(value, safe="")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from unicodedata import normalize
 from urllib.parse import quote, unquote, urlencode
 
 from mparticle_firehose.integration import Basic, Bearer, DeploymentSecret, Form, Header, PartnerCall, Query, Secret
@@ -99,10 +100,11 @@ def encode(
 def _check_path(path: str) -> None:
     """Check that no value in a path leaves its segment, whether the partner's servers decode it never, once or twice.
 
-    A segment may end in a parameter: Tomcat reads ``..;a=b`` as ``..``.
+    A segment may end in a parameter: Tomcat reads ``..;a=b`` as ``..``. Some servers cut blanks off, or read another
+    form of a character as the character.
     """
     decoded = unquote(unquote(path))
-    steps = (segment.partition(";")[0] for segment in _SEPARATORS.split(decoded))
+    steps = (segment.partition(";")[0].strip() for segment in _SEPARATORS.split(normalize("NFKC", decoded)))
     has_gap = "" in path.split("/")[1:-1]
     if has_gap or _CONTROL_CHARACTERS.search(decoded) or any(step in {".", ".."} for step in steps):
         raise UnsendableError(PATH_SEGMENT)
