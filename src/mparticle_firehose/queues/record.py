@@ -22,6 +22,7 @@ RESENT = "resent"
 """The message attribute of a message that was sent to its own queue again: what it has behind it, see `History`."""
 
 _FIFO = ".fifo"
+_MAX_MOMENT_DIGITS = 16
 
 CORRELATION = ("message_type", "account_id", "request_id")
 """The message attributes that say what a message is and whose, see `protocol.correlation`."""
@@ -127,8 +128,8 @@ class Record:
             sent_at_ms=history.queued_at_ms or int(attributes.get("SentTimestamp", 0)),
             sequence_number=int(attributes.get("SequenceNumber", 0)),
             queue_position=told.get(QUEUE_POSITION),
-            first_at=told.get(FIRST_AT),
-            redriven_at=told.get(REDRIVEN_AT),
+            first_at=_moment(told.get(FIRST_AT)),
+            redriven_at=_moment(told.get(REDRIVEN_AT)),
             settled=told.get(SETTLED, ""),
             correlation={name: told[name] for name in CORRELATION if name in told},
             history=history,
@@ -146,6 +147,11 @@ class Record:
     def sequence(self) -> str:
         """Identifies what is delivered in order: the message group, or on a standard queue the message alone."""
         return self.group_id or self.message_id
+
+
+def _moment(text: str | None) -> str | None:
+    """Return a time in milliseconds; None if it is none: it would go on into other attributes."""
+    return text if text and text.isdecimal() and len(text) <= _MAX_MOMENT_DIGITS else None
 
 
 def _texts(attributes: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -9,6 +10,7 @@ from typing import Self
 
 _BITS = 8
 _STATE = "state"
+_FINGERPRINT = re.compile(rf"[0-9a-f]{{0,16}}|{_STATE}")
 
 STATE_SETTLED = f"{_STATE}:"
 """Text of a progress that no plan is known of yet, except that the item which covers nothing is settled."""
@@ -65,6 +67,8 @@ class Progress:
     ) -> Self:
         """Read what the four methods have written. What cannot be read is nothing: the items are asked again."""
         fingerprint, _, encoded = settled.partition(":")
+        if not _FINGERPRINT.fullmatch(fingerprint):
+            return cls(attempts=attempts)
         try:
             return cls(
                 fingerprint=fingerprint,

@@ -61,7 +61,9 @@ class Reading:
     def _put_unreadable(self, message: Message, request: QueuedRequest) -> None:
         """Dead-letter what cannot be read. The user's state is delivered with the rest, or dead-lettered with it."""
         has_rest = _has_elements(request)
-        settled = STATE_SETTLED if has_rest else message.record.settled
+        progress = message.progress
+        known = progress.settled_text() if progress.fingerprint else ""
+        settled = STATE_SETTLED if has_rest else known
         self.dead_lettering.put_unreadable(message, request, settled, has_rest=has_rest)
         if not has_rest:
             message.request = None
