@@ -177,12 +177,12 @@ class StoreDouble:
     def put_events(
         self,
         request: EventProcessingRequest | DsrProcessingRequest,
-        reason: str,
+        parts: Mapping[str, Remainder],
         deadline: Deadline,
-        rest: Remainder | None = None,
     ) -> None:
-        self.enqueue(request, deadline, rest)
-        self.reasons.append(reason)
+        for reason, rest in parts.items():
+            self.enqueue(request, deadline, rest)
+            self.reasons.append(reason)
 
 
 @dataclass

@@ -176,11 +176,10 @@ class DeadLetterStore(Protocol):
     def put_events(
         self,
         request: EventProcessingRequest | DsrProcessingRequest,
-        reason: str,
+        parts: Mapping[str, Remainder],
         deadline: Deadline,
-        rest: Remainder | None = None,
     ) -> None:
-        """Store the request, or a part of it, with the reason; a DeliveryError means it is not stored."""
+        """Store parts of the request by the reason; a DeliveryError means that they are not all stored."""
 
 
 class SuspensionRegister(Protocol):

@@ -165,7 +165,7 @@ class TestForwarding:
 
         assert services.dead_letters.reasons == ["account setting 'token' is required"]
         assert [request.source for request in services.dead_letters.stored] == [message]
-        assert services.dead_letters.rests == [None]
+        assert [rest and rest.source for rest in services.dead_letters.rests] == [message]
         rejected = len(message["events"]) + len(message.get("system_notifications", []))
         assert services.telemetry.counts == {"EventsRejected": rejected}
         assert partner.calls == []

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
@@ -13,6 +14,8 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     Serializer,
 )
+from mparticle_firehose.protocol.partial_reading import MAX_ELEMENTS, MAX_FIELDS, MAX_LETTERS
+from mparticle_firehose.queues.membership_queue import user_key
 from tests.conftest import Json, load_event, parsed
 
 serializer = Serializer()
@@ -201,6 +204,112 @@ def test_an_odd_field_keeps_an_erasure_whole(fields: Json, reason: str) -> None:
 
     assert [(each.reason, each.count, each.source) for each in request.unreadable] == [(reason, 1, message)]
     assert (request.is_unreadable, request.subject_request_type, request.subject_identities) == (True, "erasure", {})
+
+
+@pytest.mark.parametrize(
+    "entries", [[5], [None, {"identity_type": 5, "identity_value": "canary-pii"}], [{"type": "email"}]]
+)
+def test_an_erasure_whose_list_names_nobody_is_kept_whole(entries: list[Any]) -> None:
+    request = parsed(DsrProcessingRequest, load_event("dsr_processing_request", subject_identities=entries))
+
+    assert request.is_unreadable
+
+
+BROKEN_NAME = "canary-\ud800"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {BROKEN_NAME: 1},
+        {"account": {"account_id": 4242, "account_settings": {}, BROKEN_NAME: 1}},
+        {
+            "events": [
+                event(1),
+                {**event(2), BROKEN_NAME: [7]},
+                {"type": "product_action", "products": [{BROKEN_NAME: 1}]},
+            ]
+        },
+        {"runtime_environment": {"type": "ios", BROKEN_NAME: {BROKEN_NAME: 1}}},
+    ],
+    ids=["request", "account", "events", "environment"],
+)
+def test_an_unknown_field_whose_name_has_no_utf8_costs_nothing(fields: Json) -> None:
+    message = load_event("event_processing_request", **fields)
+
+    request = parsed(EventProcessingRequest, message)
+
+    assert (request.unreadable, request.source, request.received) == ((), message, message)
+    assert len(request.events) == len(message["events"])
+
+
+def test_where_names_are_a_customers_such_a_name_is_read() -> None:
+    odd_name = {"type": "custom_event", "attributes": {BROKEN_NAME: "v"}, BROKEN_NAME: 1}
+
+    read: Any = events(odd_name).events[0]
+
+    assert read.attributes == {BROKEN_NAME: "v"}
+
+
+def test_elements_beside_such_a_name_that_cannot_be_read_cost_themselves_alone() -> None:
+    request = events(event(1), ODD, **{BROKEN_NAME: 1})
+
+    assert [(each.reason, each.count) for each in request.unreadable] == [(ODD_REASON, 1)]
+    assert len(request.events) == 1
+
+
+FIELDS = ("timestamp_ms", "source_id", "products", "attributes", "location", "is_non_interactive", "coupon_code")
+
+
+def odd_in(number: int) -> Json:
+    wrong = {name: [7] for bit, name in enumerate(FIELDS) if number >> bit & 1}
+    return {"type": "product_action", **wrong}
+
+
+def test_a_request_has_few_letters_however_many_reasons_there_are() -> None:
+    request = events(*map(odd_in, range(128)), event(1))
+
+    assert len(request.unreadable) == MAX_LETTERS
+    assert sum(each.count for each in request.unreadable) == 128 - len(request.events) + 1
+    assert all(len(each.reason) < 2_000 for each in request.unreadable)
+
+
+def test_what_has_more_odd_fields_than_can_be_listed_is_kept_whole() -> None:
+    request = events(*[{"type": "custom_event", "attributes": {str(n): [n] for n in range(MAX_FIELDS)}}] * 2)
+
+    (whole,) = request.unreadable
+    assert (request.is_unreadable, whole.reason) == (True, f"more than {MAX_FIELDS} fields cannot be read")
+
+
+def test_a_list_that_is_longer_than_any_of_mparticles_is_kept_whole() -> None:
+    request = events(*[7] * (MAX_ELEMENTS + 1), system_notifications=[])
+
+    (whole,) = request.unreadable
+    assert (whole.reason, whole.count) == (f"events: has more than {MAX_ELEMENTS} elements", MAX_ELEMENTS + 1)
+
+
+@pytest.mark.parametrize("account", [[], {"account_id": "canary"}])
+def test_without_an_account_nothing_of_it_is_kept(account: Any) -> None:
+    with pytest.raises(MalformedRequestError, match=r"^account"):
+        events(*[7] * (MAX_ELEMENTS + 1), account=account)
+
+
+@pytest.mark.parametrize(
+    ("profile", "user"),
+    [
+        ({"mpid": 12345, "device_identities": 7}, "12345"),
+        ({"mpid": "12345", "device_identities": 7}, "12345"),
+        (
+            {"user_identities": [{"type": "email", "encoding": "raw", "value": "a@b"}], "device_identities": 7},
+            "email:a@b",
+        ),
+    ],
+    ids=["number", "text", "identity"],
+)
+def test_an_unreadable_profile_keeps_its_user(profile: Json, user: str) -> None:
+    (placeholder,) = memberships({**profile, "audiences": [change(1)]}).user_profiles
+
+    assert (user_key(placeholder), placeholder.audiences) == (user, ())
 
 
 ANYTHING: Any = st.recursive(

@@ -47,7 +47,7 @@ class TestOfTheHandler:
     def test_a_refused_request_is_stored_with_the_reason(
         self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
     ) -> None:
-        dead_letters.put_events(EVENTS, "http_422", deadline)
+        dead_letters.put_events(EVENTS, {"http_422": Remainder(EVENTS.source)}, deadline)
 
         (letter,) = queues.messages(queues.event_dlq)
         assert json.loads(letter["Body"]) == EVENTS.source
@@ -67,7 +67,7 @@ class TestOfTheHandler:
     ) -> None:
         rest = Remainder({"type": "event_processing_request", "events": [{"type": "session_end"}]}, "f1:AQ==")
 
-        dead_letters.put_events(EVENTS, "http_422", deadline, rest)
+        dead_letters.put_events(EVENTS, {"http_422": rest}, deadline)
 
         (letter,) = queues.messages(queues.event_dlq)
         assert json.loads(letter["Body"]) == rest.source
@@ -152,7 +152,7 @@ class TestOfTheWorker:
 def test_a_reason_is_said_in_characters_that_sqs_takes(
     dead_letters: DeadLetters, queues: Queues, deadline: Deadline, reason: str, said: str
 ) -> None:
-    dead_letters.put_events(EVENTS, reason, deadline)
+    dead_letters.put_events(EVENTS, {reason: Remainder(EVENTS.source)}, deadline)
 
     (letter,) = queues.messages(queues.event_dlq)
     assert attributes(letter)["reason"] == said

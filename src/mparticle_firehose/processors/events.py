@@ -14,7 +14,7 @@ from mparticle_firehose.errors import SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered, Retry, Suspend
 from mparticle_firehose.processors.unreadable import put_aside
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
-from mparticle_firehose.services import Services
+from mparticle_firehose.services import Remainder, Services
 from mparticle_firehose.tables.progress import STATE_SETTLED
 
 
@@ -40,7 +40,7 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     except SettingError as error:
         if _is_empty(request):
             return EventProcessingResponse()
-        services.dead_letters.put_events(request, str(error), deadline)
+        services.dead_letters.put_events(request, {str(error): Remainder(request.source)}, deadline)
         count = len(request.events) + len(request.system_notifications)
         _report_rejected(request, str(error), count, services)
     else:
@@ -91,9 +91,15 @@ class _Forwarding:
 
     def _dead_letter(self) -> None:
         services = self._services
-        for reason, positions in rejections(self._plan).items():
-            rest = remainder(self._plan, positions, self._planner, services.parse)
-            services.dead_letters.put_events(self._request, reason, self._deadline, rest)
+        refused = rejections(self._plan)
+        if not refused:
+            return
+        parts = {
+            reason: remainder(self._plan, positions, self._planner, services.parse)
+            for reason, positions in refused.items()
+        }
+        services.dead_letters.put_events(self._request, parts, self._deadline)
+        for reason, positions in refused.items():
             count = len({origin for position in positions for origin in self._plan.planned[position].covers})
             _report_rejected(self._request, reason, count, services)
 

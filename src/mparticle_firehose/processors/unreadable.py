@@ -19,9 +19,11 @@ def put_aside(
     Raises:
         DeliveryError: the dead-letter queue did not take them, so that mParticle must repeat the request.
     """
+    if not request.unreadable:
+        return
+    parts = {each.reason: Remainder(each.source, settled) for each in request.unreadable}
+    services.dead_letters.put_events(request, parts, deadline)
     for unreadable in request.unreadable:
-        rest = Remainder(unreadable.source, settled)
-        services.dead_letters.put_events(request, unreadable.reason, deadline, rest)
         services.telemetry.count("Unreadable", unreadable.count)
         services.telemetry.note(
             "dead-lettered",

@@ -35,13 +35,15 @@ from mparticle_firehose.protocol.messages import (
     EventProcessingRequest,
 )
 from mparticle_firehose.protocol.wire.model import Unreadable
-from mparticle_firehose.protocol.wire.problems import Location, listed, located, path, problems
+from mparticle_firehose.protocol.wire.problems import Location, listed, located, location_of, path, problems
 
 type _Source = Mapping[str, Any]
 
 _EVENTS = ("events", "system_notifications")
 _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
+_WHO = ("mpid", "user_identities", "device_identities", "partner_identities")
+_BROKEN_TEXT = "string_unicode"
 
 _LISTS: Mapping[type[AnyRequest], Collection[str]] = {
     EventProcessingRequest: _EVENTS,
@@ -49,6 +51,16 @@ _LISTS: Mapping[type[AnyRequest], Collection[str]] = {
     DsrProcessingRequest: (),
 }
 """The lists of elements in each request that may be read in part."""
+
+MAX_LETTERS = 10
+"""Of a request. Each has the whole request around its elements: more reasons share the last one."""
+
+MAX_FIELDS, MAX_ELEMENTS = 20_000, 100_000
+"""Fields that cannot be read, and elements of a list: with more, the request is unreadable as a whole.
+
+To list and to separate them would take longer and more memory than a function has. A request of mParticle's has fewer
+elements than that if each is as short as it can be.
+"""
 
 _REQUIRED = frozenset({"type", "account", "subject_request_type"})
 _ENVELOPE = _REQUIRED | {"id", "timestamp_ms", "firehose_version"}
@@ -69,19 +81,96 @@ def read_readable(
     Raises:
         MalformedRequestError: nothing of it can be kept.
     """
-    found, lists = located(error), _LISTS.get(model)
+    lists = _LISTS.get(model)
+    if error.error_count() > MAX_FIELDS:
+        return as_whole(model, source, ("", f"more than {MAX_FIELDS} fields cannot be read"), setting_ids)
+    found = located(error)
     if lists is None or any(not location or location[0] in _REQUIRED for location, _ in found):
         raise MalformedRequestError(*problems(error, setting_ids)) from None
     elements = _by_element(found, lists)
     if _WHOLE in elements:
         whole = Unreadable(_reason(found), _size(source, lists), source)
         return model.from_source(_envelope(source, found), received=source, unreadable=(whole,))
-    reasons: dict[str, set[Location]] = defaultdict(set)
-    for element, wrong in elements.items():
-        reasons[_reason(wrong)].add(element)
     only, without = (_only_profiles, _without_profiles) if _PROFILES in lists else (_only_events, _without_events)
-    unreadable = tuple(Unreadable(reason, len(of), only(source, of)) for reason, of in reasons.items())
+    unreadable = tuple(Unreadable(reason, len(of), only(source, of)) for reason, of in _by_reason(elements).items())
     return model.from_source(without(source, elements), received=source, unreadable=unreadable)
+
+
+def too_long(model: type[AnyRequest], source: _Source) -> str:
+    """Return the name of a list that has too many elements to be read; empty if there is none."""
+    lists = ((name, source.get(name)) for name in _LISTS.get(model, ()))
+    return next((name for name, each in lists if isinstance(each, list) and len(each) > MAX_ELEMENTS), "")
+
+
+def as_whole(
+    model: type[AnyRequest], source: _Source, problem: tuple[str, str], setting_ids: Collection[str]
+) -> AnyRequest:
+    """Return a request of which only the envelope is read, and which is unreadable as a whole.
+
+    Args:
+        model: of the request.
+        source: the request's JSON.
+        problem: the field, and what is wrong with it.
+        setting_ids: the settings that may be named.
+
+    Raises:
+        MalformedRequestError: not even the envelope can be read.
+    """
+    lists = _LISTS.get(model)
+    if lists is None:
+        raise MalformedRequestError(problem)
+    field, rule = problem
+    whole = Unreadable(f"{field}: {rule}" if field else rule, _size(source, lists), source)
+    found: _Found = []
+    try:
+        model.model_validate(_envelope(source, found))
+    except ValidationError as error:
+        found = located(error)
+        if any(not location or location[0] in _REQUIRED for location, _ in found):
+            raise MalformedRequestError(*problems(error, setting_ids)) from None
+    return model.from_source(_envelope(source, found), received=source, unreadable=(whole,))
+
+
+def without_broken_names(source: _Source, error: ValidationError) -> _Source | None:
+    """Return a request without fields whose names have a lone surrogate; None if no such name is among the problems.
+
+    No field of the protocol has such a name. Where names are a customer's, as in attributes, they can be read.
+    """
+    if error.error_count() > MAX_FIELDS:
+        return None
+    copy, owned, is_changed = dict(source), set[int](), False
+    for details in error.errors(include_url=False, include_context=False, include_input=False):
+        place = _container(copy, location_of(details), owned) if details["type"] == _BROKEN_TEXT else None
+        broken = [name for name in place or () if not _has_utf8(name)]
+        for name in broken:
+            del place[name]  # type: ignore[union-attr]  # it has names
+        is_changed |= bool(broken)
+    return copy if is_changed else None
+
+
+def _container(copy: dict[str, Any], location: Location, owned: set[int]) -> dict[str, Any] | None:
+    """Return the object at a place of a copy, itself a copy, so that it may be changed."""
+    value: Any = copy
+    for step in location:
+        try:
+            inner = value[step]
+        except (KeyError, IndexError, TypeError):
+            return None
+        if not isinstance(inner, dict | list):
+            return None
+        if id(inner) not in owned:
+            inner = value[step] = inner.copy()
+            owned.add(id(inner))
+        value = inner
+    return value if isinstance(value, dict) else None
+
+
+def _has_utf8(name: object) -> bool:
+    try:
+        str(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 type _Found = list[tuple[Location, str]]
@@ -95,6 +184,20 @@ def _by_element(found: _Found, lists: Collection[str]) -> Mapping[Location, _Fou
         element = _element(location, lists)
         elements[element[:2] if element[:2] in whole else element].append((location, rule))
     return elements
+
+
+def _by_reason(elements: Mapping[Location, _Found]) -> Mapping[str, Collection[Location]]:
+    """Group elements by what is wrong with them. The rarest reasons are one, if there are too many."""
+    reasons: dict[str, set[Location]] = defaultdict(set)
+    for element, wrong in elements.items():
+        reasons[_reason(wrong)].add(element)
+    if len(reasons) <= MAX_LETTERS:
+        return reasons
+    frequent = sorted(reasons, key=lambda reason: -len(reasons[reason]))[: MAX_LETTERS - 1]
+    kept = {reason: reasons[reason] for reason in frequent}
+    rest = set(elements).difference(*kept.values())
+    kept[_reason([each for element in elements if element in rest for each in elements[element]])] = rest
+    return kept
 
 
 def _element(location: Location, lists: Collection[str]) -> Location:
@@ -124,7 +227,7 @@ def _size(source: _Source, lists: Collection[str]) -> int:
     return sum(len(elements) for elements in counted if isinstance(elements, list)) or 1
 
 
-def _without_events(source: _Source, elements: Collection[Location]) -> _Source:
+def _without_events(source: _Source, elements: Mapping[Location, _Found]) -> _Source:
     return _cut(source, elements, kept=False)
 
 
@@ -138,24 +241,31 @@ def _cut(source: _Source, elements: Collection[Location], *, kept: bool) -> _Sou
     return {**source, **cut}
 
 
-def _without_profiles(source: _Source, elements: Collection[Location]) -> _Source:
+def _without_profiles(source: _Source, elements: Mapping[Location, _Found]) -> _Source:
     profiles = [_readable(profile, number, elements) for number, profile in enumerate(source[_PROFILES])]
     return {**source, _PROFILES: profiles}
 
 
-def _readable(profile: Any, number: int, elements: Collection[Location]) -> Any:
+def _readable(profile: Any, number: int, elements: Mapping[Location, _Found]) -> Any:
     """Return a profile with gaps: changes keep their indexes, which say in which order they came.
 
     An unreadable profile keeps its user, if that can be read: it is queued in the message group of its user.
     """
     if (_PROFILES, number) in elements:
-        mpid = profile.get("mpid") if isinstance(profile, dict) else None
-        return {"mpid": mpid} if isinstance(mpid, str) else {}
+        return _user(profile, elements[_PROFILES, number])
     if not (profile and profile.get(_AUDIENCES)):
         return profile
     audiences = enumerate(profile[_AUDIENCES])
     kept = [{} if (_PROFILES, number, _AUDIENCES, at) in elements else each for at, each in audiences]
     return {**profile, _AUDIENCES: kept}
+
+
+def _user(profile: Any, found: _Found) -> _Source:
+    """Return what can be read of a profile's user."""
+    if not isinstance(profile, dict):
+        return {}
+    wrong = {location[2] for location, _ in found if len(location) > 2}  # noqa: PLR2004  list, index, field
+    return {name: profile[name] for name in _WHO if name in profile and name not in wrong}
 
 
 def _only_profiles(source: _Source, elements: Collection[Location]) -> _Source:

@@ -1,6 +1,6 @@
 """Reads messages from JSON and writes them as JSON."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from decimal import Decimal
 from math import isfinite
 from typing import cast
@@ -18,7 +18,13 @@ from mparticle_firehose.protocol.messages import (
     Request,
     Response,
 )
-from mparticle_firehose.protocol.partial_reading import read_readable
+from mparticle_firehose.protocol.partial_reading import (
+    MAX_ELEMENTS,
+    as_whole,
+    read_readable,
+    too_long,
+    without_broken_names,
+)
 from mparticle_firehose.protocol.wire.json_reader import json_object, wire_type
 from mparticle_firehose.protocol.wire.json_text import LiteralFloat, json_text, with_numbers
 from mparticle_firehose.protocol.wire.json_writer import finite, write
@@ -58,11 +64,19 @@ class Serializer:
             raise UnsupportedMessageError(("type", _why_unsupported(kind)))
         model = REQUEST_MODELS[MessageType(kind)]
         try:
-            return model.from_source(source)
+            if name := too_long(model, source):
+                return as_whole(model, source, (name, f"has more than {MAX_ELEMENTS} elements"), self._setting_ids())
+            return self._read(model, source, source)
         except RecursionError as error:
             raise MalformedRequestError(*problems(error)) from None
+
+    def _read(self, model: type[AnyRequest], read: Mapping[str, object], source: Mapping[str, object]) -> AnyRequest:
+        """Read a request, without fields whose names cannot be read, and without elements that cannot be read."""
+        try:
+            return model.from_source(read, kept=source)
         except ValidationError as error:
-            return read_readable(model, source, error, self._setting_ids())
+            named = without_broken_names(read, error)
+            return self._read(model, named, source) if named else read_readable(model, read, error, self._setting_ids())
 
     def parse_registration(self, data: bytes) -> ModuleRegistrationRequest | None:
         """Reads a registration request; None for any other type, of which nothing but the type is read.

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -84,19 +84,23 @@ class DeadLetters:
     def put_events(
         self,
         request: EventProcessingRequest | DsrProcessingRequest,
-        reason: str,
+        parts: Mapping[str, Remainder],
         deadline: Deadline,
-        rest: Remainder | None = None,
     ) -> None:
-        """Store a request, or a part of it, that was refused in the call or cannot be read.
+        """Store parts of a request that were refused in the call or cannot be read, by the reason.
 
         Raises:
-            DeliveryError: it is not stored.
+            DeliveryError: they are not all stored.
         """
         now = self._now()
-        attributes = {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}
-        letter = request_message(request, attributes, rest)
-        self._sender.send(self._url(letter), [letter], deadline)
+        letters = [
+            request_message(
+                request, {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}, part
+            )
+            for reason, part in parts.items()
+        ]
+        if letters:
+            self._sender.send(self._url(letters[0]), letters, deadline)
 
     def put(self, letters: Sequence[Letter], deadline: Deadline) -> dict[str, str]:
         """Store letters, in as few calls as SQS allows. Return the ids of those that are not stored.

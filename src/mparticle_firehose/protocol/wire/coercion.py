@@ -19,6 +19,7 @@ _MAX_INT32_LENGTH = 64
 """Characters. A longer text is padded with zeros or out of range, and Python does not convert thousands of digits."""
 _DECIMAL_FLOAT = re.compile(r"([+-]?(?:NaN|Infinity|(?:[0-9]++(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?))[fFdD]?")
 _HEX_FLOAT = re.compile(r"([+-]?0[xX](?:[0-9a-fA-F]++(?:\.[0-9a-fA-F]*)?|\.[0-9a-fA-F]+)[pP][+-]?[0-9]+)[fFdD]?")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _BASE64_UUID_LENGTH = 22  # without the padding
 _URL_SAFE = str.maketrans("-_", "+/")
 
@@ -83,6 +84,8 @@ def double(value: object) -> float:
 def decimal(value: object) -> Decimal:
     """The decimal number in a text. An infinite float is one that is too large for a float, see `json_text`."""
     text = trimmed(value) if isinstance(value, str) else text_of(value)
+    if "_" in text:  # Python reads 1_000, and JSON and Java do not
+        raise ValueError
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -106,6 +109,8 @@ def uuid(value: object) -> UUID | None:
     text = trimmed(text_of(value))
     if len(digits := text.removesuffix("==")) == _BASE64_UUID_LENGTH:
         return UUID(bytes=base64.b64decode(f"{digits.translate(_URL_SAFE)}==", validate=True))
+    if text and not _UUID.fullmatch(text):
+        raise ValueError
     return UUID(text) if text else None
 
 

@@ -33,6 +33,8 @@ def read_instant(value: object) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, str):
         text = trimmed(value)
+        if "_" in text:  # Python reads 1_000 as a number
+            raise ValueError
         try:
             return _from_number(float(text))
         except ValueError:
@@ -63,7 +65,10 @@ def _from_iso(text: str) -> datetime:
         if instant.second or instant.microsecond:
             raise ValueError
         instant += timedelta(days=1)
-    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)
+    if not instant.tzinfo:
+        return instant.replace(tzinfo=UTC)
+    instant.astimezone(UTC)  # raises an error for a year outside the range
+    return instant
 
 
 def _optional_instant(value: object, info: core_schema.ValidationInfo) -> datetime | None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator
 
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from mparticle_firehose.protocol.wire.unions import first_of, not_applicable
+from mparticle_firehose.protocol.wire.unions import BROKEN_RULE, first_of, not_applicable
 
 
 def renamed_field(old: str, new: str) -> Callable[[object], object]:
@@ -33,9 +33,12 @@ class IdentityList:
 
 
 def _as_map(value: object) -> dict[str, object]:
-    if isinstance(value, list):
-        return dict(reversed(list(_entries(value))))
-    raise not_applicable()
+    if not isinstance(value, list):
+        raise not_applicable()
+    entries = list(_entries(value))
+    if not entries and any(each is not None for each in value):
+        raise PydanticCustomError(BROKEN_RULE, "must name somebody: no identity of the list has a type")
+    return dict(reversed(entries))
 
 
 def _entries(identities: Iterable[object]) -> Iterator[tuple[str, object]]:

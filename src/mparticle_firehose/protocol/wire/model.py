@@ -66,6 +66,7 @@ class ReceivedModel(Model):
         cls,
         source: Mapping[str, object],
         *,
+        kept: Mapping[str, object] | None = None,
         received: Mapping[str, object] | None = None,
         unreadable: tuple[Unreadable, ...] = (),
     ) -> Self:
@@ -73,6 +74,7 @@ class ReceivedModel(Model):
 
         Args:
             source: the object.
+            kept: the object that is kept as the source, if another one is read.
             received: the object as it was received, if it had elements that cannot be read.
             unreadable: these elements.
 
@@ -81,6 +83,7 @@ class ReceivedModel(Model):
         """
         unrecognized: Counter[str] = Counter()
         model = cls.model_validate(source, context=unrecognized)
+        source = source if kept is None else kept
         whole = source if received is None else received
         model._origin = _Origin(source, whole, unreadable, unrecognized)  # noqa: SLF001 - its own class
         return model

@@ -57,7 +57,7 @@ def problems(error: ValidationError | RecursionError, setting_ids: Collection[st
 def located(error: ValidationError) -> list[tuple[Location, str]]:
     """Return where each problem is, and the rule that is broken. The places are to be shown as a `path` only."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [(_location(details), _rule(details)) for details in errors if details["type"] != NOT_APPLICABLE]
+    return [(location_of(details), _rule(details)) for details in errors if details["type"] != NOT_APPLICABLE]
 
 
 def listed(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -92,5 +92,6 @@ def _rule(details: ErrorDetails) -> str:
     return details["msg"] if details["type"] == BROKEN_RULE else _RULES.get(details["type"], "cannot be read")
 
 
-def _location(details: ErrorDetails) -> Location:
+def location_of(details: ErrorDetails) -> Location:
+    """Return where a problem is."""
     return tuple(step for step in details["loc"] if not str(step).startswith(BRANCH))
