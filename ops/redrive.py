@@ -9,7 +9,7 @@ from itertools import batched, islice
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.record import REDRIVEN_AT, RESENT
-from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, RefusedMessagesError, batches
 from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import DeadLetter, interleaved
 from ops.interrupts import Uninterrupted
@@ -129,10 +129,23 @@ class Redrive:
         dead_letters.renew()
         held = [letter for letter in batch if dead_letters.holds(letter)]
         with self.uninterrupted():
-            self.sender.send(self.source_url, list(map(self._message, held)), Deadline.after(_SEND_SECONDS))
-            self.tally.sent += len(held)
-            self.tally.undeleted += len(held)
-            self.tally.undeleted -= len(held) - dead_letters.delete(held)
+            messages = list(map(self._message, held))
+            try:
+                self.sender.send(self.source_url, messages, Deadline.after(_SEND_SECONDS))
+            except RefusedMessagesError as error:
+                refused = set(map(id, error.refused))
+                self._delete(
+                    dead_letters,
+                    [letter for letter, message in zip(held, messages, strict=True) if id(message) not in refused],
+                )
+                raise
+            self._delete(dead_letters, held)
+
+    def _delete(self, dead_letters: DeadLetterQueue, sent: Sequence[DeadLetter]) -> None:
+        """Delete letters that are in their queue again."""
+        self.tally.sent += len(sent)
+        self.tally.undeleted += len(sent)
+        self.tally.undeleted -= len(sent) - dead_letters.delete(sent)
 
     def _message(self, letter: DeadLetter) -> QueueMessage:
         return QueueMessage(

@@ -246,6 +246,30 @@ def test_what_the_queue_does_not_take_stays_a_dead_letter(env: Environment) -> N
     assert len(env.visible("event") & put) == 2
 
 
+def test_of_a_batch_that_the_queue_takes_in_part_only_the_rest_stays_dead_letters(env: Environment) -> None:
+    put = {env.put("event", {"number": number}) for number in range(10)}
+
+    class TakingInPart:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(env.queues.sqs, name)
+
+        def send_message_batch(self, **arguments: Any) -> Any:
+            taken = [entry for entry in arguments["Entries"] if "3" not in entry["MessageBody"]]
+            env.queues.sqs.send_message_batch(**{**arguments, "Entries": taken})
+            left = [entry for entry in arguments["Entries"] if entry not in taken]
+            return {"Failed": [{"Id": entry["Id"], "Code": "Any", "SenderFault": True} for entry in left]}
+
+    env.sqs.sqs = TakingInPart()
+    driver = redriver(env, "event")
+
+    with pytest.raises(DeliveryError), env.dead_letters() as dead_letters:
+        driver.run(dead_letters, lambda _: True)
+
+    assert (driver.tally.sent, driver.tally.undeleted) == (9, 0)
+    assert len(env.taken(env.queues.event)) == 9
+    assert len(env.visible("event") & put) == 1
+
+
 def test_what_sqs_does_not_delete_is_counted(env: Environment) -> None:
     env.put("event")
 

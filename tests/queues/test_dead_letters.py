@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter, letter_id
 from mparticle_firehose.queues.record import Record
@@ -194,7 +193,7 @@ class Sender:
     def send(self, _url: str, messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
         self.sent.append([message.body for message in messages])
         if len(self.sent) in self.failing:
-            raise DeliveryError("the queue cannot be used")
+            raise RefusedMessagesError("the queue cannot be used", messages)
         if refused := [message for message in messages if message.body == self.refuses]:
             raise RefusedMessagesError("the queue refuses the message", refused)
 

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -194,6 +194,36 @@ def test_the_error_names_the_messages_of_a_batch_that_are_not_stored(deadline: D
 
 
 @pytest.mark.parametrize(
+    ("seconds", "script", "refused"),
+    [
+        (0.15, [{"b": ("InternalError", False)}] * 100, "b"),
+        (60, [{"b": ("InternalError", False), "c": ("InternalError", False)}, {"c": ("InvalidContents", True)}], "c"),
+        (60, [{"b": ("InternalError", False)}, EndpointConnectionError(endpoint_url="https://sqs")], "b"),
+        (0.15, [failed_call("RequestThrottled")] * 100, "abc"),
+    ],
+    ids=["until-the-deadline", "later-refused", "later-unreachable", "throttled"],
+)
+def test_the_error_names_what_is_left_however_it_ends(
+    seconds: float, script: list[dict[str, Refusal] | Exception], refused: str
+) -> None:
+    with pytest.raises(RefusedMessagesError) as caught:
+        Waiting(SqsDouble(*script)).send(seconds, *"abc")
+
+    assert [message.body for message in caught.value.refused] == list(refused)
+
+
+def test_what_comes_after_a_batch_that_is_not_stored_is_not_sent_and_not_stored_either() -> None:
+    bodies = list(map(str, range(25)))
+    sqs = SqsDouble({}, {"13": ("InvalidMessageContents", True)})
+
+    with pytest.raises(RefusedMessagesError) as caught:
+        Waiting(sqs).send(60, *bodies)
+
+    assert sqs.sent == [bodies[:10], bodies[10:20]]
+    assert [message.body for message in caught.value.refused] == ["13", *bodies[20:]]
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         EndpointConnectionError(endpoint_url="https://sqs"),
@@ -254,10 +284,13 @@ def test_attributes_count_against_the_size(queues: Queues, bucket: object, deadl
 
 
 def test_a_message_is_not_sent_if_its_body_is_not_stored(queues: Queues, deadline: Deadline) -> None:
-    with pytest.raises(DeliveryError, match="the bucket cannot be used"):
-        queues.sender.send(queues.event, messages("x" * (MAX_MESSAGE_BYTES + 1)), deadline)
+    sent = messages("small", "x" * (MAX_MESSAGE_BYTES + 1))
 
-    assert queues.messages(queues.event) == []
+    with pytest.raises(RefusedMessagesError, match="the bucket cannot be used") as caught:
+        queues.sender.send(queues.event, sent, deadline)
+
+    assert [message["Body"] for message in queues.messages(queues.event)] == ["small"]
+    assert caught.value.refused == sent[1:]
 
 
 def test_attributes_count_against_the_size_with_name_type_and_value() -> None:
@@ -290,6 +323,20 @@ def test_batches_hold_everything_in_order_within_the_limits(plan: list[tuple[str
     for batch in packed:
         groups = [message.group_id for message in batch if message.group_id]
         assert len(groups) == len(set(groups))
+
+
+def test_no_more_messages_are_in_memory_than_a_batch_and_the_next_one() -> None:
+    made: list[int] = []
+
+    def all_messages() -> Iterator[QueueMessage]:
+        for number in range(100):
+            made.append(number)
+            yield QueueMessage(body="x" * 300_000)
+
+    packed = batches(all_messages())
+
+    assert len(next(packed)) == 3
+    assert len(made) == 3 + 1
 
 
 def test_ten_groups_fit_one_batch() -> None:

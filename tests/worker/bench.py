@@ -9,13 +9,12 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Planner
-from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.integration import Answer, Header, Integration, PartnerCall
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import QueueMessage
+from mparticle_firehose.queues.sender import QueueMessage, RefusedMessagesError
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
@@ -59,7 +58,7 @@ class SenderDouble:
 
     def send(self, queue_url: str, messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
         if self.fails:
-            raise DeliveryError("the queue cannot be used: ReadTimeoutError")
+            raise RefusedMessagesError("the queue cannot be used: ReadTimeoutError", messages)
         self.urls.add(queue_url)
         self.sent += messages
 

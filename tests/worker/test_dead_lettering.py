@@ -2,14 +2,19 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import PartnerCall
+from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.record import Record
-from tests.conftest import Reply
+from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.repeating import Repeating
+from tests.conftest import Clock, Reply
 from tests.worker.aws_calls import AwsCalls
 from tests.worker.bench import Bench, again, change, changes, event_record, in_part, membership, user
 from tests.worker.event_source_mapping import KilledError
@@ -196,4 +201,36 @@ def test_a_letter_that_is_not_noted_counts_as_stored(bench: Bench, calls: AwsCal
         failed = bench.deliver(event_record("e1"))
 
     assert failed == []
+    assert len(bench.dead_letters()) == 1
+
+
+def test_a_letter_that_the_queue_does_not_take_is_sent_again_without_those_it_has_taken(bench: Bench) -> None:
+    bench.partner.judge = lambda _: 404
+    records = [event_record(f"e{number}", events=[{"type": "session_end", "n": f"n{number}"}]) for number in range(5)]
+    sqs, clock = bench.queues.sqs, Clock()
+
+    class TakingInPart:
+        def send_message_batch(self, **arguments: Any) -> Any:
+            clock.now += 1
+            taken = [entry for entry in arguments["Entries"] if '"n3"' not in entry["MessageBody"]]
+            if taken:
+                sqs.send_message_batch(**{**arguments, "Entries": taken})
+            left = [entry for entry in arguments["Entries"] if entry not in taken]
+            return {"Failed": [{"Id": entry["Id"], "Code": "Any", "SenderFault": False} for entry in left]}
+
+    client: Any = TakingInPart()
+    usual = bench.worker
+    sender = QueueSender(client, bench.queues.large_bodies, Repeating(sleep=lambda _: None))
+    queues = bench.queues
+    partly = DeadLetters(
+        sender, membership_url=queues.membership_dlq, event_url=queues.event_dlq, erasure_url=queues.erasure_dlq
+    )
+    bench.worker = replace(usual, dead_letters=partly)
+
+    failed = bench.deliver(*records, deadline=Deadline.after(3, clock))
+
+    assert failed == ["e3"]
+    assert len(bench.dead_letters()) == 4
+    bench.worker = usual
+    assert bench.deliver(again(records[3])) == []
     assert len(bench.dead_letters()) == 1

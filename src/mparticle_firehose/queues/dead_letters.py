@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.queues.event_queue import request_message
@@ -138,8 +137,6 @@ class DeadLetters:
             self._sender.send(url, batch, deadline)
         except RefusedMessagesError as error:
             return error.refused, str(error)
-        except DeliveryError as error:
-            return batch, str(error)
         return (), ""
 
     def _message(self, letter: Letter) -> QueueMessage:

@@ -8,13 +8,13 @@ import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, RESENT, SETTLED, History, Record
-from mparticle_firehose.queues.sender import QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
 from mparticle_firehose.queues.source_queues import SourceQueues
-from mparticle_firehose.services import Telemetry
+from mparticle_firehose.services import OUT_OF_TIME, Telemetry
 
 MIN_DELAY_SECONDS = 10
 """A message that waits less is not sent again: it waits in flight, which costs no request."""
@@ -67,7 +67,8 @@ class Delays:
         """Send those that can wait in this way again, and return their ids: they must now be deleted.
 
         The others must wait by their visibility timeout: those of a FIFO queue, those that wait less than
-        MIN_DELAY_SECONDS or were sent again MAX_HOPS times, and those that SQS does not take.
+        MIN_DELAY_SECONDS or were sent again MAX_HOPS times, and those that SQS does not take or that are left at the
+        deadline.
 
         A message is sent before the received one is deleted. If the environment dies in between, there are two of it,
         and what it asks for is asked twice: with the same ``Idempotency-Key`` where a call carries items of one
@@ -75,25 +76,30 @@ class Delays:
 
         Args:
             messages: all of one queue. Their bodies are sent as they are.
-            deadline: when to stop.
+            deadline: after it none is sent.
         """
         due = [(waiting.record, self._message(waiting)) for waiting in messages if _is_delayed(waiting)]
         delayed: set[str] = set()
         left = iter(due)
-        for batch in batches([message for _, message in due]):
-            records = [record for record, _ in (next(left) for _ in batch)]
-            if self._sends(records[0], batch, deadline):
-                delayed |= {record.message_id for record in records}
+        for batch in batches(message for _, message in due):
+            sent = list(islice(left, len(batch)))
+            unsent = set(map(id, self._unsent(sent[0][0], batch, deadline)))
+            delayed |= {record.message_id for record, message in sent if id(message) not in unsent}
         return delayed
 
-    def _sends(self, record: Record, batch: Sequence[QueueMessage], deadline: Deadline) -> bool:
-        try:
-            self._sender.send(self._queues.url_of(record), batch, deadline)
-        except DeliveryError as error:
-            self._telemetry.count("DelayFailed", len(batch))
-            self._telemetry.note("not delayed", {"reason": str(error)})
-            return False
-        return True
+    def _unsent(self, record: Record, batch: Sequence[QueueMessage], deadline: Deadline) -> Sequence[QueueMessage]:
+        """Send one batch to the queue of the record, unless the time is up. Return what SQS has not taken."""
+        unsent, failure = batch, OUT_OF_TIME
+        if deadline.remaining() > 0:
+            try:
+                self._sender.send(self._queues.url_of(record), batch, deadline)
+            except RefusedMessagesError as error:
+                unsent, failure = error.refused, str(error)
+            else:
+                return ()
+        self._telemetry.count("DelayFailed", len(unsent))
+        self._telemetry.note("not delayed", {"reason": failure})
+        return unsent
 
     def _message(self, waiting: Waiting) -> QueueMessage:
         record = waiting.record

@@ -1,7 +1,6 @@
 """Sends messages to SQS: all of them, or it raises an error."""
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,10 +58,10 @@ type _Batch = list[tuple[QueueMessage, QueueMessage]]
 
 
 class RefusedMessagesError(DeliveryError):
-    """SQS refuses messages of a batch.
+    """SQS has not taken messages, for good or in time.
 
     Attributes:
-        refused: the messages of the batch that are not stored; the others are.
+        refused: the messages that are not stored; the others are.
     """
 
     def __init__(self, text: str, refused: Sequence[QueueMessage]) -> None:
@@ -93,16 +92,30 @@ class QueueSender:
         deadline, after pauses that grow. Each batch is sent at least once, so that a slow start loses no work.
 
         Raises:
-            DeliveryError: SQS did not take all of them. Some may be stored: repeat with the same deduplication ids.
+            RefusedMessagesError: SQS did not take all of them; it names those that are not stored. Who cannot repeat
+                these alone must repeat all with the same deduplication ids.
         """
+        tried = 0
         for batch in batches(messages):
+            tried += len(batch)
+            left, failure = self._send_batch(queue_url, batch, deadline)
+            if left:
+                raise RefusedMessagesError(failure, [*left, *messages[tried:]])
+
+    def _send_batch(
+        self, queue_url: str, batch: Sequence[QueueMessage], deadline: Deadline
+    ) -> tuple[Sequence[QueueMessage], str]:
+        """Send one batch. Return what is not stored, and why."""
+        failure = ""
+        try:
             left = [(message, self._fitting(message)) for message in batch]
-            for _ in self._repeating.tries(deadline):
-                left = self._refused(queue_url, left)
-                if not left:
-                    break
-            else:
-                raise DeliveryError(f"the queue did not take {len(left)} messages in time")
+        except DeliveryError as error:
+            return batch, str(error)
+        for _ in self._repeating.tries(deadline):
+            left, failure = self._send_once(queue_url, left)
+            if failure or not left:
+                break
+        return [message for message, _ in left], failure or f"the queue did not take {len(left)} messages in time"
 
     def _fitting(self, message: QueueMessage) -> QueueMessage:
         """Return the message, with a reference in the place of its body if it is too large."""
@@ -110,40 +123,38 @@ class QueueSender:
             return message
         return replace(message, body=self._large_bodies.store(message.body))
 
-    def _refused(self, queue_url: str, batch: _Batch) -> _Batch:
-        """Send one batch and return the messages to send again."""
+    def _send_once(self, queue_url: str, batch: _Batch) -> tuple[_Batch, str]:
+        """Send one batch once. Return what is not stored, and why it must not be sent again; nothing if it may be."""
         entries = [_entry(number, fitting) for number, (_, fitting) in enumerate(batch)]
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         except (BotoCoreError, ClientError) as error:
-            if is_temporary(error):
-                return batch
-            raise DeliveryError(f"the queue cannot be used: {type(error).__name__}") from error
-        if faults := sorted({failure["Code"] for failure in failures if failure["SenderFault"]}):
-            refused = [batch[int(failure["Id"])][0] for failure in failures]
-            raise RefusedMessagesError(f"the queue refuses the message: {', '.join(faults)}", refused)
-        return [batch[int(failure["Id"])] for failure in failures]
+            return batch, "" if is_temporary(error) else f"the queue cannot be used: {type(error).__name__}"
+        faults = sorted({failure["Code"] for failure in failures if failure["SenderFault"]})
+        left = [batch[int(failure["Id"])] for failure in failures]
+        return left, f"the queue refuses the message: {', '.join(faults)}" if faults else ""
 
 
-def batches(messages: Sequence[QueueMessage]) -> Iterator[list[QueueMessage]]:
+def batches(messages: Iterable[QueueMessage]) -> Iterator[list[QueueMessage]]:
     """Pack messages into batches within the limits of SQS.
 
     A batch never holds two messages of one group: SQS may take the second and refuse the first, and sending the first
-    again would reverse their order.
+    again would reverse their order. Messages are taken one by one, each when the batches before it are full: those of
+    an iterator need not be in memory together.
     """
-    waiting = deque(messages)
-    while waiting:
-        batch: list[QueueMessage] = []
-        groups: set[str] = set()
-        size = 0
-        while waiting and len(batch) < MAX_BATCH_ENTRIES and size + waiting[0].size <= MAX_MESSAGE_BYTES:
-            if waiting[0].group_id in groups:
-                break
-            message = waiting.popleft()
-            batch.append(message)
-            size += message.size
-            groups |= {message.group_id} if message.group_id else set()
-        yield batch or [waiting.popleft()]
+    batch: list[QueueMessage] = []
+    groups: set[str] = set()
+    size = 0
+    for message in messages:
+        is_full = len(batch) == MAX_BATCH_ENTRIES or size + message.size > MAX_MESSAGE_BYTES
+        if batch and (is_full or message.group_id in groups):
+            yield batch
+            batch, groups, size = [], set(), 0
+        batch.append(message)
+        size += message.size
+        groups |= {message.group_id} if message.group_id else set()
+    if batch:
+        yield batch
 
 
 def _entry(number: int, message: QueueMessage) -> "SendMessageBatchRequestEntryTypeDef":
