@@ -42,8 +42,11 @@ if TYPE_CHECKING:  # loaded with the first HTTP request, and with the first batc
     from mparticle_firehose.endpoint.router import Router
     from mparticle_firehose.worker.worker import Worker
 
-_WORKER_SPARE_SECONDS = 5.0
-"""Kept of the worker's timeout, to dead-letter and report what is left."""
+WORKER_SPARE_SECONDS = 20.0
+"""Kept of the worker's timeout, to store what has come of a batch: see `worker.time_limits`.
+
+The last of its steps begin four seconds after the deadline, and two calls in turn that AWS does not answer take fourteen.
+"""
 
 
 class Firehose:
@@ -97,7 +100,7 @@ class Firehose:
         with reported("delivered") as report:
             report.facts["message_type"] = "queue"
             records = [Record.from_event(entry) for entry in event["Records"]]
-            deadline = Deadline.of_invocation(context, spare_seconds=_WORKER_SPARE_SECONDS)
+            deadline = Deadline.of_invocation(context, spare_seconds=WORKER_SPARE_SECONDS)
             failed = self.queue_worker.deliver(records, deadline)
             report.facts.update(messages=len(records), failed=len(failed))
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

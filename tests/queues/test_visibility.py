@@ -1,8 +1,9 @@
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
@@ -33,14 +34,17 @@ class SqsDouble:
         return answer
 
 
-def timeouts(sqs: Any, telemetry: TelemetryDouble, clock: Clock | None = None) -> VisibilityTimeouts:
-    clock = clock or Clock()
+def timeouts(sqs: Any, telemetry: TelemetryDouble, clock: Clock) -> VisibilityTimeouts:
 
     def sleep(seconds: float) -> None:
         clock.now += seconds
 
     repeating = Repeating(sleep=sleep, jitter=lambda maximum: maximum)
-    return VisibilityTimeouts(sqs, telemetry, SOURCE_QUEUES, repeating=repeating, clock=clock)
+    return VisibilityTimeouts(sqs, telemetry, SOURCE_QUEUES, repeating)
+
+
+def soon(clock: Clock) -> Deadline:
+    return Deadline.after(60, clock)
 
 
 def failure(number: int, code: str, *, is_final: bool) -> dict[str, Any]:
@@ -50,14 +54,14 @@ def failure(number: int, code: str, *, is_final: bool) -> dict[str, Any]:
 THROTTLED = ClientError({"Error": {"Code": "RequestThrottled", "Message": "canary-secret"}}, "Any")
 
 
-def test_each_message_comes_again_when_its_wait_is_over(queues: Queues) -> None:
+def test_each_message_comes_again_when_its_wait_is_over(queues: Queues, deadline: Deadline) -> None:
     for number in range(12):
         queues.sqs.send_message(QueueUrl=queues.event, MessageBody=str(number))
     received = queues.messages(queues.event)
     waits = {Record(message_id=m["MessageId"], body=m["Body"], receipt_handle=m["ReceiptHandle"]): 0 for m in received}
 
     of = SourceQueues(membership_url=queues.membership, event_url=queues.event, erasure_url=queues.erasure)
-    VisibilityTimeouts(queues.sqs, TelemetryDouble(), of).set(waits)
+    VisibilityTimeouts(queues.sqs, TelemetryDouble(), of).set(waits, deadline)
 
     assert len(queues.messages(queues.event)) == 12
 
@@ -72,9 +76,9 @@ def test_each_message_comes_again_when_its_wait_is_over(queues: Queues) -> None:
     ],
 )
 def test_the_queue_is_the_one_that_the_messages_came_from(failed: Record, url: str) -> None:
-    sqs = SqsDouble({})
+    sqs, clock = SqsDouble({}), Clock()
 
-    timeouts(sqs, TelemetryDouble()).set({failed: 1})
+    timeouts(sqs, TelemetryDouble(), clock).set({failed: 1}, soon(clock))
 
     assert sqs.changes == [(url, 1)]
 
@@ -90,9 +94,9 @@ def test_the_queue_is_the_one_that_the_messages_came_from(failed: Record, url: s
     ids=["one", "one-for-a-while", "all", "all-for-a-while"],
 )
 def test_a_change_that_sqs_does_not_take_is_logged_counted_and_harmless(answer: Any, unchanged: int) -> None:
-    telemetry = TelemetryDouble()
+    telemetry, clock = TelemetryDouble(), Clock()
 
-    timeouts(SqsDouble(answer), telemetry).set({record(1): 1, record(2): 1})
+    timeouts(SqsDouble(answer), telemetry, clock).set({record(1): 1, record(2): 1}, soon(clock))
 
     assert telemetry.counts == {"VisibilityUnchanged": unchanged}
     assert [note["event"] for note in telemetry.notes] == ["visibility unchanged"]
@@ -108,9 +112,9 @@ def test_a_change_that_sqs_does_not_take_is_logged_counted_and_harmless(answer: 
     ids=["one", "all"],
 )
 def test_what_sqs_fails_to_take_for_reasons_of_its_own_is_set_again(answer: Any, entries: list[int]) -> None:
-    sqs = SqsDouble(answer, {})
+    sqs, clock = SqsDouble(answer, {}), Clock()
 
-    timeouts(sqs, TelemetryDouble()).set({record(1): 1, record(2): 1})
+    timeouts(sqs, TelemetryDouble(), clock).set({record(1): 1, record(2): 1}, soon(clock))
 
     assert [count for _, count in sqs.changes] == entries
 
@@ -119,15 +123,32 @@ def test_a_queue_that_fails_costs_a_batch_no_more_than_a_second() -> None:
     clock = Clock()
     sqs = SqsDouble(THROTTLED)
 
-    timeouts(sqs, TelemetryDouble(), clock).set({record(number): 1 for number in range(100)})
+    timeouts(sqs, TelemetryDouble(), clock).set({record(number): 1 for number in range(100)}, soon(clock))
 
     assert clock.now < Clock().now + 1
     assert len(sqs.changes) < 40
 
 
-def test_without_failures_sqs_is_not_asked() -> None:
-    sqs = SqsDouble({})
+def test_after_the_deadline_none_is_set() -> None:
+    clock, telemetry = Clock(), TelemetryDouble()
 
-    timeouts(sqs, TelemetryDouble()).set({})
+    class Hanging(SqsDouble):
+        def change_message_visibility_batch(self, **arguments: Any) -> dict[str, Any]:
+            clock.now += 7
+            return super().change_message_visibility_batch(**arguments)
+
+    sqs = Hanging(ReadTimeoutError(endpoint_url=""))
+
+    timeouts(sqs, telemetry, clock).set({record(number): 1 for number in range(100)}, Deadline.after(10, clock))
+
+    assert clock.now == Clock().now + 14
+    assert telemetry.counts == {"VisibilityUnchanged": 100}
+    assert telemetry.notes == [{"event": "visibility unchanged", "reason": "ReadTimeoutError, out_of_time"}]
+
+
+def test_without_failures_sqs_is_not_asked() -> None:
+    sqs, clock = SqsDouble({}), Clock()
+
+    timeouts(sqs, TelemetryDouble(), clock).set({}, soon(clock))
 
     assert sqs.changes == []

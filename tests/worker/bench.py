@@ -44,7 +44,7 @@ class VisibilityDouble:
 
     waits: dict[str, int] = field(default_factory=dict)
 
-    def set(self, waits: Mapping[Record, int]) -> None:
+    def set(self, waits: Mapping[Record, int], _deadline: Deadline) -> None:
         self.waits = {record.message_id: seconds for record, seconds in waits.items()}
 
 

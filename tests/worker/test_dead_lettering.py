@@ -20,8 +20,8 @@ from tests.worker.bench import Bench, again, change, changes, event_record, in_p
 from tests.worker.event_source_mapping import KilledError
 
 STATUSES = (400, 404, 405, 406, 410, 422)
-SPARE_SECONDS = 5.0
-"""What the worker keeps of its time for this."""
+NO_MORE_SECONDS = 5.0
+"""After the deadline nothing is begun any more."""
 
 
 @pytest.fixture
@@ -95,7 +95,7 @@ def test_what_is_not_put_aside_in_time_comes_again_and_the_worker_ends_in_time(b
 
     failed = bench.deliver(*refused_batch(), deadline=deadline)
 
-    assert calls.clock.now < deadline.at + SPARE_SECONDS
+    assert calls.clock.now < deadline.at + NO_MORE_SECONDS
     first = lettered(bench)
     assert 0 < len(first) < 60
     assert failed
@@ -111,7 +111,7 @@ def test_with_the_spare_time_up_too_nothing_is_begun_and_all_comes_again(bench: 
     deadline = Deadline.after(10, calls.clock)
 
     def refuse_late(call: PartnerCall) -> Reply:
-        calls.clock.now = deadline.at + SPARE_SECONDS
+        calls.clock.now = deadline.at + NO_MORE_SECONDS
         return refuse_each(call)
 
     bench.partner.judge = refuse_late

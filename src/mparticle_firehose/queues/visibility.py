@@ -1,16 +1,15 @@
 """Delays failed messages by their visibility timeout: SQS waits, and no function sleeps."""
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.deadline import Clock, Deadline
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.repeating import Repeating, is_temporary
-from mparticle_firehose.services import Telemetry
+from mparticle_firehose.services import OUT_OF_TIME, Telemetry
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
@@ -29,18 +28,15 @@ class VisibilityTimeouts:
         sqs: "SQSClient",
         telemetry: Telemetry,
         queues: SourceQueues,
-        *,
         repeating: Repeating = _REPEATING,
-        clock: Clock = time.monotonic,
     ) -> None:
-        """Take the client, the queues, the pauses before a timeout is set again, and a monotonic clock."""
+        """Take the client, the queues, and the pauses before a timeout is set again."""
         self._sqs = sqs
         self._telemetry = telemetry
         self._queues = queues
         self._repeating = repeating
-        self._clock = clock
 
-    def set(self, waits: Mapping[Record, int]) -> None:
+    def set(self, waits: Mapping[Record, int], deadline: Deadline) -> None:
         """Set each message's visibility to its seconds.
 
         What SQS fails to take for reasons of its own is set again for up to a second. What it does not take then is
@@ -50,6 +46,7 @@ class VisibilityTimeouts:
 
         Args:
             waits: failed messages, all of one queue, to the seconds that they wait.
+            deadline: after it none is set.
         """
         if not waits:
             return
@@ -58,11 +55,11 @@ class VisibilityTimeouts:
             {"Id": str(number), "ReceiptHandle": record.receipt_handle, "VisibilityTimeout": seconds}
             for number, (record, seconds) in enumerate(waits.items())
         ]
-        deadline = Deadline.after(_REPEAT_SECONDS, self._clock)
+        repeated_until = deadline.within(_REPEAT_SECONDS)
         codes = [
             code
             for start in range(0, len(entries), 10)
-            for code in self._change(queue_url, entries[start : start + 10], deadline)
+            for code in self._change(queue_url, entries[start : start + 10], deadline, repeated_until)
         ]
         if codes:
             self._telemetry.count("VisibilityUnchanged", len(codes))
@@ -73,11 +70,14 @@ class VisibilityTimeouts:
         queue_url: str,
         entries: "Sequence[ChangeMessageVisibilityBatchRequestEntryTypeDef]",
         deadline: Deadline,
+        repeated_until: Deadline,
     ) -> list[str]:
         """Set timeouts, and return SQS's code for each that it has not taken."""
+        if deadline.remaining() <= 0:
+            return [OUT_OF_TIME] * len(entries)
         refused: list[str] = []
         failures: dict[str, tuple[str, bool]] = {}
-        for _ in self._repeating.tries(deadline):
+        for _ in self._repeating.tries(repeated_until):
             failures = self._failures(queue_url, entries)
             refused += [code for code, is_final in failures.values() if is_final]
             entries = [entry for entry in entries if not failures.get(entry["Id"], ("", True))[1]]

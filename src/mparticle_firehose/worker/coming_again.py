@@ -16,15 +16,13 @@ from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
+from mparticle_firehose.worker.time_limits import DELAY_SECONDS, REMEMBER_SECONDS, VISIBILITY_SECONDS
 
 NOT_DUE = "not_due"
 """The reason of a message whose wait is longer than SQS delays a message, and not over."""
 
 MIN_SECONDS_LEFT = 1.0
 """With less left a wait is over: the clocks of two environments differ."""
-
-REMEMBER_SECONDS = 4.5
-"""After the deadline: until when it may be stored how far messages have come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +58,7 @@ class ComingAgain:
         if knows_progress:
             self._remember()
         again = self._again
-        self.visibility.set(self._waits(again))
+        self.visibility.set(self._waits(again), self.deadline.later(VISIBILITY_SECONDS))
         delayed = [message for message in self.batch.messages if message.is_delayed]
         self._report_waiting([*delayed, *again])
         return again
@@ -96,7 +94,7 @@ class ComingAgain:
             for message in known
             if message.record.group_id is None and not message.progress.refused
         ]
-        delayed = self.delays.delay(waiting, self.deadline)
+        delayed = self.delays.delay(waiting, self.deadline.later(DELAY_SECONDS))
         for message in known:
             message.is_delayed = message.id in delayed
 

@@ -19,12 +19,10 @@ from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.last_write_wins import QueuePosition, tracked_keys
 from mparticle_firehose.worker.order_tracking import EVERYTHING, OrderTracking, Scope
+from mparticle_firehose.worker.time_limits import LETTER_SECONDS, NOTE_SECONDS
 
 NEARLY_MOVED = 900
 """Receives after which SQS will soon dead-letter a message by itself: maxReceiveCount is 1,000, its maximum."""
-
-_NOTE_SECONDS = 0.5
-"""How much longer letters are noted than sent: a later receive of a message could repeat one that is not noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +153,7 @@ class DeadLettering:
     def _note(self, sent: Sequence[_Part], deadline: Deadline) -> None:
         if not sent:
             return
-        self.ledger.note_dead_lettered([part.id for part in sent], deadline.later(_NOTE_SECONDS))
+        self.ledger.note_dead_lettered([part.id for part in sent], deadline.later(NOTE_SECONDS - LETTER_SECONDS))
         for part in sent:
             self._settle(part)
             cause = part.letter.cause

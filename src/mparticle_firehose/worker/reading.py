@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import partial
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
 from mparticle_firehose.integration import changes
@@ -15,6 +16,7 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 from mparticle_firehose.queues.large_bodies import LargeBodies, is_reference
+from mparticle_firehose.services import OUT_OF_TIME
 from mparticle_firehose.tables.progress import STATE_SETTLED
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
@@ -28,13 +30,18 @@ TOO_MANY_LARGE = "too many large bodies in one batch"
 
 @dataclass(slots=True, kw_only=True)
 class Reading:
-    """Reads the messages of one batch."""
+    """Reads the messages of one batch.
+
+    Attributes:
+        deadline: when to stop asking S3.
+    """
 
     batch: Batch
     serializer: Serializer
     planner: Planner
     large_bodies: LargeBodies
     dead_lettering: DeadLettering
+    deadline: Deadline
     _large_bytes: int = 0
 
     def read(self) -> None:
@@ -45,8 +52,8 @@ class Reading:
 
     def _read(self, message: Message) -> None:
         try:
-            if is_reference(message.body) and not self._load(message):
-                message.fail(TOO_MANY_LARGE, counts=False, wait=0)
+            if is_reference(message.body) and (missing := self._load(message)):
+                message.fail(missing, counts=False, wait=0)
                 return
             request = message.request = queued(self.serializer.parse(message.body))
             if not self.planner.offers(request):
@@ -68,18 +75,20 @@ class Reading:
         if not has_rest:
             message.request = None
 
-    def _load(self, message: Message) -> bool:
-        """Read a body from S3, unless this invocation has read enough; return whether it has."""
+    def _load(self, message: Message) -> str:
+        """Read a body from S3. Return why not, if this invocation has no time or has read enough."""
+        if self.deadline.remaining() <= 0:
+            return OUT_OF_TIME
         if self._large_bytes >= MAX_LARGE_BYTES:
-            return False
+            return TOO_MANY_LARGE
         stored = self.large_bodies.open(message.body)
         fits = not self._large_bytes or self._large_bytes + stored.size <= MAX_LARGE_BYTES
         self._large_bytes += stored.size
-        if fits:
-            message.body = stored.read()
-        else:
+        if not fits:
             stored.close()
-        return fits
+            return TOO_MANY_LARGE
+        message.body = stored.read()
+        return ""
 
 
 def queued(request: AnyRequest) -> QueuedRequest:

@@ -24,6 +24,7 @@ from mparticle_firehose.worker.last_write_wins import (
     versions_written,
 )
 from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
+from mparticle_firehose.worker.time_limits import LETTER_SECONDS
 
 MAX_AGE_SECONDS = 10 * 86_400
 """The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
@@ -78,8 +79,9 @@ class Settling:
 
         Args:
             sent: messages whose items have been sent.
-            deadline: when to stop.
+            deadline: of the delivery.
         """
+        deadline = deadline.later(LETTER_SECONDS)
         self.dead_lettering.track(deadline)
         unwritten = self._store_versions(sent, deadline)
         self.dead_lettering.send(deadline)

@@ -46,9 +46,6 @@ CALL_SECONDS = 10.0
 MIN_CALL_SECONDS = 1.0
 """With less time left than this no new call is made."""
 
-STORE_SECONDS = 3.0
-"""After the deadline: until when it may be stored what was delivered and refused."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
@@ -88,7 +85,7 @@ class Worker:
         Args:
             records: the batch, in the order in which SQS handed it over.
             deadline: when to stop; what is not delivered by then is delivered again at once. What has come of the rest
-                is stored in the five seconds after it.
+                is stored soon after it, see `time_limits`.
         """
         batch = Batch([Message(record) for record in records], self.telemetry, self.clock)
         return _Delivery(self, batch, deadline).run()
@@ -122,6 +119,7 @@ class _Delivery:
             planner=worker.planner,
             large_bodies=worker.large_bodies,
             dead_lettering=self._dead_lettering,
+            deadline=deadline,
         )
         self._planning = Planning(
             batch=batch,
@@ -213,4 +211,4 @@ class _Delivery:
         for message in self._batch.messages:
             if message.counts:
                 self._batch.guard([message], partial(self._settling.count_attempt, message))
-        self._settling.store(sent, self._deadline.later(STORE_SECONDS))
+        self._settling.store(sent, self._deadline)

@@ -1,0 +1,20 @@
+"""After the worker's deadline: until when it begins each kind of call to AWS, in seconds.
+
+The function keeps so much time after the deadline that the last call has ended before Lambda ends the invocation, also
+if AWS does not answer it: see `mparticle_firehose.firehose`.
+"""
+
+LETTER_SECONDS = 3.0
+"""What was delivered and refused is stored. A large letter takes two calls, to S3 and to SQS."""
+
+NOTE_SECONDS = 3.5
+"""Letters are noted: a later receive of a message could repeat one that is not."""
+
+DELAY_SECONDS = 4.0
+"""Messages are sent to their queue again. A large one takes two calls too."""
+
+REMEMBER_SECONDS = 4.5
+"""It is stored how far messages have come."""
+
+VISIBILITY_SECONDS = 5.0
+"""Messages are made to wait by their visibility timeout."""
