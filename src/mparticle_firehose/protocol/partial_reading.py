@@ -16,7 +16,10 @@ a field of an erasure                          the request: an erasure with half
 of a data subject request                      or whether something is to be erased
 anything in a registration or subscription     everything: mParticle waits for the result of these, and shows it
 nesting that is too deep                       everything: it could not be stored
+more than can be listed                        the request, see `MAX_FIELDS` and `MAX_ELEMENTS`
 =============================================  ========================================================================
+
+A field whose name has a lone surrogate is left out: no field of the protocol has such a name.
 
 What carries nothing, such as a null in a list or an identity without a value, is left out when the models are read.
 """
