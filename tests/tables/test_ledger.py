@@ -103,11 +103,12 @@ def test_the_newest_change_is_known_for_as_many_as_are_asked(ledger: Ledger) -> 
     assert ledger.newest([*made, "change#unknown"], SOON) == made
 
 
-def test_a_later_delivery_takes_the_place_of_the_earlier(ledger: Ledger) -> None:
-    ledger.note_delivered({"change#1": "1"}, SOON)
-    ledger.note_delivered({"change#1": "2"}, SOON)
+@pytest.mark.parametrize("versions", [("1", "2"), ("2", "1")], ids=["in-order", "late"])
+def test_of_two_deliveries_the_version_of_the_newer_change_is_kept(ledger: Ledger, versions: tuple[str, str]) -> None:
+    for version in versions:
+        ledger.note_delivered({"change#1": version, f"change#{version}9": version}, SOON)
 
-    assert ledger.newest(["change#1"], SOON) == {"change#1": "2"}
+    assert ledger.newest(["change#1", "change#19"], SOON) == {"change#1": "2", "change#19": "1"}
 
 
 def test_entries_expire_after_all_that_they_are_compared_with(ledger: Ledger, dynamodb: DynamoDBClient) -> None:

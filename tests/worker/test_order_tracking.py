@@ -234,6 +234,40 @@ def test_a_newer_change_of_the_batch_is_kept_if_the_ledger_fails_for_a_moment(
     assert bench.telemetry.counts["Superseded"] == 1
 
 
+@pytest.mark.parametrize("one_batch", [True, False], ids=["one-batch", "two-batches"])
+def test_a_change_that_was_repeated_late_does_not_hide_a_newer_one(bench: Bench, one_batch: bool) -> None:
+    """mParticle repeats a request with its own time, and the queue delivers it again after five minutes."""
+    back = refused(bench, membership("m1", change("1", action="add"), timestamp_ms=1_700))
+    late = membership("m3", change("1", action="delete"), timestamp_ms=1_500)
+    for batch in [(newer(), late)] if one_batch else [(newer(),), (late,)]:
+        bench.deliver(*batch)
+
+    bench.deliver(back)
+
+    assert actions(bench) == ["add", "remove", "remove"]
+
+
+def test_a_newer_change_that_is_refused_does_not_cost_an_older_one_of_the_same_batch(bench: Bench) -> None:
+    back = refused(bench, older())
+    bench.partner.replies = [422]
+
+    assert bench.deliver(newer(), back) == [back.message_id]
+    assert bench.deliver(again(back)) == []
+
+    assert actions(bench) == ["add", "remove", "add"]
+    assert "Superseded" not in bench.telemetry.counts
+
+
+def test_a_newer_change_that_is_delivered_supersedes_an_older_one_of_the_same_batch(bench: Bench) -> None:
+    back = refused(bench, older())
+
+    assert bench.deliver(newer(), back) == [back.message_id]
+    assert bench.deliver(again(back)) == []
+
+    assert actions(bench) == ["add", "remove"]
+    assert bench.telemetry.counts["Superseded"] == 1
+
+
 def test_a_delivery_that_is_not_written_down_comes_again_and_is_not_asked_again(
     bench: Bench, calls: AwsCalls, dynamodb: DynamoDBClient
 ) -> None:
@@ -261,7 +295,7 @@ def test_a_ledger_that_is_busy_for_a_moment_after_a_delivery_costs_a_moment_only
         failed = bench.deliver(newer())
 
     assert failed == []
-    assert calls.taken() == {"BatchGetItem": 2, "BatchWriteItem": 4}
+    assert calls.taken() == {"BatchGetItem": 3, "BatchWriteItem": 4}
     assert NOW < clock.now < NOW + 1
 
 

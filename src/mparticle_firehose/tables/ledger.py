@@ -134,9 +134,19 @@ class Ledger:
         return {key: entry["made_at"]["S"] for key, entry in self._entries.read(keys, deadline).items()}
 
     def note_delivered(self, versions: Mapping[str, str], deadline: Deadline) -> dict[str, str]:
-        """Store the version of the delivered change of each key."""
+        """Store the version of the delivered change of each key, unless a newer one is stored.
+
+        What is stored is read first. Nothing is written in between: a key belongs to one message group, and one
+        environment at a time works on a group.
+        """
+        try:
+            stored = self.newest(versions, deadline)
+        except DeliveryError as error:
+            return dict.fromkeys(versions, str(error))
         entries: list[Entry] = [
-            {**_key(key), "made_at": {"S": version}, "expires_at": self._expiry()} for key, version in versions.items()
+            {**_key(key), "made_at": {"S": version}, "expires_at": self._expiry()}
+            for key, version in versions.items()
+            if version >= stored.get(key, "")
         ]
         return self._entries.write(entries, deadline)
 

@@ -34,7 +34,8 @@ class Planning:
 
     Attributes:
         deadline: when to stop asking the ledger.
-        newest: the newest version of what redriven messages may write, by key.
+        newest: the newest version of what redriven messages may write, as far as it is delivered, by key.
+        planned: the same of what earlier messages of the batch write if they are delivered.
     """
 
     batch: Batch
@@ -45,6 +46,7 @@ class Planning:
     dead_lettering: DeadLettering
     deadline: Deadline
     newest: dict[str, str] = field(default_factory=dict)
+    planned: dict[str, str] = field(default_factory=dict)
 
     def plan(self) -> None:
         """Set the plan of each message that has been read, and look up what of the plans must be written down."""
@@ -80,21 +82,31 @@ class Planning:
         if keys:
             self.batch.guard(some, partial(self.tracking.look_up, keys, self.deadline))
 
-    def _stale(self, message: Message, request: QueuedRequest) -> Stale:
-        """Return what newer changes have written of a redriven message, also those of the same batch."""
+    def _stale(self, message: Message, request: QueuedRequest) -> Stale | None:
+        """Return what newer changes have written of a redriven message; None if that is not known yet.
+
+        What a newer change of the same batch writes may be refused. So the redriven message is delivered again, when it
+        is known what has become of that.
+        """
         if not self._redriven:
             return {}
         position = QueuePosition.of(message.record)
-        stale = stale_parts(request, position, self.newest) if message.record.redriven_at else {}
-        self._note_newest(versions_written(request, position, left_out=_gone(stale)))
+        stale: Stale = {}
+        if message.record.redriven_at:
+            stale = stale_parts(request, position, self.newest)
+            if stale_parts(request, position, _newer(self.newest, self.planned)) != stale:
+                return None
+        self._note_planned(versions_written(request, position, left_out=_gone(stale)))
         return stale
 
-    def _note_newest(self, versions: Mapping[str, str]) -> None:
-        for key, version in versions.items():
-            self.newest[key] = max(version, self.newest.get(key, ""))
+    def _note_planned(self, versions: Mapping[str, str]) -> None:
+        self.planned.update(_newer(self.planned, versions))
 
     def _plan(self, message: Message, request: QueuedRequest) -> None:
         stale = self._stale(message, request)
+        if stale is None:
+            message.fail(BEHIND_ANOTHER, counts=False, wait=0)
+            return
         try:
             message.plan = self._planned(message, request, stale)
         except SettingError as error:
@@ -131,16 +143,25 @@ class Planning:
         return queued(self.serializer.parse(without(request.source, stale))) if stale else request
 
     def _leave_old_state_out(self, message: Message, plan: Plan) -> None:
-        """Leave out a redriven state that a newer one has replaced, also one of the same batch."""
+        """Leave out a redriven state that a newer one has replaced. One of the batch may be refused, see `_stale`."""
         states = {state_key(pending): pending.position for pending in plan.pending if not pending.item.covers}
         version = QueuePosition.of(message.record).version(plan.request.timestamp_ms)
         if states and message.record.redriven_at:
-            self._note_newest(self.ledger.newest(states, self.deadline))
-            old = [position for key, position in states.items() if self.newest.get(key, "") > version]
+            delivered = self.ledger.newest(states, self.deadline)
+            old = [position for key, position in states.items() if delivered.get(key, "") > version]
+            if not old and any(self.planned.get(key, "") > version for key in states):
+                message.plan = None
+                message.fail(BEHIND_ANOTHER, counts=False, wait=0)
+                return
             if old:
                 plan.leave_out(old)
                 self.batch.telemetry.count("Superseded")
-        self._note_newest(dict.fromkeys(states, version))
+        self._note_planned(dict.fromkeys(states, version))
+
+
+def _newer(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
+    """Return the newer version of each key."""
+    return {key: max(one.get(key, ""), other.get(key, "")) for key in one.keys() | other.keys()}
 
 
 def _gone(stale: Stale) -> frozenset[Origin]:
