@@ -161,6 +161,10 @@ class MembershipStore(Protocol):
 class EventStore(Protocol):
     """Keeps event requests and erasures durably until they are delivered."""
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether a user's events keep their order, so that all that concerns them must go this way."""
+
     def enqueue(
         self,
         request: EventProcessingRequest | DsrProcessingRequest,

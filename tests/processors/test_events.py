@@ -188,6 +188,38 @@ class TestForwarding:
         assert first == second != other
 
 
+class TestInOrder:
+    """With EventOrder=user all goes through the FIFO queue, so that a letter leaves the order of its user's events."""
+
+    @pytest.mark.parametrize(
+        "odd",
+        [
+            {},
+            {"events": [{"type": "session_start"}, 7]},
+            {"user_attributes": 7},
+            {"account": {"account_id": 4242}},
+        ],
+        ids=["readable", "odd-event", "unreadable", "without-a-key"],
+    )
+    def test_a_request_is_queued_as_it_was_received(
+        self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline, odd: conftest.Json
+    ) -> None:
+        services.events.keeps_order = True
+        message = load_event("event_processing_request", **odd)
+
+        processed(message, services, deadline)
+
+        assert [rest and rest.source for rest in services.events.rests] == [message]
+        assert (services.dead_letters.stored, partner.calls) == ([], [])
+
+    def test_a_keep_alive_is_not_queued(self, services: ServicesDouble, deadline: Deadline) -> None:
+        services.events.keeps_order = True
+
+        processed(load_event("event_processing_keep_alive"), services, deadline)
+
+        assert services.events.stored == []
+
+
 class TestWhatFails:
     @pytest.mark.parametrize("reply", [503, Retry("read_timeout"), 401], ids=str)
     def test_what_the_partner_cannot_take_now_is_stored_as_it_came_and_acknowledged(

@@ -128,6 +128,15 @@ class TestInOrder:
 
         assert groups(queues) == [change.group_id]
 
+    def test_what_cannot_be_read_is_in_the_group_of_its_user(
+        self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
+    ) -> None:
+        for odd in ({}, {"user_attributes": 7}):
+            queue.enqueue(request(mpid="77007001", **odd), deadline)
+
+        readable, unreadable = groups(queues)
+        assert readable == unreadable
+
     def test_users_and_accounts_have_groups_of_their_own(
         self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
     ) -> None:

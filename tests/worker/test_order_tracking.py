@@ -247,6 +247,17 @@ def test_a_change_that_was_repeated_late_does_not_hide_a_newer_one(bench: Bench,
     assert actions(bench) == ["add", "remove", "remove"]
 
 
+def test_a_message_that_sqs_moved_by_itself_counts_as_the_oldest(bench: Bench) -> None:
+    """Its position is in none of its attributes."""
+    back = replace(refused(bench, older()), queue_position=None, sequence_number=99)
+    newest = membership("m2", change("1", action="delete"), timestamp_ms=1_000)
+    bench.deliver(replace(newest, sequence_number=5))
+
+    bench.deliver(back)
+
+    assert actions(bench) == ["add", "remove"]
+
+
 def test_a_newer_change_that_is_refused_does_not_cost_an_older_one_of_the_same_batch(bench: Bench) -> None:
     back = refused(bench, older())
     bench.partner.replies = [422]

@@ -23,7 +23,7 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
 
     mParticle verifies the integration with requests that are empty; they are answered without a call. mParticle asks
     for a single call to the partner for each request: what needs more is queued. What can never be delivered, or cannot
-    be read, is dead-lettered at once in both modes.
+    be read, is dead-lettered at once in both modes, except where events keep their order: there all is queued.
 
     Raises:
         UnsupportedMessageError: the integration takes no events.
@@ -32,6 +32,9 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     planner = Planner(services.integration)
     if not planner.offers(request):
         raise UnsupportedMessageError(("type", "is not offered by this integration"))
+    if services.events.keeps_order:
+        _queue_in_order(request, services, deadline)
+        return EventProcessingResponse()
     put_aside(request, services, deadline, settled="" if _is_empty(request) else STATE_SETTLED)
     if request.unreadable and _is_empty(request):
         return EventProcessingResponse()
@@ -46,6 +49,13 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     else:
         _Forwarding(services, planner, request, plan, deadline).run()
     return EventProcessingResponse()
+
+
+def _queue_in_order(request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+    """Queue the request as it was received. What of it is dead-lettered must leave the order of its user's events."""
+    if request.unreadable or not _is_empty(request):
+        services.events.enqueue(request, deadline, Remainder(request.received))
+        services.telemetry.count("EventsQueued", len(request.events) + len(request.system_notifications))
 
 
 class _Forwarding:

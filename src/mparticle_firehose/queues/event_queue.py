@@ -21,6 +21,8 @@ class EventQueue:
     They are in two queues, so that no number of events delays an erasure. Each message names its customer as tenant.
     """
 
+    keeps_order = False
+
     def __init__(self, sender: QueueSender, url: str, *, erasure_url: str) -> None:
         """Take the URLs of the two standard queues."""
         self._sender = sender
@@ -59,6 +61,11 @@ class OrderedEventQueue:
     unordered: EventQueue
     shards: int
 
+    @property
+    def keeps_order(self) -> bool:
+        """Whether a user's events keep their order: they do here."""
+        return True
+
     def enqueue(
         self,
         request: EventProcessingRequest | DsrProcessingRequest,
@@ -69,10 +76,16 @@ class OrderedEventQueue:
         if isinstance(request, DsrProcessingRequest):
             self.unordered.enqueue(request, deadline, rest)
             return
-        group = group_id(request.account.account_id, request_user(request), self.shards)
+        group = group_id(request.account.account_id, _user(request), self.shards)
         message = request_message(request, correlation(request), rest)
         ordered = replace(message, group_id=group, deduplication_id=_deduplication_id(request, message))
         self.sender.send(self.url, [ordered], deadline)
+
+
+def _user(request: EventProcessingRequest) -> str:
+    """Return whose a request is, also if only its envelope could be read."""
+    mpid = request.received.get("mpid") if request.is_unreadable else None
+    return mpid if isinstance(mpid, str) else request_user(request)
 
 
 def tenant(account_id: object) -> str:

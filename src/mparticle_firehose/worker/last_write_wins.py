@@ -43,9 +43,12 @@ class QueuePosition:
 
     @classmethod
     def of(cls, record: Record) -> "QueuePosition":
-        """Return a message's position: its own, or, if it was redriven, the one it had before."""
+        """Return a message's position: its own, or, if it was redriven, the one it had before.
+
+        That of a message which SQS has dead-lettered by itself is not known: it counts as the oldest.
+        """
         if record.queue_position is None:
-            return cls(sequence=record.sequence_number)
+            return cls(sequence=0 if record.redriven_at else record.sequence_number)
         numbers = [int(part) for part in record.queue_position.split(".") if part.isdecimal()]
         return cls(*numbers[:3])
 
