@@ -45,8 +45,7 @@ if TYPE_CHECKING:  # loaded with the first HTTP request, and with the first batc
 WORKER_SPARE_SECONDS = 20.0
 """Kept of the worker's timeout, to store what has come of a batch: see `worker.time_limits`.
 
-The last of its steps begin four to five seconds after the deadline, and two calls in turn that AWS does not answer
-take fourteen.
+The last of its steps begin four seconds after the deadline, and two calls that AWS does not answer take fourteen.
 """
 
 

@@ -11,6 +11,9 @@ from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import Telemetry
 from mparticle_firehose.tables.progress import Progress
 
+MAX_AGE_SECONDS = 10 * 86_400
+"""The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
+
 
 @dataclass(slots=True, eq=False)
 class Message:
@@ -76,6 +79,10 @@ class Batch:
     def in_order(self) -> bool:
         """Whether they come from a FIFO queue."""
         return any(message.record.group_id for message in self.messages)
+
+    def is_too_old(self, message: Message) -> bool:
+        """Return whether a message must not come again."""
+        return self.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
 
     def guard(self, messages: Iterable[Message], step: Callable[[], None]) -> None:
         """Take a step for these messages. If it raises, they are delivered again, and no other message is."""

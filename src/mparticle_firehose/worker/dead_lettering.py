@@ -169,14 +169,18 @@ class DeadLettering:
             self.stored.setdefault(part.message, set()).update(part.extent.positions)
 
     def _known(self, deadline: Deadline) -> set[str]:
-        """Return which letters are on the dead-letter queue already. Messages of which that is unknown come again."""
+        """Return which letters are on the dead-letter queue already.
+
+        Messages of which that is unknown come again, unless SQS would delete them soon: better two letters than none.
+        """
         again = [part for part in self._parts if part.message.record.receive_count > 1]
         if not again:
             return set()
         try:
             return self.ledger.dead_lettered([part.id for part in again], deadline)
         except DeliveryError as error:
-            self.failures.update((part.message, str(error)) for part in again)
+            young = [part.message for part in again if not self.batch.is_too_old(part.message)]
+            self.failures.update((message, str(error)) for message in young)
             return set()
 
     def _track_now(self, message: Message, deadline: Deadline) -> None:

@@ -26,9 +26,6 @@ from mparticle_firehose.worker.last_write_wins import (
 from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
 from mparticle_firehose.worker.time_limits import LETTER_SECONDS
 
-MAX_AGE_SECONDS = 10 * 86_400
-"""The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
-
 _HELD_BACK = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
 
 
@@ -67,9 +64,14 @@ class Settling:
     def count_attempt(self, message: Message) -> None:
         """Count an attempt that failed before its items could be settled. One that failed too often is given up."""
         attempts = message.progress.attempts + 1
-        if attempts >= self.max_attempts or self._is_too_old(message):
+        if attempts >= self.max_attempts and not self.batch.is_too_old(message):
             self.dead_lettering.put_whole(message, message.retry_reason or "")
         message.progress = replace(message.progress, attempts=attempts)
+
+    def give_up_old(self, message: Message) -> None:
+        """Give up a message that is too old to come again, for whatever reason it would."""
+        if message.retry_reason is not None and self.batch.is_too_old(message):
+            self.dead_lettering.put_whole(message, message.retry_reason)
 
     def store(self, sent: Sequence[Message], deadline: Deadline) -> None:
         """Store what the messages have come to, in few calls, and have those delivered again of which anything is left.
@@ -106,10 +108,7 @@ class Settling:
             message.fail(_reason(left[0]), counts=False, wait=self._wait(left, attempts))
 
     def _is_given_up(self, message: Message, failed: list[Pending]) -> bool:
-        return (bool(failed) and message.attempts >= self.max_attempts) or self._is_too_old(message)
-
-    def _is_too_old(self, message: Message) -> bool:
-        return self.batch.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
+        return (bool(failed) and message.attempts >= self.max_attempts) or self.batch.is_too_old(message)
 
     def _store_versions(self, sent: Sequence[Message], deadline: Deadline) -> set[Message]:
         """Store what delivered items have written of what is tracked. Return the messages of which it is not stored."""

@@ -211,4 +211,5 @@ class _Delivery:
         for message in self._batch.messages:
             if message.counts:
                 self._batch.guard([message], partial(self._settling.count_attempt, message))
+            self._batch.guard([message], partial(self._settling.give_up_old, message))
         self._settling.store(sent, self._deadline)
