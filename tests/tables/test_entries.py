@@ -15,6 +15,7 @@ from tests.conftest import Clock
 OVERLOADED = "the ledger is overloaded"
 THROTTLED = ClientError({"Error": {"Code": "ThrottlingException"}}, "Any")
 FAILED = ClientError({"ResponseMetadata": {"HTTPStatusCode": 503}}, "Any")  # type: ignore[typeddict-item]
+REFUSED = ClientError({"Error": {"Code": "ValidationException"}}, "Any")
 DENIED = ClientError({"Error": {"Code": "AccessDeniedException"}}, "Any")
 NO_ANSWER = ReadTimeoutError(endpoint_url="")
 
@@ -129,6 +130,29 @@ def test_a_batch_that_fails_costs_its_own_entries_only() -> None:
 
     assert set(missing) == {str(number) for number in range(25, 50)}
     assert table.sizes == [25, 25, 10]
+
+
+class StrictTable(Table):
+    """Refuses every batch with an entry that is too large."""
+
+    def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  boto3's name
+        ((_, requests),) = RequestItems.items()
+        if any("large" in request["PutRequest"]["Item"] for request in requests):
+            self.sizes.append(len(requests))
+            raise REFUSED
+        return super().batch_write_item(RequestItems=RequestItems)
+
+
+def test_an_entry_that_dynamodb_refuses_costs_itself_alone() -> None:
+    waiting = Waiting(table := StrictTable())
+    some = entries(30)
+    some[7]["large"] = {"S": "x"}
+
+    missing = waiting.entries.write(some, waiting.deadline())
+
+    assert missing == {"7": "the ledger refuses an entry"}
+    assert set(table.stored) == {str(number) for number in range(30)} - {"7"}
+    assert (table.sizes, waiting.waits) == ([25, *[1] * 25, 5], [])
 
 
 def test_after_a_batch_that_stays_undone_the_others_are_tried_once() -> None:

@@ -47,6 +47,37 @@ def test_how_far_each_message_has_come_is_remembered(ledger: Ledger) -> None:
     assert ledger.recall(["m1", "m2", "m3", "m1"], [], SOON) == (known, {})
 
 
+class CountingTable:
+    """Keeps the bytes of each entry that is written, as DynamoDB counts them: names and values."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803  boto3's name
+        items = [request["PutRequest"]["Item"] for request in RequestItems["ledger"]]
+        self.sizes += [sum(len(name) + len(next(iter(value.values()))) for name, value in it.items()) for it in items]
+        return {"UnprocessedItems": {}}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"limits": {number: 250 if number % 2 else 50 for number in range(30_000)}},
+        {"refused": {f"reason {number}": frozenset({29_000 + number}) for number in range(100)}},
+        {"refused": {"ü" * 60_000: frozenset({1})}},
+    ],
+    ids=["limits", "refused", "reasons"],
+)
+def test_an_entry_is_within_what_dynamodb_takes_whatever_there_is_to_remember(changes: dict[str, Any]) -> None:
+    table: Any = CountingTable()
+    positions = frozenset(range(0, 200_000, 2))
+    progress = Progress(fingerprint="f1", settled=positions, unwritten=positions, attempts=3, **changes)
+
+    assert Ledger(table, "ledger").remember({"m1": progress}, SOON) == {}
+
+    assert max(table.sizes) < 400 * 1_000
+
+
 def test_what_is_remembered_later_takes_the_place_of_the_earlier(ledger: Ledger) -> None:
     ledger.remember({"m1": PROGRESS}, SOON)
     ledger.remember({"m1": Progress(attempts=1)}, SOON)
@@ -131,7 +162,6 @@ def test_a_table_that_cannot_be_read_is_a_delivery_error_without_its_text() -> N
 
     for use in (
         lambda: ledger.recall(["m1"], [], SOON),
-        lambda: ledger.remember({"m1": PROGRESS}, SOON),
         lambda: ledger.tracked(["change#1"], SOON),
         lambda: ledger.dead_lettered(["l1"], SOON),
         lambda: ledger.newest(["change#1"], SOON),
@@ -144,6 +174,7 @@ def test_what_is_not_stored_is_named_with_the_reason() -> None:
     broken: Any = BrokenTable()
     ledger, reason = Ledger(broken, "ledger"), "the ledger cannot be used: ClientError"
 
+    assert ledger.remember({"m1": PROGRESS}, SOON) == {"m1": reason}
     assert ledger.track({"g1": TrackedGroup()}, {"change#1": 1}, SOON) == ({"g1": reason}, {"change#1": reason})
     assert ledger.note_dead_lettered(["l1"], SOON) == {"l1": reason}
     assert ledger.note_delivered({"change#1": "1"}, SOON) == {"change#1": reason}

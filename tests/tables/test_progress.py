@@ -76,6 +76,23 @@ def test_no_text_is_an_error(settled: str, limits: str) -> None:
     assert Progress.from_text(settled, limits, attempts=3).attempts == 3
 
 
+def test_limits_and_refused_positions_that_are_too_long_for_an_entry_are_left_out_and_the_rest_is_kept() -> None:
+    long = Progress(
+        fingerprint="f1",
+        settled=frozenset({1}),
+        limits={number: number % 2 + 1 for number in range(30_000)},
+        attempts=3,
+        unwritten=frozenset({1}),
+        refused={f"reason {number}": frozenset({29_000 + number}) for number in range(100)},
+    )
+
+    read = Progress.from_text(
+        long.settled_text(), long.limits_text(), 3, unwritten=long.unwritten_text(), refused=long.refused_text()
+    )
+
+    assert read == Progress(fingerprint="f1", settled=frozenset({1}), attempts=3, unwritten=frozenset({1}))
+
+
 class TestOfPlan:
     PROGRESS = Progress(fingerprint="f1", settled=frozenset({1}), limits={2: 5}, attempts=3)
 

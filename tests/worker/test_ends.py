@@ -129,8 +129,8 @@ class ForgetfulLedger(Ledger):
     """Cannot write how far messages have come."""
 
     @override
-    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
-        raise DeliveryError("the ledger is overloaded")
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> dict[str, str]:
+        return dict.fromkeys(messages, "the ledger is overloaded")
 
 
 def test_if_progress_cannot_be_stored_later_messages_of_the_group_come_again_too(
@@ -147,6 +147,32 @@ def test_if_progress_cannot_be_stored_later_messages_of_the_group_come_again_too
     )
 
     assert failed == ["m1", "m2"]
+
+
+class PickyLedger(Ledger):
+    """Cannot write how far one message has come."""
+
+    @override
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> dict[str, str]:
+        return {name: "the ledger refuses an entry" for name in messages if name == "m1"}
+
+
+def test_progress_that_cannot_be_stored_concerns_the_messages_of_its_own_group_only(
+    bench: Bench, dynamodb: DynamoDBClient
+) -> None:
+    bench.worker = replace(bench.worker, ledger=PickyLedger(dynamodb, "ledger"))
+    bench.partner.judge = lambda call: in_part(
+        {index: 503 for index, item in enumerate(changes(call)) if user(item) in {"1", "3"}}
+    )
+
+    failed = bench.deliver(
+        membership("m1", change("1")),
+        membership("m2", change("2")),
+        membership("m3", change("3"), group="another"),
+        membership("m4", change("4"), group="another"),
+    )
+
+    assert failed == ["m1", "m2", "m3"]
 
 
 class BusyLedger(Ledger):

@@ -382,9 +382,9 @@ class ForgetfulLedger(Ledger):
     """Forgets which items are settled."""
 
     @override
-    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> dict[str, str]:
         forgotten = {name: Progress(attempts=progress.attempts) for name, progress in messages.items()}
-        super().remember(forgotten, deadline)
+        return super().remember(forgotten, deadline)
 
 
 def test_without_memory_of_what_is_settled_items_are_repeated() -> None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # stubs that do not ship
 
 MAX_TRIES = 5
 _MAX_READS, _MAX_WRITES = 100, 25  # of one call
+_REFUSED = "the ledger refuses an entry"
 REPEATING = Repeating(first=0.1, cap=1.0)
 
 
@@ -56,7 +57,10 @@ class Entries:
         return found
 
     def write(self, entries: "Iterable[Entry]", deadline: Deadline) -> dict[str, str]:
-        """Write entries of different keys. Return the keys of those that are not stored, each with the reason."""
+        """Write entries of different keys. Return the keys of those that are not stored, each with the reason.
+
+        DynamoDB refuses a whole batch for one entry that breaks a rule of its own. Then each is written by itself.
+        """
 
         def put(left: Sequence[Any]) -> Sequence[Any]:
             answer = self._dynamodb.batch_write_item(RequestItems={self._table: left})
@@ -67,6 +71,10 @@ class Entries:
         for some in batched(entries, _MAX_WRITES, strict=False):
             requests = [{"PutRequest": {"Item": entry}} for entry in some]
             left, failure = self._repeated(put, requests, deadline, tries=1 if missing else MAX_TRIES)
+            if failure == _REFUSED and len(left) > 1:
+                for request in left:
+                    missing |= self.write([request["PutRequest"]["Item"]], deadline)
+                continue
             missing |= {request["PutRequest"]["Item"]["key"]["S"]: failure for request in left}
         return missing
 
@@ -85,7 +93,7 @@ class Entries:
             try:
                 left = act(left)
             except (BotoCoreError, ClientError) as error:
-                failure = f"the ledger cannot be used: {type(error).__name__}"
+                failure = _REFUSED if _is_refused(error) else f"the ledger cannot be used: {type(error).__name__}"
                 if not _may_pass(error):
                     break
             else:
@@ -93,6 +101,10 @@ class Entries:
             if not failure:
                 break
         return left, failure
+
+
+def _is_refused(error: BotoCoreError | ClientError) -> bool:
+    return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "ValidationException"
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.repeating import Repeating
 from mparticle_firehose.tables.entries import REPEATING, Entries
 from mparticle_firehose.tables.progress import Progress
@@ -49,9 +48,9 @@ class TrackedGroup:
 class Ledger:
     """The DynamoDB table of attempts and versions, shared by all execution environments.
 
-    Every method takes a deadline, after which it begins no call. Those that return nothing or what was read raise
-    DeliveryError when the table cannot be used; the messages concerned must then be retried. The others return what is
-    not stored, each with the reason.
+    Every method takes a deadline, after which it begins no call. Those that read raise DeliveryError when the
+    table cannot be used; the messages concerned must then be retried. The others return what is not stored, each with
+    the reason.
     """
 
     def __init__(
@@ -74,7 +73,7 @@ class Ledger:
         known = {name: _progress(found[_message(name)]) for name in messages if _message(name) in found}
         return known, {name: _tracked_group(found[_group(name)]) for name in groups if _group(name) in found}
 
-    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> None:
+    def remember(self, messages: Mapping[str, Progress], deadline: Deadline) -> dict[str, str]:
         """Store how far the delivery of each of these messages has come, by message id."""
         entries: list[Entry] = [
             {
@@ -88,8 +87,8 @@ class Ledger:
             }
             for name, progress in messages.items()
         ]
-        for failure in self._entries.write(entries, deadline).values():
-            raise DeliveryError(failure)
+        missing = self._entries.write(entries, deadline)
+        return {name: missing[_message(name)] for name in messages if _message(name) in missing}
 
     def tracked(self, keys: Iterable[str], deadline: Deadline) -> dict[str, int]:
         """Return until when each of these keys is tracked, for those that are."""

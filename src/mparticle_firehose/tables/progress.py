@@ -9,6 +9,10 @@ from itertools import groupby
 from typing import Self
 
 _BITS = 8
+_MAX_LIMITS_LENGTH = 100_000
+_MAX_REFUSED_LENGTH = 200_000
+"""Longer texts are left out, for both only save repetitions. DynamoDB takes 400 KB an entry, of which these leave 100 KB
+for what must be kept. The texts are ASCII."""
 _STATE = "state"
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{0,16}}|{_STATE}")
 
@@ -54,12 +58,14 @@ class Progress:
         return _encoded(self.unwritten) if self.unwritten else ""
 
     def refused_text(self) -> str:
-        """Return the positions that are not in a letter yet as text."""
-        return json.dumps({reason: _encoded(positions) for reason, positions in self.refused.items()})
+        """Return the positions that are not in a letter yet as text; nothing if it is too long for an entry."""
+        text = json.dumps({reason: _encoded(positions) for reason, positions in self.refused.items()})
+        return text if len(text) <= _MAX_REFUSED_LENGTH else ""
 
     def limits_text(self) -> str:
-        """Return the limits as text: ``first-last=limit`` for each run of positions."""
-        return ",".join(f"{first}-{last}={limit}" for first, last, limit in _runs(sorted(self.limits.items())))
+        """Return the limits as text: ``first-last=limit`` for each run of positions; nothing if it is too long."""
+        text = ",".join(f"{first}-{last}={limit}" for first, last, limit in _runs(sorted(self.limits.items())))
+        return text if len(text) <= _MAX_LIMITS_LENGTH else ""
 
     @classmethod
     def from_text(

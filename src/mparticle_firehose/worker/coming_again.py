@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import ceil
 
 from mparticle_firehose.deadline import Deadline
@@ -107,14 +106,16 @@ class ComingAgain:
     def _remember(self) -> None:
         """Store how far the messages have come that come again.
 
-        If storing fails, all messages of these groups come again. What a message has delivered is then sent once more,
-        and the later changes of the same users must follow it once more too.
+        If it is not stored of a message, all messages of its group come again. What it has delivered is then sent once
+        more, and the later changes of the same users must follow it once more too.
         """
-        groups = {message.record.group_id for message in self._again} - {None}
-        of_groups = [message for message in self.batch.messages if message.record.group_id in groups]
-        progress = {message.id: message.progress for message in self._again}
-        deadline = self.deadline.later(REMEMBER_SECONDS)
-        self.batch.guard(of_groups, partial(self.ledger.remember, progress, deadline))
+        again = self._again
+        progress = {message.id: message.progress for message in again}
+        missing = self.ledger.remember(progress, self.deadline.later(REMEMBER_SECONDS)) if progress else {}
+        groups = {message.record.group_id: missing[message.id] for message in again if message.id in missing}
+        for message in self.batch.messages:
+            if message.record.group_id and message.record.group_id in groups:
+                message.fail(groups[message.record.group_id], counts=False)
 
     def _waits(self, again: Sequence[Message]) -> dict[Record, int]:
         """Return the whole seconds for which each message is invisible.
