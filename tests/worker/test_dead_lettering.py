@@ -1,7 +1,8 @@
 """What cannot be delivered leaves in few calls and in time. Whatever stops that, each letter is there once."""
 
+import tracemalloc
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,12 @@ import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.integration import PartnerCall
+from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.integration import Integration, PartnerCall, Undeliverable
+from mparticle_firehose.protocol import EventProcessingRequest
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender
 from mparticle_firehose.repeating import Repeating
 from tests.conftest import Clock, Reply
 from tests.worker.aws_calls import AwsCalls
@@ -234,3 +237,44 @@ def test_a_letter_that_the_queue_does_not_take_is_sent_again_without_those_it_ha
     bench.worker = usual
     assert bench.deliver(again(records[3])) == []
     assert len(bench.dead_letters()) == 1
+
+
+class Discarding:
+    """Takes every message and keeps nothing."""
+
+    def send(self, _url: str, _messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
+        return
+
+
+def peak_of(bench: Bench, reasons: int) -> int:
+    """Return the bytes at most that a large request takes which is refused for so many reasons."""
+
+    def refused(request: EventProcessingRequest) -> Iterator[Undeliverable]:
+        for number, _ in enumerate(request.events):
+            yield Undeliverable((("events", number),), f"reason {number}")
+
+    integration = Integration(registration=lambda: None, events=refused)  # type: ignore[arg-type, return-value]
+    sender: Any = Discarding()
+    bench.worker = replace(
+        bench.worker,
+        planner=Planner(integration),
+        dead_letters=DeadLetters(sender, membership_url="m", event_url="e", erasure_url="x"),
+    )
+    events = [{"type": "session_end"}] * reasons
+    record = event_record(f"m{reasons}", events=events, user_attributes={"a": "x" * _LARGE_BYTES})
+    tracemalloc.start()
+    try:
+        assert bench.deliver(record) == []
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+_LARGE_BYTES = 2_000_000
+
+
+def test_the_letters_of_a_large_request_are_not_in_memory_together(bench: Bench) -> None:
+    few, many = peak_of(bench, 2), peak_of(bench, 30)
+
+    assert bench.telemetry.counts["DeadLettered"] == 32
+    assert many - few < 3 * _LARGE_BYTES

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
@@ -12,6 +13,7 @@ from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.queues.event_queue import request_message
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
+from mparticle_firehose.queues.splitting import Json, encode
 from mparticle_firehose.services import OUT_OF_TIME, Remainder
 
 _HTTP = "http_"
@@ -44,18 +46,24 @@ class Letter:
 
     Attributes:
         record: the message.
-        body: what cannot be delivered. Never shown.
+        body: what cannot be delivered: a text, or a JSON object. Never shown. An object becomes a text each time that
+            it is needed: the many letters of a large request share its elements, and their texts would not fit in
+            memory.
         cause: why.
     """
 
     record: Record
-    body: str = field(repr=False)
+    body: str | Json = field(repr=False)
     cause: Cause
 
     @cached_property
     def id(self) -> str:
         """The letter's identity."""
-        return letter_id(self.record, self.body, self.cause.settled)
+        return letter_id(self.record, self.text(), self.cause.settled)
+
+    def text(self) -> str:
+        """Return the body as text."""
+        return self.body if isinstance(self.body, str) else encode(self.body)
 
 
 class DeadLetters:
@@ -99,7 +107,7 @@ class DeadLetters:
             for reason, part in parts.items()
         ]
         if letters:
-            self._sender.send(self._url(letters[0]), letters, deadline)
+            self._sender.send(self._url(letters[0].attributes), letters, deadline)
 
     def put(self, letters: Sequence[Letter], deadline: Deadline) -> dict[str, str]:
         """Store letters, in as few calls as SQS allows. Return the ids of those that are not stored.
@@ -109,24 +117,24 @@ class DeadLetters:
         On the FIFO dead-letter queue each letter has a group of its own. SQS locks a group while one of its messages is
         received, so that letters of one group could not be listed together. The original group is an attribute.
         """
-        ids: dict[int, str] = {}
-        queues: dict[str, list[QueueMessage]] = {}
+        queues: dict[str, list[Letter]] = {}
         for letter in letters:
-            message = self._message(letter)
-            ids[id(message)] = letter.id
-            queues.setdefault(self._url(message), []).append(message)
+            queues.setdefault(self._url(_correlation(letter), letter.record.group_id), []).append(letter)
         missing: dict[str, str] = {}
-        for url, messages in queues.items():
-            for batch in batches(messages):
+        for url, its in queues.items():
+            left = iter(its)
+            for batch in batches(map(self._message, its)):  # made when they are sent
+                sent = zip(batch, islice(left, len(batch)), strict=True)
+                ids = {id(message): letter.id for message, letter in sent}
                 unsent, failure = self._sent(url, batch, deadline)
                 missing |= {ids[id(message)]: failure for message in unsent}
         return missing
 
-    def _url(self, message: QueueMessage) -> str:
+    def _url(self, attributes: Mapping[str, str], group_id: str | None = None) -> str:
         """Return the queue of a letter. Earlier releases queued erasures with events."""
-        if message.group_id is not None:
+        if group_id is not None:
             return self._membership_url
-        is_erasure = message.attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
+        is_erasure = attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
         return self._erasure_url if is_erasure else self._event_url
 
     def _sent(self, url: str, batch: Sequence[QueueMessage], deadline: Deadline) -> tuple[Sequence[QueueMessage], str]:
@@ -142,7 +150,7 @@ class DeadLetters:
     def _message(self, letter: Letter) -> QueueMessage:
         record, cause = letter.record, letter.cause
         attributes = {
-            **(correlation(cause.request) if cause.request else record.correlation),
+            **_correlation(letter),
             **_explanation(
                 cause.reason,
                 attempts=cause.attempts,
@@ -153,11 +161,11 @@ class DeadLetters:
             **({SETTLED: cause.settled} if cause.settled else {}),
         }
         if record.group_id is None:
-            return QueueMessage(body=letter.body, attributes=attributes)
+            return QueueMessage(body=letter.text(), attributes=attributes)
         for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
             attributes.pop(name, None)
         return QueueMessage(
-            body=letter.body,
+            body=letter.text(),
             attributes={**attributes, "group_id": record.group_id, QUEUE_POSITION: cause.queue_position},
             group_id=letter.id,
             deduplication_id=letter.id,
@@ -165,6 +173,10 @@ class DeadLetters:
 
     def _now(self) -> str:
         return str(int(self._clock() * 1000))
+
+
+def _correlation(letter: Letter) -> Mapping[str, str]:
+    return correlation(letter.cause.request) if letter.cause.request else letter.record.correlation
 
 
 def letter_id(record: Record, body: str, settled: str = "") -> str:

@@ -11,8 +11,8 @@ from typing import Self
 _BITS = 8
 _MAX_LIMITS_LENGTH = 100_000
 _MAX_REFUSED_LENGTH = 200_000
-"""Longer texts are left out, for both only save repetitions. DynamoDB takes 400 KB an entry, of which these leave 100 KB
-for what must be kept. The texts are ASCII."""
+"""Longer texts are left out, for both only save repetitions. DynamoDB takes 400 KB an entry, of which these leave 100
+KB for what must be kept. The texts are ASCII."""
 _STATE = "state"
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{0,16}}|{_STATE}")
 

@@ -13,7 +13,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
-from mparticle_firehose.queues.splitting import encode
+from mparticle_firehose.queues.splitting import Json, encode
 from mparticle_firehose.services import Remainder
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
@@ -101,7 +101,7 @@ class DeadLettering:
         positions = frozenset[int]() if has_rest else None
         for unreadable in request.unreadable:
             extent = _Extent(positions=positions, unreadable=unreadable.count)
-            self._put(message, encode(unreadable.source), settled, unreadable.reason, extent)
+            self._put(message, unreadable.source, settled, unreadable.reason, extent)
         message.readable = encode(request.source)
 
     def put(
@@ -123,7 +123,7 @@ class DeadLettering:
             scope: what it may still write when it is redriven.
         """
         extent = _Extent(positions=frozenset(positions), scope=scope)
-        self._put(message, encode(rest.source), rest.settled, reason, extent)
+        self._put(message, rest.source, rest.settled, reason, extent)
 
     def track(self, deadline: Deadline) -> None:
         """Track what the letters may still write. Those that are on the dead-letter queue already are left out."""
@@ -190,7 +190,7 @@ class DeadLettering:
         if failure := self.tracking.failure(group, scope):
             raise DeliveryError(failure)
 
-    def _put(self, message: Message, body: str, settled: str, reason: str, extent: _Extent) -> None:
+    def _put(self, message: Message, body: str | Json, settled: str, reason: str, extent: _Extent) -> None:
         cause = Cause(
             reason=reason,
             attempts=message.attempts or message.progress.attempts + 1,
