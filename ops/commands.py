@@ -191,6 +191,7 @@ def _redrive_queue(context: Context, queue: QueueName, selection: Selection, rat
     now = context.now()
     job = Redrive(
         sender=QueueSender(context.sqs, context.large_bodies),
+        large_bodies=context.large_bodies,
         source_url=context.urls[SOURCE_QUEUES[queue]],
         rate_limit=RateLimit(rate=rate, clock=context.clock, sleep=context.sleep),
         now=context.now,

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from itertools import batched, islice
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.queues.event_queue import tenant
+from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.record import REDRIVEN_AT, RESENT
 from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, RefusedMessagesError, batches
 from ops.dead_letter_queue import DeadLetterQueue
@@ -70,6 +72,7 @@ class Redrive:
 
     Attributes:
         sender: puts messages on queues.
+        large_bodies: the bodies that are kept in S3.
         source_url: the queue that the letters came from.
         rate_limit: how fast.
         now: epoch milliseconds.
@@ -78,6 +81,7 @@ class Redrive:
     """
 
     sender: QueueSender
+    large_bodies: LargeBodies
     source_url: str
     rate_limit: RateLimit
     now: Callable[[], int]
@@ -121,7 +125,7 @@ class Redrive:
         """Split letters into batches that SQS takes and the rate allows."""
         ordered = interleaved(letters)
         remaining = iter(ordered)
-        for batch in batches([self._message(letter) for letter in ordered]):
+        for batch in batches([self._message(letter, letter.body) for letter in ordered]):
             yield from batched(islice(remaining, len(batch)), self.rate_limit.batch_size, strict=False)
 
     def _send(self, dead_letters: DeadLetterQueue, batch: Sequence[DeadLetter]) -> None:
@@ -129,7 +133,7 @@ class Redrive:
         dead_letters.renew()
         held = [letter for letter in batch if dead_letters.holds(letter)]
         with self.uninterrupted():
-            messages = list(map(self._message, held))
+            messages = [self._message(letter, self._body(letter)) for letter in held]
             try:
                 self.sender.send(self.source_url, messages, Deadline.after(_SEND_SECONDS))
             except RefusedMessagesError as error:
@@ -141,15 +145,25 @@ class Redrive:
                 raise
             self._delete(dead_letters, held)
 
+    def _body(self, letter: DeadLetter) -> str:
+        """Return what to send. A body in S3 is copied, so that `purge` of the letter leaves the one of the message.
+
+        The worker says it if there is no body.
+        """
+        try:
+            return self.large_bodies.copy(letter.reference) if letter.reference else letter.body
+        except MalformedRequestError:
+            return letter.body
+
     def _delete(self, dead_letters: DeadLetterQueue, sent: Sequence[DeadLetter]) -> None:
         """Delete letters that are in their queue again."""
         self.tally.sent += len(sent)
         self.tally.undeleted += len(sent)
         self.tally.undeleted -= len(sent) - dead_letters.delete(sent)
 
-    def _message(self, letter: DeadLetter) -> QueueMessage:
+    def _message(self, letter: DeadLetter, body: str) -> QueueMessage:
         return QueueMessage(
-            body=letter.body,
+            body=body,
             # It begins anew: what a letter has behind it, which SQS moved by itself, must not end it at once.
             attributes={
                 **{name: text for name, text in letter.attributes.items() if name != RESENT},

@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -277,6 +278,29 @@ def test_purge_deletes_bodies_in_s3_and_no_others(env: Environment, bucket: S3Cl
     (message,) = env.taken(env.url("event"))
     assert env.queues.large_bodies.open(message["Body"]).read() == "{}"
     assert len(bucket.list_objects_v2(Bucket=BUCKET)["Contents"]) == 1
+
+
+def test_purge_of_a_letter_that_was_sent_back_and_not_deleted_leaves_the_body_of_the_message(
+    env: Environment, bucket: object
+) -> None:
+    env.put("event", env.queues.large_bodies.store("{}"))
+    sqs = env.sqs.sqs
+
+    class NotDeleting:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(sqs, name)
+
+        def delete_message_batch(self, **_: Any) -> Any:
+            return {"Failed": [{"Id": "0", "Code": "InternalError"}]}
+
+    env.sqs.sqs = NotDeleting()
+    redrive(env.context(), EVERYTHING)
+    env.sqs.sqs = sqs
+
+    assert purge(env.context(), EVERYTHING, everything=True, confirmed=1) == 0
+
+    (message,) = env.taken(env.queues.event)
+    assert env.queues.large_bodies.open(message["Body"]).read() == "{}"
 
 
 @pytest.mark.parametrize("answers", [["3"], ["y"], [""], []], ids=["another-number", "yes", "enter", "end-of-input"])

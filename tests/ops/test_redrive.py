@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import pytest
 from botocore.exceptions import ClientError
+from mypy_boto3_s3 import S3Client
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
@@ -19,7 +20,7 @@ from ops.commands import redrive
 from ops.dead_letter_queue import Limits
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
 from ops.redrive import RateLimit, Redrive
-from tests.conftest import Clock, load_event, serializer
+from tests.conftest import BUCKET, Clock, load_event, serializer
 from tests.ops.environment import NOW, Environment
 
 MAX_ATTRIBUTES = 10  # of SQS
@@ -31,6 +32,7 @@ def redriver(env: Environment, queue: QueueName, rate: int | None = None) -> Red
     sqs: Any = env.sqs
     return Redrive(
         sender=QueueSender(sqs, env.queues.large_bodies),
+        large_bodies=env.queues.large_bodies,
         source_url=env.source_url(queue),
         rate_limit=rate_limit,
         now=lambda: env.now,
@@ -340,8 +342,8 @@ def test_a_letter_without_room_for_the_time_of_its_redrive_goes_back_with_its_bo
 
 
 @pytest.mark.parametrize(("queue", "group"), [("membership", "4242.1"), ("event", None)])
-def test_a_letter_whose_body_is_in_s3_is_sent_back_with_its_reference(
-    env: Environment, bucket: object, deadline: Deadline, queue: QueueName, group: str | None
+def test_a_letter_whose_body_is_in_s3_is_sent_back_with_a_copy_of_its_own(
+    env: Environment, bucket: S3Client, deadline: Deadline, queue: QueueName, group: str | None
 ) -> None:
     body = "x" * 2_000_000
     record = Record(message_id="m", body=body, group_id=group, sent_at_ms=NOW)
@@ -352,6 +354,19 @@ def test_a_letter_whose_body_is_in_s3_is_sent_back_with_its_reference(
 
     (message,) = env.taken(env.source_url(queue))
     assert env.queues.large_bodies.open(message["Body"]).read() == body
+    assert len(bucket.list_objects_v2(Bucket=BUCKET)["Contents"]) == 2
+
+
+def test_a_letter_whose_body_is_gone_goes_back_all_the_same(env: Environment, bucket: object) -> None:
+    """The worker makes a letter of it that says so."""
+    reference = env.queues.large_bodies.store("{}")
+    env.queues.large_bodies.delete(reference)
+    env.put("event", reference)
+
+    assert run(env).tally.sent == 1
+
+    (message,) = env.taken(env.queues.event)
+    assert message["Body"] == reference
 
 
 @pytest.mark.parametrize(

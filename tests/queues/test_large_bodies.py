@@ -40,6 +40,15 @@ def test_equal_bodies_are_stored_apart(queues: Queues, bucket: object) -> None:
     assert queues.large_bodies.store(BODY) != queues.large_bodies.store(BODY)
 
 
+def test_a_copy_outlives_the_body_that_it_was_made_of(queues: Queues, bucket: object) -> None:
+    reference = queues.large_bodies.store(BODY)
+
+    copied = queues.large_bodies.copy(reference)
+    queues.large_bodies.delete(reference)
+
+    assert queues.large_bodies.open(copied).read() == BODY
+
+
 @pytest.mark.parametrize(
     ("body", "is_one"), [(reference_to(), True), ("{}", False), ('{"type":"x"}', False), ("[]", False), ("", False)]
 )
@@ -52,8 +61,9 @@ def test_a_body_that_was_deleted_is_gone_for_good(queues: Queues, bucket: object
     queues.large_bodies.delete(reference)
     queues.large_bodies.delete(reference)
 
-    with pytest.raises(MalformedRequestError, match=r"^is stored in S3 and no longer exists there$"):
-        queues.large_bodies.open(reference)
+    for use in (queues.large_bodies.open, queues.large_bodies.copy):
+        with pytest.raises(MalformedRequestError, match=r"^is stored in S3 and no longer exists there$"):
+            use(reference)
 
 
 @pytest.mark.parametrize(
@@ -66,8 +76,8 @@ def test_a_body_that_was_deleted_is_gone_for_good(queues: Queues, bucket: object
         ('["software.amazon.payloadoffloading.PayloadS3Pointer",{}]', "must be a reference"),
     ],
 )
-def test_only_objects_of_this_bucket_are_read_and_deleted(queues: Queues, reference: str, problem: str) -> None:
-    for use in (queues.large_bodies.open, queues.large_bodies.delete):
+def test_only_objects_of_this_bucket_are_read_copied_and_deleted(queues: Queues, reference: str, problem: str) -> None:
+    for use in (queues.large_bodies.open, queues.large_bodies.copy, queues.large_bodies.delete):
         with pytest.raises(MalformedRequestError, match=problem):
             use(reference)
 
@@ -82,7 +92,7 @@ class S3Double:
     def put_object(self, **_: object) -> None:
         raise self.fault
 
-    delete_object = put_object
+    delete_object = copy_object = put_object
 
     def get_object(self, **_: object) -> Any:
         if self.while_reading:
@@ -107,7 +117,8 @@ FAULTS = [
 def test_a_bucket_that_cannot_be_used_is_a_delivery_error(fault: Exception) -> None:
     bodies = LargeBodies(S3Double(fault), BUCKET)  # type: ignore[arg-type]  # the methods that are used
 
-    for use, argument in ((bodies.store, BODY), (bodies.open, reference_to()), (bodies.delete, reference_to())):
+    uses = (bodies.open, bodies.copy, bodies.delete)
+    for use, argument in ((bodies.store, BODY), *((use, reference_to()) for use in uses)):
         with pytest.raises(DeliveryError, match=r"^the bucket cannot be used: ") as caught:
             use(argument)
         assert "canary" not in str(caught.value)

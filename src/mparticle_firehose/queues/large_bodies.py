@@ -58,7 +58,21 @@ class LargeBodies:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body.encode(), ContentType="application/json")
         except (BotoCoreError, ClientError) as error:
             raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
-        return f"{_OPENING}{json.dumps({'s3BucketName': self._bucket, 's3Key': key}, separators=(',', ':'))}]"
+        return self._reference(key)
+
+    def copy(self, reference: str) -> str:
+        """Store a body that a reference stands for once more, and return the reference to the copy.
+
+        Raises:
+            MalformedRequestError: it no longer exists, or is not in this bucket.
+            DeliveryError: S3 did not copy it.
+        """
+        source, key = self._key(reference), str(uuid4())
+        try:
+            self._s3.copy_object(Bucket=self._bucket, Key=key, CopySource={"Bucket": self._bucket, "Key": source})
+        except self._errors as error:
+            raise _failure(error) from None
+        return self._reference(key)
 
     def open(self, reference: str) -> LargeBody:
         """Return the body that a reference stands for, not read yet.
@@ -71,9 +85,7 @@ class LargeBodies:
         try:
             found = self._s3.get_object(Bucket=self._bucket, Key=key)
         except self._errors as error:
-            if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchKey":
-                raise MalformedRequestError(("", "is stored in S3 and no longer exists there")) from None
-            raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
+            raise _failure(error) from None
         stream = found["Body"]
         return LargeBody(found["ContentLength"], lambda: self._read(stream), stream.close)
 
@@ -99,6 +111,9 @@ class LargeBodies:
             raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
         return content.decode()
 
+    def _reference(self, key: str) -> str:
+        return f"{_OPENING}{json.dumps({'s3BucketName': self._bucket, 's3Key': key}, separators=(',', ':'))}]"
+
     def _key(self, reference: str) -> str:
         try:
             _, place = json.loads(reference)
@@ -108,6 +123,12 @@ class LargeBodies:
         if bucket != self._bucket or not isinstance(key, str):
             raise MalformedRequestError(("", "is stored in a bucket of another deployment"))
         return key
+
+
+def _failure(error: BotoCoreError | ClientError) -> DeliveryError | MalformedRequestError:
+    if isinstance(error, ClientError) and error.response["Error"].get("Code") == "NoSuchKey":
+        return MalformedRequestError(("", "is stored in S3 and no longer exists there"))
+    return DeliveryError(f"the bucket cannot be used: {type(error).__name__}")
 
 
 def is_reference(body: str) -> bool:
