@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mparticle_firehose.deadline import Deadline
+from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.repeating import Repeating
 from mparticle_firehose.tables.entries import REPEATING, Entries
 from mparticle_firehose.tables.progress import Progress
