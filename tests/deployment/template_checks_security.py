@@ -37,7 +37,7 @@ KEEPS_WORK = {"AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 """What Lambda itself does with the worker's role."""
 
-OPERATOR = {"s3:DeleteObject"}
+OPERATOR = {"s3:CopyObject", "s3:DeleteObject"}
 """What only the operators' commands do, with the operator's own credentials."""
 
 SEES_WHAT_IS_MISSING = "s3:ListBucket"
