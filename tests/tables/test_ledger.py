@@ -6,7 +6,13 @@ from mypy_boto3_dynamodb import DynamoDBClient
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.tables.ledger import COMES_BACK_SECONDS, KEPT_SECONDS, Ledger, TrackedGroup
+from mparticle_firehose.tables.ledger import (
+    COMES_BACK_SECONDS,
+    KEPT_SECONDS,
+    VERSION_KEPT_SECONDS,
+    Ledger,
+    TrackedGroup,
+)
 from mparticle_firehose.tables.progress import Progress
 
 NOW = 1_760_000_000.0
@@ -152,7 +158,7 @@ def test_entries_expire_after_all_that_they_are_compared_with(ledger: Ledger, dy
         "attempts#m1": str(int(NOW) + KEPT_SECONDS),
         "contested#g1": str(LATER + 9),
         "tracked#change#1": str(LATER),
-        "change#1": str(int(NOW) + KEPT_SECONDS),
+        "change#1": str(int(NOW) + VERSION_KEPT_SECONDS),
     }
 
 

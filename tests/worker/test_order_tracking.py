@@ -181,6 +181,38 @@ def test_until_then_a_newer_change_is_kept(bench: Bench, clock: Clock) -> None:
     assert actions(bench) == ["add", "remove"]
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
+def test_a_newer_change_is_kept_however_often_the_older_one_fails(
+    bench: Bench, dynamodb: DynamoDBClient, clock: Clock, is_readable: bool
+) -> None:
+    """DynamoDB deletes what has expired."""
+    record = older() if is_readable else replace(older(), body="{")
+    bench.partner.judge = lambda _: 422
+    bench.deliver(record)
+    bench.partner.judge = None
+    bench.deliver(newer())
+    bench.partner.calls.clear()
+    other = replace(record, body=membership("m1", change("1", action="attribute_update"), timestamp_ms=3_000).body)
+    for number in range(5):
+        clock.now += 13 * DAY
+        delete_expired(dynamodb, clock)
+        failing = other if is_readable else record
+        bench.partner.judge = lambda _: 422
+        bench.deliver(redriven(replace(failing, message_id=f"b{number}", sent_at_ms=int(clock.now * 1_000))))
+    bench.partner.judge = None
+    bench.partner.calls.clear()
+
+    bench.deliver(redriven(replace(older(), message_id="back", sent_at_ms=int(clock.now * 1_000))))
+
+    assert actions(bench) == []
+
+
+def delete_expired(dynamodb: DynamoDBClient, clock: Clock) -> None:
+    for item in dynamodb.scan(TableName="ledger")["Items"]:
+        if float(item["expires_at"]["N"]) < clock.now:
+            dynamodb.delete_item(TableName="ledger", Key={"key": item["key"]})
+
+
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)], ids=["older-first", "newer-first"])
 def test_of_two_letters_the_newer_one_decides_in_whatever_order_they_come_back(
     bench: Bench, order: tuple[int, int]
@@ -234,6 +266,74 @@ def test_a_newer_change_of_the_batch_is_kept_if_the_ledger_fails_for_a_moment(
     assert bench.telemetry.counts["Superseded"] == 1
 
 
+@pytest.mark.parametrize("reply", [422, 503], ids=["refused", "waits"])
+def test_an_older_change_waits_until_it_is_known_whether_the_newer_one_ahead_is_delivered(
+    bench: Bench, reply: int
+) -> None:
+    back = refused(bench, older())
+    ahead = membership("m2", change("1", action="add"), timestamp_ms=2_000)
+    bench.partner.calls.clear()
+
+    bench.partner.judge = lambda _: reply
+    first = bench.deliver(ahead, back)
+    bench.partner.judge = lambda call: 422 if changes(call)[0]["at"] == 2_000 else 200
+    second = bench.deliver(*([again(ahead)] if "m2" in first else []), again(back))
+    third = bench.deliver(again(back, 3)) if second else []
+
+    assert (back.message_id in first, third) == (True, [])
+    assert [item["at"] for call in bench.partner.calls for item in changes(call)][-1] == 1_000
+    assert "Superseded" not in bench.telemetry.counts
+
+
+def test_an_older_change_is_superseded_once_the_newer_one_ahead_was_delivered(bench: Bench) -> None:
+    back = refused(bench, older())
+
+    failed = bench.deliver(newer(), back)
+    failed_again = bench.deliver(again(back))
+
+    assert (failed, failed_again) == ([back.message_id], [])
+    assert actions(bench) == ["add", "remove"]
+    assert bench.telemetry.counts["Superseded"] == 1
+
+
+def test_behind_a_newer_change_an_older_one_is_tracked_that_was_moved_without_a_letter(bench: Bench) -> None:
+    """As from the queue of another stack, whose ledger this one does not know."""
+    moved = redriven(older())
+
+    failed = bench.deliver(redriven(newer()), moved)
+    bench.deliver(again(moved))
+
+    assert failed == ["m1"]
+    assert actions(bench) == ["remove"]
+
+
+def test_what_waits_behind_a_newer_change_delays_nobody_else_and_counts_no_attempt(
+    bench: Bench, dynamodb: DynamoDBClient
+) -> None:
+    back = refused(bench, older())
+    bench.partner.calls.clear()
+
+    failed = bench.deliver(newer(), back, membership("m3", change("2")))
+
+    assert failed == [back.message_id]
+    assert bench.visibility.waits == {back.message_id: 0}
+    assert [user(item) for call in bench.partner.calls for item in changes(call)] == ["1", "2"]
+    (entry,) = (it for it in dynamodb.scan(TableName="ledger")["Items"] if it["key"]["S"] == "attempts#m1 back")
+    assert entry["attempts"] == {"N": "0"}
+
+
+def test_a_message_without_its_old_position_is_older_than_all_of_its_time(bench: Bench) -> None:
+    """SQS has moved it by itself."""
+    stuck = replace(older(), receive_count=950, sequence_number=1)
+    bench.partner.replies = [500]
+    bench.deliver(stuck)
+    bench.deliver(replace(newer(), body=newer().body.replace("2000", "1000"), sequence_number=5))
+
+    bench.deliver(redriven(replace(stuck, message_id="back", receive_count=1, sequence_number=9)))
+
+    assert actions(bench) == ["add", "remove"]
+
+
 @pytest.mark.parametrize("one_batch", [True, False], ids=["one-batch", "two-batches"])
 def test_a_change_that_was_repeated_late_does_not_hide_a_newer_one(bench: Bench, one_batch: bool) -> None:
     """mParticle repeats a request with its own time, and the queue delivers it again after five minutes."""
@@ -245,38 +345,6 @@ def test_a_change_that_was_repeated_late_does_not_hide_a_newer_one(bench: Bench,
     bench.deliver(back)
 
     assert actions(bench) == ["add", "remove", "remove"]
-
-
-def test_a_message_that_sqs_moved_by_itself_counts_as_the_oldest(bench: Bench) -> None:
-    """Its position is in none of its attributes."""
-    back = replace(refused(bench, older()), queue_position=None, sequence_number=99)
-    newest = membership("m2", change("1", action="delete"), timestamp_ms=1_000)
-    bench.deliver(replace(newest, sequence_number=5))
-
-    bench.deliver(back)
-
-    assert actions(bench) == ["add", "remove"]
-
-
-def test_a_newer_change_that_is_refused_does_not_cost_an_older_one_of_the_same_batch(bench: Bench) -> None:
-    back = refused(bench, older())
-    bench.partner.replies = [422]
-
-    assert bench.deliver(newer(), back) == [back.message_id]
-    assert bench.deliver(again(back)) == []
-
-    assert actions(bench) == ["add", "remove", "add"]
-    assert "Superseded" not in bench.telemetry.counts
-
-
-def test_a_newer_change_that_is_delivered_supersedes_an_older_one_of_the_same_batch(bench: Bench) -> None:
-    back = refused(bench, older())
-
-    assert bench.deliver(newer(), back) == [back.message_id]
-    assert bench.deliver(again(back)) == []
-
-    assert actions(bench) == ["add", "remove"]
-    assert bench.telemetry.counts["Superseded"] == 1
 
 
 def test_a_delivery_that_is_not_written_down_comes_again_and_is_not_asked_again(
@@ -436,6 +504,19 @@ class TestStates:
         bench.deliver(redriven(replace(state(1), message_id="back", queue_position="1")))
 
         assert bench.partner.calls == []
+
+    def test_an_old_state_waits_until_the_newer_one_ahead_of_it_is_delivered(self, bench: Bench) -> None:
+        bench.partner.judge = lambda _: 422
+        bench.deliver(state(1))
+        bench.partner.calls.clear()
+        back = redriven(replace(state(1), message_id="back", queue_position="1"))
+
+        refused_ahead = bench.deliver(state(2), back)
+        bench.partner.judge = None
+        failed = bench.deliver(again(back))
+
+        assert (refused_ahead, failed) == (["back"], [])
+        assert len(bench.partner.calls) == 2
 
     def test_of_events_that_sqs_will_move_every_users_state_is_tracked_and_no_membership(
         self, bench: Bench, dynamodb: DynamoDBClient

@@ -619,12 +619,16 @@ class TestRedrivenChanges:
 
     def test_among_redriven_changes_the_newest_wins_in_whatever_order_they_come(self, bench: Bench) -> None:
         older, newer = (
-            redriven(membership(f"m{time}", change("1", action=action), timestamp_ms=time))
+            self.put_aside(bench, membership(f"m{time}", change("1", action=action), timestamp_ms=time))
             for time, action in ((1000, "add"), (2000, "delete"))
         )
+        older = replace(older, message_id="older")
+        bench.partner.calls.clear()
 
-        bench.deliver(newer, older)
+        failed = bench.deliver(newer, older)
+        bench.deliver(again(older))
 
+        assert failed == ["older"]
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["remove"]
 
     def test_a_change_that_is_dead_lettered_again_keeps_its_first_time(self, bench: Bench) -> None:

@@ -28,7 +28,13 @@ COMES_BACK_SECONDS = 28 * 86_400
 """How long a change that leaves the queue may come back: the retention of the dead-letter queue, and of its own one."""
 
 KEPT_SECONDS = 40 * 86_400
-"""How long the other entries are kept: longer than what they are compared with can come back."""
+"""How long progress and letters are remembered: longer than their messages can come back."""
+
+VERSION_KEPT_SECONDS = 400 * 86_400
+"""How long a version is kept: a letter that fails whenever it is redriven can come back for as long.
+
+Each time it prolongs the tracking. It cannot prolong the versions, whose keys are not known of what cannot be read.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,15 +149,16 @@ class Ledger:
             stored = self.newest(versions, deadline)
         except DeliveryError as error:
             return dict.fromkeys(versions, str(error))
+        expiry = self._expiry(VERSION_KEPT_SECONDS)
         entries: list[Entry] = [
-            {**_key(key), "made_at": {"S": version}, "expires_at": self._expiry()}
+            {**_key(key), "made_at": {"S": version}, "expires_at": expiry}
             for key, version in versions.items()
             if version >= stored.get(key, "")
         ]
         return self._entries.write(entries, deadline)
 
-    def _expiry(self) -> "AttributeValueTypeDef":
-        return _number(int(self._clock()) + KEPT_SECONDS)
+    def _expiry(self, kept: int = KEPT_SECONDS) -> "AttributeValueTypeDef":
+        return _number(int(self._clock()) + kept)
 
 
 def _message(message_id: str) -> str:

@@ -45,10 +45,10 @@ class QueuePosition:
     def of(cls, record: Record) -> "QueuePosition":
         """Return a message's position: its own, or, if it was redriven, the one it had before.
 
-        That of a message which SQS has dead-lettered by itself is not known: it counts as the oldest.
+        SQS does not keep the position of what it moves by itself. It then counts as older than all of its time.
         """
         if record.queue_position is None:
-            return cls(sequence=0 if record.redriven_at else record.sequence_number)
+            return cls() if record.redriven_at else cls(sequence=record.sequence_number)
         numbers = [int(part) for part in record.queue_position.split(".") if part.isdecimal()]
         return cls(*numbers[:3])
 
@@ -69,28 +69,23 @@ def keys_read(request: QueuedRequest) -> Iterator[str]:
             yield from (keys.membership, keys.leave, *keys.attributes)
 
 
-def versions_written(
-    request: QueuedRequest,
-    position: QueuePosition,
-    covered: Collection[Origin] | None = None,
-    left_out: Collection[Origin] = (),
-) -> dict[str, str]:
-    """Return the version of each ledger key that a request writes, or that only some elements of it write.
+def versions_of(written: Collection[Pending], request: QueuedRequest, position: QueuePosition) -> dict[str, str]:
+    """Return the version of each ledger key that items write: of their changes of memberships, and of the state.
 
     Args:
-        request: whatever it is; only changes of memberships write keys.
+        written: items of the request's plan.
+        request: whatever it is.
         position: in the order of its group.
-        covered: the elements that count; None is all of them.
-        left_out: elements that do not.
     """
-    if not isinstance(request, AudienceMembershipChangeRequest):
-        return {}
-    written: dict[str, str] = {}
-    for change in changes(request):
-        if (covered is None or change.origin in covered) and change.origin not in left_out:
-            version = _version(request, change, position)
-            written |= dict.fromkeys(_Keys(request.account.account_id, change).written(), version)
-    return written
+    states = [state_key(pending) for pending in written if not pending.item.covers]
+    versions = dict.fromkeys(states, position.version(request.timestamp_ms))
+    if isinstance(request, AudienceMembershipChangeRequest):
+        covered = {origin for pending in written for origin in pending.item.covers}
+        for change in changes(request):
+            if change.origin in covered:
+                version = _version(request, change, position)
+                versions |= dict.fromkeys(_Keys(request.account.account_id, change).written(), version)
+    return versions
 
 
 def tracked_keys(request: QueuedRequest, origins: Collection[Origin] | None = None) -> Iterator[str]:

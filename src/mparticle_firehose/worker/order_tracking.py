@@ -63,7 +63,8 @@ class OrderTracking:
         Raises:
             DeliveryError: that is not known.
         """
-        self._keys |= self._ledger.tracked(keys, deadline)
+        for key, until in self._ledger.tracked(keys, deadline).items():
+            self._keys[key] = max(until, self._keys.get(key, 0))
 
     def is_any_tracked(self, group: str | None) -> bool:
         """Return whether any delivery of a group may have to be written down."""

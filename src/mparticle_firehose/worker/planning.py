@@ -1,14 +1,14 @@
 """Makes the plans of a batch. Of redriven messages only what no newer change has written is left in them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.delivery.plan import Plan, Planner
+from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER
 from mparticle_firehose.errors import SettingError
-from mparticle_firehose.integration import Origin
+from mparticle_firehose.integration import Origin, Rejected
 from mparticle_firehose.protocol import QueuedRequest, Serializer
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
@@ -21,10 +21,10 @@ from mparticle_firehose.worker.last_write_wins import (
     state_key,
     state_keys,
     tracked_keys,
-    versions_written,
+    versions_of,
     without,
 )
-from mparticle_firehose.worker.order_tracking import OrderTracking
+from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
 from mparticle_firehose.worker.reading import queued
 
 
@@ -34,8 +34,8 @@ class Planning:
 
     Attributes:
         deadline: when to stop asking the ledger.
-        newest: the newest version of what redriven messages may write, as far as it is delivered, by key.
-        planned: the same of what earlier messages of the batch write if they are delivered.
+        newest: the newest delivered version of what redriven messages may write, by key.
+        planned: the newest version that messages of this batch are about to write, by key.
     """
 
     batch: Batch
@@ -62,7 +62,7 @@ class Planning:
                 message.fail(BEHIND_ANOTHER, counts=False, wait=0)
             elif message.retry_reason is None and message.request:
                 self.batch.guard([message], partial(self._plan, message, message.request))
-            if message.retry_reason and group:
+            if message.retry_reason and group and not message.plan:
                 failed_groups.add(group)  # whose users it is about is not known
 
     @property
@@ -82,41 +82,40 @@ class Planning:
         if keys:
             self.batch.guard(some, partial(self.tracking.look_up, keys, self.deadline))
 
-    def _stale(self, message: Message, request: QueuedRequest) -> Stale | None:
-        """Return what newer changes have written of a redriven message; None if that is not known yet.
-
-        What a newer change of the same batch writes may be refused. So the redriven message is delivered again, when it
-        is known what has become of that.
-        """
-        if not self._redriven:
-            return {}
-        position = QueuePosition.of(message.record)
-        stale: Stale = {}
-        if message.record.redriven_at:
-            stale = stale_parts(request, position, self.newest)
-            if stale_parts(request, position, _newer(self.newest, self.planned)) != stale:
-                return None
-        self._note_planned(versions_written(request, position, left_out=_gone(stale)))
-        return stale
-
-    def _note_planned(self, versions: Mapping[str, str]) -> None:
-        self.planned.update(_newer(self.planned, versions))
-
     def _plan(self, message: Message, request: QueuedRequest) -> None:
-        stale = self._stale(message, request)
-        if stale is None:
-            message.fail(BEHIND_ANOTHER, counts=False, wait=0)
-            return
+        is_redriven = message in self._redriven
+        position = QueuePosition.of(message.record)
+        stale = stale_parts(request, position, self.newest) if is_redriven else {}
         try:
-            message.plan = self._planned(message, request, stale)
+            plan = message.plan = self._planned(message, request, stale)
         except SettingError as error:
             self.dead_lettering.put_whole(message, str(error))
             return
-        if stale:
+        if not self._redriven:
+            return
+        old = self._leave_old_state_out(plan, position) if is_redriven else []
+        if is_redriven and self._is_behind_newer(plan, position):
+            scope = Scope(keys=frozenset(_may_be_tracked(plan)))
+            self.tracking.lose(message.record.group_id or "", scope)  # it may have been moved without being tracked
+            message.fail(BEHIND_ANOTHER, counts=False, wait=0)
+            return
+        for key, version in versions_of(_to_be_written(plan), plan.request, position).items():
+            self.planned[key] = max(version, self.planned.get(key, ""))
+        if stale or old:
             self.batch.log("superseded", message)
             self.batch.telemetry.count("Superseded")
-        if self._redriven and message.record.group_id:
-            self._leave_old_state_out(message, message.plan)
+
+    def _is_behind_newer(self, plan: Plan, position: QueuePosition) -> bool:
+        """Return whether a newer change of what a redriven message writes is ahead of it in the batch.
+
+        Whether that one will be delivered is not known yet. If it is, the ledger has its version at the next receive.
+        """
+        written = _to_be_written(plan)
+        covered = {origin for pending in written for origin in pending.item.covers}
+        if not covered.isdisjoint(stale_parts(plan.request, position, self.planned)):
+            return True
+        version = position.version(plan.request.timestamp_ms)
+        return any(self.planned.get(state_key(each), "") > version for each in written if not each.item.covers)
 
     def _planned(self, message: Message, request: QueuedRequest, stale: Stale) -> Plan:
         """Return a message's plan without what is stale.
@@ -142,26 +141,20 @@ class Planning:
     def _cut(self, request: QueuedRequest, stale: Stale) -> QueuedRequest:
         return queued(self.serializer.parse(without(request.source, stale))) if stale else request
 
-    def _leave_old_state_out(self, message: Message, plan: Plan) -> None:
-        """Leave out a redriven state that a newer one has replaced. One of the batch may be refused, see `_stale`."""
+    def _leave_old_state_out(self, plan: Plan, position: QueuePosition) -> list[int]:
+        """Leave out a redriven state if a newer one was delivered. Return its position."""
         states = {state_key(pending): pending.position for pending in plan.pending if not pending.item.covers}
-        version = QueuePosition.of(message.record).version(plan.request.timestamp_ms)
-        if states and message.record.redriven_at:
-            delivered = self.ledger.newest(states, self.deadline)
-            old = [position for key, position in states.items() if delivered.get(key, "") > version]
-            if not old and any(self.planned.get(key, "") > version for key in states):
-                message.plan = None
-                message.fail(BEHIND_ANOTHER, counts=False, wait=0)
-                return
-            if old:
-                plan.leave_out(old)
-                self.batch.telemetry.count("Superseded")
-        self._note_planned(dict.fromkeys(states, version))
+        version = position.version(plan.request.timestamp_ms)
+        newest = self.ledger.newest(states, self.deadline) if states else {}
+        old = [place for key, place in states.items() if newest.get(key, "") > version]
+        if old:
+            plan.leave_out(old)
+        return old
 
 
-def _newer(one: Mapping[str, str], other: Mapping[str, str]) -> dict[str, str]:
-    """Return the newer version of each key."""
-    return {key: max(one.get(key, ""), other.get(key, "")) for key in one.keys() | other.keys()}
+def _to_be_written(plan: Plan) -> list[Pending]:
+    """Return what this batch may deliver of a plan, and what was delivered before without its version being stored."""
+    return [pending for pending in plan.pending if not isinstance(pending.outcome, Rejected)]
 
 
 def _gone(stale: Stale) -> frozenset[Origin]:

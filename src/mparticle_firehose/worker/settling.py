@@ -18,10 +18,9 @@ from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.last_write_wins import (
     QueuePosition,
-    state_key,
     state_keys,
     tracked_keys,
-    versions_written,
+    versions_of,
 )
 from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
 from mparticle_firehose.worker.time_limits import LETTER_SECONDS
@@ -129,11 +128,7 @@ class Settling:
         if not self.tracking.is_any_tracked(group):
             return {}
         delivered = [pending for pending in plan.pending if isinstance(pending.outcome, Delivered)]
-        position = QueuePosition.of(message.record)
-        covered = {origin for pending in delivered for origin in pending.item.covers}
-        states = [state_key(pending) for pending in delivered if not pending.item.covers]
-        versions = versions_written(plan.request, position, covered)
-        versions |= dict.fromkeys(states, position.version(plan.request.timestamp_ms))
+        versions = versions_of(delivered, plan.request, QueuePosition.of(message.record))
         return {key: version for key, version in versions.items() if self.tracking.is_tracked(group, key)}
 
     def _report_delivered(self, message: Message, plan: Plan) -> None:
