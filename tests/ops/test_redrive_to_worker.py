@@ -115,9 +115,9 @@ def test_without_what_is_settled_the_same_letter_asks_for_the_sisters_too(
     worker = build(laboratory.INTEGRATION)
     worker.answers(refuse("b"))
     worker.deliver(events("bulk:a bulk:b"), queue)
-    [(body, _)] = worker.bench.dead_letters()
+    [(body, why)] = worker.bench.dead_letters()
     worker.answers(None)
-    worker.env.put(queue, body)
+    worker.env.put(queue, body, place=why.get("place"))
 
     worker.deliver_redriven(queue)
 
