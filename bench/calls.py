@@ -234,6 +234,10 @@ class _EmptyLedger(_Nothing):
         return {}, {}
 
     @staticmethod
+    def remember(_messages: object, _deadline: object) -> dict[str, str]:
+        return {}
+
+    @staticmethod
     def track(_groups: object, _keys: object, _deadline: object) -> tuple[dict[str, str], dict[str, str]]:
         return {}, {}
 

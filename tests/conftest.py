@@ -163,7 +163,6 @@ class StoreDouble:
     """Keeps what is stored, or fails."""
 
     fails: bool = False
-    keeps_order: bool = False
     stored: list[Any] = field(default_factory=list)
     rests: list[Remainder | None] = field(default_factory=list)
     reasons: list[str] = field(default_factory=list)

@@ -8,7 +8,6 @@ MAX_GROWTH = 3.0
 """How much longer an input of twice the length may take. Linear work takes 2 times as long, quadratic work 4 times."""
 
 _RUNS = 7
-_REPETITIONS = 3
 _NEGLIGIBLE_SECONDS = 0.000_3
 
 
@@ -20,14 +19,10 @@ def seconds(work: Callable[[], object], runs: int = _RUNS) -> float:
 def growth(once: Callable[[], object], twice: Callable[[], object]) -> float:
     """How much longer the second work takes, which has an input of twice the length; 0 if it takes next to nothing.
 
-    A growth that is too large is measured again: quadratic work is too slow each time.
+    A growth that is too large is measured once more: quadratic work is too slow each time.
     """
-    least = _growth(once, twice)
-    for _ in range(_REPETITIONS):
-        if least < MAX_GROWTH:
-            break
-        least = min(least, _growth(once, twice))
-    return least
+    first = _growth(once, twice)
+    return first if first < MAX_GROWTH else min(first, _growth(once, twice))
 
 
 def _growth(once: Callable[[], object], twice: Callable[[], object]) -> float:

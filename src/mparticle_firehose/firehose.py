@@ -215,8 +215,8 @@ class Firehose:
 
     @property
     def event_mode(self) -> EventMode:
-        """Whether events are forwarded or queued: what is delivered in order is queued."""
-        return "queue" if self.settings.event_order == "user" else self.settings.event_mode
+        """Whether events are forwarded or queued."""
+        return "in_order" if self.settings.event_order == "user" else self.settings.event_mode
 
     # --- the other parts ---------------------------------------------------------------------------------------------
 

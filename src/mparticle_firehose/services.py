@@ -14,8 +14,11 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
 )
 
-type EventMode = Literal["forward", "queue"]
-"""``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker."""
+type EventMode = Literal["forward", "queue", "in_order"]
+"""``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker.
+
+With ``in_order`` a user's events keep their order: all that concerns them goes to the worker as it was received.
+"""
 
 OUT_OF_TIME = "out_of_time"
 """The reason of a Retry for a call that was not begun, because there was no time left."""
@@ -160,10 +163,6 @@ class MembershipStore(Protocol):
 
 class EventStore(Protocol):
     """Keeps event requests and erasures durably until they are delivered."""
-
-    @property
-    def keeps_order(self) -> bool:
-        """Whether a user's events keep their order, so that all that concerns them must go this way."""
 
     def enqueue(
         self,

@@ -204,7 +204,7 @@ class TestInOrder:
     def test_a_request_is_queued_as_it_was_received(
         self, services: ServicesDouble, partner: PartnerDouble, deadline: Deadline, odd: conftest.Json
     ) -> None:
-        services.events.keeps_order = True
+        services.event_mode = "in_order"
         message = load_event("event_processing_request", **odd)
 
         processed(message, services, deadline)
@@ -213,7 +213,7 @@ class TestInOrder:
         assert (services.dead_letters.stored, partner.calls) == ([], [])
 
     def test_a_keep_alive_is_not_queued(self, services: ServicesDouble, deadline: Deadline) -> None:
-        services.events.keeps_order = True
+        services.event_mode = "in_order"
 
         processed(load_event("event_processing_keep_alive"), services, deadline)
 

@@ -55,7 +55,7 @@ class Deployment:
         unordered = EventQueue(self.sender, EVENTS, erasure_url=ERASURES)
         ordered = OrderedEventQueue(sender=self.sender, url=MEMBERSHIPS, unordered=unordered, shards=2)
         self.events = ordered if in_order else unordered
-        self.event_mode: EventMode = "queue" if in_order else "forward"
+        self.event_mode: EventMode = "in_order" if in_order else "forward"
         self.dead_letters = DeadLetters(
             self.sender,
             membership_url=MEMBERSHIP_LETTERS,

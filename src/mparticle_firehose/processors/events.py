@@ -32,7 +32,7 @@ def process(request: EventProcessingRequest, services: Services, deadline: Deadl
     planner = Planner(services.integration)
     if not planner.offers(request):
         raise UnsupportedMessageError(("type", "is not offered by this integration"))
-    if services.events.keeps_order:
+    if services.event_mode == "in_order":
         _queue_in_order(request, services, deadline)
         return EventProcessingResponse()
     put_aside(request, services, deadline, settled="" if _is_empty(request) else STATE_SETTLED)

@@ -21,8 +21,6 @@ class EventQueue:
     They are in two queues, so that no number of events delays an erasure. Each message names its customer as tenant.
     """
 
-    keeps_order = False
-
     def __init__(self, sender: QueueSender, url: str, *, erasure_url: str) -> None:
         """Take the URLs of the two standard queues."""
         self._sender = sender
@@ -60,11 +58,6 @@ class OrderedEventQueue:
     url: str
     unordered: EventQueue
     shards: int
-
-    @property
-    def keeps_order(self) -> bool:
-        """Whether a user's events keep their order: they do here."""
-        return True
 
     def enqueue(
         self,
