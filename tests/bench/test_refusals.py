@@ -8,7 +8,10 @@ from bench.benchmark import Figures
 
 @pytest.fixture(scope="module")
 def figures() -> Figures:
-    return refusals.measure(quick=True)
+    measured = refusals.measure(quick=True)
+    if refusals.COUNTED not in measured:
+        pytest.skip("the integration has no memberships")
+    return measured
 
 
 def test_only_what_has_a_letter_of_its_own_is_written_down(figures: Figures) -> None:
