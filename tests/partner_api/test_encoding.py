@@ -81,8 +81,8 @@ def test_each_kind_of_credential_is_what_its_api_wants(auth: Auth | None, expect
 @pytest.mark.parametrize(
     "path",
     [
-        "/v1/audiences/..", "/v1/audiences/.", "/v1/../erasures", "/..", "/v1/audiences/%2e%2e", "/v1/%2E./x",
-        "/v1/audiences/%252e%252e", "/v1/a%2F..%2F..%2Ferasures", "/v1/..%5Cx", "/v1/..\\x", "/v1/..;a=b/x",
+        "/v1/lists/..", "/v1/lists/.", "/v1/../erasures", "/..", "/v1/lists/%2e%2e", "/v1/%2E./x",
+        "/v1/lists/%252e%252e", "/v1/a%2F..%2F..%2Ferasures", "/v1/..%5Cx", "/v1/..\\x", "/v1/..;a=b/x",
         "/v1//members", "//host/x", "/v1/a%00", "/v1/a%0d%0aX", "/v1/a%7F", "/v1/a%250a",
         "/v1/..%20/x", "/v1/%20../x", "/v1/%EF%BC%8E%EF%BC%8E/x", "/v1/%E2%80%A5",
     ],

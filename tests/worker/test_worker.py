@@ -362,7 +362,7 @@ class TestLargeBodies:
         assert bench.deliver(self.record_of(bench, largest)) == []
 
 
-class TestComingAgain:
+class TestRescheduling:
     def test_a_failed_message_waits_longer_with_each_attempt_and_holds_back_those_behind_it(self, bench: Bench) -> None:
         """They are visible: SQS hands out nothing of a group while its first message is not."""
         bench.partner.judge = lambda call: 500 if "/a/" in call.path else 200

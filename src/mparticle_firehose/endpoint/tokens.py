@@ -44,11 +44,11 @@ _NAMES = frozenset({"current", "next"})
 _CHARACTERS = frozenset(string.ascii_letters + string.digits + string.punctuation) - frozenset('"[]{},')
 """Of a token. Quotes, brackets and commas show that the secret is a list or JSON in a form that is not supported."""
 
-_BESIDE_A_TOKEN = ("#", ";", "//", "--")
+_COMMENT_MARKS = ("#", ";", "//", "--")
 """What a comment begins with. A label ends with a colon."""
 
-_MIN_CHARACTERS = 4
-"""Different ones of a token: what has fewer is a line, or stands for what is hidden."""
+_MIN_DISTINCT_CHARACTERS = 4
+"""A text with fewer different characters is a separator line, or a placeholder such as ``********``."""
 
 _LONG_AGO = float("-inf")
 
@@ -173,13 +173,13 @@ def tokens_in(text: str) -> tuple[bytes, ...]:
         raise NoTokensError("a token in the source holds a blank: each token must have a line of its own")
     if any(len(token) < MIN_TOKEN_LENGTH for token in tokens):
         raise NoTokensError(f"a token in the source is shorter than {MIN_TOKEN_LENGTH} characters")
-    if any(map(_is_beside_a_token, tokens)):
+    if any(map(_is_no_token, tokens)):
         raise NoTokensError("a line of the source looks like a comment, a label or a placeholder")
     return tuple(map(_bytes, tokens))
 
 
-def _is_beside_a_token(text: str) -> bool:
-    return text.startswith(_BESIDE_A_TOKEN) or text.endswith(":") or len({*text}) < _MIN_CHARACTERS
+def _is_no_token(text: str) -> bool:
+    return text.startswith(_COMMENT_MARKS) or text.endswith(":") or len({*text}) < _MIN_DISTINCT_CHARACTERS
 
 
 def _values(text: str) -> Iterable[str]:

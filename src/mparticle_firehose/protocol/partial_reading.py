@@ -61,12 +61,13 @@ MAX_LETTERS = 10
 MAX_FIELDS, MAX_ELEMENTS = 20_000, 100_000
 """Fields that cannot be read, and elements of a list: with more, the request is unreadable as a whole.
 
-To list and to separate them would take longer and more memory than a function has. A request of mParticle's has fewer
-elements than that if each is as short as it can be.
+Listing and separating more would exceed a function's time and memory.
 """
 
 _REQUIRED = frozenset({"type", "account", "subject_request_type"})
 _ENVELOPE = _REQUIRED | {"id", "timestamp_ms", "firehose_version"}
+"""What is read of a request that is unreadable as a whole."""
+
 _WHOLE: Location = ()
 
 

@@ -1,7 +1,8 @@
 """Delays failed messages of a standard queue by sending them to it again, so that none of them is in flight.
 
-A message that waits by its visibility timeout is in flight, and SQS hands out nothing of a queue that has about 120,000
-of them. One that is sent with ``DelaySeconds`` is not. To SQS it is a new message, so it carries what it has behind it.
+A message that waits by its visibility timeout is in flight. With about 120,000 messages in flight, SQS hands out no
+more of a queue. A message that is sent with ``DelaySeconds`` is not in flight. To SQS it is a new message, so its
+history travels in an attribute.
 """
 
 import math

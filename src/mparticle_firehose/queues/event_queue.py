@@ -87,10 +87,10 @@ def tenant(account_id: object) -> str:
 
 
 def site_tenant(site: str) -> str:
-    """Return the tenant that everything is of that waits for a site that is down, whoever's it is.
+    """Return the tenant that all messages share which wait for a site that is down, whatever their customer.
 
-    Tens of millions of messages may wait so, of many customers, each of whom has too few of them for SQS to call it
-    busy. As one tenant they are, so that they delay nobody else.
+    Tens of millions of messages may wait for a site. Each of its customers may have too few of them for SQS to treat it
+    as a busy tenant. One tenant with all of them is busy, so that they delay nobody else.
 
     Args:
         site: by its name in `Integration.sites`.

@@ -1,4 +1,4 @@
-"""Bodies that are larger than SQS takes: kept in S3, and in the queue stands a reference (the claim-check pattern)."""
+"""Keeps bodies that are larger than SQS takes in S3. The queue holds a reference (the claim-check pattern)."""
 
 import json
 from collections.abc import Callable
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # stubs that do not ship
 
 _POINTER = "software.amazon.payloadoffloading.PayloadS3Pointer"
 _OPENING = f'["{_POINTER}",'
+_ERRORS = (BotoCoreError, ClientError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class LargeBodies:
         key = str(uuid4())
         try:
             self._s3.put_object(Bucket=self._bucket, Key=key, Body=body.encode(), ContentType="application/json")
-        except (BotoCoreError, ClientError) as error:
-            raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
+        except _ERRORS as error:
+            raise _failure(error) from error
         return self._reference(key)
 
     def copy(self, reference: str) -> str:
@@ -70,8 +71,8 @@ class LargeBodies:
         source, key = self._key(reference), str(uuid4())
         try:
             self._s3.copy_object(Bucket=self._bucket, Key=key, CopySource={"Bucket": self._bucket, "Key": source})
-        except self._errors as error:
-            raise _failure(error) from None
+        except _ERRORS as error:
+            raise _failure(error) from error
         return self._reference(key)
 
     def open(self, reference: str) -> LargeBody:
@@ -84,8 +85,8 @@ class LargeBodies:
         key = self._key(reference)
         try:
             found = self._s3.get_object(Bucket=self._bucket, Key=key)
-        except self._errors as error:
-            raise _failure(error) from None
+        except _ERRORS as error:
+            raise _failure(error) from error
         stream = found["Body"]
         return LargeBody(found["ContentLength"], lambda: self._read(stream), stream.close)
 
@@ -99,16 +100,14 @@ class LargeBodies:
         key = self._key(reference)
         try:
             self._s3.delete_object(Bucket=self._bucket, Key=key)
-        except self._errors as error:
-            raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
-
-    _errors = (BotoCoreError, ClientError)
+        except _ERRORS as error:
+            raise _failure(error) from error
 
     def _read(self, stream: Any) -> str:
         try:
             content: bytes = stream.read()
         except BotoCoreError as error:
-            raise DeliveryError(f"the bucket cannot be used: {type(error).__name__}") from error
+            raise _failure(error) from error
         return content.decode()
 
     def _reference(self, key: str) -> str:

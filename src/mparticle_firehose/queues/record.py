@@ -19,7 +19,7 @@ SETTLED = "settled"
 
 
 RESENT = "resent"
-"""The message attribute of a message that was sent to its own queue again: what it has behind it, see `History`."""
+"""The message attribute that holds the `History` of a message that was sent to its own queue again."""
 
 _FIFO = ".fifo"
 _MAX_MOMENT_DIGITS = 16
@@ -30,7 +30,7 @@ CORRELATION = ("message_type", "account_id", "request_id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What a message has behind it that was sent to its own queue again, where it is a new message to SQS.
+    """How a message was delivered before it was sent to its own queue again. To SQS it is a new message then.
 
     Attributes:
         queued_at_ms: when it was queued first, in milliseconds since the epoch.
@@ -86,7 +86,7 @@ class Record:
         redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
         settled: the items that were settled before it was queued.
         correlation: its type, account and request id, as its attributes say them.
-        history: what it has behind it if it was sent to its queue again.
+        history: how it was delivered before, if it was sent to its queue again.
     """
 
     message_id: str

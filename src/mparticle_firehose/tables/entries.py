@@ -108,5 +108,5 @@ def _is_refused(error: BotoCoreError | ClientError) -> bool:
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:
-    """Return whether the same call may succeed a moment later: DynamoDB's answer may come another time."""
+    """Return whether the same call may succeed a moment later. That includes faults of the network."""
     return is_temporary(error) or isinstance(error, ConnectionError | HTTPClientError)

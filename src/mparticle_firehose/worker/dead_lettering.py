@@ -27,7 +27,7 @@ NEARLY_MOVED = 900
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Extent:
-    """What of a message is in a letter.
+    """Which part of a message is in a letter.
 
     Attributes:
         positions: of the items in the message's plan; None is all that is left of the message.

@@ -1,8 +1,8 @@
-"""Makes the plans of a batch. Of redriven messages only what no newer change has written is left in them."""
+"""Makes the plans of a batch. What a newer change has written already is left out of redriven messages."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Pending, Plan, Planner
@@ -28,7 +28,7 @@ from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
 from mparticle_firehose.worker.reading import queued
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Planning:
     """Makes the plans of one batch.
 
@@ -65,7 +65,7 @@ class Planning:
             if message.retry_reason and group and not message.plan:
                 failed_groups.add(group)  # whose users it is about is not known
 
-    @property
+    @cached_property
     def _redriven(self) -> list[Message]:
         return [message for message in self.batch.messages if message.record.redriven_at and message.record.group_id]
 

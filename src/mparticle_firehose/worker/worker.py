@@ -33,11 +33,11 @@ from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
-from mparticle_firehose.worker.coming_again import ComingAgain
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.order_tracking import OrderTracking
 from mparticle_firehose.worker.planning import Planning
 from mparticle_firehose.worker.reading import Reading
+from mparticle_firehose.worker.rescheduling import Rescheduling
 from mparticle_firehose.worker.settling import Settling
 
 CALL_SECONDS = 10.0
@@ -130,7 +130,7 @@ class _Delivery:
             dead_lettering=self._dead_lettering,
             deadline=deadline,
         )
-        self._coming_again = ComingAgain(
+        self._rescheduling = Rescheduling(
             batch=batch,
             dead_lettering=self._dead_lettering,
             ledger=worker.ledger,
@@ -152,14 +152,14 @@ class _Delivery:
         self._send(sent)
         self._settle(sent)
         self._lift_suspensions()
-        again = self._coming_again.schedule(knows_progress=self._knows_progress)
+        again = self._rescheduling.schedule(knows_progress=self._knows_progress)
         return [message.id for message in again]
 
     def _begin(self, message: Message) -> None:
         """Take what the message itself says: what is settled of it, and whether it waits still."""
         record = message.record
         message.progress = Progress.from_text(record.settled, record.history.limits, record.history.attempts)
-        self._coming_again.hold_back(message)
+        self._rescheduling.hold_back(message)
 
     def _recall(self) -> None:
         """Read what is remembered of messages that come again, and which groups are order-tracked."""

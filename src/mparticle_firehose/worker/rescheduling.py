@@ -1,4 +1,4 @@
-"""Lets messages wait that come again: sent again with a delay, or by their visibility timeout."""
+"""Schedules the next delivery of messages that are not done: by sending them again, or by their visibility timeout."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,8 +25,8 @@ MIN_SECONDS_LEFT = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComingAgain:
-    """Lets the messages of one batch wait.
+class Rescheduling:
+    """Schedules the next delivery of the messages of one batch.
 
     Attributes:
         deadline: of the delivery.
@@ -41,13 +41,15 @@ class ComingAgain:
     deadline: Deadline
 
     def hold_back(self, message: Message) -> None:
-        """Have a message wait on whose wait is longer than SQS delays a message, and not over."""
+        """Hold a message back until its wait is over: it may be longer than SQS delays a message."""
         left = message.record.history.due_at_ms / 1000 - self.batch.clock()
         if left >= MIN_SECONDS_LEFT:
             message.fail(NOT_DUE, counts=False, wait=left)
 
     def schedule(self, *, knows_progress: bool) -> list[Message]:
-        """Store how far the messages have come that come again, let them wait, and return those not to be deleted.
+        """Store the progress of unfinished messages, set when they are delivered again, and return those to keep.
+
+        Lambda deletes the others, also those that were sent again.
 
         Args:
             knows_progress: whether the earlier progress could be read of messages that come again. Otherwise it would
