@@ -152,7 +152,9 @@ def test_a_decimal_is_none_for(literal: str) -> None:
     assert read("product_action", "total_amount", literal) is None
 
 
-@pytest.mark.parametrize("literal", ['"abc"', '"1,5"', '"NaN"', '" Infinity\\u0000"', "true", "[]", "{}"])
+@pytest.mark.parametrize(
+    "literal", ['"abc"', '"1,5"', '"1_000"', '" 1_0.5"', '"NaN"', '" Infinity\\u0000"', "true", "[]", "{}"]
+)
 def test_a_decimal_is_refused_from(literal: str) -> None:
     assert problems("product_action", "total_amount", literal) == (
         ("events.*.total_amount", "must be a decimal number"),

@@ -1,5 +1,9 @@
 """What cannot be read of a request costs itself and nothing else, and is kept."""
 
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import pytest
@@ -14,7 +18,13 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     Serializer,
 )
-from mparticle_firehose.protocol.partial_reading import MAX_ELEMENTS, MAX_FIELDS, MAX_LETTERS
+from mparticle_firehose.protocol.partial_reading import MAX_LETTERS
+from mparticle_firehose.protocol.wire.reading import (
+    MAX_ELEMENTS,
+    MAX_FIELDS,
+    TOO_MANY_ELEMENTS,
+    TOO_MANY_FIELDS,
+)
 from mparticle_firehose.queues.membership_queue import user_key
 from tests.conftest import Json, load_event, parsed
 
@@ -26,8 +36,8 @@ ODD_CHANGE: Json = {"audience_id": "canary-pii", "action": "add"}
 ODD_CHANGE_REASON = "user_profiles.*.audiences.*.audience_id: must be a whole number"
 
 
-def event(number: int) -> Json:
-    return {"type": "custom_event", "source_id": str(number)}
+def event(number: int, **fields: object) -> Json:
+    return {"type": "custom_event", "source_id": str(number), **fields}
 
 
 def change(number: int) -> Json:
@@ -206,13 +216,70 @@ def test_an_odd_field_keeps_an_erasure_whole(fields: Json, reason: str) -> None:
     assert (request.is_unreadable, request.subject_request_type, request.subject_identities) == (True, "erasure", {})
 
 
-@pytest.mark.parametrize(
-    "entries", [[5], [None, {"identity_type": 5, "identity_value": "canary-pii"}], [{"type": "email"}]]
-)
-def test_an_erasure_whose_list_names_nobody_is_kept_whole(entries: list[Any]) -> None:
-    request = parsed(DsrProcessingRequest, load_event("dsr_processing_request", subject_identities=entries))
+def listed(kind: object, value: object) -> Json:
+    return {"identity_type": kind, "identity_value": value, "identity_format": "raw"}
 
-    assert request.is_unreadable
+
+def erasure(identities: object) -> DsrProcessingRequest:
+    request: DsrProcessingRequest = parsed(
+        DsrProcessingRequest, load_event("dsr_processing_request", subject_identities=identities)
+    )
+    return request
+
+
+@pytest.mark.parametrize("odd", [5, 0, "", [], "canary-pii", listed(5, "canary-pii"), {"type": "email"}], ids=repr)
+@pytest.mark.parametrize("others", [[], [None, listed("email", "canary-pii")]], ids=["alone", "beside-a-readable-one"])
+def test_an_erasure_with_an_odd_identity_in_its_list_is_kept_whole(others: list[Any], odd: object) -> None:
+    (whole,) = erasure([*others, odd]).unreadable
+
+    assert whole.reason == "subject_identities: must be a list of identities that have a type"
+
+
+def raw(value: object) -> Json:
+    return {"encoding": "raw", "value": value}
+
+
+SAME_TYPE: Mapping[str, tuple[str, str]] = {
+    "upper-case": ("email", "EMAIL"),
+    "spaces": ("email", " email"),
+    "alias": ("roku_publishing_id", "roku_publisher_id"),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), SAME_TYPE.values(), ids=SAME_TYPE)
+class TestAnErasureThatNamesATypeTwice:
+    def test_is_kept_whole_if_the_values_differ(self, first: str, second: str) -> None:
+        of_map = erasure({first: raw("canary-a"), second: raw("canary-b")})
+        of_list = erasure([listed(first, "canary-a"), listed(second, "canary-b")])
+
+        reasons = [each.reason for request in (of_map, of_list) for each in request.unreadable]
+        assert reasons == ["subject_identities: must not have two different identities of one type"] * 2
+
+    @pytest.mark.parametrize("second_value", ["canary-a", None, ""])
+    def test_is_read_if_they_are_the_same_or_one_has_no_value(
+        self, first: str, second: str, second_value: str | None
+    ) -> None:
+        of_map = erasure({first: raw("canary-a"), second: raw(second_value)})
+        reversed_map = erasure({second: raw(second_value), first: raw("canary-a")})
+        of_list = erasure([listed(first, "canary-a"), listed(second, second_value)])
+
+        assert [
+            [(kind, each.value) for kind, each in request.subject_identities.items()]
+            for request in (of_map, reversed_map, of_list)
+        ] == [[(parsed_type(first), "canary-a")]] * 3
+
+
+def parsed_type(name: str) -> str:
+    return "roku_publisher_id" if "roku" in name else "email"
+
+
+def test_unknown_types_that_differ_in_case_are_different_types() -> None:
+    request = erasure({"new_id": raw("canary-a"), "NEW_ID": raw("canary-b")})
+
+    assert [(kind, each.value) for kind, each in request.subject_identities.items()] == [
+        ("new_id", "canary-a"),
+        ("NEW_ID", "canary-b"),
+    ]
 
 
 BROKEN_NAME = "canary-\ud800"
@@ -274,18 +341,81 @@ def test_a_request_has_few_letters_however_many_reasons_there_are() -> None:
     assert all(len(each.reason) < 2_000 for each in request.unreadable)
 
 
-def test_what_has_more_odd_fields_than_can_be_listed_is_kept_whole() -> None:
-    request = events(*[{"type": "custom_event", "attributes": {str(n): [n] for n in range(MAX_FIELDS)}}] * 2)
+ODD_ELEMENTS: Mapping[str, Callable[[int], Json]] = {
+    "identities": lambda number: {"user_identities": [7] * number},
+    "attributes": lambda number: {"events": [event(1, attributes={str(n): [n] for n in range(number)})]},
+    "attribute-lists": lambda number: {"user_attribute_lists": {str(n): 7 for n in range(number)}},
+    "attribute-list": lambda number: {"user_attribute_lists": {"a": [[]] * number}},
+    "locations": lambda number: {"events": [event(1, location=7)] * number},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_ELEMENTS.values(), ids=ODD_ELEMENTS)
+def test_what_has_more_odd_fields_than_can_be_listed_is_kept_whole(odd: Callable[[int], Json]) -> None:
+    (whole,) = events(**odd(MAX_FIELDS + 1)).unreadable
+    (few, *_) = events(**odd(10)).unreadable
+
+    assert whole.reason == TOO_MANY_FIELDS
+    assert few.reason != TOO_MANY_FIELDS
+
+
+MANY_ELEMENTS: Mapping[str, Callable[[int], AnyRequest]] = {
+    "events": lambda number: events(*[7] * number),
+    "products": lambda number: events(*[event(1, type="product_action", products=[{}] * (number // 4))] * 4),
+    "impressions": lambda number: events({"type": "impression", "impressions": [{"products": [{}] * number}]}),
+    "user_profiles": lambda number: memberships(*[{}] * number),
+    "audiences": lambda number: memberships(*[{"audiences": [{}] * (number // 4)}] * 4),
+    "user_attributes": lambda number: memberships({"audiences": [{"user_attributes": [7] * number}]}),
+    "gdpr_consent_state": lambda number: events(
+        consent_state={"gdpr_consent_state": {str(n): {} for n in range(number)}}
+    ),
+}
+
+
+@pytest.mark.parametrize("field", MANY_ELEMENTS)
+def test_what_has_more_elements_than_any_of_mparticles_is_kept_whole_before_they_are_read(field: str) -> None:
+    request = MANY_ELEMENTS[field](MAX_ELEMENTS + 4)
 
     (whole,) = request.unreadable
-    assert (request.is_unreadable, whole.reason) == (True, f"more than {MAX_FIELDS} fields cannot be read")
+    assert request.is_unreadable
+    assert whole.reason == f"{'products' if field == 'impressions' else field}: {TOO_MANY_ELEMENTS}"
+    assert not MANY_ELEMENTS[field](4).is_unreadable
 
 
-def test_a_list_that_is_longer_than_any_of_mparticles_is_kept_whole() -> None:
-    request = events(*[7] * (MAX_ELEMENTS + 1), system_notifications=[])
+READ_LARGE_LISTS = """
+import json, resource, sys
+from mparticle_firehose.protocol import Serializer
 
-    (whole,) = request.unreadable
-    assert (whole.reason, whole.count) == (f"events: has more than {MAX_ELEMENTS} elements", MAX_ELEMENTS + 1)
+read = Serializer().parse
+for body in json.loads(sys.stdin.read()):
+    text = json.dumps(body).replace('"MANY"', ",".join([json.dumps(body["element"])] * 1_000_000))
+    read(text)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def test_a_list_of_a_million_elements_is_read_within_a_functions_memory() -> None:
+    """Without a limit the largest takes more than 1 GB."""
+    shapes: list[Json] = [
+        {"element": 7, "user_identities": ["MANY"]},
+        {"element": 7, "events": [{"type": "product_action", "products": ["MANY"]}]},
+        {"element": {}, "events": [{"type": "product_action", "products": ["MANY"]}]},
+        {"element": [], "user_attribute_lists": {"a": ["MANY"]}},
+    ]
+    bodies = [{"type": "event_processing_request", "account": {"account_id": 1}, **shape} for shape in shapes]
+
+    program = [sys.executable, "-c", READ_LARGE_LISTS]
+    finished = subprocess.run(  # noqa: S603  this very interpreter, on the program above
+        program, input=json.dumps(bodies), capture_output=True, text=True, check=True
+    )
+
+    assert int(finished.stdout) < 500
+
+
+def test_a_text_list_of_any_length_is_read() -> None:
+    request = events(user_attribute_lists={"tags": ["a"] * (2 * MAX_ELEMENTS)})
+
+    assert (request.unreadable, len(request.user_attribute_lists["tags"])) == ((), 2 * MAX_ELEMENTS)
 
 
 @pytest.mark.parametrize("account", [[], {"account_id": "canary"}])

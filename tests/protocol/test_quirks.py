@@ -417,9 +417,11 @@ QUIRKS = {
         erasure(
             subject_identities=[
                 {"identity_type": "email", "identity_value": "canary-pii-1", "identity_format": "raw"},
-                {"identity_type": "email", "identity_value": "canary-pii-2", "identity_format": "raw"},
+                {"identity_type": "EMAIL", "identity_value": "canary-pii-1", "identity_format": "raw"},
                 {"identity_type": "android_id", "identity_format": "raw"},
-                "nonsense",
+                {"identity_type": "email", "identity_format": "raw"},
+                None,
+                {},
             ]
         ),
         lambda r: {kind: (i.encoding, i.value) for kind, i in r.subject_identities.items()},

@@ -15,6 +15,7 @@ from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol import Serializer, enums, json_text, json_value
 from mparticle_firehose.protocol.wire import unions
 from mparticle_firehose.protocol.wire.fields import OptionalOpenEnum, snake_case
+from mparticle_firehose.protocol.wire.reading import Reading
 from mparticle_firehose.protocol.wire.unions import BRANCH, ByType
 
 serializer = Serializer()
@@ -47,8 +48,8 @@ WORDS = [
 
 
 def read(union: ByType, value: object) -> tuple[Any, Counter[str]]:
-    counts: Counter[str] = Counter()
-    return TypeAdapter(Annotated[Any, union]).validate_python(value, context=counts), counts
+    reading = Reading()
+    return TypeAdapter(Annotated[Any, union]).validate_python(value, context=reading), reading.unrecognized
 
 
 def test_every_union_of_the_protocol_is_found() -> None:
@@ -88,11 +89,11 @@ def test_every_word_reads_as_a_member_of_an_enumeration_or_is_counted_and_kept(n
     adapter: TypeAdapter[Any] = TypeAdapter(OptionalOpenEnum[enumeration])  # type: ignore[misc, valid-type]
 
     for word in WORDS:
-        counts: Counter[str] = Counter()
+        reading = Reading()
         members = {str(member): member for member in enumeration}
         expected = members.get(word, word) if word.strip() else None
-        assert adapter.validate_python(word, context=counts) == expected
-        assert counts == Counter({snake_case(name): int(bool(word.strip()) and word not in members)})
+        assert adapter.validate_python(word, context=reading) == expected
+        assert reading.unrecognized == Counter({snake_case(name): int(bool(word.strip()) and word not in members)})
 
 
 def test_the_path_of_an_error_has_a_star_for_every_key_of_a_customer() -> None:

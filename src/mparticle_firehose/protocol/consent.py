@@ -8,7 +8,7 @@ from mparticle_firehose.protocol.enums import SystemNotificationType
 from mparticle_firehose.protocol.wire.fields import Bool, MapOf, OptionalInt, OptionalText, UnknownType
 from mparticle_firehose.protocol.wire.legacy import renamed_field
 from mparticle_firehose.protocol.wire.model import Model
-from mparticle_firehose.protocol.wire.unions import ByType, NullIs
+from mparticle_firehose.protocol.wire.unions import ByType, Counted, NullIs
 
 DATA_SALE_OPT_OUT = "data_sale_opt_out"
 """The only purpose that mParticle uses for CCPA consent."""
@@ -81,5 +81,6 @@ SystemNotifications = Annotated[
         ],
         ...,
     ],
+    Counted(),
     NullIs(()),
 ]

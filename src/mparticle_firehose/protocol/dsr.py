@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from mparticle_firehose.protocol.enums import DsrIdentityType, IdentityEncoding
 from mparticle_firehose.protocol.identities import INCOMPLETE_IDENTITY
+from mparticle_firehose.protocol.wire.coercion import trimmed
 from mparticle_firehose.protocol.wire.fields import Bool, EnumOrText, NonEmptyText, OptionalOpenEnum, Text
-from mparticle_firehose.protocol.wire.legacy import IdentityList
+from mparticle_firehose.protocol.wire.legacy import listed_identities
 from mparticle_firehose.protocol.wire.model import Model
-from mparticle_firehose.protocol.wire.unions import NullIs, SkipIncomplete
+from mparticle_firehose.protocol.wire.unions import BROKEN_RULE, NullIs, SkipIncomplete, is_missing
 
 OPEN_DSR_DOMAIN = "opendsr.mparticle.com"
 
@@ -21,11 +23,39 @@ class DsrIdentity(Model):
     value: NonEmptyText
 
 
-_Type = Annotated[DsrIdentityType | str, EnumOrText({"roku_publishing_id": DsrIdentityType.ROKU_PUBLISHER_ID})]
+_ALIASES = {"roku_publishing_id": DsrIdentityType.ROKU_PUBLISHER_ID}
+_SPELLINGS = {**{str(member): member for member in DsrIdentityType}, **_ALIASES}
+_Type = Annotated[DsrIdentityType | str, EnumOrText(_ALIASES)]
 _Identity = Annotated[DsrIdentity, SkipIncomplete("value", kind=INCOMPLETE_IDENTITY)]
 
-DsrIdentities = Annotated[dict[_Type, _Identity], IdentityList(), NullIs(dict)]
-"""One identity of each type. An unknown type is kept as text; an identity without a value is left out."""
+
+def _one_of_each_type(value: object) -> object:
+    """Return a map with one name for each type. An erasure of one of two different identities would be half of one.
+
+    A type may come twice in the list of older APIs, and in a map in different spellings.
+    """
+    if not isinstance(value, list | dict):
+        return value
+    kept: dict[str, tuple[str, object]] = {}
+    for name, identity in value.items() if isinstance(value, dict) else listed_identities(value):
+        kind = _SPELLINGS.get(trimmed(name).lower(), name)
+        _, other = kept.setdefault(kind, (name, identity))
+        if not _has_value(other):
+            kept[kind] = name, identity
+        elif _has_value(identity) and identity != other:
+            raise PydanticCustomError(BROKEN_RULE, "must not have two different identities of one type")
+    return dict(kept.values())
+
+
+def _has_value(identity: object) -> bool:
+    return identity is not None and not (isinstance(identity, dict) and is_missing(identity.get("value")))
+
+
+DsrIdentities = Annotated[dict[_Type, _Identity], BeforeValidator(_one_of_each_type), NullIs(dict)]
+"""One identity of each type. An unknown type is kept as text; an identity without a value is left out.
+
+Older APIs sent a list.
+"""
 
 
 class OpenDsrExtension(Model):

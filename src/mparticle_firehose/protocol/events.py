@@ -34,7 +34,7 @@ from mparticle_firehose.protocol.wire.fields import (
 )
 from mparticle_firehose.protocol.wire.json_reader import embedded_object
 from mparticle_firehose.protocol.wire.model import Model
-from mparticle_firehose.protocol.wire.unions import ByType, DefaultOnError, NullIs
+from mparticle_firehose.protocol.wire.unions import ByType, Counted, DefaultOnError, NullIs
 
 
 class Location(Model):
@@ -275,5 +275,7 @@ EVENT_MODELS: dict[EventType, type[Event]] = {
 }
 
 Events = Annotated[
-    tuple[Annotated[AnyEvent, ByType(EVENT_MODELS, unknown=UnknownEvent, kind="event_type")], ...], NullIs(())
+    tuple[Annotated[AnyEvent, ByType(EVENT_MODELS, unknown=UnknownEvent, kind="event_type")], ...],
+    Counted(),
+    NullIs(()),
 ]

@@ -16,7 +16,7 @@ a field of an erasure                          the request: an erasure with half
 of a data subject request                      or whether something is to be erased
 anything in a registration or subscription     everything: mParticle waits for the result of these, and shows it
 nesting that is too deep                       everything: it could not be stored
-more than can be listed                        the request, see `MAX_FIELDS` and `MAX_ELEMENTS`
+more than can be listed                        the request, see `MAX_FIELDS` and `MAX_ELEMENTS` of `reading`
 =============================================  ========================================================================
 
 A field whose name has a lone surrogate is left out: no field of the protocol has such a name.
@@ -39,6 +39,7 @@ from mparticle_firehose.protocol.messages import (
 )
 from mparticle_firehose.protocol.wire.model import Unreadable
 from mparticle_firehose.protocol.wire.problems import Location, listed, located, location_of, path, problems
+from mparticle_firehose.protocol.wire.reading import MAX_FIELDS, TOO_MANY_FIELDS, TooMuchError
 
 type _Source = Mapping[str, Any]
 
@@ -57,12 +58,6 @@ _LISTS: Mapping[type[AnyRequest], Collection[str]] = {
 
 MAX_LETTERS = 10
 """Of a request. Each has the whole request around its elements: more reasons share the last one."""
-
-MAX_FIELDS, MAX_ELEMENTS = 20_000, 100_000
-"""Fields that cannot be read, and elements of a list: with more, the request is unreadable as a whole.
-
-Listing and separating more would exceed a function's time and memory.
-"""
 
 _REQUIRED = frozenset({"type", "account", "subject_request_type"})
 _ENVELOPE = _REQUIRED | {"id", "timestamp_ms", "firehose_version"}
@@ -87,7 +82,7 @@ def read_readable(
     """
     lists = _LISTS.get(model)
     if error.error_count() > MAX_FIELDS:
-        return as_whole(model, source, ("", f"more than {MAX_FIELDS} fields cannot be read"), setting_ids)
+        return as_whole(model, source, ("", TOO_MANY_FIELDS), setting_ids)
     found = located(error)
     if lists is None or any(not location or location[0] in _REQUIRED for location, _ in found):
         raise MalformedRequestError(*problems(error, setting_ids)) from None
@@ -98,12 +93,6 @@ def read_readable(
     only, without = (_only_profiles, _without_profiles) if _PROFILES in lists else (_only_events, _without_events)
     unreadable = tuple(Unreadable(reason, len(of), only(source, of)) for reason, of in _by_reason(elements).items())
     return model.from_source(without(source, elements), received=source, unreadable=unreadable)
-
-
-def too_long(model: type[AnyRequest], source: _Source) -> str:
-    """Return the name of a list that has too many elements to be read; empty if there is none."""
-    lists = ((name, source.get(name)) for name in _LISTS.get(model, ()))
-    return next((name for name, each in lists if isinstance(each, list) and len(each) > MAX_ELEMENTS), "")
 
 
 def as_whole(
@@ -125,9 +114,10 @@ def as_whole(
         raise MalformedRequestError(problem)
     field, rule = problem
     whole = Unreadable(f"{field}: {rule}" if field else rule, _size(source, lists), source)
-    found: _Found = []
     try:
-        model.model_validate(_envelope(source, found))
+        return model.from_source(_envelope(source, []), received=source, unreadable=(whole,))
+    except TooMuchError:
+        raise MalformedRequestError(problem) from None
     except ValidationError as error:
         found = located(error)
         if any(not location or location[0] in _REQUIRED for location, _ in found):

@@ -20,6 +20,7 @@ from mparticle_firehose.protocol.registration import (
     Permissions,
 )
 from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.reading import Reading
 
 DESCRIPTION_LIMIT = 230
 """Characters with markup. A description must be shorter."""
@@ -72,9 +73,9 @@ def declare(
 
 def _unknown_names(registration: ModuleRegistrationResponse) -> Problems:
     """A value or a field that this version does not know is a mistake in a registration."""
-    unrecognized: Counter[str] = Counter()
-    ModuleRegistrationResponse.model_validate(_plain(registration), context=unrecognized)
-    for kind in unrecognized:
+    reading = Reading()
+    ModuleRegistrationResponse.model_validate(_plain(registration), context=reading)
+    for kind in reading.unrecognized:
         yield f"{kind}: must be one that the protocol knows"
     for model in _models(registration):
         for field in model.model_extra or {}:

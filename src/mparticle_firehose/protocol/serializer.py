@@ -19,16 +19,15 @@ from mparticle_firehose.protocol.messages import (
     Response,
 )
 from mparticle_firehose.protocol.partial_reading import (
-    MAX_ELEMENTS,
     as_whole,
     read_readable,
-    too_long,
     without_broken_names,
 )
 from mparticle_firehose.protocol.wire.json_reader import json_object, wire_type
 from mparticle_firehose.protocol.wire.json_text import LiteralFloat, json_text, with_numbers
 from mparticle_firehose.protocol.wire.json_writer import finite, write
 from mparticle_firehose.protocol.wire.problems import problems
+from mparticle_firehose.protocol.wire.reading import TooMuchError
 
 _MAX_EXPONENT = 308
 """Of a double. Most JSON readers cannot read a larger number."""
@@ -64,8 +63,6 @@ class Serializer:
             raise UnsupportedMessageError(("type", _why_unsupported(kind)))
         model = REQUEST_MODELS[MessageType(kind)]
         try:
-            if name := too_long(model, source):
-                return as_whole(model, source, (name, f"has more than {MAX_ELEMENTS} elements"), self._setting_ids())
             return self._read(model, source, source)
         except RecursionError as error:
             raise MalformedRequestError(*problems(error)) from None
@@ -74,6 +71,8 @@ class Serializer:
         """Read a request, without fields whose names cannot be read, and without elements that cannot be read."""
         try:
             return model.from_source(read, kept=source)
+        except TooMuchError as much:
+            return as_whole(model, source, much.problem, self._setting_ids())
         except ValidationError as error:
             named = without_broken_names(read, error)
             return self._read(model, named, source) if named else read_readable(model, read, error, self._setting_ids())

@@ -39,13 +39,15 @@ from mparticle_firehose.protocol.wire.coercion import (
     uuid,
     whole_number,
 )
+from mparticle_firehose.protocol.wire.reading import count_odd_element, count_unrecognized
 from mparticle_firehose.protocol.wire.unions import (
     BROKEN_RULE,
+    Counted,
     DefaultOnError,
     NullIs,
     Schema,
     SkipNull,
-    count_unrecognized,
+    either,
     with_fallback,
 )
 
@@ -120,21 +122,44 @@ def _or_blank[T](read: Callable[[object], T], blank: T | None) -> Callable[[obje
 
 def _optional_id(value: object, info: core_schema.ValidationInfo) -> UUID | None:
     try:
-        return None if value is None else uuid(value)
+        return uuid(value)
     except ValueError:
         count_unrecognized(info.context, MALFORMED_ID)
         return None
 
 
+def _element_text(value: object, info: core_schema.ValidationInfo) -> str:
+    try:
+        return text_of(value)
+    except ValueError:
+        count_odd_element(info.context)
+        raise
+
+
 def _scalar[T](native: CoreSchema, read: Callable[[object], T], rule: str, *, blank: T | None) -> Schema:
-    return Schema(with_fallback(native, _or_blank(read, blank), rule))
+    schema = with_fallback(native, _or_blank(read, blank), rule)
+    return Schema(core_schema.nullable_schema(schema) if blank is None else schema)
 
 
 _STRICT_TEXT = core_schema.str_schema(strict=True)
 _TEXT = with_fallback(_STRICT_TEXT, text_of, "must be text")
+_ELEMENT_TEXT = either(_STRICT_TEXT, core_schema.with_info_plain_validator_function(_element_text), "must be text")
 _JSON_TEXT = with_fallback(_STRICT_TEXT, json_text_of, "must be text")
 _NON_EMPTY_TEXT = with_fallback(
     core_schema.str_schema(strict=True, min_length=1), nonempty_text, "must be non-empty text"
+)
+_DECIMAL = core_schema.chain_schema(
+    [
+        core_schema.union_schema(
+            [
+                core_schema.is_instance_schema((int, float, Decimal)),
+                # pydantic reads 1_000 as a decimal, and JSON and Java do not
+                core_schema.str_schema(strict=True, pattern="^[^_]*$"),
+            ],
+            mode="left_to_right",
+        ),
+        core_schema.decimal_schema(),
+    ]
 )
 _INT = core_schema.int_schema(strict=True)
 _DOUBLE = core_schema.float_schema(strict=True)
@@ -157,15 +182,15 @@ Bool = Annotated[bool, _scalar(_BOOL, boolean, _BOOL_RULE, blank=False)]
 Flag = Annotated[bool, _scalar(_BOOL, boolean, _BOOL_RULE, blank=False), NonDefault()]
 OptionalBool = Annotated[bool | None, _scalar(_BOOL, boolean, _BOOL_RULE, blank=None)]
 
-OptionalDecimal = Annotated[
-    Decimal | None, _scalar(core_schema.decimal_schema(), decimal, "must be a decimal number", blank=None)
-]
+OptionalDecimal = Annotated[Decimal | None, _scalar(_DECIMAL, decimal, "must be a decimal number", blank=None)]
 OptionalId = Annotated[
     UUID | None,
     Schema(
-        core_schema.union_schema(
-            [core_schema.uuid_schema(), core_schema.with_info_plain_validator_function(_optional_id)],
-            mode="left_to_right",
+        core_schema.nullable_schema(
+            core_schema.union_schema(
+                [core_schema.uuid_schema(), core_schema.with_info_plain_validator_function(_optional_id)],
+                mode="left_to_right",
+            )
         )
     ),
 ]
@@ -182,20 +207,19 @@ OptionalOpenEnum = Annotated[_E | str | None, EnumOrText()]
 """A member of an enumeration, or the received text if mParticle sent a value that this version does not know."""
 EnumList = Annotated[tuple[OptionalOpenEnum[_E], ...], NullIs(())]
 
-ListOf = Annotated[tuple[Annotated[_T, SkipNull()], ...], NullIs(())]
-MapOf = Annotated[dict[str, Annotated[_T, SkipNull()]], NullIs(dict)]
-"""A map, or a list, without its null entries."""
+ListOf = Annotated[tuple[Annotated[_T, SkipNull()], ...], Counted(), NullIs(())]
+MapOf = Annotated[dict[str, Annotated[_T, SkipNull()]], Counted(), NullIs(dict)]
+"""A map, or a list, of objects without its null entries."""
 
 _KEY = core_schema.str_schema(strict=True)
+_TEXTS = core_schema.dict_schema(_KEY, core_schema.nullable_schema(_ELEMENT_TEXT))
+_JSON_TEXTS = core_schema.dict_schema(_KEY, core_schema.nullable_schema(_JSON_TEXT))
 
-TextMap = Annotated[
-    dict[str, str | None], Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_TEXT))), NullIs(dict)
-]
+TextMap = Annotated[dict[str, str | None], Schema(_TEXTS), NullIs(dict)]
 """A map of texts, which keeps its null entries."""
-JsonTextMap = Annotated[
-    dict[str, str | None], Schema(core_schema.dict_schema(_KEY, core_schema.nullable_schema(_JSON_TEXT))), NullIs(dict)
-]
+JsonTextMap = Annotated[dict[str, str | None], Schema(_JSON_TEXTS), NullIs(dict)]
 """A map of texts. An entry that is an object or a list becomes its JSON text."""
-TextList = ListOf[Text]
-OptionalTextList = tuple[Annotated[Text, SkipNull()], ...] | None
-TextListMap = MapOf[TextList]
+_ElementText = Annotated[str, Schema(_ELEMENT_TEXT)]
+OptionalTextList = tuple[Annotated[_ElementText, SkipNull()], ...] | None
+TextList = Annotated[tuple[Annotated[_ElementText, SkipNull()], ...], NullIs(())]
+TextListMap = Annotated[dict[str, Annotated[TextList, SkipNull()]], NullIs(dict)]

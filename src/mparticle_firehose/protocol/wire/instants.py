@@ -8,7 +8,8 @@ from typing import Annotated
 from pydantic_core import core_schema
 
 from mparticle_firehose.protocol.wire.coercion import is_blank, trimmed
-from mparticle_firehose.protocol.wire.unions import Schema, count_unrecognized
+from mparticle_firehose.protocol.wire.reading import count_unrecognized
+from mparticle_firehose.protocol.wire.unions import Schema
 
 MALFORMED_TIME = "malformed_time"
 
@@ -33,7 +34,7 @@ def read_instant(value: object) -> datetime:
         return value if value.tzinfo else value.replace(tzinfo=UTC)
     if isinstance(value, str):
         text = trimmed(value)
-        if "_" in text:  # Python reads 1_000 as a number
+        if "_" in text or not text.isascii():  # Python reads 1_000 and other scripts' digits as numbers
             raise ValueError
         try:
             return _from_number(float(text))

@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, core_schema
+from pydantic_core import PydanticCustomError
 
-from mparticle_firehose.protocol.wire.unions import BROKEN_RULE, first_of, not_applicable
+from mparticle_firehose.protocol.wire.unions import BROKEN_RULE
 
 
 def renamed_field(old: str, new: str) -> Callable[[object], object]:
@@ -22,26 +21,16 @@ def renamed_field(old: str, new: str) -> Callable[[object], object]:
     return rename
 
 
-class IdentityList:
-    """Metadata of a map of identities: read the list that older DSR APIs sent, and of each type the first identity."""
+def listed_identities(identities: Iterable[object]) -> Iterator[tuple[str, object]]:
+    """Return the types and identities in the list that older DSR APIs sent; what carries nothing is left out.
 
-    __slots__ = ()
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        identities = handler(source)
-        return first_of(identities, core_schema.no_info_before_validator_function(_as_map, identities))
-
-
-def _as_map(value: object) -> dict[str, object]:
-    if not isinstance(value, list):
-        raise not_applicable()
-    entries = list(_entries(value))
-    if not entries and any(each is not None for each in value):
-        raise PydanticCustomError(BROKEN_RULE, "must name somebody: no identity of the list has a type")
-    return dict(reversed(entries))
-
-
-def _entries(identities: Iterable[object]) -> Iterator[tuple[str, object]]:
+    Raises:
+        PydanticCustomError: an element is no identity, or has no type.
+    """
     for identity in identities:
-        if isinstance(identity, dict) and isinstance(kind := identity.get("identity_type"), str):
-            yield kind, {"encoding": identity.get("identity_format"), "value": identity.get("identity_value")}
+        if identity is None or identity == {}:
+            continue
+        fields = identity if isinstance(identity, dict) else {}
+        if not isinstance(kind := fields.get("identity_type"), str):
+            raise PydanticCustomError(BROKEN_RULE, "must be a list of identities that have a type")
+        yield kind, {"encoding": fields.get("identity_format"), "value": fields.get("identity_value")}

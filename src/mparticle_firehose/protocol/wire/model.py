@@ -8,6 +8,8 @@ from typing import Self, get_origin
 from pydantic import BaseModel, ConfigDict, PrivateAttr
 from pydantic.fields import FieldInfo
 
+from mparticle_firehose.protocol.wire.reading import Reading
+
 
 class Model(BaseModel):
     """An immutable value. Fields that the protocol does not define are kept in ``model_extra``.
@@ -80,12 +82,13 @@ class ReceivedModel(Model):
 
         Raises:
             ValidationError: a field of the protocol cannot be read.
+            TooMuchError: it has more than can be read.
         """
-        unrecognized: Counter[str] = Counter()
-        model = cls.model_validate(source, context=unrecognized)
+        reading = Reading()
+        model = cls.model_validate(source, context=reading)
         source = source if kept is None else kept
         whole = source if received is None else received
-        model._origin = _Origin(source, whole, unreadable, unrecognized)  # noqa: SLF001 - its own class
+        model._origin = _Origin(source, whole, unreadable, reading.unrecognized)  # noqa: SLF001 - its own class
         return model
 
     @property

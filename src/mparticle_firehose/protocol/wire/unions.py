@@ -6,7 +6,6 @@ error's location. So that errors stay readable, branches are named with `BRANCH`
 value fails with `NOT_APPLICABLE`; `problems` removes both.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from uuid import uuid4
 
@@ -16,6 +15,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_sc
 from mparticle_firehose.protocol.wire.coercion import trimmed
 from mparticle_firehose.protocol.wire.json_reader import wire_type
 from mparticle_firehose.protocol.wire.model import Model
+from mparticle_firehose.protocol.wire.reading import count_odd_element, count_unrecognized, counted
 
 BROKEN_RULE = "firehose_rule"
 """Error type of a broken rule; the error's message is the rule."""
@@ -51,18 +51,17 @@ def first_of(*branches: CoreSchema) -> CoreSchema:
 
 def with_fallback(native: CoreSchema, fallback: Callable[[object], object], rule: str) -> CoreSchema:
     """The native schema, else the fallback, else one error whose message is the rule."""
+    return either(native, core_schema.no_info_plain_validator_function(fallback), rule)
+
+
+def either(native: CoreSchema, other: CoreSchema, rule: str) -> CoreSchema:
+    """The native schema, else the other, else one error whose message is the rule."""
     return core_schema.union_schema(
-        [native, core_schema.no_info_plain_validator_function(fallback)],
+        [native, other],
         mode="left_to_right",
         custom_error_type=BROKEN_RULE,
         custom_error_message=rule,
     )
-
-
-def count_unrecognized(context: object, kind: str) -> None:
-    """Count a value that this version does not recognise, if the validation's context is a counter."""
-    if isinstance(context, Counter):
-        context[kind] += 1
 
 
 class Schema:
@@ -94,18 +93,28 @@ class NullIs:
         return self._value() if callable(self._value) else self._value
 
 
+class Counted:
+    """Metadata of a list or map of objects that may be empty: they are counted before they are read, see `reading`."""
+
+    __slots__ = ()
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return counted(handler(source))
+
+
 class SkipNull:
     """Metadata of an element: leave null out of its list or map."""
 
     __slots__ = ()
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return first_of(handler(source), core_schema.no_info_plain_validator_function(_skip_null))
+        return first_of(handler(source), core_schema.with_info_plain_validator_function(_skip_null))
 
 
-def _skip_null(value: object) -> object:
+def _skip_null(value: object, info: core_schema.ValidationInfo) -> object:
     if value is None:
         raise PydanticOmit
+    count_odd_element(info.context)
     raise not_applicable()
 
 
@@ -131,13 +140,15 @@ class SkipIncomplete:
     def _skip(self, value: object, info: core_schema.ValidationInfo) -> object:
         if value is None:
             raise PydanticOmit
-        if isinstance(value, dict) and any(_is_missing(value.get(field)) for field in self._required):
+        if isinstance(value, dict) and any(is_missing(value.get(field)) for field in self._required):
             count_unrecognized(info.context, self._kind)
             raise PydanticOmit
+        count_odd_element(info.context)
         raise not_applicable()
 
 
-def _is_missing(value: object) -> bool:
+def is_missing(value: object) -> bool:
+    """Whether a required field has no value: it is missing, null or blank."""
     return value is None or (isinstance(value, str) and not trimmed(value))
 
 

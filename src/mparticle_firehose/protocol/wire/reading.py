@@ -1,0 +1,78 @@
+"""What one reading of a message counts: values that it does not recognise, and what would exceed its time and memory.
+
+A `Reading` is the context of a pydantic validation. Without one, as when a response is read, nothing is counted.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from pydantic_core import CoreSchema
+from pydantic_core.core_schema import ValidationInfo, with_info_before_validator_function
+
+MAX_FIELDS, MAX_ELEMENTS = 20_000, 100_000
+"""Fields that cannot be read, and elements of lists of objects: with more, a message is unreadable as a whole.
+
+Each costs up to 1.7 KB while the message is read, and a message of 6 MB may have two million of them. Lists are counted
+only where elements can be that short: an identity has 45 characters.
+"""
+
+TOO_MANY_FIELDS = f"more than {MAX_FIELDS} fields cannot be read"
+TOO_MANY_ELEMENTS = f"with this list or map there are more than {MAX_ELEMENTS} elements"
+
+
+class TooMuchError(Exception):
+    """A message has more than can be read; reading it was given up.
+
+    Attributes:
+        problem: the field, empty for the whole message, and what is wrong with it.
+    """
+
+    def __init__(self, field: str, rule: str) -> None:
+        super().__init__(f"{field}: {rule}" if field else rule)
+        self.problem = (field, rule)
+
+
+@dataclass(slots=True)
+class Reading:
+    """What has been counted so far.
+
+    Attributes:
+        unrecognized: values that this version does not recognise, by kind.
+        elements: of lists and maps whose elements are objects that may be empty.
+        odd_elements: elements of other lists and maps that cannot be read.
+    """
+
+    unrecognized: Counter[str] = field(default_factory=Counter)
+    elements: int = 0
+    odd_elements: int = 0
+
+
+def count_unrecognized(context: object, kind: str) -> None:
+    """Count a value that this version does not recognise."""
+    if isinstance(context, Reading):
+        context.unrecognized[kind] += 1
+
+
+def count_odd_element(context: object) -> None:
+    """Count an element of a list or map that cannot be read.
+
+    Raises:
+        TooMuchError: there are too many.
+    """
+    if isinstance(context, Reading):
+        context.odd_elements += 1
+        if context.odd_elements > MAX_FIELDS:
+            raise TooMuchError("", TOO_MANY_FIELDS)
+
+
+def counted(container: CoreSchema) -> CoreSchema:
+    """A list or map whose elements are counted before they are read."""
+    return with_info_before_validator_function(_count_elements, container)
+
+
+def _count_elements(value: object, info: ValidationInfo) -> object:
+    if isinstance(info.context, Reading) and isinstance(value, list | dict):
+        info.context.elements += len(value)
+        if info.context.elements > MAX_ELEMENTS:
+            raise TooMuchError(info.field_name or "", TOO_MANY_ELEMENTS)
+    return value
