@@ -283,6 +283,7 @@ def test_q43_submitted_time_is_read_from(literal: str, expected: datetime | None
 
 MALFORMED_TIMES = [
     *('"soon"', "true", "[]", "{}", "1e300", "1e999", '"nan"', '"Infinity"'),
+    *('"1_000"', '"१७०००००००००००"', '"२०२४-०१-०१"'),
     *('"99999-01-01"', '"2024-01-01T24:00:01Z"', '"9999-12-31T24:00:00Z"', '"]"', '"[UTC]"'),
 ]
 
