@@ -41,6 +41,14 @@ def _secret_source(source: str) -> str:
     raise ValueError("must be a secret's ARN, or a parameter's name that starts with /")
 
 
+def _credential_prefix(source: str) -> str:
+    if (source.startswith("/") or source.startswith(SECRET_PREFIX)) and not source.endswith("/"):
+        return source
+    raise ValueError(
+        f"must be the prefix of parameters' names, which starts with /, or {SECRET_PREFIX} and that of secrets"
+    )
+
+
 def _is_stored(source: str) -> bool:
     return source.startswith("/") or ":secretsmanager:" in source
 
@@ -48,6 +56,9 @@ def _is_stored(source: str) -> bool:
 def _service(source: str) -> Literal["ssm", "secretsmanager"]:
     return "ssm" if source.startswith("/") else "secretsmanager"
 
+
+SECRET_PREFIX = "secretsmanager:"  # noqa: S105  how a source begins
+"""How FEED_CREDENTIALS begins if customers' key pairs are in Secrets Manager."""
 
 VERIFICATION_OFF = "off"
 """What HTTP_TOKEN_SOURCE must say before the endpoint answers requests without a token."""
@@ -196,6 +207,57 @@ class Settings(_FromEnvironment):
         if not runs_under_sam_cli(environ):
             problems += Resources.problems(environ)
         if problems:
+            raise ConfigurationError("; ".join(problems))
+        return cls.model_validate(cls._given(environ))
+
+
+class FeedSettings(_FromEnvironment):
+    """What the feed's function needs of a deployment, and nothing else does.
+
+    Attributes:
+        queue_url: standard queue of the partner's events.
+        dlq_url: queue of what can never be delivered to mParticle.
+        ledger_table: as of `Resources`.
+        credentials: where customers' key pairs are. ``/a/prefix``: in the SSM SecureString ``/a/prefix/<account id>``.
+            ``secretsmanager:a/prefix``: in the secret ``a/prefix/<account id>``.
+        refresh_seconds: how long a key pair is used before it is read again.
+        url: base URL of mParticle's Events API for key pairs that name none.
+        batches_per_second: how many batches go to mParticle with one key pair, from all environments together.
+        concurrency: how many environments there are at most.
+        erasure_key_source: the secret with which the identities of erased people are hashed, as a secret's ARN.
+        retry_base_seconds: as of `Settings`.
+        retry_cap_seconds: as of `Settings`.
+        max_attempts: as of `Settings`.
+    """
+
+    queue_url: QueueUrl = Field(alias="FEED_QUEUE_URL")
+    dlq_url: QueueUrl = Field(alias="FEED_DLQ_URL")
+    ledger_table: str = Field(alias="LEDGER_TABLE")
+    credentials: Annotated[str, AfterValidator(_credential_prefix)] = Field(alias="FEED_CREDENTIALS")
+    refresh_seconds: int = Field(300, alias="FEED_REFRESH_SECONDS", ge=10, le=86_400)
+    url: Annotated[str, AfterValidator(_without_plaintext)] = Field(
+        "https://inbound.mparticle.com/s2s/v2", alias="FEED_URL"
+    )
+    batches_per_second: int = Field(240, alias="FEED_BATCHES_PER_SECOND", ge=1, le=10_000)
+    concurrency: int = Field(2, alias="FEED_CONCURRENCY", ge=1, le=1_000)
+    erasure_key_source: Annotated[str, AfterValidator(_secret_source)] = Field(alias="FEED_ERASURE_KEY_SOURCE")
+    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
+    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
+    max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
+
+    @property
+    def credential_service(self) -> Literal["ssm", "secretsmanager"]:
+        """The AWS service that has the key pairs."""
+        return _service(self.credentials)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing or wrong.
+        """
+        if problems := cls.problems(environ):
             raise ConfigurationError("; ".join(problems))
         return cls.model_validate(cls._given(environ))
 

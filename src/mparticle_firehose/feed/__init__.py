@@ -43,6 +43,7 @@ from mparticle_firehose.feed.events import (
 )
 from mparticle_firehose.feed.fields import milliseconds
 from mparticle_firehose.feed.identities import feed_event_id, identities_of, mpid_of
+from mparticle_firehose.feed.mapping import Feed, FeedEvent, PartnerEvent
 from mparticle_firehose.feed.rules import Route, checked, route_of
 from mparticle_firehose.feed.user import (
     ApplicationInformation,
@@ -74,12 +75,15 @@ __all__ = [
     "EncodedBatch",
     "Environment",
     "Event",
+    "Feed",
     "FeedError",
+    "FeedEvent",
     "GdprConsent",
     "GeoLocation",
     "IdentityType",
     "LocationSource",
     "OptOutEvent",
+    "PartnerEvent",
     "Platform",
     "Product",
     "ProductAction",

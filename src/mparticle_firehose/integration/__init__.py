@@ -6,6 +6,7 @@ and needs neither AWS nor HTTP: a request becomes items, items become calls, and
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from mparticle_firehose.cookie_sync import CookieSync
@@ -70,6 +71,9 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     ModuleRegistrationResponse,
 )
+
+if TYPE_CHECKING:  # its models take a while to load, and only the feed's function needs them
+    from mparticle_firehose.feed.mapping import Feed
 
 __all__ = [
     "Alone",
@@ -149,6 +153,9 @@ class Integration:
         retry_policy: what a status or a fault means, where it differs from the default in `partner_api.retry_policy`.
         wait_headers: headers that may say how long to wait before a retry; the first readable one counts.
         cookie_sync: returns the partner's side of mParticle's cookie sync.
+        feed_name: the name of the partner's feed at mParticle. It is part of every event's id, so it must never change:
+            mParticle would take the same events for new ones.
+        feed: returns what becomes of the partner's own events. Only the feed's function loads it.
     """
 
     registration: Callable[[], ModuleRegistrationResponse]
@@ -161,6 +168,8 @@ class Integration:
     retry_policy: Mapping[int | NetworkFault, Verdict] = field(default_factory=dict)
     wait_headers: tuple[str, ...] = ("Retry-After",)
     cookie_sync: Callable[[], CookieSync] | None = None
+    feed_name: str = ""
+    feed: "Callable[[], Feed] | None" = None
 
     def __post_init__(self) -> None:
         """Check what can be checked without a request.
@@ -177,6 +186,8 @@ class Integration:
             raise IntegrationError("retry_policy", f"{', '.join(map(str, wrong))} must map to a Verdict")
         if self.subscription and not self.memberships:
             raise IntegrationError("subscription", "needs memberships")
+        if bool(self.feed) != bool(self.feed_name.strip()):
+            raise IntegrationError("feed", "needs feed_name, which says nothing without a feed")
 
     def declaration(self) -> ModuleRegistrationResponse:
         """Return the registration as a message with a new id and the time of now.
