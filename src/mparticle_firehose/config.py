@@ -42,7 +42,7 @@ def _secret_source(source: str) -> str:
 
 
 def _credential_prefix(source: str) -> str:
-    if (source.startswith("/") or source.startswith(SECRET_PREFIX)) and not source.endswith("/"):
+    if source.startswith(("/", SECRET_PREFIX)) and not source.endswith("/"):
         return source
     raise ValueError(
         f"must be the prefix of parameters' names, which starts with /, or {SECRET_PREFIX} and that of secrets"
