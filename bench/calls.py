@@ -23,10 +23,10 @@ from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
 from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.protocol import QueuedRequest, Serializer
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters, Letter
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 
 OWN = ""

@@ -16,8 +16,8 @@ from typing import Any
 from bench.benchmark import Benchmark, Figures, Target
 from bench.simulation import arrivals
 from mparticle_firehose.partner_api.shared_circuit_breaker import PROBE_SECONDS, SharedCircuitBreaker
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.services import Outage, Reports
-from mparticle_firehose.worker.backoff import Backoff
 
 SITE = ""
 MAX_LOAD_WHILE_DOWN = 0.05

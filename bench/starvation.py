@@ -22,9 +22,9 @@ from mparticle_firehose.partner_api.shared_circuit_breaker import (
     WATCH_SECONDS,
     SharedCircuitBreaker,
 )
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.delays import MAX_DELAY_SECONDS, MIN_DELAY_SECONDS
 from mparticle_firehose.services import Outage
-from mparticle_firehose.worker.backoff import Backoff
 
 MAX_IN_FLIGHT = 120_000
 """Of a queue, by AWS's documentation."""

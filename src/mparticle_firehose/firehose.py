@@ -43,7 +43,7 @@ if TYPE_CHECKING:  # loaded with the first HTTP request, and with the first batc
     from mparticle_firehose.worker.worker import Worker
 
 WORKER_SPARE_SECONDS = 20.0
-"""Kept of the worker's timeout, to store what has come of a batch: see `worker.time_limits`.
+"""Kept of the worker's timeout, to store what has come of a batch: see `queues.time_limits`.
 
 The last of its steps begin four seconds after the deadline, and two calls that AWS does not answer take fourteen.
 """

@@ -10,7 +10,7 @@ from typing import Any
 import annotated_types
 
 from mparticle_firehose.config import Resources, Settings
-from mparticle_firehose.worker.batch import MAX_AGE_SECONDS
+from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,

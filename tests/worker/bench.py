@@ -11,13 +11,13 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.integration import Answer, Header, Integration, PartnerCall
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueMessage, RefusedMessagesError
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import (
     BreakerDouble,

@@ -23,9 +23,9 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.integration import Answer, Integration, Outcome, PartnerCall
 from mparticle_firehose.processors import process
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.services import PartnerApi
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import BreakerDouble, Json, TelemetryDouble, serializer
 from tests.sample.partner.integration import INTEGRATION

@@ -12,6 +12,7 @@ from mparticle_firehose.partner_api.circuit_breaker import CircuitBreaker
 from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.processors import process
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
@@ -24,7 +25,6 @@ from mparticle_firehose.services import EventMode, Services
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.tables.suspensions import Suspensions
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import serializer
 from tests.worker.history_world import Disturbances, KilledError, Stored, World

@@ -10,7 +10,7 @@ from mypy_boto3_dynamodb import DynamoDBClient
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.queues.large_bodies import LargeBody
 from mparticle_firehose.queues.record import History, Record
-from mparticle_firehose.worker.batch import MAX_AGE_SECONDS
+from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from tests.worker.aws_calls import AwsCalls
 from tests.worker.bench import NOW, Bench, change, event_record, membership
 

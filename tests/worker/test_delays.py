@@ -11,7 +11,7 @@ from mparticle_firehose.integration import Answer, PartnerCall
 from mparticle_firehose.queues.delays import MAX_DELAY_SECONDS, MAX_HOPS, MIN_DELAY_SECONDS
 from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.record import History, Record
-from mparticle_firehose.worker.batch import MAX_AGE_SECONDS
+from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from tests.conftest import Queues, Reply
 from tests.worker.bench import DEAD, NOW, SENT_AT_MS, Bench, build, change, event_record, in_part, membership
 

@@ -11,6 +11,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.firehose import WORKER_SPARE_SECONDS
 from mparticle_firehose.integration import PartnerCall
+from mparticle_firehose.queues import time_limits
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.large_bodies import LargeBody
@@ -19,7 +20,6 @@ from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker import time_limits
 from tests.conftest import Clock, Reply
 from tests.worker.bench import Bench, event_record
 

@@ -7,6 +7,7 @@ from mparticle_firehose.config import Resources, Settings
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
 from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.large_bodies import LargeBodies
@@ -16,7 +17,6 @@ from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Services
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.outages import Outages
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.worker import Worker
 
 if TYPE_CHECKING:  # stubs that do not ship

@@ -8,11 +8,9 @@ from mparticle_firehose.delivery.plan import Plan
 from mparticle_firehose.errors import DeliveryError, described
 from mparticle_firehose.protocol import QueuedRequest, correlation
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from mparticle_firehose.services import Telemetry
 from mparticle_firehose.tables.progress import Progress
-
-MAX_AGE_SECONDS = 10 * 86_400
-"""The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
 
 
 @dataclass(slots=True, eq=False)

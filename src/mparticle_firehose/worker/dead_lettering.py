@@ -14,12 +14,12 @@ from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
 from mparticle_firehose.queues.splitting import Json, encode
+from mparticle_firehose.queues.time_limits import LETTER_SECONDS, NOTE_SECONDS
 from mparticle_firehose.services import Remainder
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.last_write_wins import QueuePosition, tracked_keys
 from mparticle_firehose.worker.order_tracking import EVERYTHING, OrderTracking, Scope
-from mparticle_firehose.worker.time_limits import LETTER_SECONDS, NOTE_SECONDS
 
 NEARLY_MOVED = 900
 """Receives after which SQS will soon dead-letter a message by itself: maxReceiveCount is 1,000, its maximum."""

@@ -6,16 +6,16 @@ from math import ceil
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.delays import Delays, Waiting
 from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.time_limits import DELAY_SECONDS, REMEMBER_SECONDS, VISIBILITY_SECONDS
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import CIRCUIT_OPEN
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
-from mparticle_firehose.worker.time_limits import DELAY_SECONDS, REMEMBER_SECONDS, VISIBILITY_SECONDS
 
 NOT_DUE = "not_due"
 """The reason of a message whose wait is longer than SQS delays a message, and not over."""

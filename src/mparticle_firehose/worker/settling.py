@@ -10,10 +10,11 @@ from mparticle_firehose.delivery.plan import Pending, Plan, Planner
 from mparticle_firehose.delivery.remainder import Parse, rejections, remainder
 from mparticle_firehose.delivery.sending import BEHIND_ANOTHER
 from mparticle_firehose.integration import Delivered, Rejected, Retry, Suspend
+from mparticle_firehose.queues.backoff import Backoff
+from mparticle_firehose.queues.time_limits import LETTER_SECONDS
 from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, Remainder
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.last_write_wins import (
@@ -23,7 +24,6 @@ from mparticle_firehose.worker.last_write_wins import (
     versions_of,
 )
 from mparticle_firehose.worker.order_tracking import OrderTracking, Scope
-from mparticle_firehose.worker.time_limits import LETTER_SECONDS
 
 _HELD_BACK = frozenset({RATE_LIMITED, CIRCUIT_OPEN})
 

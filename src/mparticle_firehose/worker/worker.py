@@ -16,6 +16,7 @@ from mparticle_firehose.integration import Delivered
 from mparticle_firehose.protocol import (
     Serializer,
 )
+from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.large_bodies import LargeBodies
@@ -31,7 +32,6 @@ from mparticle_firehose.services import (
 )
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
-from mparticle_firehose.worker.backoff import Backoff
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.order_tracking import OrderTracking

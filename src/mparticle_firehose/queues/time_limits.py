@@ -1,8 +1,11 @@
-"""After the worker's deadline: until when it begins each kind of call to AWS, in seconds.
+"""How long a message may wait; and until when after its deadline a worker begins each kind of call to AWS, in seconds.
 
 The function keeps so much time after the deadline that the last call has ended before Lambda ends the invocation, also
 if AWS does not answer it: see `mparticle_firehose.firehose`.
 """
+
+MAX_AGE_SECONDS = 10 * 86_400
+"""The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
 
 LETTER_SECONDS = 3.0
 """What was delivered and refused is stored. A large letter takes two calls, to S3 and to SQS."""

@@ -1,6 +1,6 @@
 import pytest
 
-from mparticle_firehose.worker.backoff import Backoff
+from mparticle_firehose.queues.backoff import Backoff
 
 
 @pytest.mark.parametrize(("attempts", "seconds"), [(0, 2), (1, 2), (2, 4), (5, 32), (9, 512), (10, 900), (1000, 900)])
