@@ -4,8 +4,7 @@ It needs neither AWS nor environment variables: a script can use it as well as a
 """
 
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -20,10 +19,10 @@ from mparticle_firehose.feed.rules import Route, checked
 from mparticle_firehose.feed.uploads import BatchOutcome, settle
 from mparticle_firehose.integration import Answer, Outcome, Rejected, Retry
 from mparticle_firehose.integration.auth import basic_credentials
+from mparticle_firehose.partner_api.call_threads import CallThreads
 from mparticle_firehose.partner_api.encoding import EncodedRequest
 from mparticle_firehose.partner_api.sites import Site
 from mparticle_firehose.partner_api.transport import (
-    MAX_CALLERS,
     UNSENT,
     FaultError,
     OutOfTimeError,
@@ -39,7 +38,6 @@ CALL_SECONDS = 10.0
 
 _SITE = "events_api"
 _SINGLE = "/events"
-_GRACE_SECONDS = 0.01  # lets a socket's own timeout come first
 
 
 class Pod(StrEnum):
@@ -100,6 +98,43 @@ class Upload:
         return only
 
 
+class Connections:
+    """The connections to one base URL, which the clients of several feeds may share. Several threads may use it."""
+
+    def __init__(self, base_url: str, clock: Clock = time.time) -> None:
+        """Take the URL as `EventsApi` does, and seconds since the epoch. It is connected with the first request.
+
+        Raises:
+            ConfigurationError: the URL cannot be used.
+        """
+        self._transport = Transport({_SITE: Site(_base(base_url))}, clock)
+        self._threads = CallThreads("events-api")
+
+    def prepare(self) -> None:
+        """Build everything before the first request, without connecting."""
+        self._transport.prepare()
+
+    def hang_up(self) -> None:
+        """Shut every connection down; the next request connects anew."""
+        self._transport.hang_up()
+
+    def ask(self, path: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Answer | Retry:
+        """Make one request and return its answer, at the latest when the deadline has passed.
+
+        A thread makes it, because socket timeouts do not cover all that can take long.
+        """
+        transfer = Transfer(deadline)
+        request = EncodedRequest("POST", path, headers, body)
+        try:
+            return self._threads.run(lambda: self._transport.send(_SITE, request, transfer), transfer)
+        except OutOfTimeError:
+            return UNSENT
+        except FaultError as error:
+            return Retry(error.fault.value)
+        except TimeoutError:
+            return transfer.give_up()
+
+
 class EventsApi:
     """Sends batches with the credentials of one feed. Several threads may use it.
 
@@ -108,7 +143,7 @@ class EventsApi:
 
     def __init__(
         self,
-        base_url: str,
+        base_url: str | Connections,
         credentials: FeedCredentials,
         *,
         partner_feed: bool = True,
@@ -119,6 +154,7 @@ class EventsApi:
 
         Args:
             base_url: PARTNER_FEED_URL, a `Pod`, or another up to and with ``/v2``. https only, except on this machine.
+                Or connections to it.
             credentials: of the feed.
             partner_feed: whether they are those of a partner's feed, see `checked`.
             partner_identity: the type of the partner's identity, as it is registered.
@@ -136,8 +172,7 @@ class EventsApi:
             "Content-Type": "application/json",
             "User-Agent": "mparticle-firehose",
         }
-        self._transport = Transport({_SITE: Site(_base(base_url))}, clock)
-        self._callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="events-api")
+        self._connections = base_url if isinstance(base_url, Connections) else Connections(base_url, clock)
 
     def upload_events(self, batch: Batch, deadline: Deadline | None = None) -> Upload:
         """Send one batch. This is the only way on which mParticle tells that it refuses a batch.
@@ -171,7 +206,7 @@ class EventsApi:
     ) -> Upload:
         encoded = [self._encoded(batch, route) for batch in batches]
         sendable = [each for each in encoded if isinstance(each, EncodedBatch)]
-        requests = _Requests(self, _SINGLE if is_single else route, deadline)
+        requests = _Requests(self._connections, self._headers, _SINGLE if is_single else route, deadline)
         settled = iter(settle(sendable, requests.send))
         outcomes = tuple(each if isinstance(each, Rejected) else next(settled) for each in encoded)
         return Upload(outcomes, requests.rate_limit, tuple(requests.statuses))
@@ -190,35 +225,15 @@ class EventsApi:
         except FeedError as error:
             return Rejected(str(error))
 
-    def ask(self, path: str, body: bytes, deadline: Deadline) -> Answer | Retry:
-        """Make one request and return its answer, at the latest when the deadline has passed.
-
-        A thread makes it, because socket timeouts do not cover all that can take long.
-        """
-        if deadline.remaining() <= 0:
-            return UNSENT
-        transfer = Transfer(deadline)
-        exchange = self._callers.submit(self._exchange, EncodedRequest("POST", path, self._headers, body), transfer)
-        try:
-            return exchange.result(deadline.remaining() + _GRACE_SECONDS)
-        except TimeoutError:
-            exchange.cancel()
-            return transfer.give_up()
-
-    def _exchange(self, request: EncodedRequest, transfer: Transfer) -> Answer | Retry:
-        try:
-            return self._transport.send(_SITE, request, transfer)
-        except OutOfTimeError:
-            return UNSENT
-        except FaultError as error:
-            return Retry(error.fault.value)
-
 
 class _Requests:
     """The requests of one upload, and what mParticle has said in them of its limits."""
 
-    def __init__(self, api: EventsApi, path: str, deadline: Deadline | None) -> None:
-        self._api = api
+    def __init__(
+        self, connections: Connections, headers: Mapping[str, str], path: str, deadline: Deadline | None
+    ) -> None:
+        self._connections = connections
+        self._headers = headers
         self._path = path
         self._deadline = deadline
         self.rate_limit = RateLimit()
@@ -227,7 +242,7 @@ class _Requests:
     def send(self, batches: Sequence[EncodedBatch]) -> Outcome:
         body = batches[0].body if self._path == _SINGLE else array(batches)
         deadline = self._deadline.within(CALL_SECONDS) if self._deadline else Deadline.after(CALL_SECONDS)
-        answer = self._api.ask(self._path, body, deadline)
+        answer = self._connections.ask(self._path, self._headers, body, deadline)
         if answer is not UNSENT:
             self.statuses.append(answer.status if isinstance(answer, Answer) else None)
         if not isinstance(answer, Answer):
