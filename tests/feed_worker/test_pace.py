@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.feed.answers import RateLimit
-from mparticle_firehose.feed_worker.pace import MAX_BATCHES, Paces
+from mparticle_firehose.feed.encoding import MAX_BATCHES
+from mparticle_firehose.feed_worker.pace import Paces
 from tests.conftest import Clock
 
 LIMIT = 120.0
@@ -115,6 +116,8 @@ def test_a_clock_that_goes_back_gives_nothing(paces: Paces, clock: Clock) -> Non
     before = paces.wait("a", 100)
     clock.now -= 500
     paces.take("a", 0)
+    assert paces.wait("a", 100) == before
+    clock.now += 500
 
     assert paces.wait("a", 100) == before
 
@@ -191,20 +194,28 @@ def test_all_can_be_forgotten(at_full_rate: Paces, clock: Clock) -> None:
 # --- what mParticle says ---------------------------------------------------------------------------------------------
 
 
-def test_above_ninety_percent_the_rate_is_halved(at_full_rate: Paces, clock: Clock) -> None:
-    at_full_rate.note("a", RateLimit(90.1))
+@pytest.mark.parametrize("told", [RateLimit(90.1), RateLimit(exceeded="feed"), RateLimit(exceeded="unheard_of")])
+def test_above_ninety_percent_and_when_a_limit_was_exceeded_the_rate_is_halved(
+    at_full_rate: Paces, clock: Clock, told: RateLimit
+) -> None:
+    at_full_rate.note("a", told)
 
     assert rate(at_full_rate, clock) == pytest.approx(LIMIT / 2)
 
 
-def test_it_is_halved_once_for_what_was_sent_before_and_again_later(at_full_rate: Paces, clock: Clock) -> None:
+@pytest.mark.parametrize(("later", "halvings"), [(0, 1), (4.9, 1), (5, 2)])
+def test_it_is_halved_once_for_what_was_sent_before_and_again_later(
+    at_full_rate: Paces, clock: Clock, later: float, halvings: int
+) -> None:
+    at_full_rate.note("a", RateLimit(95))
+    at_full_rate.take("a", 1_000)
+    clock.now += later
     for _ in range(20):
         at_full_rate.note("a", RateLimit(95))
-    assert rate(at_full_rate, clock) == pytest.approx(LIMIT / 2)
-    clock.now += 5
-    at_full_rate.note("a", RateLimit(95))
+    before = at_full_rate.wait("a", 0)
+    at_full_rate.take("a", 100)
 
-    assert rate(at_full_rate, clock) == pytest.approx(LIMIT / 4, rel=0.15)
+    assert 100 / (at_full_rate.wait("a", 0) - before) == pytest.approx(LIMIT / 2**halvings)
 
 
 def test_it_is_never_less_than_a_hundredth(at_full_rate: Paces, clock: Clock) -> None:
@@ -263,10 +274,34 @@ def test_after_acceleration_the_rate_stays_for_a_minute_and_then_grows(paces: Pa
 
 def test_without_acceleration_it_would_have_grown(paces: Paces, clock: Clock) -> None:
     use(paces, clock, 15)
-    paces.note("a", RateLimit(exceeded="feed"))
+    paces.note("a", RateLimit())
     use(paces, clock, 55, RateLimit(10))
 
     assert rate(paces, clock) == pytest.approx(LIMIT)
+
+
+def test_after_acceleration_answers_do_not_bring_the_former_rate_back_at_once(
+    at_full_rate: Paces, clock: Clock
+) -> None:
+    at_full_rate.note("a", RateLimit(95))
+    use(at_full_rate, clock, 100, RateLimit(80))
+    at_full_rate.note("a", ACCELERATION)
+    use(at_full_rate, clock, 59, RateLimit(80))
+    for _ in range(50):
+        at_full_rate.note("a", RateLimit(10))
+
+    assert rate(at_full_rate, clock) < 0.6 * LIMIT
+
+
+def test_a_quiet_time_does_not_raise_the_least_rate(at_full_rate: Paces, clock: Clock) -> None:
+    for _ in range(50):
+        at_full_rate.note("a", RateLimit(100))
+        clock.now += 5
+    clock.now += 300
+    for _ in range(50):
+        at_full_rate.note("a", RateLimit(10))
+
+    assert rate(at_full_rate, clock) < 0.03 * LIMIT
 
 
 def test_acceleration_keeps_a_halved_rate_too(at_full_rate: Paces, clock: Clock) -> None:

@@ -23,7 +23,7 @@ IDLE_SECONDS = 60.0
 """A pair that is not used for so long has INITIAL_SHARE again; after half of the time, the square root of it."""
 
 MAX_PERCENTAGE_USED = 90.0
-"""If more is in use, the rate is halved."""
+"""If more is in use, or a limit was exceeded, the rate is halved."""
 GROWING_PERCENTAGE_USED = 70.0
 """While less is in use, a rate that was halved grows by GROWTH with each answer."""
 GROWTH = 1.1
@@ -81,11 +81,10 @@ class _Pace:
         if rate_limit.exceeded == ACCELERATION:
             self.share = self.current_share
             self.steady_until = self.at + ACCELERATION_SECONDS
-        if rate_limit.percentage_used is None:
-            return
-        if rate_limit.percentage_used > MAX_PERCENTAGE_USED:
+        used = rate_limit.percentage_used
+        if rate_limit.exceeded not in {None, ACCELERATION} or (used is not None and used > MAX_PERCENTAGE_USED):
             self._halve()
-        elif rate_limit.percentage_used < GROWING_PERCENTAGE_USED and self.at >= self.steady_until:
+        elif used is not None and used < GROWING_PERCENTAGE_USED:
             self.max_share = min(1.0, self.max_share * GROWTH)
 
     def _halve(self) -> None:
