@@ -10,6 +10,7 @@ from bench import (
     cold_start,
     cost_model,
     end_to_end,
+    feed,
     import_time,
     membership,
     memory,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "outage": outage.BENCHMARK,
     "refusals": refusals.BENCHMARK,
     "starvation": starvation.BENCHMARK,
+    "feed": feed.BENCHMARK,
 }
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"
