@@ -136,7 +136,7 @@ class EventsApi:
             "Content-Type": "application/json",
             "User-Agent": "mparticle-firehose",
         }
-        self._transport = Transport({_SITE: Site(_base(base_url))}, clock)
+        self._transport = Transport({_SITE: Site(usable_base_url(base_url))}, clock)
         self._callers = ThreadPoolExecutor(MAX_CALLERS, thread_name_prefix="events-api")
 
     def upload_events(self, batch: Batch, deadline: Deadline | None = None) -> Upload:
@@ -238,8 +238,12 @@ class _Requests:
         return outcome_of(answer)
 
 
-def _base(url: str) -> str:
-    """Return a base URL without a slash at its end."""
+def usable_base_url(url: str) -> str:
+    """Return a base URL without a slash at its end.
+
+    Raises:
+        ConfigurationError: it cannot be used; the message names the rule, and not the URL.
+    """
     try:
         parts = urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0
