@@ -69,6 +69,7 @@ def test_every_problem_is_named_at_once() -> None:
         ("DEPLOYMENT_SECRET_SOURCE", "off"),
         ("DEPLOYMENT_SECRET_SOURCE", "none"),
         ("DEPLOYMENT_SECRET_REFRESH_SECONDS", "9"),
+        ("FEED_ERASURE_KEY_SOURCE", "canary-secret"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name_and_not_shown(variable: str, value: str) -> None:
@@ -93,6 +94,16 @@ def test_the_secrets_of_the_deployment_are_in_the_service_that_their_source_name
 
     assert (settings.deployment_secret_source, settings.deployment_secret_service) == (source, service)
     assert settings.deployment_secret_refresh_seconds == 300
+
+
+@pytest.mark.parametrize(
+    ("source", "service"),
+    [("arn:aws:secretsmanager:us-east-1:1:secret:x-AbCdEf", "secretsmanager"), ("/feed/erasures", "ssm"), (None, None)],
+)
+def test_the_key_of_erased_peoples_identities_is_optional(source: str | None, service: str | None) -> None:
+    settings = Settings.from_env({**COMPLETE, **({"FEED_ERASURE_KEY_SOURCE": source} if source else {})})
+
+    assert (settings.erasure_key_source, settings.erasure_key_service) == (source, service)
 
 
 @pytest.mark.parametrize(("variables", "order"), [({}, "none"), ({"EVENT_ORDER": "user"}, "user")])

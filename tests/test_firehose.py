@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+import boto3
 import pytest
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 
@@ -271,6 +272,43 @@ def test_the_search_for_canaries_would_find_one(deployment: Deployment) -> None:
     reporting.logger.info("canary-pii")
 
     assert "canary" in json.dumps(deployment.output())
+
+
+class TestErasuresWithAFeed:
+    """A deployment with a feed notes whom an erasure is about; without one it notes nobody."""
+
+    @staticmethod
+    def noted() -> list[str]:
+        keys = [item["key"]["S"] for item in boto3.client("dynamodb").scan(TableName="ledger")["Items"]]
+        return [key for key in keys if key.startswith("erased#")]
+
+    def test_they_are_noted_and_delivered(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        secret = boto3.client("secretsmanager").create_secret(Name="erasures", SecretString="canary-secret-" + "x" * 32)
+        monkeypatch.setenv("FEED_ERASURE_KEY_SOURCE", secret["ARN"])
+        deployment.restart()
+        deployment.invoke(load_event("dsr_processing_request"))
+
+        answer = deployment.work(deployment.queues.erasure)
+
+        assert (answer, len(self.noted())) == ({"batchItemFailures": []}, 4)
+        assert len(deployment.partner.requests) == 1
+
+    def test_they_wait_without_the_secret(self, deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FEED_ERASURE_KEY_SOURCE", "/missing")
+        deployment.restart()
+        deployment.firehose.prepare()
+        deployment.invoke(load_event("dsr_processing_request"))
+
+        deployment.work(deployment.queues.erasure)
+
+        assert (self.noted(), deployment.partner.requests) == ([], ())
+
+    def test_without_a_feed_nobody_is_noted(self, deployment: Deployment) -> None:
+        deployment.invoke(load_event("dsr_processing_request"))
+
+        deployment.work(deployment.queues.erasure)
+
+        assert (self.noted(), len(deployment.partner.requests)) == ([], 1)
 
 
 class TestSnapStart:

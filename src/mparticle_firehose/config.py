@@ -153,6 +153,7 @@ class Settings(_FromEnvironment):
             without a token. Without a source nothing but the registration is answered.
         http_token_refresh_seconds: how long tokens are used before the source is asked again.
         cookie_sync: whether ``GET /cookie-sync`` is answered.
+        erasure_key_source: as of `FeedSettings`; None if there is no feed.
         membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
@@ -176,6 +177,9 @@ class Settings(_FromEnvironment):
     http_token_source: Annotated[str, AfterValidator(_token_source)] | None = Field(None, alias="HTTP_TOKEN_SOURCE")
     http_token_refresh_seconds: int = Field(300, alias="HTTP_TOKEN_REFRESH_SECONDS", ge=10, le=86_400)
     cookie_sync: Literal["on", "off"] = Field("off", alias="COOKIE_SYNC")
+    erasure_key_source: Annotated[str, AfterValidator(_secret_source)] | None = Field(
+        None, alias="FEED_ERASURE_KEY_SOURCE"
+    )
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
     retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
     retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
@@ -192,6 +196,11 @@ class Settings(_FromEnvironment):
     def deployment_secret_service(self) -> Literal["ssm", "secretsmanager"] | None:
         """The AWS service that has the deployment's secrets; None if there are none."""
         return _service(self.deployment_secret_source) if self.deployment_secret_source else None
+
+    @property
+    def erasure_key_service(self) -> Literal["ssm", "secretsmanager"] | None:
+        """The AWS service that has the secret which hashes erased people's identities; None if there is no feed."""
+        return _service(self.erasure_key_source) if self.erasure_key_source else None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
@@ -249,6 +258,11 @@ class FeedSettings(_FromEnvironment):
     def credential_service(self) -> Literal["ssm", "secretsmanager"]:
         """The AWS service that has the key pairs."""
         return _service(self.credentials)
+
+    @property
+    def erasure_key_service(self) -> Literal["ssm", "secretsmanager"]:
+        """The AWS service that has the secret which hashes erased people's identities."""
+        return _service(self.erasure_key_source)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -238,6 +238,7 @@ class Firehose:
             sqs=self._sqs,
             ledger_client=self._ledger_client,
             outages_client=self._short_client,
+            erasure_key_client=self._erasure_key_client,
         )
 
     @cached_property
@@ -280,7 +281,12 @@ class Firehose:
         service = self.settings.deployment_secret_service
         return AwsClient(service, SHORT_TIMEOUTS) if service else None
 
+    @cached_property
+    def _erasure_key_client(self) -> AwsClient | None:
+        service = self.settings.erasure_key_service
+        return AwsClient(service, STANDARD_TIMEOUTS) if service else None
+
     @property
     def _clients(self) -> tuple[AwsClient, ...]:
-        optional = (self._token_client, self._deployment_secret_client)
+        optional = (self._token_client, self._deployment_secret_client, self._erasure_key_client)
         return (self._sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))

@@ -25,6 +25,10 @@ class SecretGoneError(SecretSourceError):
     """There is no such source, or not for much longer."""
 
 
+class SecretSourceUnreachableError(SecretSourceError):
+    """The service could not be asked: it does not answer, and will not for its other secrets."""
+
+
 def parameter_text(ssm: "SSMClient", name: str) -> str:
     """Return a parameter's text, decrypted.
 
@@ -56,4 +60,4 @@ def _read(read: Callable[[], str]) -> str:
         kind = SecretGoneError if code in _GONE else SecretSourceError
         raise kind(f"the source answers {code}") from None
     except BotoCoreError as error:
-        raise SecretSourceError(f"the source cannot be read: {type(error).__name__}") from None
+        raise SecretSourceUnreachableError(f"the source cannot be read: {type(error).__name__}") from None

@@ -107,7 +107,7 @@ class Connections:
         Raises:
             ConfigurationError: the URL cannot be used.
         """
-        self._transport = Transport({_SITE: Site(_base(base_url))}, clock)
+        self._transport = Transport({_SITE: Site(usable_base_url(base_url))}, clock)
         self._threads = CallThreads("events-api")
 
     def prepare(self) -> None:
@@ -253,8 +253,12 @@ class _Requests:
         return outcome_of(answer)
 
 
-def _base(url: str) -> str:
-    """Return a base URL without a slash at its end."""
+def usable_base_url(url: str) -> str:
+    """Return a base URL without a slash at its end.
+
+    Raises:
+        ConfigurationError: it cannot be used; the message names the rule, and not the URL.
+    """
     try:
         parts = urlsplit(url)
         is_complete = bool(parts.hostname) and parts.port != 0

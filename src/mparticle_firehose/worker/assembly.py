@@ -1,7 +1,7 @@
 """Puts the worker together. Only the worker's function loads it: the handler starts without it."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mparticle_firehose.config import Resources, Settings
 from mparticle_firehose.delivery.plan import Planner
@@ -15,6 +15,7 @@ from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import Services
+from mparticle_firehose.tables.erased_people import ErasedPeople, ErasureKey
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.outages import Outages
 from mparticle_firehose.worker.worker import Worker
@@ -58,6 +59,7 @@ def build_worker(
     sqs: "SQSClient",
     ledger_client: "DynamoDBClient",
     outages_client: "DynamoDBClient",
+    erasure_key_client: Any,
 ) -> Worker:
     """Return the worker of a deployment.
 
@@ -67,6 +69,7 @@ def build_worker(
         sqs: the client that delays failed messages.
         ledger_client: the client for the ledger, which may take its time.
         outages_client: the client for the entries of sites that are down, which may not.
+        erasure_key_client: the client of the service that has `Settings.erasure_key_source`; None if there is no feed.
     """
     settings, telemetry = deployment.settings, deployment.telemetry
     source_queues = SourceQueues(
@@ -90,5 +93,14 @@ def build_worker(
         backoff=Backoff(settings.retry_base_seconds, settings.retry_cap_seconds),
         max_attempts=settings.max_attempts,
         telemetry=telemetry,
+        erased_people=_erased_people(settings, resources, ledger_client, erasure_key_client),
         executor=ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, thread_name_prefix="delivery"),
     )
+
+
+def _erased_people(
+    settings: Settings, resources: Resources, ledger_client: "DynamoDBClient", key_client: Any
+) -> ErasedPeople | None:
+    if settings.erasure_key_source is None:
+        return None
+    return ErasedPeople(ledger_client, resources.ledger_table, ErasureKey(key_client, settings.erasure_key_source))

@@ -30,10 +30,12 @@ from mparticle_firehose.services import (
     Telemetry,
     Verdicts,
 )
+from mparticle_firehose.tables.erased_people import ErasedPeople
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
+from mparticle_firehose.worker.erasure_notes import note_erasures
 from mparticle_firehose.worker.order_tracking import OrderTracking
 from mparticle_firehose.worker.planning import Planning
 from mparticle_firehose.worker.reading import Reading
@@ -53,6 +55,7 @@ class Worker:
 
     Attributes:
         max_attempts: how often the delivery of one message is tried before it is dead-lettered.
+        erased_people: where it is noted whom erasures are about; None if there is no feed, which needs to know it.
         executor: makes independent calls side by side; None makes them one after another.
         clock: seconds since the epoch.
     """
@@ -72,6 +75,7 @@ class Worker:
     backoff: Backoff
     max_attempts: int
     telemetry: Telemetry
+    erased_people: ErasedPeople | None = None
     executor: Executor | None = None
     clock: Callable[[], float] = time.time
 
@@ -146,6 +150,8 @@ class _Delivery:
             self._begin(message)
         self._batch.guard(messages, self._recall)
         self._reading.read()
+        if self._worker.erased_people:
+            note_erasures(self._batch, self._worker.erased_people, self._deadline)
         self._dead_lettering.track_those_nearly_moved(self._deadline)
         self._planning.plan()
         sent = [message for message in messages if message.plan and message.retry_reason is None]
