@@ -1,4 +1,4 @@
-"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle."""
+"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
 
 import argparse
 import sys
@@ -7,13 +7,15 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.errors import DeliveryError, MalformedRequestError, described
+from local.isolation import LocalCloudError
+from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
 from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, Selection, duration
 from ops.display import console, print_line
+from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
-from ops.mparticle.commands import add_commands
+from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
 from ops.options import positive, unknown_options
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
@@ -22,7 +24,9 @@ _FAILED = 2
 _EXPLAINED = (
     BotoCoreError,
     ClientError,
+    ConfigurationError,
     DeliveryError,
+    LocalCloudError,
     MalformedRequestError,
     PlatformError,
     StackError,
@@ -33,7 +37,8 @@ _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
 Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
-`mparticle verify` is about something else: it compares what mParticle has of this integration with the registration."""
+Two groups of commands are about something else. `mparticle verify` compares what mParticle has of this integration with
+the registration. `feed check` and `feed send` check your own events against the feed, and send them to mParticle."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -152,7 +157,8 @@ def _parser() -> argparse.ArgumentParser:
     purge = add("purge", "delete letters for good", _PURGE, filters, connection)
     purge.add_argument("--all", action="store_true", help="allow it without a filter")
     purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
-    add_commands(subparsers)
+    add_mparticle_commands(subparsers)
+    add_feed_commands(subparsers)
     return parser
 
 
