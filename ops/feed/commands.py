@@ -12,7 +12,7 @@ from local.rooms import Room
 from mparticle_firehose.deadline import Clock
 from mparticle_firehose.errors import ConfigurationError, MalformedRequestError
 from mparticle_firehose.feed import Environment, Feed
-from mparticle_firehose.feed.events_api import CALL_SECONDS, PARTNER_FEED_URL, EventsApi, FeedCredentials, Pod
+from mparticle_firehose.feed.events_api import PARTNER_FEED_URL, Connections, EventsApi, FeedCredentials, Pod
 from mparticle_firehose.integration import Integration, Rejected
 from ops.commands import DONE, INCOMPLETE, NOTHING
 from ops.display import console
@@ -43,8 +43,7 @@ is not considered."""
 _CHECK_STATUS = "Exit status: 0 all could be sent, 1 some would be refused, 2 failed, 130 interrupted."
 _SEND_STATUS = "Exit status: 0 all sent, 1 some refused, 2 failed or stopped, 130 interrupted."
 _WHEN_INTERRUPTED = (
-    f"Interrupted. A request that is being made ends within {CALL_SECONDS:.0f} seconds, and may arrive. The same file "
-    "may be sent again: mParticle does not take an event twice."
+    "Interrupted. What was sent may have arrived. The same file may be sent again: mParticle takes no event twice."
 )
 
 
@@ -136,8 +135,9 @@ def send_file(
     feed = _feed(integration)
     if file.account_id not in (None, target.account_id):
         raise MalformedRequestError((f"{file.name}: account_id", "must be that of --account"))
+    connections = Connections(target.base_url, clock)
     api = EventsApi(
-        target.base_url,
+        connections,
         target.credentials,
         partner_feed=target.partner_feed,
         partner_identity=feed.partner_identity,
@@ -154,7 +154,10 @@ def send_file(
     events = checker.check(file.events)
     print_checked(out, file.name, events)
     sendable = {each.position: each.ready for each in events if each.ready}
-    sent = send(api, [*sendable.values()], single=target.single, sleep=sleep)
+    try:
+        sent = send(api, [*sendable.values()], single=target.single, sleep=sleep)
+    finally:
+        connections.hang_up()  # an interrupted request would keep the command from ending
     print_sent(out, sendable, sent, single=target.single)
     if sent.stopped:
         return INCOMPLETE

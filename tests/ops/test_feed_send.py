@@ -422,6 +422,6 @@ def test_ctrl_c_ends_a_request_that_hangs(
 
     assert status == 130
     assert capsys.readouterr().err == (
-        "Interrupted. A request that is being made ends within 10 seconds, and may arrive. The same file may be sent "
-        "again: mParticle does not take an event twice.\n"
+        "Interrupted. What was sent may have arrived. "
+        "The same file may be sent again: mParticle takes no event twice.\n"
     )
