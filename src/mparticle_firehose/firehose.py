@@ -105,6 +105,21 @@ class Firehose:
             report.facts.update(messages=len(records), failed=len(failed))
             return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
+    def feed(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Deliver one batch of the partner's own events to mParticle.
+
+        Args:
+            event: ``{"Records": [...]}``.
+            context: of the invocation.
+
+        Returns:
+            The partial batch response, which names the messages that must be delivered again.
+
+        Raises:
+            NotImplementedError: always; nothing delivers them yet.
+        """
+        raise NotImplementedError("feed")
+
     def prepare(self) -> None:
         """Build everything now, without connecting to anything.
 
