@@ -37,9 +37,21 @@ KEY_PAIR_PARAMETERS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId
 
 KEY_PAIR_SECRETS = [
     "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}/*",
-    {"Prefix": {"Fn::Join": ["", {"Fn::Split": ["secretsmanager:", {"Ref": "FeedCredentials"}]}]}},
+    {
+        "Prefix": {
+            "Fn::Select": [
+                1,
+                {
+                    "Fn::Split": [
+                        "secretsmanager:",
+                        {"Fn::Sub": "${FeedCredentials}secretsmanager:${AWS::StackName}-none"},
+                    ]
+                },
+            ]
+        }
+    },
 ]
-"""The prefix without the word that says where it is: CloudFormation has no other way to remove a part of a text."""
+"""The prefix without the word that says where it is; a name that no secret has if the word is not there."""
 
 TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
 
@@ -204,8 +216,7 @@ def _statements(template: Node) -> Iterator[tuple[str, Node]]:
     for name, role in of_type(template, "AWS::IAM::Role").items():
         for policy in role["Policies"]:
             for entry in policy["PolicyDocument"]["Statement"]:
-                alternatives = entry["Fn::If"][1:] if "Fn::If" in entry else [entry]
-                yield from ((name, each) for each in alternatives if each != {"Ref": "AWS::NoValue"})
+                yield name, entry["Fn::If"][1] if "Fn::If" in entry else entry
 
 
 @cache

@@ -254,7 +254,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "any-action": put(f"{WORKER_POLICY}/1/Action", "sqs:*"),
         "managed": put("Resources/HandlerRole/Properties/ManagedPolicyArns", ["arn"]),
         "sam's-own-role": drop(f"{HANDLER}/Role"),
-        "any-key-pair": put(f"{FEED_POLICY}/5/Fn::If/2/Resource", "*"),
+        "any-key-pair": put(f"{FEED_POLICY}/5/Resource", "*"),
     },
     "policies_allow_what_the_code_does_and_no_more": {
         "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
@@ -280,7 +280,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "what_is_under_a_previous_key_can_be_read": {
         "not-by-the-worker": drop(f"{WORKER_POLICY}/8"),
         "not-by-the-handler": put(f"{HANDLER_POLICY}/8/Fn::If/0", "HasKmsKey"),
-        "not-by-the-feed": drop(f"{FEED_POLICY}/7"),
+        "not-by-the-feed": drop(f"{FEED_POLICY}/8"),
         "written": put(f"{WORKER_POLICY}/8/Fn::If/1/Action", ["kms:Decrypt", "kms:GenerateDataKey"]),
         "one": put("Parameters/PreviousKmsKeyArns/Type", "String"),
         "aliases": put("Parameters/PreviousKmsKeyArns/AllowedPattern", "^arn:.*$"),
@@ -484,10 +484,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "the_feeds_function_may_do_what_it_does_and_no_more": {
         "events": put(f"{FEED_POLICY}/2/Resource/1", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
         "deletes": put(f"{FEED_POLICY}/3/Action", ["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]),
-        "all-secrets": put(f"{FEED_POLICY}/5/Fn::If/1/Resource", {"Fn::Sub": "${FeedCredentials}*"}),
-        "all-parameters": write(f"{FEED_POLICY}/5/Fn::If/2/Resource/Fn::Sub", "/*", "*"),
+        "all-secrets": put(f"{FEED_POLICY}/6/Resource/Fn::Sub/1/Prefix", {"Ref": "FeedCredentials"}),
+        "all-parameters": write(f"{FEED_POLICY}/5/Resource/Fn::Sub", "/*", "*"),
         "tokens": put(f"{FEED_POLICY}/4/Resource", {"Fn::GetAtt": ["HttpTokenSecret", "Id"]}),
-        "more": put(f"{FEED_POLICY}/6/Fn::If/0", "HasFeed"),
+        "more": put(f"{FEED_POLICY}/7/Fn::If/0", "HasFeed"),
     },
     "the_other_functions_may_do_little_for_the_feed": {
         "key-pairs": put(f"{WORKER_POLICY}/11/Fn::If/1/Resource", {"Fn::Sub": "${FeedCredentials}/*"}),
