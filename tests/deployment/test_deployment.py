@@ -288,20 +288,6 @@ def test_the_feeds_function_has_every_setting_that_it_reads(life: Life) -> None:
     assert len(key["SecretString"]) == 64
 
 
-def test_the_feeds_function_may_read_the_key_pairs_and_no_other_secrets(life: Life) -> None:
-    """Of the two resources one is of the key pairs, and the other of what does not exist."""
-    names = {
-        "/partner/feed": ["parameter/partner/feed/*", f"secret:{life.deployment.stack}-none/*"],
-        "secretsmanager:partner/feed": ["parametersecretsmanager:partner/feed/*", "secret:partner/feed/*"],
-    }[{**CHANGED, **OTHERWISE.get(life.deployment.environment, {})}["FeedCredentials"]]
-    iam = life.deployment.client("iam")
-    role = released(life.deployment, "feed")["Role"].rpartition("/")[2]
-    statements = iam.get_role_policy(RoleName=role, PolicyName="feed")["PolicyDocument"]["Statement"]
-    resources = {entry["Sid"]: entry["Resource"] for entry in statements if entry["Sid"].startswith("ReadKeyPair")}
-    place = f"{life.deployment.region}:{ACCOUNT}"
-    assert list(resources.values()) == [f"arn:aws:ssm:{place}:{names[0]}", f"arn:aws:secretsmanager:{place}:{names[1]}"]
-
-
 @pytest.mark.parametrize(
     ("name", "concurrency", "batch"),
     [
@@ -500,13 +486,27 @@ def test_an_update_publishes_versions_only_if_a_setting_of_the_functions_changes
     assert alias(deployment, "feed")["FunctionVersion"] == "2"
 
 
-def test_a_setting_of_the_feed_publishes_only_its_function(lives: dict[str, Life]) -> None:
-    """It also changes what the others look at."""
+def test_other_key_pairs_are_read_by_a_new_version_of_the_feeds_function_alone(lives: dict[str, Life]) -> None:
+    """It changes what the others look at. The emulator has the roles of all regions under the same names."""
     deployment = lives["au1"].deployment
     before, feed = Standing.of(deployment).versions, int(alias(deployment, "feed")["FunctionVersion"])
-    update_with_existing_template(deployment, FeedRefreshSeconds="61")
-    assert (Standing.of(deployment).versions, int(alias(deployment, "feed")["FunctionVersion"])) == (before, feed + 1)
-    assert released(deployment, "feed")["Environment"]["Variables"]["FEED_REFRESH_SECONDS"] == "61"
+    names = []
+    for prefix in ("/other/feed", "secretsmanager:other/feed"):
+        update_with_existing_template(deployment, FeedCredentials=prefix)
+        assert released(deployment, "feed")["Environment"]["Variables"]["FEED_CREDENTIALS"] == prefix
+        names.append([resource.rpartition(f"{deployment.region}:{ACCOUNT}:")[2] for resource in key_pairs(deployment)])
+    assert (Standing.of(deployment).versions, int(alias(deployment, "feed")["FunctionVersion"])) == (before, feed + 2)
+    assert names == [
+        ["parameter/other/feed/*", f"secret:{deployment.stack}-none/*"],
+        ["parametersecretsmanager:other/feed/*", "secret:other/feed/*"],
+    ]
+
+
+def key_pairs(deployment: Deployment) -> list[str]:
+    """Return what the feed's function may read as key pairs: the first is of SSM, the second of Secrets Manager."""
+    role = released(deployment, "feed")["Role"].rpartition("/")[2]
+    policy = deployment.client("iam").get_role_policy(RoleName=role, PolicyName="feed")["PolicyDocument"]
+    return [entry["Resource"] for entry in policy["Statement"] if entry.get("Sid", "").startswith("ReadKeyPair")]
 
 
 def test_tearing_down_leaves_nothing_but_queues_tables_and_two_secrets(lives: dict[str, Life]) -> None:
