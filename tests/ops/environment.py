@@ -29,7 +29,7 @@ FEED_MESSAGE: Json = {
     "account_id": 4242,
     "events": [
         {"id": "canary-1", "type": "custom_event", "email": "jane@example.com"},
-        {"id": "canary-2", "sencha": {"account_id": 77}},
+        {"id": "canary-2", "sencha": {"account_id": 7700731}},
     ],
 }
 """The partner's own events; field names and words of mParticle's protocol are as personal there as everything else."""
