@@ -9,13 +9,14 @@ from types import FrameType
 
 from rich.console import Console
 
-from local.cloud.cloud import LocalCloud
+from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud
 from local.cloud.http_endpoint import HttpResponse, ask
 from local.isolation import ROOT, STATE, LocalCloudError
 from local.partner.server import PartnerServer
 from local.rooms import Room
+from local.run.feeding import FeedRun, fake_mparticle, send_feed
 from local.run.messages import Message, message_from, messages_in
-from local.run.report import console, show
+from local.run.report import console, show, show_feed
 from local.run.sending import Run, send_all
 
 _ENDED_BY_SIGNAL = 128
@@ -57,19 +58,29 @@ def _options() -> tuple[Room, Sequence[Message]]:
 
 def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     started = time.monotonic()
-    with out.status("Starting the local cloud ..."), PartnerServer(room.fake_api()) as partner:
+    feed = room.integration().feed if room.feed_messages else None
+    with (
+        out.status("Starting the local cloud ..."),
+        PartnerServer(room.fake_api()) as partner,
+        fake_mparticle() as mparticle,
+    ):
         report = _step_printer(out)
-        with LocalCloud(partner.url, room=room, report=report) as cloud:
+        parameters = {"Feed": "on", "FeedUrl": mparticle.partner_feed_url} if feed else {}
+        with LocalCloud(partner.url, parameters=parameters, room=room, report=report) as cloud:
             sending = time.monotonic()
             run = send_all(cloud, partner, messages, room.integration())
             report(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
             over_http = _registered_over_http(cloud)
             report(f"Sent a registration to the HTTPS endpoint ({over_http.milliseconds:.0f} ms)")
+            feeding = time.monotonic()
+            fed = send_feed(cloud, mparticle, room.feed_messages, feed()) if feed else None
+            if fed:
+                report(f"Put {fed.sent} events of the partner on the feed's queue ({time.monotonic() - feeding:.1f} s)")
             _keep_logs(cloud)
-    _finish(run, out, time.monotonic() - started)
+    _finish(run, fed, out, time.monotonic() - started)
     if over_http.status != _OK:
         out.print(f"The HTTPS endpoint answered {over_http.status} to a registration.", style="red")
-    return 1 if run.problems or over_http.status != _OK else 0
+    return 1 if run.problems or (fed and fed.problems) or over_http.status != _OK else 0
 
 
 def _registered_over_http(cloud: LocalCloud) -> HttpResponse:
@@ -87,15 +98,19 @@ def _step_printer(out: Console) -> Callable[[str], None]:
     return lambda step: out.print(f"[green]✓[/green] {step}")
 
 
-def _finish(run: Run, out: Console, seconds: float) -> None:
+def _finish(run: Run, fed: FeedRun | None, out: Console, seconds: float) -> None:
     show(run, out)
+    if fed:
+        show_feed(fed, out)
     logs = (STATE / "log").relative_to(ROOT)
     out.print(f"It took {seconds:.0f} s, and all of it is stopped again. What the functions logged is in {logs}/.")
 
 
 def _keep_logs(cloud: LocalCloud) -> None:
     (STATE / "log").mkdir(parents=True, exist_ok=True)
-    for function in ("handler", "worker"):
+    for function, output in FUNCTION_OUTPUTS.items():
+        if output not in cloud.outputs:
+            continue
         lines = cloud.function_logs(function)
         (STATE / "log" / f"{function}.log").write_text("\n".join(line.rstrip("\n") for line in lines) + "\n")
 

@@ -9,6 +9,8 @@ an example     examples/X/partner      examples/X/fake_api      examples/X/event
 
 A room's code is imported from its folder under a name of its own: no tool of the framework imports `partner`.
 
+The folder ``feed`` beside the requests, if there is one, has messages for the feed's queue.
+
 Two optional files beside the fake API are for the local cloud, and are JSON objects of texts: ``parameters.json`` has
 parameters of the template, and ``deployment_secret.json`` what the partner gave to the deployment, such as a client
 secret: invented values, which only the fake API accepts.
@@ -64,6 +66,11 @@ class Room:
         if not (place / "partner" / "integration.py").exists():
             raise LocalCloudError(f"{folder} holds no integration: {folder}/partner/integration.py is missing")
         return cls(place / "partner", place / "fake_api", place / "events", place / "registration.json")
+
+    @property
+    def feed_messages(self) -> list[str]:
+        """The messages in ``feed`` beside the requests: the partner's own events, as its system queues them."""
+        return [path.read_text() for path in sorted((self.events / "feed").glob("*.json"))]
 
     @property
     def is_own(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, override
+from typing import TYPE_CHECKING, Any, override
 
 from local.build.build import machine_architecture, packed_build
 from local.cloud.deployment import Deployment
@@ -28,6 +28,7 @@ _DEAD_LETTER_OUTPUTS = (
 FUNCTION_OUTPUTS = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
 """The stack output with the name of each function. That of the feed is there with Feed=on only."""
 
+_FEED_CREDENTIALS = "/mparticle-firehose/feed"  # the template's default
 _SETTLE_INTERVAL_SECONDS = 0.02
 
 type Report = Callable[[str], None]
@@ -115,6 +116,16 @@ class LocalCloud(Startable):
         content = response["Payload"].read()
         return Answer(content, "FunctionError" in response, (time.perf_counter() - started) * 1000)
 
+    def put_into_feed(self, body: str) -> None:
+        """Put a message on the feed's queue, as the partner's own system does."""
+        self.aws.sqs.send_message(QueueUrl=self.outputs["FeedQueueUrl"], MessageBody=body)
+
+    def store_key_pair(self, account_id: int, key: str, secret: str) -> None:
+        """Store the key pair of a customer's feed, as the partner does."""
+        stored = {"key": key, "secret": secret, "environment": "development"}
+        name = f"{_FEED_CREDENTIALS}/{account_id}"
+        self.aws.client("ssm").put_parameter(Name=name, Value=json.dumps(stored), Type="SecureString", Overwrite=True)
+
     def settle(self, seconds: float = 30) -> bool:
         """Wait until all queues are empty, with nothing in flight; return whether that was so in time."""
         give_up = time.monotonic() + seconds
@@ -152,7 +163,7 @@ class LocalCloud(Startable):
         processed = self.aws.processed_messages()
         return Counter({queue.removeprefix(f"{STACK}-"): count for queue, count in processed.items()})
 
-    def function_logs(self, function: Literal["handler", "worker", "feed"]) -> list[str]:
+    def function_logs(self, function: str) -> list[str]:
         """Return what a function has logged, oldest first."""
         return [line for _, line in log_lines(self.aws.client("logs"), self.outputs[FUNCTION_OUTPUTS[function]])]
 

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from local.cloud.cloud import Answer
 from local.partner.server import ReceivedRequest
+from local.run.feeding import FeedRun
 from local.run.sending import Result, Run
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.protocol import (
@@ -45,6 +46,16 @@ def show(run: Run, out: Console) -> None:
             out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
     else:
         out.print(_verdict(run.results), style="bold green")
+
+
+def show_feed(run: FeedRun, out: Console) -> None:
+    """Print what mParticle has received from the feed, and the verdict."""
+    received = ", ".join(f"{count}{_TIMES} {name}" for name, count in sorted(run.received.items()))
+    left_out = f" ({run.left_out} left out by the mapping)" if run.left_out else ""
+    told = f"Of {run.sent} events of the partner{left_out} mParticle received {escape(received or 'none')}"
+    out.print(told, soft_wrap=True)
+    for problem in run.problems:
+        out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
 
 
 def _verdict(results: Sequence[Result]) -> str:
