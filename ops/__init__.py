@@ -1,4 +1,4 @@
-"""Commands for operators, with `python -m ops`: about dead letters, and about the module at mParticle. Not deployed."""
+"""Commands for operators, with `python -m ops`: dead letters, the module at mParticle, the feed. Not deployed."""
 
 import importlib.util
 import sys

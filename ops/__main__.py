@@ -1,4 +1,4 @@
-"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle."""
+"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
 
 import argparse
 import sys
@@ -7,24 +7,38 @@ from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mparticle_firehose.errors import DeliveryError, MalformedRequestError, described
+from local.isolation import LocalCloudError
+from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
 from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, Selection, duration
 from ops.display import console, print_line
+from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
-from ops.mparticle.commands import add_commands
+from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
+from ops.options import positive, unknown_options
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
 
 _FAILED = 2
+_EXPLAINED = (
+    BotoCoreError,
+    ClientError,
+    ConfigurationError,
+    DeliveryError,
+    LocalCloudError,
+    MalformedRequestError,
+    PlatformError,
+    StackError,
+)
 _ENDED_BY_SIGNAL = 128
 
 _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
 Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
-`mparticle verify` is about something else: it compares what mParticle has of this integration with the registration."""
+Two groups of commands are about something else. `mparticle verify` compares what mParticle has of this integration with
+the registration. `feed check` and `feed send` check your own events against the feed, and send them to mParticle."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -51,7 +65,10 @@ that is deleted is never carried out."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        parser.error(unknown_options(unknown))
     errors = console(stderr=True)
     with Interrupts() as interrupts:
         try:
@@ -59,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             print_line(errors, options.when_interrupted)
             return _ENDED_BY_SIGNAL + (interrupts.signal or 0)
-        except (StackError, DeliveryError, MalformedRequestError, PlatformError, BotoCoreError, ClientError) as error:
+        except _EXPLAINED as error:
             print_line(errors, f"Failed: {_explained(error)}.", style="red")
         except Exception as error:  # noqa: BLE001  a traceback may quote a letter
             print_line(errors, f"Failed with an unexpected error: {described(error)}.", style="red")
@@ -135,12 +152,13 @@ def _parser() -> argparse.ArgumentParser:
     redrive = add("redrive", "send letters back to their queue, in order", _REDRIVE, filters, connection)
     redrive.add_argument("--dry-run", action="store_true", help="only print which letters would be sent")
     redrive.add_argument(
-        "--rate", type=_positive, metavar="N", help="send at most N letters a second (default: no limit)"
+        "--rate", type=positive, metavar="N", help="send at most N letters a second (default: no limit)"
     )
     purge = add("purge", "delete letters for good", _PURGE, filters, connection)
     purge.add_argument("--all", action="store_true", help="allow it without a filter")
-    purge.add_argument("--yes-delete", type=_positive, metavar="N", help="delete without a question if it is N letters")
-    add_commands(subparsers)
+    purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
+    add_mparticle_commands(subparsers)
+    add_feed_commands(subparsers)
     return parser
 
 
@@ -185,12 +203,6 @@ def _duration(text: str) -> timedelta:
         return duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError("write a whole number, 1 or more")
-    return int(text)
 
 
 if __name__ == "__main__":

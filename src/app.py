@@ -1,8 +1,8 @@
-"""The Lambda functions of this integration: the template names `app.handler` and `app.worker`."""
+"""The Lambda functions of this integration: the template names `app.handler`, `app.worker` and `app.feed`."""
 
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.startup import start
 from partner.integration import INTEGRATION
 
 firehose = start(Firehose(INTEGRATION))
-handler, worker = firehose.handler, firehose.worker
+handler, worker, feed = firehose.handler, firehose.worker, firehose.feed

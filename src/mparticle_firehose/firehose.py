@@ -9,9 +9,9 @@ import mparticle_firehose.startup  # noqa: F401  first: it pauses the garbage co
 
 # isort: on
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -34,12 +34,13 @@ from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
-from mparticle_firehose.reporting import reported, telemetry
+from mparticle_firehose.reporting import Report, reported, telemetry
 from mparticle_firehose.services import EventMode, EventStore, Telemetry
 from mparticle_firehose.tables.suspensions import Suspensions
 
 if TYPE_CHECKING:  # loaded with the first HTTP request, and with the first batch
     from mparticle_firehose.endpoint.router import Router
+    from mparticle_firehose.feed_function import FeedFunction
     from mparticle_firehose.worker.worker import Worker
 
 WORKER_SPARE_SECONDS = 20.0
@@ -99,11 +100,21 @@ class Firehose:
         """
         with reported("delivered") as report:
             report.facts["message_type"] = "queue"
-            records = [Record.from_event(entry) for entry in event["Records"]]
-            deadline = Deadline.of_invocation(context, spare_seconds=WORKER_SPARE_SECONDS)
-            failed = self.queue_worker.deliver(records, deadline)
-            report.facts.update(messages=len(records), failed=len(failed))
-            return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+            return _delivered(self.queue_worker, event, context, report)
+
+    def feed(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        """Deliver one batch of the partner's events to mParticle.
+
+        Args:
+            event: as of `worker`.
+            context: of the invocation.
+
+        Returns:
+            As `worker`.
+        """
+        with reported("delivered") as report:
+            report.facts["message_type"] = "feed"
+            return _delivered(self.feed_function.worker, event, context, report)
 
     def prepare(self) -> None:
         """Build everything now, without connecting to anything.
@@ -112,6 +123,9 @@ class Firehose:
             ConfigurationError: naming every environment variable that is missing or wrong.
             RegistrationError: the registration breaks a rule of mParticle's.
         """
+        if self._is_the_feeds:
+            self.feed_function.prepare()
+            return
         self.integration.declaration()
         _ = self.breaker, self.memberships, self.queue_worker, self.router
         self.partner.prepare()
@@ -125,6 +139,9 @@ class Firehose:
         Credentials need no renewal: boto3 reads them from the container's endpoint, and again when they have expired.
         No random state is kept here: ids and jitter come from the operating system.
         """
+        if self._is_the_feeds:
+            self.feed_function.renew()
+            return
         self.partner.hang_up()
         self.partner.forget()
         for known in (self.breaker, self.rate_limits, self.queue_worker.breaker, self.suspensions):
@@ -249,6 +266,18 @@ class Firehose:
         )
 
     @cached_property
+    def feed_function(self) -> "FeedFunction":
+        """The parts of the feed's function."""
+        from mparticle_firehose.feed_function import FeedFunction  # noqa: PLC0415  no other function needs it
+
+        return FeedFunction(self.integration, self._environ, self.telemetry)
+
+    @property
+    def _is_the_feeds(self) -> bool:
+        """Whether this is the feed's function: no other one gets to know where the key pairs are."""
+        return "FEED_CREDENTIALS" in self._environ
+
+    @cached_property
     def _resources(self) -> Resources:
         resources = Resources.from_env(self._environ)
         if runs_under_sam_cli(self._environ):
@@ -307,3 +336,17 @@ class Firehose:
             self._erasure_key_client,
         )
         return (self._sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))
+
+
+class _QueueWorker(Protocol):
+    def deliver(self, records: Sequence[Record], deadline: Deadline) -> list[str]:
+        """Deliver a batch and return the ids of the messages that must be delivered again."""
+
+
+def _delivered(
+    worker: _QueueWorker, event: Mapping[str, Any], context: LambdaContext, report: Report
+) -> dict[str, Any]:
+    records = [Record.from_event(entry) for entry in event["Records"]]
+    failed = worker.deliver(records, Deadline.of_invocation(context, spare_seconds=WORKER_SPARE_SECONDS))
+    report.facts.update(messages=len(records), failed=len(failed))
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -249,7 +249,7 @@ class TestABodyIsRefused:
             (b'{"events":[{}]}', ("account_id", "is required")),
             (
                 b'{"account_id":"canary-account","events":[{}]}',
-                ("account_id", "must be a positive whole number below 2**63"),
+                ("account_id", "must be a whole number from 1 to 2**63 - 1"),
             ),
             (b'{"account_id":42,"events":[]}', ("events", "must have 1 to 1000 elements")),
             (b'{"account_id":42,"events":[{},"canary-event"]}', ("events.1", "must be an object")),

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.queues.feed_messages import (
     MAX_ACCOUNT_ID,
-    MAX_FEED_EVENTS,
+    MAX_EVENTS,
     FeedMessage,
     feed_body,
     feed_message,
 )
 
 EVENT = {"name": "open", "user": "canary-user"}
-ACCOUNT_RULE = "must be a positive whole number below 2**63"
+ACCOUNT_RULE = "must be a whole number from 1 to 2**63 - 1"
 COUNT_RULE = "must have 1 to 1000 elements"
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -55,7 +55,7 @@ def test_what_may_surround_json_may_surround_a_message(text: str) -> None:
     assert feed_message(text) == FeedMessage(42, (EVENT,))
 
 
-@pytest.mark.parametrize("count", [1, MAX_FEED_EVENTS])
+@pytest.mark.parametrize("count", [1, MAX_EVENTS])
 def test_as_many_events_as_the_limit_says_are_read(count: int) -> None:
     assert len(feed_message(text_of(events=[EVENT] * count)).events) == count
 
@@ -85,7 +85,7 @@ def test_as_many_events_as_the_limit_says_are_read(count: int) -> None:
         ('{"account_id":-0,"events":[{}]}', ("account_id", ACCOUNT_RULE)),
         *[(text_of(events=odd), ("events", "must be a list")) for odd in (None, EVENT, "canary-text", 1)],
         (text_of(events=[]), ("events", COUNT_RULE)),
-        (text_of(events=[EVENT] * (MAX_FEED_EVENTS + 1)), ("events", COUNT_RULE)),
+        (text_of(events=[EVENT] * (MAX_EVENTS + 1)), ("events", COUNT_RULE)),
         *[
             (text_of(events=[EVENT, EVENT, odd, odd]), ("events.2", "must be an object"))
             for odd in (None, "canary-text", 1, [], [EVENT])

@@ -85,11 +85,13 @@ class Upload:
             caller's choice, best exponential with full jitter.
         rate_limit: what mParticle said of its limits: the newest use, and the limit that was exceeded.
         statuses: of each request that was made, in order; None if there was no usable answer.
+        sent: how many batches these requests had. A request that is halved sends its batches again.
     """
 
     outcomes: tuple[BatchOutcome, ...]
     rate_limit: RateLimit
     statuses: tuple[int | None, ...]
+    sent: int = 0
 
     @property
     def outcome(self) -> BatchOutcome:
@@ -209,7 +211,7 @@ class EventsApi:
         requests = _Requests(self._connections, self._headers, _SINGLE if is_single else route, deadline)
         settled = iter(settle(sendable, requests.send))
         outcomes = tuple(each if isinstance(each, Rejected) else next(settled) for each in encoded)
-        return Upload(outcomes, requests.rate_limit, tuple(requests.statuses))
+        return Upload(outcomes, requests.rate_limit, tuple(requests.statuses), requests.sent)
 
     def _encoded(self, batch: Batch, route: Route) -> EncodedBatch | Rejected:
         try:
@@ -238,12 +240,14 @@ class _Requests:
         self._deadline = deadline
         self.rate_limit = RateLimit()
         self.statuses: list[int | None] = []
+        self.sent = 0
 
     def send(self, batches: Sequence[EncodedBatch]) -> Outcome:
         body = batches[0].body if self._path == _SINGLE else array(batches)
         deadline = self._deadline.within(CALL_SECONDS) if self._deadline else Deadline.after(CALL_SECONDS)
         answer = self._connections.ask(self._path, self._headers, body, deadline)
         if answer is not UNSENT:
+            self.sent += len(batches)
             self.statuses.append(answer.status if isinstance(answer, Answer) else None)
         if not isinstance(answer, Answer):
             return answer

@@ -228,6 +228,11 @@ class KeyPairs:
                 self._read(account_id, name, known)
             return known.has_other(platform, refused)
 
+    def forget(self) -> None:
+        """Forget all key pairs: they may be too old."""
+        with self._lock:
+            self._accounts.clear()
+
     def _name(self, account_id: int) -> str:
         """Return what the account's parameter or secret is called. The id comes from a message that others write."""
         if not isinstance(account_id, int) or isinstance(account_id, bool) or not 0 < account_id <= _MAX_ACCOUNT_ID:

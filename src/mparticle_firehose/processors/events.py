@@ -12,26 +12,32 @@ from mparticle_firehose.delivery.remainder import rejections, remainder
 from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.errors import SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered, Retry, Suspend
+from mparticle_firehose.processors.feed_loop import without_own_events
 from mparticle_firehose.processors.unreadable import put_aside
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
 from mparticle_firehose.services import Remainder, Services
 from mparticle_firehose.tables.progress import STATE_SETTLED
 
 
-def process(request: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
+def process(received: EventProcessingRequest, services: Services, deadline: Deadline) -> EventProcessingResponse:
     """Deliver the events within the deadline, or queue them. With the event mode ``queue``, queue them at once.
 
     mParticle verifies the integration with requests that are empty; they are answered without a call. mParticle asks
     for a single call to the partner for each request: what needs more is queued. What can never be delivered, or cannot
     be read, is dead-lettered at once in both modes, except where events keep their order: there all is queued.
 
+    Events of the partner's own feed are left out.
+
     Raises:
         UnsupportedMessageError: the integration takes no events.
         DeliveryError: neither the partner nor a queue took them, so that mParticle must repeat the request.
     """
     planner = Planner(services.integration)
-    if not planner.offers(request):
+    if not planner.offers(received):
         raise UnsupportedMessageError(("type", "is not offered by this integration"))
+    request = without_own_events(received, services)
+    if request is None:
+        return EventProcessingResponse()
     if services.event_mode == "in_order":
         _queue_in_order(request, services, deadline)
         return EventProcessingResponse()

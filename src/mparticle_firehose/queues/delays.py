@@ -14,7 +14,7 @@ from itertools import islice
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, RESENT, SETTLED, History, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
-from mparticle_firehose.queues.source_queues import SourceQueues
+from mparticle_firehose.queues.source_queues import Queues
 from mparticle_firehose.services import OUT_OF_TIME, Telemetry
 
 MIN_DELAY_SECONDS = 10
@@ -55,7 +55,7 @@ class Delays:
         self,
         sender: QueueSender,
         telemetry: Telemetry,
-        queues: SourceQueues,
+        queues: Queues,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take the sender, the queues that the messages come from, and a clock of seconds since the epoch."""

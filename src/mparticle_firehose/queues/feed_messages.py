@@ -8,8 +8,8 @@ from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.protocol import json_document
 from mparticle_firehose.queues.splitting import encode
 
-MAX_FEED_EVENTS = 1_000
-"""Events of one message."""
+MAX_EVENTS = 1_000
+"""Of one message. More would take longer than one invocation at the pace of one key pair."""
 
 MAX_ACCOUNT_ID = 2**63 - 1
 
@@ -33,7 +33,7 @@ def feed_message(text: str) -> FeedMessage:
     Numbers in the events keep their literals, see `mparticle_firehose.protocol.json_text`.
 
     Raises:
-        MalformedRequestError: it is no such message, or has more events than `MAX_FEED_EVENTS`. It names the field and
+        MalformedRequestError: it is no such message, or has more events than `MAX_EVENTS`. It names the field and
             the rule.
     """
     source = json_document(text)
@@ -50,7 +50,7 @@ def feed_body(account_id: int, events: Sequence[Mapping[str, Any]]) -> str:
 def _account_id(source: Mapping[str, object]) -> int:
     account_id = _required(source, "account_id")
     if type(account_id) is not int or not 0 < account_id <= MAX_ACCOUNT_ID:  # true and false are integers too
-        raise MalformedRequestError(("account_id", "must be a positive whole number below 2**63"))
+        raise MalformedRequestError(("account_id", "must be a whole number from 1 to 2**63 - 1"))
     return account_id
 
 
@@ -58,8 +58,8 @@ def _events(source: Mapping[str, object]) -> tuple[Mapping[str, Any], ...]:
     events = _required(source, "events")
     if not isinstance(events, list):
         raise MalformedRequestError(("events", "must be a list"))
-    if not 0 < len(events) <= MAX_FEED_EVENTS:
-        raise MalformedRequestError(("events", f"must have 1 to {MAX_FEED_EVENTS} elements"))
+    if not 0 < len(events) <= MAX_EVENTS:
+        raise MalformedRequestError(("events", f"must have 1 to {MAX_EVENTS} elements"))
     for index, event in enumerate(events):
         if not isinstance(event, dict):
             raise MalformedRequestError((f"events.{index}", "must be an object"))

@@ -1,8 +1,27 @@
-"""The queues that the worker empties."""
+"""The queues that a worker empties."""
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from mparticle_firehose.queues.record import Record
+
+
+class Queues(Protocol):
+    """The queues of a worker."""
+
+    def url_of(self, record: Record) -> str:
+        """Return the URL of the queue that a message came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneQueue:
+    """The only queue of a worker."""
+
+    url: str
+
+    def url_of(self, _: Record) -> str:
+        """Return the queue's URL."""
+        return self.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

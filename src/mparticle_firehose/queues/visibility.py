@@ -7,7 +7,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.source_queues import SourceQueues
+from mparticle_firehose.queues.source_queues import Queues
 from mparticle_firehose.repeating import Repeating, is_temporary
 from mparticle_firehose.services import OUT_OF_TIME, Telemetry
 
@@ -27,7 +27,7 @@ class VisibilityTimeouts:
         self,
         sqs: "SQSClient",
         telemetry: Telemetry,
-        queues: SourceQueues,
+        queues: Queues,
         repeating: Repeating = _REPEATING,
     ) -> None:
         """Take the client, the queues, and the pauses before a timeout is set again."""

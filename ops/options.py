@@ -1,0 +1,28 @@
+"""What the commands' options have in common."""
+
+import argparse
+import re
+from collections.abc import Sequence
+
+_OPTION = re.compile(r"(--[a-z-]+)(=.*)?", re.DOTALL)
+
+
+def positive(text: str) -> int:
+    """Return a whole number from 1 on.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is none.
+    """
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError("write a whole number, 1 or more")
+    return int(text)
+
+
+def unknown_options(arguments: Sequence[str]) -> str:
+    """Return what is wrong with arguments that no command takes.
+
+    Values are not shown, because they may be credentials, which no option takes.
+    """
+    options = [option.group(1) for each in arguments if (option := _OPTION.fullmatch(each))]
+    named = ", ".join(options) or "their values are not shown"
+    return f"unrecognized arguments: {named}. Credentials are taken from the environment only"
