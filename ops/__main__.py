@@ -11,7 +11,7 @@ from local.isolation import LocalCloudError
 from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
-from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, Selection, duration
+from ops.dead_letters import FEED, QUEUES, TOO_MANY_RECEIVES, Selection, duration
 from ops.display import console, print_line
 from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
@@ -85,7 +85,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     sqs, s3, cloudformation = connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
-    found = outputs(_needed(options), _given(options), cloudformation, options.stack)
+    given = _given(options)
+    needed, optional = _needed(options, has_feed=not given.keys().isdisjoint(_OF_THE_FEED))
+    found = outputs(needed, given, cloudformation, options.stack, optional=optional)
     context = commands.Context(
         sqs=sqs,
         urls=found,
@@ -110,12 +112,20 @@ def _explained(error: Exception) -> str:
     return explained(cause) if isinstance(cause, BotoCoreError | ClientError) else str(error)
 
 
-def _needed(options: argparse.Namespace) -> list[str]:
-    """Return the stack outputs that the command needs."""
+_OF_THE_FEED = {DEAD_LETTER_QUEUES[FEED], SOURCE_QUEUES[FEED]}
+
+
+def _needed(options: argparse.Namespace, *, has_feed: bool) -> tuple[list[str], list[str]]:
+    """Return the stack outputs that the command needs, and those that it uses if the stack has them.
+
+    Those are of the feed, unless the user has named its queue.
+    """
     chosen = getattr(options, "queue", None)
     sources = (DEAD_LETTER_QUEUES, SOURCE_QUEUES) if options.command == "redrive" else (DEAD_LETTER_QUEUES,)
     urls = [names[queue] for names in sources for queue in ((chosen,) if chosen else QUEUES)]
-    return urls if options.command == "list" else [*urls, LARGE_BODY_BUCKET]
+    optional = [] if chosen or has_feed else [url for url in urls if url in _OF_THE_FEED]
+    needed = [url for url in urls if url not in optional]
+    return (needed if options.command == "list" else [*needed, LARGE_BODY_BUCKET]), optional
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The four commands. Each prints what it did and returns its exit status."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -95,11 +95,15 @@ class Context:
         finally:
             print_unreleased(self.out, dead_letters.unreleased)
 
+    def present(self, queues: Iterable[QueueName]) -> list[QueueName]:
+        """Return those of these queues that the deployment has."""
+        return [queue for queue in queues if DEAD_LETTER_QUEUES[queue] in self.urls]
+
     def find(self, selection: Selection) -> list[DeadLetter]:
         """Return the matching letters, all visible again, and print how many could not be received."""
         now = self.now()
         matching: list[DeadLetter] = []
-        for queue in selection.queues:
+        for queue in self.present(selection.queues):
             with self.open(queue) as (dead_letters, _):
                 matching += [letter for letter in dead_letters.receive() if selection.matches(letter, now)]
             print_not_received(self.out, dead_letters)
@@ -118,7 +122,7 @@ def list_letters(context: Context, selection: Selection, *, each: bool = False) 
 def show(context: Context, message_id: str) -> int:
     """Print one letter, masked."""
     received = 0
-    for queue in QUEUES:
+    for queue in context.present(QUEUES):
         with context.open(queue) as (dead_letters, _):
             for letter in dead_letters.receive(lambda letter: letter.message_id == message_id):
                 if letter.message_id == message_id:
@@ -133,7 +137,7 @@ def redrive(context: Context, selection: Selection, *, rate: int | None = None, 
     """Send matching letters back to their queues, in the original order of each message group."""
     if dry_run:
         return _rehearse(context, selection)
-    tallies = [_redrive_queue(context, queue, selection, rate) for queue in selection.queues]
+    tallies = [_redrive_queue(context, queue, selection, rate) for queue in context.present(selection.queues)]
     if not any(tally.sent for tally in tallies):
         return _nothing_matches(context)
     return INCOMPLETE if any(tally.undeleted for tally in tallies) else DONE
@@ -233,7 +237,7 @@ def _is_confirmed(context: Context, number: int, confirmed: int | None) -> bool:
 def _delete(context: Context, message_ids: set[str], selection: Selection) -> int:
     """Delete the letters with these ids that can be received again, and return how many."""
     deleted = 0
-    for queue in selection.queues:
+    for queue in context.present(selection.queues):
         with context.open(queue) as (dead_letters, _):
             letters = [letter for letter in dead_letters.receive() if letter.message_id in message_ids]
             held = [letter for letter in letters if dead_letters.holds(letter)]

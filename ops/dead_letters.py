@@ -18,9 +18,12 @@ from mparticle_firehose.tables.progress import Progress
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef
 
-type QueueName = Literal["membership", "event", "erasure"]
+type QueueName = Literal["membership", "event", "erasure", "feed"]
 
-QUEUES: tuple[QueueName, ...] = ("membership", "event", "erasure")
+QUEUES: tuple[QueueName, ...] = ("membership", "event", "erasure", "feed")
+
+FEED: QueueName = "feed"
+"""The queue of the partner's own events, which only a deployment with a feed has."""
 
 TOO_MANY_RECEIVES = "too many receives"
 """The reason of a message that SQS moved by itself, without an attribute that gives one."""
@@ -46,7 +49,7 @@ class DeadLetter:
         sequence_number: its number in that group.
         type_in_body: the type that the request itself names.
         body: the request, or nothing if it was not asked for. Personal data.
-        reference: what stands for the body, if that is kept in S3.
+        reference: what stands for the body, if that is kept in S3. Nothing of a feed is: its messages are not ours.
     """
 
     queue: QueueName
@@ -72,7 +75,7 @@ class DeadLetter:
             own_group=system.get("MessageGroupId") if queue == "membership" else None,
             sequence_number=int(system.get("SequenceNumber", "0")),
             type_in_body=_UNKNOWN if MESSAGE_TYPE in written else _type_of(message["Body"]),
-            reference=message["Body"] if is_reference(message["Body"]) else "",
+            reference=message["Body"] if queue != FEED and is_reference(message["Body"]) else "",
         )
 
     @property

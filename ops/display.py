@@ -10,8 +10,8 @@ from rich.text import Text
 
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED
 from ops.dead_letter_queue import VISIBILITY_SECONDS, DeadLetterQueue
-from ops.dead_letters import MESSAGE_TYPE, QUEUES, DeadLetter, grouped
-from ops.masking import contents, masked, type_and_length
+from ops.dead_letters import FEED, MESSAGE_TYPE, QUEUES, DeadLetter, grouped
+from ops.masking import contents, contents_of_feed, masked, masked_feed, type_and_length
 
 _WIDTH_WITHOUT_TERMINAL = 160
 _REASON_WIDTH = 48
@@ -72,7 +72,7 @@ def print_letter(out: Console, letter: DeadLetter) -> None:
         table.add_row(Text(name, style="bold"), Text(value))
     out.print(table)
     out.print()
-    print_line(out, masked(letter.body))
+    print_line(out, masked_feed(letter.body) if letter.queue == FEED else masked(letter.body))
 
 
 def print_not_received(out: Console, dead_letters: DeadLetterQueue) -> None:
@@ -112,7 +112,8 @@ def _facts(letter: DeadLetter) -> Iterable[tuple[str, str]]:
         yield SETTLED, f"{settled}, not asked again after a redrive"
     others = [value for name, value in attributes.items() if name not in {MESSAGE_TYPE, SETTLED, *_TEXTS, *_MOMENTS}]
     yield from (("(other attribute)", type_and_length(value)) for value in others)
-    counts = [f"{number}{_TIMES} {name}" for name, number in contents(letter.body).items()]
+    counted_parts = contents_of_feed(letter.body) if letter.queue == FEED else contents(letter.body)
+    counts = [f"{number}{_TIMES} {name}" for name, number in counted_parts.items()]
     yield "contents", ", ".join(counts) or "-"
 
 

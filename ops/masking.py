@@ -81,6 +81,31 @@ def contents(body: str) -> Counter[str]:
     return +counts
 
 
+def masked_feed(body: str) -> str:
+    """Return of a message of the feed the account's id and the number of events: the rest is the partner's own."""
+    account, events = _feed_parts(body)
+    number = "<unknown>" if events is None else events
+    return json.dumps({"account_id": account if _is_number(account) else "<unknown>", "events": number}, indent=2)
+
+
+def contents_of_feed(body: str) -> Counter[str]:
+    """Count the events of a message of the feed."""
+    _, events = _feed_parts(body)
+    return +Counter(events=events or 0)
+
+
+def _feed_parts(body: str) -> tuple[object, int | None]:
+    """Return the account's id, whatever it is, and how many events there are, if there is a list of them."""
+    try:
+        message = json_value(body)
+    except (MalformedRequestError, RecursionError):
+        return None, None
+    if not isinstance(message, dict):
+        return None, None
+    events = message.get("events")
+    return message.get("account_id"), len(events) if isinstance(events, list) else None
+
+
 def type_and_length(value: object) -> str:
     """Describe a value without showing it."""
     match value:

@@ -31,6 +31,7 @@ DEAD_LETTER_QUEUES: Mapping[QueueName, str] = {
     "membership": "MembershipDeadLetterQueueUrl",
     "event": "EventDeadLetterQueueUrl",
     "erasure": "ErasureDeadLetterQueueUrl",
+    "feed": "FeedDeadLetterQueueUrl",
 }
 """The stack output with the URL of each queue's dead-letter queue."""
 
@@ -38,6 +39,7 @@ SOURCE_QUEUES: Mapping[QueueName, str] = {
     "membership": "MembershipQueueUrl",
     "event": "EventQueueUrl",
     "erasure": "ErasureQueueUrl",
+    "feed": "FeedQueueUrl",
 }
 """The stack output with the URL of each queue itself."""
 
@@ -79,7 +81,9 @@ def connect(
     return session.client("sqs", **options), session.client("s3", **options), make("cloudformation", **options)
 
 
-def outputs(names: Iterable[str], given: Mapping[str, str], cloudformation: Any, stack: str) -> dict[str, str]:
+def outputs(
+    names: Iterable[str], given: Mapping[str, str], cloudformation: Any, stack: str, *, optional: Iterable[str] = ()
+) -> dict[str, str]:
     """Return queue URLs and the bucket's name by the names of their stack outputs.
 
     Args:
@@ -87,6 +91,7 @@ def outputs(names: Iterable[str], given: Mapping[str, str], cloudformation: Any,
         given: what is known already. If these are all, the stack is not described.
         cloudformation: the client to describe the stack with.
         stack: the stack's name.
+        optional: further outputs to return, all of them or none: those of what not every stack has.
 
     Raises:
         StackError: there is no such stack, or it lacks an output.
@@ -95,7 +100,8 @@ def outputs(names: Iterable[str], given: Mapping[str, str], cloudformation: Any,
     known = dict(given) if set(wanted) <= set(given) else {**_outputs(cloudformation, stack), **given}
     if missing := [name for name in wanted if name not in known]:
         raise StackError(f"the stack {stack!r} has no output {', '.join(missing)}: is it a stack of this product?")
-    return {name: known[name] for name in wanted}
+    further = list(optional)
+    return {name: known[name] for name in [*wanted, *(further if set(further) <= set(known) else ())]}
 
 
 def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from mparticle_firehose import integration as seam
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import IntegrationError, SettingError
+from mparticle_firehose.feed import Feed
 from mparticle_firehose.integration import (
     Answer,
     Bearer,
@@ -399,6 +400,8 @@ MISTAKES: Mapping[str, Callable[[], object]] = {
     "site": lambda: integration(sites={"eu": "https://api.beacon.example/"}),
     "retry_policy": lambda: integration(retry_policy={404: "never"}),
     "subscription": lambda: integration(subscription=NAMES["subscription"]),
+    "feed": lambda: integration(feed_name="Beacon"),
+    "event_names": lambda: Feed(name_of=str, mappings={}, event_names=[" "]),
     "endpoint_name": lambda: Endpoint(name="", call=NAMES["events_call"]),
     "max_items": lambda: Endpoint(name="x", call=NAMES["events_call"], max_items=0),
     "max_bytes": lambda: Endpoint(name="x", call=NAMES["events_call"], max_bytes=0),

@@ -65,7 +65,7 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
     yield Step("sam validate", (tool("sam", "sam"), "validate", "--lint", "--template-file", template))
     for region in REGIONS:
         yield _cfn_lint(template, folder, region, GradualDeployment="true")
-    yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="false", HttpEndpoint="http-api")
+    yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="false", HttpEndpoint="http-api", Feed="on")
     yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="true", HttpEndpoint="function-url")
     yield Step(
         "checkov", (tool("lint", "checkov"), "--file", template, "--framework", "cloudformation", "--skip-download",

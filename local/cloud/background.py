@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from local.cloud.clients import local_client
-from local.cloud.cloud import LocalCloud, log_lines
+from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud, log_lines
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import TOKEN
 from local.isolation import CREDENTIALS, REGION, ROOT, STATE, LocalCloudError, tail
@@ -238,11 +238,12 @@ def invoke(running: Running, source: str) -> int:
 
 
 def logs(running: Running, partner_log: Path) -> Iterator[str]:
-    """Yield what both functions have logged, oldest first, and then the requests to the partner."""
+    """Yield what the functions have logged, oldest first, and then the requests to the partner."""
     client = running.client("logs")
     lines = [
         (moment, f"{function:8}{line.rstrip()}")
-        for function, output in (("handler", "HandlerFunctionName"), ("worker", "WorkerFunctionName"))
+        for function, output in FUNCTION_OUTPUTS.items()
+        if output in running.outputs
         for moment, line in log_lines(client, running.outputs[output])
     ]
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))

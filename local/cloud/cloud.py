@@ -3,7 +3,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 STACK = "mparticle-firehose"  # as samconfig.toml has it
 _BUCKET = "local-artifacts"  # as samconfig.toml has it
-_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl")
-_DEAD_LETTER_OUTPUTS = ("MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl")
+_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl", "FeedQueueUrl")
+_DEAD_LETTER_OUTPUTS = (
+    "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl", "FeedDeadLetterQueueUrl",
+)  # fmt: skip
+FUNCTION_OUTPUTS = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
+"""The stack output with the name of each function. That of the feed is there with Feed=on only."""
+
 _SETTLE_INTERVAL_SECONDS = 0.02
 
 type Report = Callable[[str], None]
@@ -115,7 +120,7 @@ class LocalCloud(Startable):
         give_up = time.monotonic() + seconds
         found_empty = 0
         while found_empty < 2:  # noqa: PLR2004 - a message may move to the other queue between two requests
-            found_empty = 0 if any(self._message_count(name) for name in _QUEUE_OUTPUTS) else found_empty + 1
+            found_empty = 0 if any(map(self._message_count, self._present(_QUEUE_OUTPUTS))) else found_empty + 1
             if time.monotonic() > give_up:
                 return False
             time.sleep(_SETTLE_INTERVAL_SECONDS)
@@ -123,16 +128,18 @@ class LocalCloud(Startable):
 
     def backlog(self) -> Counter[str]:
         """Count the messages in all queues, including those in flight or delayed, by the queue's name."""
-        return Counter({self._queue_name(name): self._message_count(name) for name in _QUEUE_OUTPUTS})
+        return Counter({self._queue_name(name): self._message_count(name) for name in self._present(_QUEUE_OUTPUTS)})
 
     def dead_letters(self) -> Counter[str]:
         """Count the messages in all dead-letter queues by the queue's name."""
-        return Counter({self._queue_name(name): self._message_count(name) for name in _DEAD_LETTER_OUTPUTS})
+        return Counter(
+            {self._queue_name(name): self._message_count(name) for name in self._present(_DEAD_LETTER_OUTPUTS)}
+        )
 
     def dead_letter_reasons(self) -> list[str]:
         """Return the reason of each dead letter, which holds no values; the letters are invisible for a minute."""
         reasons: list[str] = []
-        for output in _DEAD_LETTER_OUTPUTS:
+        for output in self._present(_DEAD_LETTER_OUTPUTS):
             while letters := self._letters(output):
                 attributes = [letter.get("MessageAttributes", {}) for letter in letters]
                 reasons += [
@@ -145,10 +152,9 @@ class LocalCloud(Startable):
         processed = self.aws.processed_messages()
         return Counter({queue.removeprefix(f"{STACK}-"): count for queue, count in processed.items()})
 
-    def function_logs(self, function: Literal["handler", "worker"]) -> list[str]:
+    def function_logs(self, function: Literal["handler", "worker", "feed"]) -> list[str]:
         """Return what a function has logged, oldest first."""
-        name = self.outputs["HandlerFunctionName" if function == "handler" else "WorkerFunctionName"]
-        return [line for _, line in log_lines(self.aws.client("logs"), name)]
+        return [line for _, line in log_lines(self.aws.client("logs"), self.outputs[FUNCTION_OUTPUTS[function]])]
 
     @override
     def start(self) -> None:
@@ -190,8 +196,12 @@ class LocalCloud(Startable):
     def _wait_for_snapshots(self) -> None:
         """Wait until the released versions accept calls, as CloudFormation does."""
         waiter = self.aws.functions.get_waiter("published_version_active")
-        for function in ("HandlerFunctionName", "WorkerFunctionName"):
+        for function in self._present(FUNCTION_OUTPUTS.values()):
             waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
+
+    def _present(self, outputs: Iterable[str]) -> list[str]:
+        """Return those of these outputs that the stack has: the feed's are there with Feed=on only."""
+        return [name for name in outputs if name in self.outputs]
 
     def _message_count(self, output: str) -> int:
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from local.build.linting import REGIONS
 from tests.deployment import (
     template_checks_delivery,
+    template_checks_feed,
     template_checks_http,
     template_checks_secret,
     template_checks_security,
@@ -114,6 +115,7 @@ CHECKS: Mapping[str, Check] = {
         *template_checks_watching.CHECKS,
         *template_checks_http.CHECKS,
         *template_checks_secret.CHECKS,
+        *template_checks_feed.CHECKS,
         no_partition_region_or_account_is_hard_coded,
         the_regions_are_those_of_the_pods,
         every_find_in_map_finds_a_value,

@@ -8,8 +8,10 @@ import re
 from typing import Any
 
 import annotated_types
+from pydantic import BaseModel
 
-from mparticle_firehose.config import Resources, Settings
+from mparticle_firehose.config import FeedSettings, Resources, Settings
+from mparticle_firehose.feed.events_api import CALL_SECONDS as EVENTS_API_SECONDS
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
@@ -35,7 +37,12 @@ AVERAGE_A_SECOND, PEAK_A_SECOND = 2_000, 10_000
 """The rates of mParticle's requests."""
 
 CONCURRENCY = {"MembershipDelivery": "MembershipConcurrency", "EventDelivery": "EventConcurrency"}
-"""The parameter of the MaximumConcurrency of event source mappings."""
+"""The parameter of the MaximumConcurrency of the worker's event source mappings."""
+
+FEED_DELIVERY, FEED_CONCURRENCY = "FeedDelivery", "FeedConcurrency"
+"""The mapping of the feed's function, and that parameter of it."""
+
+FEED_QUEUES = {"FeedQueue", "FeedDeadLetterQueue"}
 
 ERASURE_CONCURRENCY = 5
 """That of the erasures' mapping, which no parameter changes."""
@@ -76,7 +83,7 @@ def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
                 f"{name}: the name does not fit the type",
             ),
         )
-    return found + problems((len(queues(template)) == 2 * len(working) == 6, "three queues, three for letters"))
+    return found + problems((len(queues(template)) == 2 * len(working) == 8, "four queues, four for letters"))
 
 
 def queues_have_the_longest_retention_and_the_largest_messages_of_sqs(template: Node) -> list[str]:
@@ -108,15 +115,18 @@ def no_message_is_moved_by_sqs_while_it_may_wait(template: Node) -> list[str]:
 
 def visibility_timeouts_are_six_times_the_workers_timeout(template: Node) -> list[str]:
     """And the longest window longer, as AWS recommends, if the mapping of the queue has one."""
-    seconds = functions(template)["WorkerFunction"]["Timeout"]
     found = []
-    for mapping in _mappings(template).values():
+    for mapping_name, mapping in _mappings(template).items():
+        seconds = functions(template)[_receiver(mapping_name)]["Timeout"]
         name = mapping["EventSourceArn"]["Fn::GetAtt"][0]
         collecting, at_once = _with_and_without_window(queues(template)[name].get("VisibilityTimeout", 30))
-        has_window = "MaximumBatchingWindowInSeconds" in mapping
-        window = template["Parameters"][WINDOW]["MaxValue"] if has_window else 0
+        window = mapping.get("MaximumBatchingWindowInSeconds", 0)
+        window = window if isinstance(window, int) else template["Parameters"][WINDOW]["MaxValue"]
         found += problems(
-            (at_once >= 6 * seconds, f"{name}: VisibilityTimeout is {at_once}"),
+            (
+                at_once >= 6 * seconds + (window if at_once == collecting else 0),
+                f"{name}: VisibilityTimeout is {at_once}",
+            ),
             (collecting >= 6 * seconds + window, f"{name}: VisibilityTimeout is {collecting} with a window"),
         )
     return found
@@ -130,12 +140,16 @@ def _with_and_without_window(value: Any) -> tuple[Any, Any]:
     return value, value
 
 
-def the_worker_receives_from_all_queues_and_reports_failures_by_message(template: Node) -> list[str]:
+def _receiver(mapping: str) -> str:
+    return "FeedFunction" if mapping == FEED_DELIVERY else "WorkerFunction"
+
+
+def each_queue_has_its_function_which_reports_failures_by_message(template: Node) -> list[str]:
     found: list[str] = []
     mappings = _mappings(template)
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
     for name, mapping in mappings.items():
-        alias = {"Ref": f"WorkerFunctionAlias{ALIAS}"}
+        alias = {"Ref": f"{_receiver(name)}Alias{ALIAS}"}
         most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
         found += problems(
             (mapping["FunctionName"] == alias, f"{name}: does not invoke the alias"),
@@ -143,11 +157,16 @@ def the_worker_receives_from_all_queues_and_reports_failures_by_message(template
             (most == _max_concurrency(name), f"{name}: MaximumConcurrency is {most}"),
         )
     wanted = sorted(name for name, queue in queues(template).items() if "RedrivePolicy" in queue)
-    return found + problems((sources == wanted, f"the worker receives from {sources}"))
+    feed = mappings.get(FEED_DELIVERY, {}).get("EventSourceArn")
+    return found + problems(
+        (sources == wanted, f"messages are received from {sources}"),
+        (feed == {"Fn::GetAtt": ["FeedQueue", "Arn"]}, f"the feed's function receives from {feed}"),
+    )
 
 
 def _max_concurrency(mapping: str) -> object:
-    return {"Ref": CONCURRENCY[mapping]} if mapping in CONCURRENCY else ERASURE_CONCURRENCY
+    parameters = {**CONCURRENCY, FEED_DELIVERY: FEED_CONCURRENCY}
+    return {"Ref": parameters[mapping]} if mapping in parameters else ERASURE_CONCURRENCY
 
 
 def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
@@ -171,13 +190,16 @@ def the_worker_may_send_waiting_messages_again(template: Node) -> list[str]:
     sent = [references(it) for it in statements if it.get("Action") == "sqs:SendMessage"]
     fifo = {name for name, queue in queues(template).items() if queue.get("FifoQueue") and "RedrivePolicy" in queue}
     return problems(
-        (loops == {"HandlerFunction": None, "WorkerFunction": "Allow"}, f"RecursiveLoop is {loops}"),
-        (sent == [set(queues(template)) - fifo], f"the worker sends to {sent}"),
+        (
+            loops == {"HandlerFunction": None, "WorkerFunction": "Allow", "FeedFunction": "Allow"},
+            f"RecursiveLoop is {loops}",
+        ),
+        (sent == [set(queues(template)) - fifo - FEED_QUEUES], f"the worker sends to {sent}"),
     )
 
 
 def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
-    parameters = {name: template["Parameters"][name] for name in CONCURRENCY.values()}
+    parameters = {name: template["Parameters"][name] for name in (*CONCURRENCY.values(), FEED_CONCURRENCY)}
     limits = {name: (it["Type"], it["MinValue"], it["MaxValue"]) for name, it in parameters.items()}
     return [f"{name}: {found}" for name, found in limits.items() if found != ("Number", 2, 1000)]
 
@@ -185,6 +207,7 @@ def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
 def batches_are_as_large_as_lambda_accepts(template: Node) -> list[str]:
     """Ten from a FIFO queue. From a standard queue more than ten only with a window of at least a second."""
     memberships, events = (_mappings(template)[name] for name in CONCURRENCY)
+    feed = _mappings(template)[FEED_DELIVERY]
     parameter = template["Parameters"][WINDOW]
     collects = {"Fn::Not": [{"Fn::Equals": [{"Ref": WINDOW}, "0"]}]}
     return problems(
@@ -193,6 +216,7 @@ def batches_are_as_large_as_lambda_accepts(template: Node) -> list[str]:
         (events.get("MaximumBatchingWindowInSeconds") == {"Ref": WINDOW}, "the window is not what the parameter says"),
         (events.get("BatchSize") == {"Fn::If": ["CollectsEvents", 100, 10]}, f"BatchSize is {events.get('BatchSize')}"),
         (template["Conditions"]["CollectsEvents"] == collects, "larger batches without a window"),
+        ((feed.get("BatchSize"), feed.get("MaximumBatchingWindowInSeconds")) == (100, 1), "the feed has other batches"),
         ((parameter["Default"], parameter["MinValue"], parameter["MaxValue"]) == (0, 0, 300), f"{parameter}"),
     )
 
@@ -227,23 +251,43 @@ def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]
 
 
 def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
-    variables = template["Globals"]["Function"]["Environment"]["Variables"]
-    fields = [*Settings.model_fields.values(), *Resources.model_fields.values()]
-    read = {field.alias for field in fields if field.alias} | LIBRARIES
-    own = [name for name, function in functions(template).items() if "Environment" in function]
-    return [f"{name} is set or read, but not both" for name in sorted(set(variables) ^ read)] + own
+    """All functions have the same variables; the feed's function also has what only it reads."""
+    variables = set(template["Globals"]["Function"]["Environment"]["Variables"])
+    read = _aliases(Settings) | _aliases(Resources) | LIBRARIES | FEED_IN_EVERY_FUNCTION
+    own = {name: _own_variables(function) for name, function in functions(template).items()}
+    feed = {name for name in _aliases(FeedSettings) if name.startswith("FEED_")}
+    wanted = {name: feed if name == "FeedFunction" else set() for name in own}
+    return [f"{name} is set or read, but not both" for name in sorted(variables ^ read)] + [
+        f"{function}: {sorted(own[function] ^ names)}" for function, names in wanted.items() if own[function] != names
+    ]
+
+
+def _aliases(settings: type[BaseModel]) -> set[str]:
+    return {field.alias for field in settings.model_fields.values() if field.alias}
+
+
+def _own_variables(function: Node) -> set[str]:
+    return set(function.get("Environment", {}).get("Variables", {}))
+
+
+FEED_IN_EVERY_FUNCTION = {"FEED_QUEUE_URL", "FEED_ERASURE_KEY_SOURCE", "FEED_WEBHOOK_SECRET_SOURCE"}
+"""Variables that more than the feed's function reads, if there is a feed."""
 
 
 def parameters_accept_what_the_code_accepts(template: Node) -> list[str]:
     """Compare the limits and the default of each parameter with those of the setting that it fills."""
     found: list[str] = []
-    variables = template["Globals"]["Function"]["Environment"]["Variables"]
-    for field in Settings.model_fields.values():
+    variables = {
+        **template["Globals"]["Function"]["Environment"]["Variables"],
+        **functions(template)["FeedFunction"]["Environment"]["Variables"],
+    }
+    for field in (*Settings.model_fields.values(), *FeedSettings.model_fields.values()):
         parameter = template["Parameters"].get(variables.get(field.alias, {}).get("Ref"), {})
         if parameter.get("Type") == "Number":
             limits = {type(item): item for item in field.metadata}
             low, high = limits[annotated_types.Ge], limits[annotated_types.Le]
             code = (field.default, low.ge, high.le)
+            code = (code[0], 2, code[2]) if field.alias == "FEED_CONCURRENCY" else code  # the minimum of Lambda for SQS
             here = (parameter["Default"], parameter["MinValue"], parameter["MaxValue"])
             found += problems((code == here, f"{field.alias}: the code has {code}, the template {here}"))
     return found
@@ -264,9 +308,11 @@ def every_handler_exists(template: Node) -> list[str]:
 def function_timeouts_are_longer_than_the_calls_in_them(template: Node) -> list[str]:
     parameter, over_http = (template["Parameters"][f"{name}DeadlineMs"] for name in ("Handler", "Http"))
     handler, worker = (functions(template)[name]["Timeout"] for name in ("HandlerFunction", "WorkerFunction"))
+    feed = functions(template)["FeedFunction"]["Timeout"]
     return problems(
         (handler > parameter["MaxValue"] / 1000 + SQS_SECONDS, "the handler times out before it has queued"),
         (worker >= 2 * CALL_SECONDS, "the worker times out before the partner has answered"),
+        (feed >= 2 * EVENTS_API_SECONDS, "the feed's function times out before mParticle has answered"),
         (parameter["Default"] < 200, "the default deadline is beyond mParticle's limit"),
         (over_http["Default"] < 100, "the default deadline is beyond mParticle's limit over HTTPS"),
         (
@@ -406,7 +452,7 @@ CHECKS: tuple[Check, ...] = (
     max_receive_count_is_above_the_workers_attempts,
     no_message_is_moved_by_sqs_while_it_may_wait,
     visibility_timeouts_are_six_times_the_workers_timeout,
-    the_worker_receives_from_all_queues_and_reports_failures_by_message,
+    each_queue_has_its_function_which_reports_failures_by_message,
     erasures_have_a_way_of_their_own,
     the_worker_may_send_waiting_messages_again,
     concurrency_is_what_lambda_accepts_for_sqs,

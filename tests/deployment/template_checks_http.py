@@ -43,6 +43,8 @@ EXISTS_WHEN = {
     "HttpApiStage": "HasHttpApi",
     "HttpApiLogGroup": "HasHttpApi",
     "HttpApiPermission": "HasHttpApi",
+    "FeedWebhookRoute": "HasFeedWebhookRoute",
+    "FeedWebhookPermission": "HasFeedWebhookRoute",
     "FunctionUrl": "HasFunctionUrl",
     "FunctionUrlPermission": "HasFunctionUrl",
     "FunctionUrlInvokePermission": "HasFunctionUrl",
@@ -149,11 +151,12 @@ def a_function_url_is_throttled_by_reserved_concurrency(template: Node) -> list[
 
 def besides_mparticle_only_the_endpoint_may_invoke_the_alias(template: Node) -> list[str]:
     """A public function URL needs two permissions; the second must not allow direct invocations."""
-    route = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}/*/$default"
+    api = "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${HttpApi}"
     invoke, everybody = {"FunctionName": ALIAS_ARN, "Action": "lambda:InvokeFunction"}, {"Principal": "*"}
-    gateway = {"Principal": "apigateway.amazonaws.com", "SourceArn": {"Fn::Sub": route}}
+    gateway = {"Principal": "apigateway.amazonaws.com"}
     wanted = {
-        "HttpApiPermission": {**invoke, **gateway},
+        "HttpApiPermission": {**invoke, **gateway, "SourceArn": {"Fn::Sub": f"{api}/*/$default"}},
+        "FeedWebhookPermission": {**invoke, **gateway, "SourceArn": {"Fn::Sub": f"{api}/*/POST/feed"}},
         "FunctionUrlPermission": {
             **invoke, **everybody, "Action": "lambda:InvokeFunctionUrl", "FunctionUrlAuthType": "NONE",
         },

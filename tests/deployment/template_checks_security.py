@@ -22,12 +22,36 @@ from tests.deployment.template_reading import (
     sources,
 )
 
-ENDPOINT_PERMISSIONS = {"HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission"}
+ENDPOINT_PERMISSIONS = {
+    "HttpApiPermission", "FunctionUrlPermission", "FunctionUrlInvokePermission", "FeedWebhookPermission",
+}  # fmt: skip
 """Those of the HTTPS endpoint; template_checks_http.py checks them."""
 
 DEPLOYMENT_SECRET_PARAMETER = (
     "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${DeploymentSecretSource}"
 )
+
+FEED_WEBHOOK_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${FeedWebhookSecret}"
+
+KEY_PAIR_PARAMETERS = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${FeedCredentials}/*"
+
+KEY_PAIR_SECRETS = [
+    "arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:${Prefix}/*",
+    {
+        "Prefix": {
+            "Fn::Select": [
+                1,
+                {
+                    "Fn::Split": [
+                        "secretsmanager:",
+                        {"Fn::Sub": "${FeedCredentials}secretsmanager:${AWS::StackName}-none"},
+                    ]
+                },
+            ]
+        }
+    },
+]
+"""The prefix without the word that says where it is; a name that no secret has if the word is not there."""
 
 TOKEN_PARAMETER = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${HttpTokenSource}"
 
@@ -35,7 +59,9 @@ KEEPS_WORK = {"AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS
 """Types of resources in which acknowledged work is stored, or without which it cannot be read."""
 
 POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
-"""What Lambda itself does with the worker's role."""
+"""What Lambda itself does with the role of a function that receives from a queue."""
+
+RECEIVERS = ("WorkerRole", "FeedRole")
 
 OPERATOR = {"s3:CopyObject", "s3:DeleteObject"}
 """What only the operators' commands do, with the operator's own credentials."""
@@ -101,6 +127,9 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
             {"Ref": "PreviousKmsKeyArns"},
             {"Fn::Sub": TOKEN_PARAMETER},
             {"Fn::Sub": DEPLOYMENT_SECRET_PARAMETER},
+            {"Fn::Sub": FEED_WEBHOOK_PARAMETER},
+            {"Fn::Sub": KEY_PAIR_PARAMETERS},
+            {"Fn::Sub": KEY_PAIR_SECRETS},
             {"Fn::Sub": "${LargeBodyBucket.Arn}/*"},
         ]
         single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
@@ -120,13 +149,18 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
 def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
     granted = {action for _, statement in _statements(template) for action in listed(statement["Action"])}
     granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
-    return sorted(granted ^ (_called_actions() - OPERATOR | POLLER | {SEES_WHAT_IS_MISSING}))
+    received = [f"{role} lacks {action}" for role in RECEIVERS for action in POLLER - _actions_of(template, role)]
+    return sorted(granted ^ (_called_actions() - OPERATOR | POLLER | {SEES_WHAT_IS_MISSING})) + received
+
+
+def _actions_of(template: Node, role: str) -> set[str]:
+    return {action for name, it in _statements(template) if name == role for action in listed(it["Action"])}
 
 
 def the_handler_sends_to_every_queue(template: Node) -> list[str]:
     sent = {resource for name, statement in _statements(template) if name == "HandlerRole"
             and "sqs:SendMessage" in listed(statement["Action"]) for resource in references(statement)}  # fmt: skip
-    return sorted(sent ^ set(queues(template)))
+    return sorted(sent ^ (set(queues(template)) - {"FeedDeadLetterQueue"}))
 
 
 def the_worker_does_with_the_ledger_what_the_code_does(template: Node) -> list[str]:
@@ -154,14 +188,14 @@ def the_key_is_allowed_only_when_there_is_one(template: Node) -> list[str]:
 
 
 def what_is_under_a_previous_key_can_be_read(template: Node) -> list[str]:
-    """By both functions, and not written: that is what the present key is for."""
+    """By all functions, and not written: that is what the present key is for."""
     given = {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": {"Ref": "PreviousKmsKeyArns"}}
     readers = [
         (role, condition)
         for role, condition, statement in conditional_statements(template)
         if {key: value for key, value in statement.items() if key != "Sid"} == given
     ]
-    wanted = [(role, "HasPreviousKmsKeys") for role in ("HandlerRole", "WorkerRole")]
+    wanted = [(role, "HasPreviousKmsKeys") for role in ("HandlerRole", "WorkerRole", "FeedRole")]
     parameter, one = (template["Parameters"][name] for name in ("PreviousKmsKeyArns", "KmsKeyArn"))
     first: Node = {"Fn::Select": [0, {"Ref": "PreviousKmsKeyArns"}]}
     return problems(

@@ -22,7 +22,9 @@ from tests.deployment.template_reading import (
 )
 
 NAMESPACE = "MParticleFirehose"
-MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "unreadable", "http", "cookie_sync"}
+MESSAGE_TYPES = {str(kind) for kind in MessageType} | {
+    "queue", "feed", "unreadable", "http", "cookie_sync", "feed_webhook",
+}  # fmt: skip
 """Every value that the dimension message_type takes."""
 
 
@@ -36,7 +38,7 @@ def alarms(template: Node) -> dict[str, Node]:
 def alarms_and_dashboard_use_metrics_that_the_code_writes(template: Node) -> list[str]:
     """Compare our own metrics with the names, message types and dimensions that the code writes."""
     watched = [metric for alarm in alarms(template).values() for metric in _watched_by(alarm)]
-    watched += [metric for widget in dashboard(template)["widgets"] for metric in _shown_in(widget)]
+    watched += [metric for widget in widgets(template) for metric in _shown_in(widget)]
     return [f"{name} with {dimensions}" for name, dimensions in watched if not _exists(name, dimensions)]
 
 
@@ -71,12 +73,17 @@ def _shown_in(widget: Node) -> Iterator[tuple[str, dict[str, str]]]:
             yield metric[1], dict(zip(pairs[::2], pairs[1::2], strict=True))
 
 
-def dashboard(template: Node) -> Node:
-    """Return the dashboard's content, with each reference replaced by its name."""
-    (board,) = of_type(template, "AWS::CloudWatch::Dashboard").values()
-    text, _ = board["DashboardBody"]["Fn::Sub"]
-    content: Node = json.loads(_filled(text))
-    return content
+def dashboards(template: Node) -> dict[str, Node]:
+    """Return the content of each dashboard, with each reference replaced by its name."""
+    boards = of_type(template, "AWS::CloudWatch::Dashboard")
+    texts = {name: board["DashboardBody"]["Fn::Sub"] for name, board in boards.items()}
+    return {name: json.loads(_filled(text if isinstance(text, str) else text[0])) for name, text in texts.items()}
+
+
+def widgets(template: Node) -> Iterator[Node]:
+    """Yield the widgets of all dashboards."""
+    for board in dashboards(template).values():
+        yield from board["widgets"]
 
 
 def _filled(text: str) -> str:
@@ -86,12 +93,16 @@ def _filled(text: str) -> str:
 
 def the_dashboard_is_valid(template: Node) -> list[str]:
     try:
-        widgets = dashboard(template)["widgets"]
+        boards = {name: board["widgets"] for name, board in dashboards(template).items()}
     except (json.JSONDecodeError, KeyError) as error:
         return [f"the dashboard is not JSON with widgets: {error}"]
+    return [problem for shown in boards.values() for problem in _misplaced(shown)]
+
+
+def _misplaced(shown: list[Node]) -> list[str]:
     taken: set[tuple[int, int]] = set()
     found = []
-    for widget in widgets:
+    for widget in shown:
         place = {(widget["x"] + x, widget["y"] + y) for x in range(widget["width"]) for y in range(widget["height"])}
         title = widget["properties"].get("title", "")
         found += problems(
@@ -104,9 +115,7 @@ def the_dashboard_is_valid(template: Node) -> list[str]:
 
 
 def the_dashboard_shows_every_alarm(template: Node) -> list[str]:
-    (shown,) = (
-        widget["properties"]["alarms"] for widget in dashboard(template)["widgets"] if widget["type"] == "alarm"
-    )
+    shown = [arn for it in widgets(template) if it["type"] == "alarm" for arn in it["properties"]["alarms"]]
     names = {name: _filled(alarm["AlarmName"]["Fn::Sub"]) for name, alarm in alarms(template).items()}
     return [name for name in names if not any(arn == f"{name}.Arn" or arn.endswith(names[name]) for arn in shown)]
 

@@ -20,6 +20,7 @@ from local.cloud.ministack import MiniStack
 from local.isolation import ROOT
 from local.run.expected import expected_calls
 from local.run.messages import Message, messages_in
+from mparticle_firehose.config import FeedSettings
 from mparticle_firehose.protocol import Serializer
 from tests.conftest import SAMPLE
 from tests.deployment.template_reading import load
@@ -56,6 +57,13 @@ CHANGED = {
     "HttpTokenSource": "/mparticle/tokens",
     "HttpTokenRefreshSeconds": "60",
     "CookieSync": "on",
+    "Feed": "on",
+    "FeedUrl": "https://s2s.eu1.mparticle.com/v2",
+    "FeedCredentials": "/partner/feed",
+    "FeedRefreshSeconds": "60",
+    "FeedBatchesPerSecond": "100",
+    "FeedConcurrency": "3",
+    "FeedWebhookSecret": "secret",
     "MembershipShards": "7",
     "RetryBaseSeconds": "1",
     "RetryCapSeconds": "1000",
@@ -83,6 +91,8 @@ OTHERWISE = {
         "HttpTokenSource": "secret",
         "DeploymentSecretSource": "/partner/secrets",
         "EventOrder": "none",
+        "FeedCredentials": "secretsmanager:partner/feed",
+        "FeedWebhookSecret": "/partner/webhook",
     }
 }
 """What it is for the environment that tries the other kind of endpoint, the other places for secrets, and no order."""
@@ -216,6 +226,7 @@ def test_the_outputs_name_what_stands(life: Life) -> None:
 def test_each_deployment_publishes_a_version_and_moves_the_alias_to_it(life: Life) -> None:
     assert life.created.versions == {"handler": "1", "worker": "1"}
     assert life.updated.versions == {"handler": "2", "worker": "2"}
+    assert alias(life.deployment, "feed")["FunctionVersion"] == "1"
 
 
 def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
@@ -233,7 +244,10 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
         "POWERTOOLS_LOG_LEVEL": "DEBUG",
     }
     assert {name: life.updated.variables[name] for name in changed} == changed
-    added = {"HTTP_TOKEN_SOURCE", "DEPLOYMENT_SECRET_SOURCE"}
+    added = {
+        "HTTP_TOKEN_SOURCE", "DEPLOYMENT_SECRET_SOURCE",
+        "FEED_QUEUE_URL", "FEED_ERASURE_KEY_SOURCE", "FEED_WEBHOOK_SECRET_SOURCE",
+    }  # fmt: skip
     assert set(life.updated.variables) - set(life.created.variables) == added
     assert set(life.created.variables) < set(life.updated.variables)
     assert [name for name in changed if life.created.variables[name] == changed[name]] == []
@@ -262,23 +276,37 @@ def test_both_functions_know_where_the_deployment_secret_is(life: Life) -> None:
     assert [each["DEPLOYMENT_SECRET_SOURCE"] for each in variables] == [source, source]
 
 
+def test_the_feeds_function_has_every_setting_that_it_reads(life: Life) -> None:
+    chosen = {**CHANGED, **OTHERWISE.get(life.deployment.environment, {})}
+    settings = FeedSettings.from_env(released(life.deployment, "feed")["Environment"]["Variables"])
+    assert (settings.queue_url, settings.dlq_url) == (
+        life.deployment.outputs["FeedQueueUrl"], life.deployment.outputs["FeedDeadLetterQueueUrl"],
+    )  # fmt: skip
+    assert (settings.url, settings.credentials) == (chosen["FeedUrl"], chosen["FeedCredentials"])
+    assert (settings.refresh_seconds, settings.batches_per_second, settings.concurrency) == (60, 100, 3)
+    key = life.deployment.client("secretsmanager").get_secret_value(SecretId=settings.erasure_key_source)
+    assert len(key["SecretString"]) == 64
+
+
 @pytest.mark.parametrize(
     ("name", "concurrency", "batch"),
     [
         pytest.param("membership.fifo", 40, (10, 0), id="memberships"),
         pytest.param("event", 80, (100, 1), id="events"),
         pytest.param("erasure", 5, (10, 0), id="erasures"),
+        pytest.param("feed", 3, (100, 1), id="feed"),
     ],
 )
-def test_the_worker_takes_from_each_queue_as_many_messages_as_the_update_said(
+def test_the_functions_take_from_each_queue_as_many_messages_as_the_update_said(
     life: Life, name: str, concurrency: int, batch: tuple[int, int]
 ) -> None:
     deployment = life.deployment
     mappings = deployment.functions.list_event_source_mappings(EventSourceArn=queue_arn(deployment, name))
     [mapping] = mappings["EventSourceMappings"]
-    worker = f"arn:aws:lambda:{deployment.region}:{ACCOUNT}:function:{function_name(deployment, 'worker')}:production"
+    receiver = function_name(deployment, "feed" if name == "feed" else "worker")
+    arn = f"arn:aws:lambda:{deployment.region}:{ACCOUNT}:function:{receiver}:production"
     assert (mapping["FunctionArn"], mapping["State"], mapping["FunctionResponseTypes"]) == (
-        worker, "Enabled", ["ReportBatchItemFailures"],
+        arn, "Enabled", ["ReportBatchItemFailures"],
     )  # fmt: skip
     assert mapping["ScalingConfig"] == {"MaximumConcurrency": concurrency}
     assert (mapping["BatchSize"], mapping["MaximumBatchingWindowInSeconds"]) == batch
@@ -290,6 +318,7 @@ def test_the_worker_takes_from_each_queue_as_many_messages_as_the_update_said(
         ("MembershipQueueUrl", "MembershipDeadLetterQueueUrl", "membership"),
         ("EventQueueUrl", "EventDeadLetterQueueUrl", "event"),
         ("ErasureQueueUrl", "ErasureDeadLetterQueueUrl", "erasure"),
+        ("FeedQueueUrl", "FeedDeadLetterQueueUrl", "feed"),
     ],
 )
 def test_what_fails_for_good_ends_in_its_own_dead_letter_queue(
@@ -313,7 +342,8 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
         "perMessageGroupId",
     )
     timeout = released(life.deployment, "worker")["Timeout"]
-    for output, window in {"MembershipQueueUrl": 0, "EventQueueUrl": 300, "ErasureQueueUrl": 0}.items():
+    windows = {"MembershipQueueUrl": 0, "EventQueueUrl": 300, "ErasureQueueUrl": 0, "FeedQueueUrl": 1}
+    for output, window in windows.items():
         assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout + window
     for output in (name for name in life.deployment.outputs if name.endswith("QueueUrl")):
         assert queue(life.deployment, output)["KmsMasterKeyId"] == KEY
@@ -348,7 +378,7 @@ def test_an_endpoint_is_open_to_those_who_come_through_it(life: Life) -> None:
     endpoint = [(entry["Principal"], entry["Action"]) for entry in statements if entry not in of_accounts(statements)]
     gateway = {"Service": "apigateway.amazonaws.com"}
     expected = {
-        "http-api": [(gateway, "lambda:InvokeFunction")],
+        "http-api": [(gateway, "lambda:InvokeFunction")] * 2,  # for the default route, and that of the feed
         "function-url": [("*", "lambda:InvokeFunction"), ("*", "lambda:InvokeFunctionUrl")],
     }
     kind = {**CHANGED, **OTHERWISE.get(life.deployment.environment, {})}["HttpEndpoint"]
@@ -379,16 +409,17 @@ def update_with_existing_template(deployment: Deployment, **changed: str) -> Non
     waiter.wait(StackName=deployment.stack, WaiterConfig={"Delay": 1})
 
 
-def test_the_dashboard_stands_and_is_json(life: Life) -> None:
+@pytest.mark.parametrize("output", ["DashboardUrl", "FeedDashboardUrl"])
+def test_the_dashboard_stands_and_is_json(life: Life, output: str) -> None:
     client = life.deployment.client("cloudwatch")
-    name = life.deployment.outputs["DashboardUrl"].rpartition("/")[2]
+    name = life.deployment.outputs[output].rpartition("/")[2]
     assert json.loads(client.get_dashboard(DashboardName=name)["DashboardBody"])["widgets"]
 
 
 def test_logs_are_kept_as_long_as_asked(life: Life) -> None:
     groups = life.deployment.client("logs").describe_log_groups()["logGroups"]
     ours = {group["logGroupName"]: group.get("retentionInDays") for group in groups}
-    for function in ("handler", "worker"):
+    for function in ("handler", "worker", "feed"):
         assert ours[f"/aws/lambda/{function_name(life.deployment, function)}"] == 7
 
 
@@ -452,12 +483,36 @@ def test_an_update_publishes_versions_only_if_a_setting_of_the_functions_changes
         released_attempts = released(deployment, "worker")["Environment"]["Variables"]["MAX_ATTEMPTS"]
         versions.append((Standing.of(deployment).versions, released_attempts))
     assert versions == [({"handler": "2", "worker": "2"}, "5"), ({"handler": "3", "worker": "3"}, "6")]
+    assert alias(deployment, "feed")["FunctionVersion"] == "2"
 
 
-def test_tearing_down_leaves_nothing_but_queues_tables_and_the_deployment_secret(lives: dict[str, Life]) -> None:
+def test_other_key_pairs_are_read_by_a_new_version_of_the_feeds_function_alone(lives: dict[str, Life]) -> None:
+    """It changes what the others look at. The emulator has the roles of all regions under the same names."""
+    deployment = lives["au1"].deployment
+    before, feed = Standing.of(deployment).versions, int(alias(deployment, "feed")["FunctionVersion"])
+    names = []
+    for prefix in ("/other/feed", "secretsmanager:other/feed"):
+        update_with_existing_template(deployment, FeedCredentials=prefix)
+        assert released(deployment, "feed")["Environment"]["Variables"]["FEED_CREDENTIALS"] == prefix
+        names.append([resource.rpartition(f"{deployment.region}:{ACCOUNT}:")[2] for resource in key_pairs(deployment)])
+    assert (Standing.of(deployment).versions, int(alias(deployment, "feed")["FunctionVersion"])) == (before, feed + 2)
+    assert names == [
+        ["parameter/other/feed/*", f"secret:{deployment.stack}-none/*"],
+        ["parametersecretsmanager:other/feed/*", "secret:other/feed/*"],
+    ]
+
+
+def key_pairs(deployment: Deployment) -> list[str]:
+    """Return what the feed's function may read as key pairs: the first is of SSM, the second of Secrets Manager."""
+    role = released(deployment, "feed")["Role"].rpartition("/")[2]
+    policy = deployment.client("iam").get_role_policy(RoleName=role, PolicyName="feed")["PolicyDocument"]
+    return [entry["Resource"] for entry in policy["Statement"] if entry.get("Sid", "").startswith("ReadKeyPair")]
+
+
+def test_tearing_down_leaves_nothing_but_queues_tables_and_two_secrets(lives: dict[str, Life]) -> None:
     """The last of the module: it takes away what the others look at."""
     standing = {life.deployment.environment: (queues_of(life), tables_of(life)) for life in lives.values()}
-    kept = {life.deployment.environment: life.deployment.outputs.get("DeploymentSecretArn") for life in lives.values()}
+    kept = {life.deployment.environment: secrets_to_keep(life.deployment) for life in lives.values()}
     deployments = [life.deployment for life in lives.values()]
     with ThreadPoolExecutor() as threads:
         list(threads.map(Deployment.delete, deployments))
@@ -467,7 +522,14 @@ def test_tearing_down_leaves_nothing_but_queues_tables_and_the_deployment_secret
         assert deployment.functions.list_event_source_mappings()["EventSourceMappings"] == []
         assert deployment.client("cloudwatch").describe_alarms()["MetricAlarms"] == []
         secrets = deployment.client("secretsmanager").list_secrets()["SecretList"]
-        assert [secret["ARN"] for secret in secrets] == [arn for arn in [kept[deployment.environment]] if arn]
+        assert {secret["ARN"] for secret in secrets} == kept[deployment.environment]
+
+
+def secrets_to_keep(deployment: Deployment) -> set[str]:
+    """Return the deployment's own secret, if the stack has one, and the key of the feed's hashes."""
+    key = released(deployment, "feed")["Environment"]["Variables"]["FEED_ERASURE_KEY_SOURCE"]
+    own = deployment.outputs.get("DeploymentSecretArn")
+    return {key, own} if own else {key}
 
 
 def queues_of(life: Life) -> list[str]:

@@ -69,10 +69,14 @@ EVENTS = "Resources/EventDelivery/Properties"
 ERASURES = "Resources/ErasureDelivery/Properties"
 HANDLER_POLICY = "Resources/HandlerRole/Properties/Policies/0/PolicyDocument/Statement"
 WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/Statement"
+FEED = "Resources/FeedFunction/Properties"
+FEEDS = "Resources/FeedDelivery/Properties"
+FEED_POLICY = "Resources/FeedRole/Properties/Policies/0/PolicyDocument/Statement"
 BUCKET = "Resources/LargeBodyBucket/Properties"
 BUCKET_SSE = f"{BUCKET}/BucketEncryption/ServerSideEncryptionConfiguration/0/Fn::If"
 BUCKET_POLICY = "Resources/LargeBodyBucketPolicy/Properties/PolicyDocument/Statement/0"
 BOARD = "Resources/Dashboard/Properties/DashboardBody/Fn::Sub/0"
+FEED_BOARD = "Resources/FeedDashboard/Properties/DashboardBody/Fn::Sub"
 STAGE = "Resources/HttpApiStage/Properties"
 SETTINGS = "Resources/FunctionSettings/Properties/Content/Fn::Sub"
 VARIABLES = "Globals/Function/Environment/Variables"
@@ -113,14 +117,18 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "short-with-a-window": put(f"{EVENT}/VisibilityTimeout/Fn::If/1", 360),
         "short-without-a-window": put(f"{EVENT}/VisibilityTimeout/Fn::If/2", 60),
         "longer-window": put("Parameters/EventBatchWindowSeconds/MaxValue", 301),
+        "feed-without-its-window": put("Resources/FeedQueue/Properties/VisibilityTimeout", 360),
+        "slow-feed": put(f"{FEED}/Timeout", 61),
     },
-    "the_worker_receives_from_all_queues_and_reports_failures_by_message": {
+    "each_queue_has_its_function_which_reports_failures_by_message": {
         "unpublished": put(f"{DELIVERY}/FunctionName", {"Ref": "WorkerFunction"}),
         "whole-batches": drop(f"{DELIVERY}/FunctionResponseTypes"),
         "unbounded": drop(f"{DELIVERY}/ScalingConfig"),
         "crossed": put(f"{DELIVERY}/ScalingConfig/MaximumConcurrency", {"Ref": "EventConcurrency"}),
         "unbounded-erasures": put(f"{ERASURES}/ScalingConfig/MaximumConcurrency", 1000),
         "one-queue-twice": put(f"{DELIVERY}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+        "feed-to-the-worker": put(f"{FEEDS}/FunctionName", {"Ref": "WorkerFunctionAliasproduction"}),
+        "unbounded-feed": put(f"{FEEDS}/ScalingConfig/MaximumConcurrency", {"Ref": "EventConcurrency"}),
     },
     "erasures_have_a_way_of_their_own": {
         "with-events": put(f"{ERASURES}/EventSourceArn", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
@@ -134,12 +142,15 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "terminated": drop(f"{WORKER}/RecursiveLoop"),
         "terminated-by-name": put(f"{WORKER}/RecursiveLoop", "Terminate"),
         "the-handler": put(f"{HANDLER}/RecursiveLoop", "Allow"),
+        "terminated-feed": drop(f"{FEED}/RecursiveLoop"),
+        "to-the-feed": put(f"{WORKER_POLICY}/2/Resource/3", {"Fn::GetAtt": ["FeedQueue", "Arn"]}),
         "not-to-the-events": drop(f"{WORKER_POLICY}/2/Resource/3"),
         "to-the-fifo-queue": put(f"{WORKER_POLICY}/2/Resource/3", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
     },
     "concurrency_is_what_lambda_accepts_for_sqs": {
         "one": put("Parameters/EventConcurrency/MinValue", 1),
         "more": put("Parameters/MembershipConcurrency/MaxValue", 2000),
+        "one-of-the-feed": put("Parameters/FeedConcurrency/MinValue", 1),
         "text": put("Parameters/EventConcurrency/Type", "String"),
     },
     "batches_are_as_large_as_lambda_accepts": {
@@ -149,6 +160,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "always-large": put(f"{EVENTS}/BatchSize", 100),
         "other-condition": put("Conditions/CollectsEvents", {"Fn::Equals": [{"Ref": "EventMode"}, "queue"]}),
         "by-default": put("Parameters/EventBatchWindowSeconds/Default", 1),
+        "feed-without-a-window": drop(f"{FEEDS}/MaximumBatchingWindowInSeconds"),
+        "small-feed": put(f"{FEEDS}/BatchSize", 10),
     },
     "queued_events_are_delivered_as_fast_as_mparticle_sends_them": {
         "few-by-default": put("Parameters/EventConcurrency/Default", 50),
@@ -164,20 +177,26 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "every_setting_that_the_code_reads_is_set": {
         "missing": drop(f"{VARIABLES}/LEDGER_TABLE"),
         "unread": put(f"{VARIABLES}/LEGDER_TABLE", "x"),
-        "overridden": put(f"{HANDLER}/Environment", {"Variables": {}}),
+        "overridden": put(f"{HANDLER}/Environment", {"Variables": {"LEDGER_TABLE": "x"}}),
+        "missing-for-the-feed": drop(f"{FEED}/Environment/Variables/FEED_DLQ_URL"),
+        "key-pairs-for-all": put(f"{VARIABLES}/FEED_CREDENTIALS", {"Ref": "FeedCredentials"}),
     },
     "parameters_accept_what_the_code_accepts": {
         "wider": put("Parameters/HandlerDeadlineMs/MaxValue", 5000),
         "other-default": put("Parameters/MembershipShards/Default", 20),
         "crossed": put(f"{VARIABLES}/MAX_ATTEMPTS", {"Ref": "MembershipShards"}),
+        "other-pace": put("Parameters/FeedBatchesPerSecond/Default", 270),
+        "other-concurrency": put("Parameters/FeedConcurrency/MaxValue", 500),
     },
     "every_handler_exists": {
         "no-function": put(f"{HANDLER}/Handler", "mparticle_firehose.firehose.handle"),
         "no-module": put(f"{WORKER}/Handler", "mparticle_firehose.worker.worker"),
+        "no-feed": put(f"{FEED}/Handler", "app.feeds"),
     },
     "function_timeouts_are_longer_than_the_calls_in_them": {
         "handler": put(f"{HANDLER}/Timeout", 5),
         "worker": put(f"{WORKER}/Timeout", 10),
+        "feed": put(f"{FEED}/Timeout", 10),
         "slow-by-default": put("Parameters/HandlerDeadlineMs/Default", 250),
         "slow-over-https": put("Parameters/HttpDeadlineMs/Default", 100),
         "patient-over-https": put("Parameters/HttpDeadlineMs/MaxValue", 9000),
@@ -195,9 +214,14 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "a_parameter_that_changes_makes_a_new_version": {
         "too-few": write(f"{SETTINGS}/0", "${PartnerApiUrl}", ""),
         "too-many": write(f"{SETTINGS}/0", "${LogLevel}", "${LogLevel} ${LogRetentionDays}"),
-        "through-a-condition": put(f"{SETTINGS}/1/TokenSource", {"Ref": "HttpTokenSource"}),
+        "through-a-condition": put(
+            f"{SETTINGS}/1", {"TokenSource": {"Ref": "HttpTokenSource"}, "WebhookSecret": {"Ref": "FeedWebhookSecret"}}
+        ),
         "not-in-the-description": put(f"{HANDLER}/VersionDescription", "settings"),
         "none": drop(f"{WORKER}/VersionDescription"),
+        "feed-for-all": write(f"{SETTINGS}/0", "${Feed}", "${Feed} ${FeedUrl}"),
+        "feed-left-out": write("Resources/FeedFunctionSettings/Properties/Content/Fn::Sub", "${FeedUrl}", ""),
+        "feed-not-in-the-description": put(f"{FEED}/VersionDescription", {"Fn::Sub": "settings ${FunctionSettings}"}),
         "a-new-parameter": put(f"{VARIABLES}/EXTRA", {"Ref": "QueueAgeAlarmSeconds"}),
         "a-new-parameter-of-one-function": put(f"{WORKER}/Environment", {"Variables": {"X": {"Ref": "HttpRateLimit"}}}),
     },
@@ -230,6 +254,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "any-action": put(f"{WORKER_POLICY}/1/Action", "sqs:*"),
         "managed": put("Resources/HandlerRole/Properties/ManagedPolicyArns", ["arn"]),
         "sam's-own-role": drop(f"{HANDLER}/Role"),
+        "any-key-pair": put(f"{FEED_POLICY}/5/Resource", "*"),
     },
     "policies_allow_what_the_code_does_and_no_more": {
         "more": put(f"{HANDLER_POLICY}/1/Action", ["sqs:SendMessage", "sqs:PurgeQueue"]),
@@ -255,6 +280,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "what_is_under_a_previous_key_can_be_read": {
         "not-by-the-worker": drop(f"{WORKER_POLICY}/8"),
         "not-by-the-handler": put(f"{HANDLER_POLICY}/8/Fn::If/0", "HasKmsKey"),
+        "not-by-the-feed": drop(f"{FEED_POLICY}/8"),
         "written": put(f"{WORKER_POLICY}/8/Fn::If/1/Action", ["kms:Decrypt", "kms:GenerateDataKey"]),
         "one": put("Parameters/PreviousKmsKeyArns/Type", "String"),
         "aliases": put("Parameters/PreviousKmsKeyArns/AllowedPattern", "^arn:.*$"),
@@ -271,6 +297,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "variables": drop("Globals/Function/KmsKeyArn"),
         "tokens": drop("Resources/HttpTokenSecret/Properties/KmsKeyId"),
         "deployment-secret": drop("Resources/DeploymentSecret/Properties/KmsKeyId"),
+        "erasure-key": drop("Resources/FeedErasureKey/Properties/KmsKeyId"),
     },
     "the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it": {
         "public": drop(f"{BUCKET}/PublicAccessBlockConfiguration/RestrictPublicBuckets"),
@@ -304,6 +331,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "other-stack": put(f"{alarm('CredentialsRefused')}/Dimensions/0/Value", "mparticle"),
         "inside-math": put(f"{alarm('SpillRate')}/Metrics/1/MetricStat/Metric/MetricName", "Spilled"),
         "on-the-dashboard": write(BOARD, '"EventsSpilled"', '"Spilled"'),
+        "on-the-feeds-dashboard": write(FEED_BOARD, '"FeedThrottled"', '"Throttled"'),
     },
     "the_dashboard_is_valid": {
         "no-json": write(BOARD, '"widgets": [', '"widgets": [,'),
@@ -311,9 +339,11 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "no-region": write(BOARD, '"region": "${AWS::Region}"', '"region": "here"'),
         "on-top": write(BOARD, '"x": 8, "y": 4', '"x": 0, "y": 4'),
         "too-wide": write(BOARD, '"x": 16, "y": 4', '"x": 20, "y": 4'),
+        "feed-on-top": write(FEED_BOARD, '"x": 8, "y": 2', '"x": 0, "y": 2'),
     },
     "the_dashboard_shows_every_alarm": {
         "one-left-out": write(BOARD, "${EventAgeAlarm.Arn}", "${MembershipAgeAlarm.Arn}"),
+        "one-of-the-feed-left-out": write(FEED_BOARD, "${FeedAgeAlarm.Arn}", "${FeedErrorsAlarm.Arn}"),
     },
     "every_queue_has_alarms_on_age_messages_in_flight_and_letters": {
         "none-in-flight": drop("Resources/EventInFlightAlarm"),
@@ -435,6 +465,70 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "unread-only": put(f"{alarm('DeploymentSecret')}/Metrics/4/MetricStat/Metric/MetricName", "Refused"),
         "worker-only": drop(f"{alarm('DeploymentSecret')}/Metrics/2"),
         "not-added": write(f"{alarm('DeploymentSecret')}/Metrics/0/Expression", "FILL(refused_worker, 0)", "0"),
+    },
+    "without_feed_there_is_nothing_of_it": {
+        "by-default": put("Parameters/Feed/Default", "on"),
+        "webhook-by-default": put("Parameters/FeedWebhookSecret/Default", "secret"),
+        "always": drop("Resources/FeedQueue/Condition"),
+        "crossed": put("Resources/FeedWebhookRoute/Condition", "HasFeed"),
+        "output": drop("Outputs/FeedQueueUrl/Condition"),
+        "condition": drop("Conditions/HasFeedWebhook/Fn::And/0"),
+    },
+    "the_functions_know_what_they_need_of_the_feed": {
+        "always": put(f"{VARIABLES}/FEED_QUEUE_URL", {"Ref": "FeedQueue"}),
+        "unsigned": put(f"{VARIABLES}/FEED_WEBHOOK_SECRET_SOURCE/Fn::If/2/Fn::If/2", "off"),
+        "other-key": put(f"{VARIABLES}/FEED_ERASURE_KEY_SOURCE/Fn::If/1", {"Ref": "FeedWebhookSigningSecret"}),
+        "crossed": put(f"{FEED}/Environment/Variables/FEED_DLQ_URL", {"Ref": "FeedQueue"}),
+        "crossed-numbers": put(f"{FEED}/Environment/Variables/FEED_CONCURRENCY", {"Ref": "FeedBatchesPerSecond"}),
+    },
+    "the_feeds_function_may_do_what_it_does_and_no_more": {
+        "events": put(f"{FEED_POLICY}/2/Resource/1", {"Fn::GetAtt": ["EventQueue", "Arn"]}),
+        "deletes": put(f"{FEED_POLICY}/3/Action", ["dynamodb:BatchGetItem", "dynamodb:DeleteItem"]),
+        "all-secrets": put(f"{FEED_POLICY}/6/Resource/Fn::Sub/1/Prefix", {"Ref": "FeedCredentials"}),
+        "all-parameters": write(f"{FEED_POLICY}/5/Resource/Fn::Sub", "/*", "*"),
+        "tokens": put(f"{FEED_POLICY}/4/Resource", {"Fn::GetAtt": ["HttpTokenSecret", "Id"]}),
+        "more": put(f"{FEED_POLICY}/7/Fn::If/0", "HasFeed"),
+    },
+    "the_other_functions_may_do_little_for_the_feed": {
+        "key-pairs": put(f"{WORKER_POLICY}/11/Fn::If/1/Resource", {"Fn::Sub": "${FeedCredentials}/*"}),
+        "letters": put(f"{HANDLER_POLICY}/10/Fn::If/1/Resource", {"Fn::GetAtt": ["FeedDeadLetterQueue", "Arn"]}),
+        "without-a-webhook": put(f"{HANDLER_POLICY}/10/Fn::If/0", "HasFeed"),
+        "always": put(
+            f"{WORKER_POLICY}/9/Resource", [{"Fn::GetAtt": ["FeedQueue", "Arn"]}, {"Fn::GetAtt": ["EventQueue", "Arn"]}]
+        ),
+    },
+    "the_erasure_key_is_random_and_kept": {
+        "known": put("Resources/FeedErasureKey/Properties/SecretString", "key"),
+        "made-anew": put("Resources/FeedErasureKey/Properties/GenerateSecretString/PasswordLength", 65),
+        "deleted": put("Resources/FeedErasureKey/DeletionPolicy", "Delete"),
+        "replaced": drop("Resources/FeedErasureKey/UpdateReplacePolicy"),
+    },
+    "nothing_overwrites_the_secret_of_the_webhook": {
+        "known": put("Resources/FeedWebhookSigningSecret/Properties/SecretString", "secret"),
+        "random": put("Resources/FeedWebhookSigningSecret/Properties/GenerateSecretString", {}),
+    },
+    "the_webhook_has_a_route_to_the_alias": {
+        "any-method": put("Resources/FeedWebhookRoute/Properties/RouteKey", "ANY /feed"),
+        "elsewhere": put("Resources/FeedWebhookRoute/Properties/Target", "integrations/other"),
+        "unpublished": put("Resources/FeedWebhookPermission/Properties/FunctionName", {"Ref": "HandlerFunction"}),
+    },
+    "the_feeds_parameters_accept_what_the_code_accepts": {
+        "any-prefix": put("Parameters/FeedCredentials/AllowedPattern", "^(/|secretsmanager:).+$"),
+        "parameters-only": put("Parameters/FeedCredentials/AllowedPattern", "^/[a-z/-]+$"),
+        "long": put("Parameters/FeedCredentials/MaxLength", 1000),
+        "plain-http": put("Parameters/FeedUrl/AllowedPattern", "^https?://.+$"),
+        "other-host": put("Parameters/FeedUrl/Default", "https://inbound.mparticle.com"),
+        "unsigned": put("Parameters/FeedWebhookSecret/AllowedPattern", "^(none|off|secret|/.+)$"),
+    },
+    "the_feeds_outputs_have_what_other_tools_need": {
+        "no-queue": drop("Outputs/FeedQueueUrl"),
+        "crossed": put("Outputs/FeedDeadLetterQueueUrl/Value", {"Ref": "FeedQueue"}),
+        "no-dashboard": put("Outputs/FeedDashboardUrl/Value", {"Ref": "Dashboard"}),
+    },
+    "the_feeds_alarms_watch_queues_function_and_key_pairs": {
+        "none-of-errors": drop("Resources/FeedErrorsAlarm"),
+        "crossed": put(f"{alarm('FeedCredentialsMissing')}/MetricName", "FeedCredentialsRefused"),
+        "average": put(f"{alarm('FeedAge')}/Statistic", "Average"),
     },
     "no_partition_region_or_account_is_hard_coded": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),

@@ -126,7 +126,7 @@ def test_only_bytecode_of_this_source_with_an_unchecked_hash_is_current(content:
 
 
 @pytest.mark.cloud
-@pytest.mark.parametrize("function", ["HandlerFunction", "WorkerFunction"])
+@pytest.mark.parametrize("function", ["HandlerFunction", "WorkerFunction", "FeedFunction"])
 def test_what_sam_builds_passes_and_names_no_path_of_this_machine(function: str) -> None:
     folder = packed_build(machine_architecture())[0].parent / "build" / function
     verify(folder, architecture=machine_architecture())

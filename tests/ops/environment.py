@@ -25,6 +25,15 @@ TYPES: dict[QueueName, str] = {
     "erasure": "dsr_processing_request",
 }
 
+FEED_MESSAGE: Json = {
+    "account_id": 4242,
+    "events": [
+        {"id": "canary-1", "type": "custom_event", "email": "jane@example.com"},
+        {"id": "canary-2", "sencha": {"account_id": 7700731}},
+    ],
+}
+"""The partner's own events; field names and words of mParticle's protocol are as personal there as everything else."""
+
 
 class FaultySqs:
     """An SQS client whose calls fail as scripted: for each method, what is raised at which call, counted from 1."""
@@ -63,22 +72,30 @@ class Environment:
 
     def __post_init__(self) -> None:
         self.sqs = FaultySqs(self.queues.sqs)
+        create = self.queues.sqs.create_queue
+        self.feed, self.feed_dlq = (create(QueueName=name)["QueueUrl"] for name in ("feed", "feed-dlq"))
 
     def url(self, queue: QueueName) -> str:
         return {
             "membership": self.queues.membership_dlq,
             "event": self.queues.event_dlq,
             "erasure": self.queues.erasure_dlq,
+            "feed": self.feed_dlq,
         }[queue]
 
     def source_url(self, queue: QueueName) -> str:
-        return {"membership": self.queues.membership, "event": self.queues.event, "erasure": self.queues.erasure}[queue]
+        return {
+            "membership": self.queues.membership,
+            "event": self.queues.event,
+            "erasure": self.queues.erasure,
+            "feed": self.feed,
+        }[queue]
 
     def put(self, queue: QueueName, body: Json | str | None = None, **attributes: object) -> str:
         """Dead-letter a message as the worker does and return its id. An attribute that is None is left out."""
         number = next(self.numbers)
         written = {
-            "message_type": TYPES[queue] if queue != "membership" else None,
+            "message_type": TYPES.get(queue) if queue != "membership" else None,
             "account_id": 4242,
             "reason": "http_422",
             "status": 422 if queue != "membership" else None,
@@ -92,7 +109,8 @@ class Environment:
 
     def move(self, queue: QueueName, body: Json | str | None = None, group: str = "4242.1") -> str:
         """Put a message there as SQS does after too many receives: it keeps its attributes and its group."""
-        return self._send(queue, body, {"message_type": TYPES[queue], "account_id": 4242}, group)
+        attributes = {"message_type": TYPES[queue], "account_id": 4242} if queue in TYPES else {}
+        return self._send(queue, body, attributes, group)
 
     def context(self, **changes: Any) -> Context:
         console = Console(file=self.printed, width=200, highlight=False)
@@ -136,7 +154,7 @@ class Environment:
         return taken
 
     def _send(self, queue: QueueName, body: Json | str | None, attributes: dict[str, Any], group: str) -> str:
-        content = body if body is not None else load_event(TYPES[queue])
+        content = body if body is not None else load_event(TYPES[queue]) if queue in TYPES else FEED_MESSAGE
         text = content if isinstance(content, str) else json.dumps(content)
         extra: Any = {}
         if queue == "membership":

@@ -14,7 +14,7 @@ from rich.console import Console
 from mparticle_firehose.tables.progress import STATE_SETTLED, Progress
 from ops.commands import Context, list_letters, purge, redrive, show
 from ops.dead_letter_queue import Limits
-from ops.dead_letters import QUEUES, QueueName, Selection
+from ops.dead_letters import QueueName, Selection
 from tests.conftest import BUCKET, Json, load_event
 from tests.ops.environment import CANARIES, NOW, TYPES, Environment
 
@@ -131,7 +131,7 @@ def stored(env: Environment, queue: QueueName, body: Json) -> str:
     return env.put(queue, env.queues.large_bodies.store(json.dumps(body)), message_type=None)
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", TYPES)
 def test_show_reads_a_body_from_s3(env: Environment, bucket: object, queue: QueueName) -> None:
     wanted = stored(env, queue, load_event(TYPES[queue]))
 

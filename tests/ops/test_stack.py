@@ -57,6 +57,30 @@ def test_a_missing_stack_or_output_is_explained(stack: str, explanation: str) ->
         outputs(["EventQueueUrl"], {}, StacksDouble(), stack)
 
 
+@pytest.mark.parametrize(
+    ("known", "found"),
+    [
+        pytest.param({"FeedQueueUrl": "f", "FeedDeadLetterQueueUrl": "d"}, {"FeedQueueUrl", "FeedDeadLetterQueueUrl"}),
+        pytest.param({"FeedQueueUrl": "f"}, set(), id="in-part"),
+        pytest.param({}, set(), id="none"),
+    ],
+)
+def test_optional_outputs_are_returned_if_the_stack_has_them_all(known: dict[str, str], found: set[str]) -> None:
+    stacks = StacksDouble(EventQueueUrl="e", **known)
+
+    urls = outputs(["EventQueueUrl"], {}, stacks, "known", optional=["FeedQueueUrl", "FeedDeadLetterQueueUrl"])
+
+    assert set(urls) == {"EventQueueUrl", *found}
+
+
+def test_optional_outputs_are_no_reason_to_describe_the_stack() -> None:
+    stacks = StacksDouble()
+
+    urls = outputs(["EventQueueUrl"], {"EventQueueUrl": "mine"}, stacks, "unknown", optional=["FeedQueueUrl"])
+
+    assert (urls, stacks.asked) == ({"EventQueueUrl": "mine"}, [])
+
+
 def test_other_errors_of_aws_are_raised() -> None:
     with pytest.raises(ClientError, match="AccessDenied"):
         outputs(["EventQueueUrl"], {}, StacksDouble(), "forbidden")

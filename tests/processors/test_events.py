@@ -572,6 +572,72 @@ def left(store: StoreDouble, services: ServicesDouble) -> list[list[JsonObject]]
     return [[pending.item.body for pending in plan.pending] for plan in plans]
 
 
+CONSENT: conftest.Json = {"gdpr_consent_state": {"ads": {"consented": False, "timestamp_unixtime_ms": 1}}}
+SAYS_SOMETHING: Mapping[str, conftest.Json] = {
+    "consent": {"consent_state": CONSENT},
+    "identities": {"user_identities": [{"type": "email", "encoding": "raw", "value": "canary-pii"}]},
+    "integration-attributes": {"integration_attributes": {"id": "canary-pii"}},
+}
+SAYS_NOTHING: Mapping[str, conftest.Json] = {
+    "keep-alive": {},
+    "no-decision": {"consent_state": {"gdpr_consent_state": {}, "ccpa_consent_state": None}},
+    "incomplete-identity": {"user_identities": [{"type": "email"}]},
+}
+
+
+def state_of_the_user(request: EventProcessingRequest) -> Iterator[Item]:
+    """Yield the state of whoever a request is about, whatever it says."""
+    request.account.string_setting("token", required=True)
+    yield Item(endpoint=endpoint("state"), target=TARGET, body={"consent": bool(request.consent_state)}, covers=())
+
+
+class TestARequestWithoutEvents:
+    @pytest.mark.parametrize("fields", SAYS_SOMETHING.values(), ids=SAYS_SOMETHING)
+    @pytest.mark.parametrize("mode", ["queue", "in_order"])
+    def test_is_queued_if_it_says_something(
+        self, services: ServicesDouble, deadline: Deadline, mode: EventMode, fields: conftest.Json
+    ) -> None:
+        services = replace(mapped(services, state_of_the_user), event_mode=mode)
+        message = load_event(
+            "event_processing_keep_alive", account={"account_id": 1, "account_settings": {"token": "x"}}, **fields
+        )
+
+        processed(message, services, deadline)
+
+        assert [request.source for request in services.events.stored] == [message]
+
+    def test_is_queued_in_order_if_the_integration_makes_anything_of_it(
+        self, services: ServicesDouble, deadline: Deadline
+    ) -> None:
+        services = replace(mapped(services, state_of_the_user), event_mode="in_order")
+        account = {"account_id": 1, "account_settings": {"token": "x"}}
+
+        processed(load_event("event_processing_keep_alive", account=account, mpid="5"), services, deadline)
+
+        assert len(services.events.stored) == 1
+
+    @pytest.mark.parametrize("fields", SAYS_SOMETHING.values(), ids=SAYS_SOMETHING)
+    def test_is_dead_lettered_if_the_customer_has_no_key(
+        self, services: ServicesDouble, deadline: Deadline, fields: conftest.Json
+    ) -> None:
+        message = load_event("event_processing_keep_alive", account={"account_id": 1}, **fields)
+
+        processed(message, mapped(services, state_of_the_user), deadline)
+
+        assert [request.source for request in services.dead_letters.stored] == [message]
+
+    @pytest.mark.parametrize("fields", SAYS_NOTHING.values(), ids=SAYS_NOTHING)
+    @pytest.mark.parametrize("mode", ["forward", "queue", "in_order"])
+    def test_is_answered_if_it_says_nothing_and_the_customer_has_no_key(
+        self, services: ServicesDouble, deadline: Deadline, mode: EventMode, fields: conftest.Json
+    ) -> None:
+        services = replace(mapped(services, state_of_the_user), event_mode=mode)
+
+        processed(load_event("event_processing_keep_alive", account={"account_id": 1}, **fields), services, deadline)
+
+        assert (services.events.stored, services.dead_letters.stored) == ([], [])
+
+
 class TestQueueMode:
     """The deployment leaves the partner to the worker."""
 
@@ -699,8 +765,7 @@ class TestWhatCannotBeRead:
     def test_a_letter_says_whether_the_users_state_was_sent_already(
         self, services: ServicesDouble, deadline: Deadline, attributes: dict[str, str], settled: str
     ) -> None:
-        fields = {"user_attributes": attributes, "user_attribute_lists": {}}
-        odd = load_event("event_processing_request", events=[ODD], system_notifications=[], **fields)
+        odd = load_event("event_processing_keep_alive", events=[ODD], user_attributes=attributes)
 
         processed(odd, mapped(services, items_of(endpoint("a"), with_state=True)), deadline)
 

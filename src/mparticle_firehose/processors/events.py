@@ -39,7 +39,7 @@ def process(received: EventProcessingRequest, services: Services, deadline: Dead
     if request is None:
         return EventProcessingResponse()
     if services.event_mode == "in_order":
-        _queue_in_order(request, services, deadline)
+        _queue_in_order(request, services, planner, deadline)
         return EventProcessingResponse()
     put_aside(request, services, deadline, settled="" if _is_empty(request) else STATE_SETTLED)
     if request.unreadable and _is_empty(request):
@@ -57,9 +57,9 @@ def process(received: EventProcessingRequest, services: Services, deadline: Dead
     return EventProcessingResponse()
 
 
-def _queue_in_order(request: EventProcessingRequest, services: Services, deadline: Deadline) -> None:
+def _queue_in_order(request: EventProcessingRequest, services: Services, planner: Planner, deadline: Deadline) -> None:
     """Queue the request as it was received. What of it is dead-lettered must leave the order of its user's events."""
-    if request.unreadable or not _is_empty(request):
+    if request.unreadable or not _is_empty(request) or _becomes_something(request, planner):
         services.events.enqueue(request, deadline, Remainder(request.received))
         services.telemetry.count("EventsQueued", len(request.events) + len(request.system_notifications))
 
@@ -133,8 +133,28 @@ class _Forwarding:
 
 
 def _is_empty(request: EventProcessingRequest) -> bool:
-    content = (request.events, request.system_notifications, request.user_attributes, request.user_attribute_lists)
-    return not any(content)
+    """Return whether a request says nothing of a user, as mParticle's keep-alive."""
+    consent = request.consent_state
+    return not any(
+        (
+            request.events,
+            request.system_notifications,
+            request.user_attributes,
+            request.user_attribute_lists,
+            request.integration_attributes,
+            request.user_identities,
+            request.partner_identities,
+            consent and (consent.gdpr_consent_state or consent.ccpa_consent_state),
+        )
+    )
+
+
+def _becomes_something(request: EventProcessingRequest, planner: Planner) -> bool:
+    """Return whether the integration makes anything of a request that seems empty, such as of its environment."""
+    try:
+        return bool(planner.plan(request, source="handler").planned)
+    except SettingError:
+        return False
 
 
 def _report_rejected(request: EventProcessingRequest, reason: str, count: int, services: Services) -> None:
