@@ -70,6 +70,8 @@ def test_every_problem_is_named_at_once() -> None:
         ("DEPLOYMENT_SECRET_SOURCE", "none"),
         ("DEPLOYMENT_SECRET_REFRESH_SECONDS", "9"),
         ("FEED_ERASURE_KEY_SOURCE", "canary-secret"),
+        ("FEED_WEBHOOK_SECRET_SOURCE", "canary-secret"),
+        ("FEED_WEBHOOK_SECRET_SOURCE", "off"),
     ],
 )
 def test_an_unusable_value_is_refused_by_name_and_not_shown(variable: str, value: str) -> None:
@@ -106,6 +108,17 @@ def test_the_key_of_erased_peoples_identities_is_optional(source: str | None, se
     assert (settings.erasure_key_source, settings.erasure_key_service) == (source, service)
 
 
+@pytest.mark.parametrize(
+    ("source", "service"),
+    [("arn:aws:secretsmanager:us-east-1:1:secret:x-AbCdEf", "secretsmanager"), ("/feed/webhook", "ssm"), (None, None)],
+)
+def test_the_secret_of_webhooks_is_optional(source: str | None, service: str | None) -> None:
+    settings = Settings.from_env({**COMPLETE, **({"FEED_WEBHOOK_SECRET_SOURCE": source} if source else {})})
+
+    assert (settings.feed_webhook_secret_source, settings.feed_secret_service) == (source, service)
+    assert settings.feed_queue_url is None
+
+
 @pytest.mark.parametrize(("variables", "order"), [({}, "none"), ({"EVENT_ORDER": "user"}, "user")])
 def test_events_are_ordered_only_if_it_is_asked_for(variables: dict[str, str], order: str) -> None:
     assert Settings.from_env({**COMPLETE, **variables}).event_order == order
@@ -127,6 +140,9 @@ class TestUnderTheSamCli:
 
     def test_settings_can_be_read_without_the_resources(self) -> None:
         assert Settings.from_env(self.ENVIRON).partner_api_url == "https://api.example.com"
+
+    def test_a_logical_name_of_the_feeds_queue_does_not_matter(self) -> None:
+        assert Settings.from_env({**self.ENVIRON, "FEED_QUEUE_URL": "FeedQueue"}).feed_queue_url == "FeedQueue"
 
     def test_a_deployment_needs_the_resources_as_well(self) -> None:
         with pytest.raises(ConfigurationError, match="MEMBERSHIP_QUEUE_URL"):

@@ -1,5 +1,6 @@
 """The HTTPS door through the Lambda entry point: real settings, moto's secrets, the fake partner."""
 
+import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
@@ -248,6 +249,134 @@ class TestTokens:
         door.deployment.firehose.renew()
 
         assert door.send("/events", load_event("event_processing_keep_alive"))["statusCode"] == 403
+
+
+FEED_SECRET = "canary-secret-of-the-partner-0001"
+FEED_BODY = b'{ "account_id":42, "events":[{"id":"canary-id","note":"Z\xc3\xb6e","amount":1.50}] }'
+
+
+@dataclass
+class FeedDoor:
+    """A deployment that takes webhooks."""
+
+    door: Door
+    queue: str
+    secret: str
+
+    def send(self, body: bytes = FEED_BODY, secret: str = FEED_SECRET, shape: Shape = function_url_event) -> Json:
+        at = int(time.time())
+        digest = hmac.new(secret.encode(), f"{at}.".encode() + body, "sha256").hexdigest()
+        headers = {"Content-Type": "text/plain", "X-Feed-Signature": f"t={at},v1={digest}"}
+        return self.door.send("/feed", body, headers, shape=shape)
+
+    def queued(self) -> list[Json]:
+        return self.door.deployment.queues.messages(self.queue)
+
+
+@pytest.fixture
+def feed(door: Door) -> FeedDoor:
+    queue = door.deployment.queues.sqs.create_queue(QueueName="feed")["QueueUrl"]
+    secret = boto3.client("secretsmanager").create_secret(Name="webhook", SecretString=FEED_SECRET)["ARN"]
+    door.configure(FEED_QUEUE_URL=queue, FEED_WEBHOOK_SECRET_SOURCE=secret)
+    return FeedDoor(door, queue, secret)
+
+
+class TestWebhooks:
+    @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+    def test_what_is_accepted_is_on_the_queue_as_it_came(self, feed: FeedDoor, shape: Shape) -> None:
+        answer = feed.send(shape=shape)
+
+        assert (answer["statusCode"], content(answer)) == (202, {"accepted": 1})
+        (message,) = feed.queued()
+        assert message["Body"].encode() == FEED_BODY
+        assert message["Attributes"]["MessageGroupId"] == "42"
+        assert {name: told["StringValue"] for name, told in message["MessageAttributes"].items()} == {
+            "message_type": "feed",
+            "account_id": "42",
+        }
+        assert feed.door.deployment.partner.requests == ()
+
+    def test_the_answer_is_reported_without_anything_of_the_body(self, feed: FeedDoor) -> None:
+        feed.send()
+
+        log, metrics = feed.door.deployment.output()
+        names = ("level", "message", "message_type", "method", "route", "status")
+        assert [log[name] for name in names] == ["INFO", "answered", "feed_webhook", "POST", "/feed", 202]
+        assert (metrics["message_type"], metrics["FeedEventsQueued"], metrics["Received"]) == ("feed_webhook", [1], [1])
+        assert "Failed" not in metrics
+
+    def test_a_wrong_signature_is_no_failure_of_ours(self, feed: FeedDoor) -> None:
+        answer = feed.send(secret="canary-secret-of-a-stranger-00001")
+
+        log, metrics = feed.door.deployment.output()
+        assert (answer["statusCode"], content(answer)) == (401, {"error": {"code": "signature_refused"}})
+        assert (log["level"], log["message"], log["reason"]) == ("INFO", "refused", "signature_refused")
+        assert (metrics["message_type"], metrics["FeedSignatureRefused"]) == ("http", [1])
+        assert {"Failed", "Refused", "TokenRefused"} & set(metrics) == set()
+        assert feed.queued() == []
+
+    def test_mparticles_token_opens_nothing_here(self, feed: FeedDoor) -> None:
+        assert feed.door.send("/feed", FEED_BODY, HEADERS)["statusCode"] == 401
+
+    def test_a_body_that_is_refused_is_named_by_field_and_rule(self, feed: FeedDoor) -> None:
+        answer = feed.send(b'{"account_id":42,"events":["canary-event"]}')
+
+        log, metrics = feed.door.deployment.output()
+        problem = {"field": "events.0", "problem": "must be an object"}
+        assert (answer["statusCode"], content(answer)["error"]["problems"]) == (400, [problem])
+        assert log["error"] == "MalformedRequestError: events.0: must be an object"
+        assert (metrics["message_type"], metrics["Failed"]) == ("feed_webhook", [1])
+
+    def test_a_queue_that_does_not_take_it_makes_the_sender_come_again(self, feed: FeedDoor) -> None:
+        feed.door.deployment.queues.sqs.delete_queue(QueueUrl=feed.queue)
+
+        answer = feed.send()
+
+        log, _ = feed.door.deployment.output()
+        assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "5")
+        assert log["error"].startswith("RefusedMessagesError: the queue cannot be used")
+
+    def test_a_secret_that_cannot_be_read_makes_the_sender_come_again(self, feed: FeedDoor) -> None:
+        feed.door.configure(FEED_WEBHOOK_SECRET_SOURCE="/missing")
+
+        answer = feed.send()
+        log, metrics = feed.door.deployment.output()
+        mparticles = feed.door.send("/events", load_event("event_processing_keep_alive"))
+
+        assert (answer["statusCode"], content(answer)) == (503, {"error": {"code": "feed_secret_unavailable"}})
+        assert log["error"] == "FeedSecretUnavailableError: the source answers ParameterNotFound"
+        assert (metrics["message_type"], metrics["FeedSecretUnavailable"]) == ("http", [1])
+        assert mparticles["statusCode"] == 200
+
+    def test_a_parameter_may_hold_the_secret(self, feed: FeedDoor) -> None:
+        boto3.client("ssm").put_parameter(
+            Name="/feed/webhook", Value=json.dumps(["x" * 32, FEED_SECRET]), Type="SecureString"
+        )
+        feed.door.configure(FEED_WEBHOOK_SECRET_SOURCE="/feed/webhook")
+
+        assert feed.send()["statusCode"] == 202
+
+    def test_a_secret_that_was_taken_back_does_not_survive_a_restore(self, feed: FeedDoor) -> None:
+        feed.door.deployment.firehose.prepare()
+        before = feed.send()["statusCode"]
+        boto3.client("secretsmanager").put_secret_value(SecretId=feed.secret, SecretString="x" * 32)
+        feed.door.deployment.firehose.renew()
+
+        assert (before, feed.send()["statusCode"]) == (202, 401)
+
+    @pytest.mark.parametrize("missing", ["FEED_QUEUE_URL", "FEED_WEBHOOK_SECRET_SOURCE"])
+    def test_without_a_queue_and_a_secret_the_path_is_unknown(self, feed: FeedDoor, missing: str) -> None:
+        feed.door.configure(**{missing: None})
+
+        answer = feed.send()
+
+        assert (answer["statusCode"], content(answer)) == (404, {"error": {"code": "unknown_path"}})
+
+    def test_a_queue_that_is_wrong_costs_mparticle_nothing(self, feed: FeedDoor) -> None:
+        feed.door.configure(FEED_QUEUE_URL="FeedQueue")
+
+        assert feed.send()["statusCode"] == 503
+        assert feed.door.send("/events", load_event("event_processing_keep_alive"))["statusCode"] == 200
 
 
 class TestWhatIsReported:

@@ -154,6 +154,10 @@ class Settings(_FromEnvironment):
         http_token_refresh_seconds: how long tokens are used before the source is asked again.
         cookie_sync: whether ``GET /cookie-sync`` is answered.
         erasure_key_source: as of `FeedSettings`; None if there is no feed.
+        feed_webhook_secret_source: where the secrets are that the partner signs its webhooks with, as a secret's ARN or
+            a parameter's name. None if ``POST /feed`` is not answered. They are used as long as tokens are.
+        feed_queue_url: as of `FeedSettings`; None if there is no feed. It is used for ``POST /feed`` only, and not
+            checked here: mParticle's requests must not fail for it.
         membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
@@ -180,6 +184,10 @@ class Settings(_FromEnvironment):
     erasure_key_source: Annotated[str, AfterValidator(_secret_source)] | None = Field(
         None, alias="FEED_ERASURE_KEY_SOURCE"
     )
+    feed_webhook_secret_source: Annotated[str, AfterValidator(_secret_source)] | None = Field(
+        None, alias="FEED_WEBHOOK_SECRET_SOURCE"
+    )
+    feed_queue_url: str | None = Field(None, alias="FEED_QUEUE_URL")
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
     retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
     retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
@@ -201,6 +209,11 @@ class Settings(_FromEnvironment):
     def erasure_key_service(self) -> Literal["ssm", "secretsmanager"] | None:
         """The AWS service that has the secret which hashes erased people's identities; None if there is no feed."""
         return _service(self.erasure_key_source) if self.erasure_key_source else None
+
+    @property
+    def feed_secret_service(self) -> Literal["ssm", "secretsmanager"] | None:
+        """The AWS service that has the secrets of webhooks; None if there are none."""
+        return _service(self.feed_webhook_secret_source) if self.feed_webhook_secret_source else None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

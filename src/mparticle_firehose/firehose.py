@@ -242,7 +242,14 @@ class Firehose:
         """Answers over HTTPS."""
         from mparticle_firehose.endpoint.entry import build_router  # noqa: PLC0415  as its package says
 
-        return build_router(self.settings, self, self.serializer, self._token_client)
+        return build_router(
+            self.settings,
+            self,
+            self.serializer,
+            token_client=self._token_client,
+            feed_secret_client=self._feed_secret_client,
+            sender=lambda: self.sender,
+        )
 
     @cached_property
     def queue_worker(self) -> "Worker":
@@ -306,6 +313,11 @@ class Firehose:
         return AwsClient(service, SHORT_TIMEOUTS) if service else None
 
     @cached_property
+    def _feed_secret_client(self) -> AwsClient | None:
+        service = self.settings.feed_secret_service
+        return AwsClient(service, SHORT_TIMEOUTS) if service else None
+
+    @cached_property
     def _deployment_secret_client(self) -> AwsClient | None:
         service = self.settings.deployment_secret_service
         return AwsClient(service, SHORT_TIMEOUTS) if service else None
@@ -317,7 +329,12 @@ class Firehose:
 
     @property
     def _clients(self) -> tuple[AwsClient, ...]:
-        optional = (self._token_client, self._deployment_secret_client, self._erasure_key_client)
+        optional = (
+            self._token_client,
+            self._feed_secret_client,
+            self._deployment_secret_client,
+            self._erasure_key_client,
+        )
         return (self._sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))
 
 

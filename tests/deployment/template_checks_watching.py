@@ -22,7 +22,9 @@ from tests.deployment.template_reading import (
 )
 
 NAMESPACE = "MParticleFirehose"
-MESSAGE_TYPES = {str(kind) for kind in MessageType} | {"queue", "feed", "unreadable", "http", "cookie_sync"}
+MESSAGE_TYPES = {str(kind) for kind in MessageType} | {
+    "queue", "feed", "unreadable", "http", "cookie_sync", "feed_webhook",
+}  # fmt: skip
 """Every value that the dimension message_type takes."""
 
 

@@ -1,11 +1,13 @@
 """docs/openapi.yaml and the endpoint say the same, and nothing that is made up from it breaks the endpoint."""
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 import requests
 import schemathesis
@@ -24,9 +26,10 @@ from schemathesis.specs.openapi.checks import (
 
 from local.isolation import ROOT
 from mparticle_firehose.endpoint.responses import ERROR_STATUSES, json_response
-from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, ROUTES
+from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, FEED_PATH, ROUTES
 from mparticle_firehose.protocol import EventProcessingResponse
 from tests.conftest import Deployment, Json, serializer
+from tests.endpoint.feed_webhooks import signature
 from tests.endpoint.http_events import function_url_event
 
 DESCRIPTION: Json = yaml.safe_load((ROOT / "docs" / "openapi.yaml").read_text())
@@ -195,11 +198,61 @@ def with_plants(value: Any, data: st.DataObject) -> Any:
     return f"{PLANTED} {value}" if isinstance(value, str) else value
 
 
+FEED_SECRET = "canary-secret-of-the-partner-0001"
+
+
+@pytest.fixture
+def feed_door(open_door: Deployment, monkeypatch: pytest.MonkeyPatch) -> Deployment:
+    """Take webhooks too."""
+    boto3.client("ssm").put_parameter(Name="/feed/webhook", Value=FEED_SECRET, Type="SecureString")
+    monkeypatch.setenv("FEED_WEBHOOK_SECRET_SOURCE", "/feed/webhook")
+    monkeypatch.setenv("FEED_QUEUE_URL", open_door.queues.sqs.create_queue(QueueName="feed")["QueueUrl"])
+    open_door.restart()
+    return open_door
+
+
+@pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_whatever_webhook_is_sent_the_answer_is_a_described_one(
+    feed_door: Deployment, mode: GenerationMode, is_signed: bool
+) -> None:
+    statuses: Counter[int] = Counter()
+
+    @fuzzed
+    @given(case=SCHEMA[FEED_PATH]["POST"].as_strategy(generation_mode=mode))
+    def every(case: AnyCase) -> None:
+        case.headers.pop("X-Feed-Signature", None)
+        if is_signed:
+            body = (
+                requests.Request(**case.as_transport_kwargs(base_url="https://endpoint.example")).prepare().body or b""
+            )
+            at = str(int(time.time()))
+            signed = body.encode() if isinstance(body, str) else cast("bytes", body)
+            case.headers["X-Feed-Signature"] = signature(signed, FEED_SECRET, at=at)
+        response = sent(case, feed_door)
+        statuses[response.status_code] += 1
+        case.validate_response(response, checks=CHECKS)
+
+    every()
+
+    expected = {(True, GenerationMode.POSITIVE): 202, (True, GenerationMode.NEGATIVE): 400}
+    assert statuses[expected.get((is_signed, mode), 401)] > 0, statuses
+    assert is_signed or set(statuses) == {401}
+
+
 def test_what_is_only_asked_for_is_as_described(open_door: Deployment) -> None:
     """The cookie sync is off, and so an unknown path."""
     for path in ("/health", COOKIE_SYNC_PATH):
         case = SCHEMA[path]["GET"].Case()
         case.validate_response(sent(case, open_door), checks=CHECKS)
+
+
+def test_a_webhook_is_answered_as_described_where_none_is_taken(open_door: Deployment) -> None:
+    case = SCHEMA[FEED_PATH]["POST"].Case(body={}, media_type="application/json")
+    response = sent(case, open_door)
+
+    case.validate_response(response, checks=CHECKS)
+    assert response.status_code == 404
 
 
 class TestTheSearchItself:

@@ -9,10 +9,16 @@ from hypothesis import strategies as st
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.endpoint.entry import respond
-from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError, UnknownTokenError
+from mparticle_firehose.endpoint.errors import (
+    FeedSecretUnavailableError,
+    RefusedRequestError,
+    SignatureRefusedError,
+    TokensUnavailableError,
+    UnknownTokenError,
+)
 from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
 from mparticle_firehose.endpoint.responses import ERROR_STATUSES, error_response
-from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, MAX_BODY_BYTES, ROUTES, Router, facts_of
+from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, FEED_PATH, MAX_BODY_BYTES, ROUTES, Router, facts_of
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -185,6 +191,50 @@ class TestCookieSync:
 
     def test_a_deployment_that_does_not_want_it_does_not_know_it(self, client: Client) -> None:
         assert client.status(COOKIE_SYNC_PATH, b"", headers={}, method="GET") == 404
+        assert client.counts == {"Refused": 1}
+
+
+class TestFeed:
+    def test_it_is_passed_on_without_a_token_and_with_the_deadline(
+        self, services: Services, deadline: Deadline
+    ) -> None:
+        seen: list[tuple[bytes, Deadline]] = []
+
+        def accept(request: HttpRequest, until: Deadline) -> HttpResponse:
+            seen.append((request.body, until))
+            return HttpResponse(status=202)
+
+        client = Client(router_for(services, authorize=closed, feed=accept), deadline)
+
+        assert client.status(FEED_PATH, b"canary-body", headers={}) == 202
+        assert seen == [(b"canary-body", deadline)]
+        assert client.counts == {}
+        assert client.status(FEED_PATH, b"", headers={}, method="GET") == 405
+
+    @pytest.mark.parametrize(
+        ("error", "status", "counted"),
+        [
+            (SignatureRefusedError(), 401, {"FeedSignatureRefused": 1}),
+            (FeedSecretUnavailableError("the source holds none"), 503, {"FeedSecretUnavailable": 1}),
+            (RefusedRequestError(413, "too_large"), 413, {"Refused": 1}),
+            (MalformedRequestError(("events", "is required")), 400, {}),
+            (DeliveryError("the queue did not take it"), 503, {}),
+        ],
+        ids=lambda value: type(value).__name__,
+    )
+    def test_what_is_refused_is_counted_by_its_reason(
+        self, services: Services, deadline: Deadline, error: FirehoseError, status: int, counted: Json
+    ) -> None:
+        def refuse(_request: HttpRequest, _deadline: Deadline) -> HttpResponse:
+            raise error
+
+        client = Client(router_for(services, feed=refuse), deadline)
+
+        assert (client.status(FEED_PATH, b""), client.counts) == (status, counted)
+
+    @pytest.mark.parametrize("method", ["POST", "GET"])
+    def test_a_deployment_without_it_does_not_know_it(self, client: Client, method: str) -> None:
+        assert client.status(FEED_PATH, b"", headers={}, method=method) == 404
         assert client.counts == {"Refused": 1}
 
 
@@ -559,6 +609,7 @@ def test_a_field_of_another_type_is_named_with_its_rule(services: Services) -> N
         ("POST", "/events", {"message_type": "unreadable", "method": "POST", "route": "/events"}),
         ("GET", "/health", {"message_type": "http", "method": "GET", "route": "/health"}),
         ("GET", "/cookie-sync", {"message_type": "cookie_sync", "method": "GET", "route": "/cookie-sync"}),
+        ("POST", "/feed", {"message_type": "feed_webhook", "method": "POST", "route": "/feed"}),
         ("CANARY", "/canary-path", {"message_type": "http", "method": "other", "route": "other"}),
     ],
 )

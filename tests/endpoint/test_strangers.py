@@ -1,19 +1,23 @@
 """What a request without a valid token costs: its body is not read, and a larger one makes no more work."""
 
+import gc
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 
 import pytest
 
 from mparticle_firehose.endpoint.entry import respond
-from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, MAX_REGISTRATION_BYTES, ROUTES, Router
+from mparticle_firehose.endpoint.router import COOKIE_SYNC_PATH, FEED_PATH, MAX_REGISTRATION_BYTES, ROUTES, Router
 from mparticle_firehose.endpoint.tokens import Tokens
 from mparticle_firehose.protocol import AnyRequest, ModuleRegistrationRequest, Serializer
 from mparticle_firehose.services import Services
 from tests.conftest import Context, Json, TelemetryDouble, load_event
+from tests.endpoint.feed_webhooks import NOW, WRONG_SECRET, signature
+from tests.endpoint.feed_webhooks import Bench as WebhookBench
 from tests.endpoint.http_events import encoded, function_url_event
 from tests.endpoint.routers import Application
 
@@ -141,11 +145,13 @@ def steps(act: Callable[[], object]) -> int:
         count += event in {"call", "c_call"}
 
     before = sys.getprofile()
+    gc.disable()  # Hypothesis has a callback that every collection calls
     sys.setprofile(note)
     try:
         act()
     finally:
         sys.setprofile(before)
+        gc.enable()
     return count
 
 
@@ -161,3 +167,59 @@ def test_a_body_of_twice_the_size_makes_no_more_work(
     _, *counts = [steps(partial(door.status, event)) for event in events]
 
     assert len({*counts}) == 1
+
+
+SIGNATURES: dict[str, Callable[[bytes], str]] = {
+    "none": lambda body: "",
+    "malformed": lambda body: f"t={int(NOW)},v1={'z' * 64}",
+    "too-old": lambda body: signature(body, at=str(int(NOW) - 1_000)),
+    "wrong": lambda body: signature(body, WRONG_SECRET),
+    "five-wrong": lambda body: signature(body, *[f"{WRONG_SECRET}{number}" for number in range(5)]),
+}
+
+
+class FeedDoor(Door):
+    """The same with webhooks."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services)
+        self.webhooks = WebhookBench()
+        router = replace(self.application.router, feed=self.webhooks.webhook.accept)
+        self.application = Application(router)
+
+
+@pytest.mark.parametrize("shape", [function_url_event, encoded(function_url_event)], ids=["text", "base64"])
+@pytest.mark.parametrize("sign", SIGNATURES.values(), ids=SIGNATURES)
+def test_a_webhook_of_a_stranger_makes_no_more_work_with_twice_the_body(
+    services: Services, sign: Callable[[bytes], str], shape: Callable[..., Json]
+) -> None:
+    door = FeedDoor(services)
+    bodies = [brackets(size) for size in (8_192, 8_192, 16_384, 900_000)]
+    events = [shape("POST", FEED_PATH, body, {"x-feed-signature": sign(body)}) for body in bodies]
+    assert [door.status(event) for event in events] == [401] * 4
+
+    _, *counts = [steps(partial(door.status, event)) for event in events]
+
+    assert len({*counts}) == 1
+    assert door.webhooks.source.asked <= 2
+
+
+def test_with_the_secret_the_body_is_read(services: Services) -> None:
+    """The control: the same body, with the right signature, is looked at."""
+    body = brackets(16_384)
+
+    answer = FeedDoor(services).status(
+        function_url_event("POST", FEED_PATH, body, {"x-feed-signature": signature(body)})
+    )
+
+    assert answer == 400
+
+
+@pytest.mark.parametrize("sign", ["none", "malformed", "too-old"])
+def test_a_webhook_without_a_current_signature_is_not_even_hashed(services: Services, sign: str) -> None:
+    door = FeedDoor(services)
+    body = brackets(900_000)
+
+    status = door.status(function_url_event("POST", FEED_PATH, body, {"x-feed-signature": SIGNATURES[sign](body)}))
+
+    assert (status, door.webhooks.source.asked) == (401, 0)

@@ -14,14 +14,9 @@ from mparticle_firehose.endpoint.errors import (
     TokensUnavailableError,
     UnknownTokenError,
 )
+from mparticle_firehose.endpoint.secret_cache import MAX_OUTAGE_SECONDS, PAUSE_SECONDS
 from mparticle_firehose.endpoint.token_source import from_nowhere, from_parameter, from_secret
-from mparticle_firehose.endpoint.tokens import (
-    MAX_OUTAGE_SECONDS,
-    MIN_TOKEN_LENGTH,
-    PAUSE_SECONDS,
-    Tokens,
-    tokens_in,
-)
+from mparticle_firehose.endpoint.tokens import MIN_TOKEN_LENGTH, Tokens, tokens_in
 from tests.conftest import Clock, TelemetryDouble
 
 OLD, NEW = "canary-token-old", "canary-token-new"

@@ -8,15 +8,17 @@ import sys
 from pathlib import Path
 
 from local.isolation import ROOT
+from tests.conftest import load_event
+from tests.endpoint.http_events import function_url_event
 from tests.partner_api.doubles import Partner, Reply
 
 PAGE = (ROOT / "docs" / "feed.md").read_text()
 LOADED = "\nimport sys; print(sorted({name.split('.')[0] for name in sys.modules}))"
 
 
-def run(script: str, folder: Path) -> list[str]:
+def run(script: str, folder: Path, sources: str = str(ROOT / "src")) -> list[str]:
     """Run a script in a process that knows our sources and nothing else; return the lines that it prints."""
-    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": os.environ["PATH"]}
+    environment = {"PYTHONPATH": sources, "PATH": os.environ["PATH"]}
     command = [sys.executable, "-W", "error", "-c", script]
     done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)  # noqa: S603
     return done.stdout.splitlines()
@@ -51,3 +53,44 @@ def test_what_answers_mparticle_does_not_load_the_feed(tmp_path: Path) -> None:
 
     assert "'mparticle_firehose.firehose'" in loaded
     assert "mparticle_firehose.feed" not in loaded
+
+
+def test_what_answers_mparticle_over_https_does_not_load_the_webhook(tmp_path: Path) -> None:
+    """The control is a webhook, which loads it."""
+    names = (
+        "MEMBERSHIP_QUEUE",
+        "EVENT_QUEUE",
+        "ERASURE_QUEUE",
+        "MEMBERSHIP_DLQ",
+        "EVENT_DLQ",
+        "ERASURE_DLQ",
+        "FEED_QUEUE",
+    )
+    environ = {
+        **{f"{name}_URL": "https://sqs.example/queue" for name in names},
+        **dict.fromkeys(("SUSPENSION_TABLE", "LEDGER_TABLE", "LARGE_BODY_BUCKET"), "any"),
+        "PARTNER_API_URL": "https://partner.example",
+        "HTTP_TOKEN_SOURCE": "off",
+        "FEED_WEBHOOK_SECRET_SOURCE": "/feed/webhook",
+    }
+    keep_alive = json.dumps(load_event("event_processing_keep_alive")).encode()
+    requests = [function_url_event("GET", "/health"), function_url_event("POST", "/events", keep_alive)]
+    events = [*requests, function_url_event("POST", "/feed", b"{}")]
+    script = f"""
+import sys
+from mparticle_firehose.firehose import Firehose
+from tests.conftest import Context
+from tests.sample.partner.integration import INTEGRATION
+
+firehose = Firehose(INTEGRATION, {environ!r})
+for event in {events!r}:
+    status = firehose.handler(event, Context())["statusCode"]
+    print("loaded", status, "mparticle_firehose.endpoint.feed_webhook" in sys.modules)
+"""
+    printed = run(script, tmp_path, f"{ROOT / 'src'}:{ROOT}")
+
+    assert [line for line in printed if line.startswith("loaded")] == [
+        "loaded 200 False",
+        "loaded 200 False",
+        "loaded 401 True",
+    ]

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mparticle_firehose.protocol import Serializer, json_text, json_value
+from mparticle_firehose.errors import MalformedRequestError
+from mparticle_firehose.protocol import Serializer, json_document, json_text, json_value
 from mparticle_firehose.protocol.wire.json_text import MAX_INTEGER_DIGITS
 
 serializer = Serializer()
@@ -116,6 +117,18 @@ documents = st.recursive(
 @given(documents)
 def test_a_document_is_written_as_it_was_read(document: str) -> None:
     assert json_text(json_value(document)) == document
+
+
+@given(documents, st.text(" \t\r\n"), st.text(" \t\r\n"))
+def test_a_whole_document_is_read_with_the_white_space_around_it(document: str, before: str, after: str) -> None:
+    assert json_text(json_document(before + document + after)) == document
+
+
+@pytest.mark.parametrize("rest", ["x", "{}", "\0", "\u00a0", " ,", "\n1"])
+def test_a_whole_document_is_not_followed_by_anything_else(rest: str) -> None:
+    assert json_value(f"[1]{rest}") == [1]
+    with pytest.raises(MalformedRequestError, match=r"^must be one JSON value and nothing after it$"):
+        json_document(f"[1]{rest}")
 
 
 def test_a_document_that_is_nested_as_deeply_as_can_be_read_is_written() -> None:

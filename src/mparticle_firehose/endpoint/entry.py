@@ -1,9 +1,9 @@
 """Builds the router, and takes an HTTP event through it: read, process, respond."""
 
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cache, partial
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from mparticle_firehose.config import VERIFICATION_OFF, Settings
 from mparticle_firehose.deadline import Deadline, Invocation
@@ -18,6 +18,10 @@ from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.reporting import Report, logger, reported
 from mparticle_firehose.services import Services
 
+if TYPE_CHECKING:  # loaded with the first webhook
+    from mparticle_firehose.endpoint.feed_webhook import FeedWebhook
+    from mparticle_firehose.queues.sender import QueueSender
+
 
 class Application(Protocol):
     """What an HTTP event needs. Both are built when they are first read, and may raise a ConfigurationError."""
@@ -31,7 +35,15 @@ class Application(Protocol):
         """Answers the request."""
 
 
-def build_router(settings: Settings, services: Services, serializer: Serializer, token_client: Any) -> Router:
+def build_router(
+    settings: Settings,
+    services: Services,
+    serializer: Serializer,
+    *,
+    token_client: Any,
+    feed_secret_client: Any,
+    sender: "Callable[[], QueueSender]",
+) -> Router:
     """Return the router of a deployment.
 
     Args:
@@ -39,6 +51,8 @@ def build_router(settings: Settings, services: Services, serializer: Serializer,
         services: for the processors.
         serializer: the environment's.
         token_client: of the settings' ``token_service``, if there is one; it is called when a token is needed.
+        feed_secret_client: of the settings' ``feed_secret_service``, if there is one; as before.
+        sender: returns what puts messages on queues. It is called with the first webhook.
     """
     read = _reader(settings, token_client)
     return Router(
@@ -46,6 +60,7 @@ def build_router(settings: Settings, services: Services, serializer: Serializer,
         services=services,
         authorize=Tokens(read, settings.http_token_refresh_seconds, services.telemetry).verify if read else None,
         cookie_sync=_cookie_sync(services) if settings.cookie_sync == "on" else None,
+        feed=_feed(settings, services, feed_secret_client, sender),
     )
 
 
@@ -58,15 +73,33 @@ def _cookie_sync(services: Services) -> Callable[[HttpRequest], HttpResponse]:
     return partial(sync, declaration=declaration())
 
 
+def _feed(
+    settings: Settings, services: Services, client: Any, sender: "Callable[[], QueueSender]"
+) -> Callable[[HttpRequest, Deadline], HttpResponse] | None:
+    """Return what takes webhooks; None if the deployment takes none."""
+    source, queue_url = settings.feed_webhook_secret_source, settings.feed_queue_url
+    if not source or not queue_url:
+        return None
+
+    @cache
+    def webhook() -> "FeedWebhook":
+        from mparticle_firehose.endpoint.feed_webhook import FeedWebhook, feed_secrets  # noqa: PLC0415  as above
+
+        secrets = feed_secrets(_source_reader(client, source), settings.http_token_refresh_seconds, services.telemetry)
+        return FeedWebhook(secrets=secrets, sender=sender(), queue_url=queue_url, telemetry=services.telemetry)
+
+    return lambda request, deadline: webhook().accept(request, deadline)
+
+
 def _reader(settings: Settings, client: Any) -> Callable[[], str] | None:
     """Return what reads the tokens; None if the deployment authorizes every request."""
-    match settings.token_service:
-        case "ssm":
-            return partial(from_parameter, client, str(settings.http_token_source))
-        case "secretsmanager":
-            return partial(from_secret, client, str(settings.http_token_source))
-        case None:
-            return None if settings.http_token_source == VERIFICATION_OFF else from_nowhere
+    if settings.http_token_source == VERIFICATION_OFF:
+        return None
+    return _source_reader(client, settings.http_token_source) if settings.http_token_source else from_nowhere
+
+
+def _source_reader(client: Any, source: str) -> Callable[[], str]:
+    return partial(from_parameter if source.startswith("/") else from_secret, client, source)
 
 
 def respond(event: Mapping[str, Any], context: Invocation, application: Application) -> dict[str, Any]:

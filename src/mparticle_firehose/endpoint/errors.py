@@ -1,4 +1,4 @@
-"""Why an HTTP request is refused before it has been read as one of mParticle's messages."""
+"""Why an HTTP request is refused before it has been read as a message."""
 
 from collections.abc import Mapping
 
@@ -43,9 +43,23 @@ class TokenNotKnownYetError(RefusedRequestError):
         super().__init__(429, "token_not_known_yet", {"Retry-After": str(seconds)})
 
 
+class SignatureRefusedError(RefusedRequestError):
+    """The signature of a webhook is missing, wrong or too old. The answer does not say which."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "signature_refused", {"WWW-Authenticate": "Signature"})
+
+
+class FeedSecretUnavailableError(UnreadRequestError):
+    """No webhook can be verified, because the secret cannot be read or there is none; the message says why."""
+
+
 class TokensUnavailableError(UnreadRequestError):
-    """No request can be authorized, because the tokens cannot be read or there are none; the message says why."""
+    """No request can be authorized, because the tokens cannot be read or there are none; the message says why.
+
+    A source of the feed's secrets raises it too: see `secret_cache`.
+    """
 
 
 class NoTokensError(TokensUnavailableError):
-    """The source was read and holds no usable token: tokens that were read before are no longer valid."""
+    """The source was read and holds nothing usable: what was read before is no longer valid."""

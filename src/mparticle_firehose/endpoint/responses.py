@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError
+from mparticle_firehose.endpoint.errors import FeedSecretUnavailableError, RefusedRequestError, TokensUnavailableError
 from mparticle_firehose.endpoint.http_event import HttpResponse
 from mparticle_firehose.errors import (
     ConfigurationError,
@@ -46,6 +46,7 @@ ERROR_STATUSES: Mapping[type[FirehoseError], ErrorStatus] = MappingProxyType(
         RefusedError: ErrorStatus(422, "refused_by_partner"),
         DeliveryError: ErrorStatus(503, "not_delivered", retry_after=5),
         TokensUnavailableError: ErrorStatus(503, "tokens_unavailable", retry_after=10),
+        FeedSecretUnavailableError: ErrorStatus(503, "feed_secret_unavailable", retry_after=10),
         ConfigurationError: ErrorStatus(503, "misconfigured", retry_after=60),
         FirehoseError: ErrorStatus(500, "unexpected"),
     }

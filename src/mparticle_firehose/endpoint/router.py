@@ -13,7 +13,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.endpoint.errors import RefusedRequestError, TokensUnavailableError, UnknownTokenError
+from mparticle_firehose.endpoint.errors import (
+    FeedSecretUnavailableError,
+    RefusedRequestError,
+    SignatureRefusedError,
+    TokensUnavailableError,
+    UnknownTokenError,
+)
 from mparticle_firehose.endpoint.http_event import HttpRequest, HttpResponse
 from mparticle_firehose.endpoint.responses import json_response
 from mparticle_firehose.errors import MalformedRequestError, UnsupportedMessageError
@@ -46,6 +52,7 @@ class Route:
 
 
 COOKIE_SYNC_PATH = "/cookie-sync"
+FEED_PATH = "/feed"
 
 ROUTES: Mapping[str, Route] = MappingProxyType(
     {
@@ -56,6 +63,7 @@ ROUTES: Mapping[str, Route] = MappingProxyType(
         "/dsr": Route("POST", frozenset({DsrProcessingRequest})),
         "/health": Route("GET"),
         COOKIE_SYNC_PATH: Route("GET"),
+        FEED_PATH: Route("POST"),
     }
 )
 """Paths are compared as they are sent, without decoding or normalizing them."""
@@ -85,12 +93,14 @@ class Router:
         authorize: takes the value of ``Authorization`` and raises if the request is not authorized; None authorizes
             every request.
         cookie_sync: answers ``GET /cookie-sync``; None if the deployment does not take part.
+        feed: answers ``POST /feed``; None if the deployment takes no webhooks.
     """
 
     serializer: Serializer
     services: Services
     authorize: Callable[[str | None], None] | None
     cookie_sync: Callable[[HttpRequest], HttpResponse] | None = None
+    feed: Callable[[HttpRequest, Deadline], HttpResponse] | None = None
 
     def read(self, request: HttpRequest) -> AnyRequest | None:
         """Check path, method and token, and parse the message; None if the path takes no message.
@@ -121,6 +131,8 @@ class Router:
                 response = self.cookie_sync(request)
                 self.services.telemetry.count("CookieSyncs")
                 return response
+            if self.feed and request.path == FEED_PATH:
+                return self.feed(request, deadline)
             return json_response(200, '{"status":"ok"}')
 
     @contextmanager
@@ -131,16 +143,23 @@ class Router:
         except UnknownTokenError:
             self.services.telemetry.count("TokenRefused")
             raise
+        except SignatureRefusedError:
+            self.services.telemetry.count("FeedSignatureRefused")
+            raise
         except RefusedRequestError:
             self.services.telemetry.count("Refused")
             raise
         except TokensUnavailableError:
             self.services.telemetry.count("TokensUnavailable")
             raise
+        except FeedSecretUnavailableError:
+            self.services.telemetry.count("FeedSecretUnavailable")
+            raise
 
     def _route(self, request: HttpRequest) -> Route:
         route = ROUTES.get(request.path)
-        if not route or (request.path == COOKIE_SYNC_PATH and not self.cookie_sync):
+        optional = {COOKIE_SYNC_PATH: self.cookie_sync, FEED_PATH: self.feed}
+        if not route or optional.get(request.path, self) is None:
             raise RefusedRequestError(404, "unknown_path")
         if request.method != route.method:
             raise RefusedRequestError(405, "method_not_allowed", {"Allow": route.method})
@@ -184,7 +203,7 @@ def facts_of(request: HttpRequest) -> dict[str, str]:
 def _message_type(path: str, route: Route | None) -> str:
     if route and route.messages:
         return "unreadable"
-    return "cookie_sync" if path == COOKIE_SYNC_PATH else "http"
+    return {COOKIE_SYNC_PATH: "cookie_sync", FEED_PATH: "feed_webhook"}.get(path, "http")
 
 
 def _require_readable(request: HttpRequest) -> None:

@@ -6,7 +6,7 @@ import re
 import string
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from functools import partial
 
 from mparticle_firehose.deadline import Clock
 from mparticle_firehose.endpoint.errors import (
@@ -16,22 +16,14 @@ from mparticle_firehose.endpoint.errors import (
     TokensUnavailableError,
     UnknownTokenError,
 )
+from mparticle_firehose.endpoint.secret_cache import PAUSE_SECONDS, Check, SecretCache
 from mparticle_firehose.services import Telemetry
 
 MAX_TOKENS = 2
 """The one in use and the one that takes its place."""
 
-MAX_OUTAGE_SECONDS = 3_600.0
-"""How long tokens stay valid after they should have been read again, if their source cannot be read."""
-
 MIN_TOKEN_LENGTH = 8
 """Characters. A shorter text could be guessed."""
-
-PAUSE_SECONDS = 10
-"""Between two reads of the source while tokens are known: wrong tokens must not cause a read each."""
-
-_SHORT_PAUSE_SECONDS = 1.0
-"""The same while no token is known, when every request is refused."""
 
 _SCHEME = "token"
 _AUTHORIZATION = re.compile(rf"\s*{_SCHEME}\s+(\S+)\s*", re.IGNORECASE)
@@ -50,31 +42,32 @@ _COMMENT_MARKS = ("#", ";", "//", "--")
 _MIN_DISTINCT_CHARACTERS = 4
 """A text with fewer different characters is a separator line, or a placeholder such as ``********``."""
 
-_LONG_AGO = float("-inf")
 
-
-@dataclass(slots=True)
 class Tokens:
-    """The tokens, read from their source when they are first needed, and again after ``refresh_seconds``.
+    """The tokens. Each execution environment has its own, and handles one request at a time."""
 
-    Each execution environment has its own, and handles one request at a time.
+    def __init__(
+        self,
+        fetch: Callable[[], str],
+        refresh_seconds: float,
+        telemetry: Telemetry,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        """Take where the tokens come from.
 
-    Attributes:
-        fetch: reads the source; raises NoTokensError if it holds none, and TokensUnavailableError if it cannot be read.
-        refresh_seconds: how old the tokens may be.
-        telemetry: reports that they could not be read again.
-        clock: seconds that never go backwards.
-    """
-
-    fetch: Callable[[], str] = field(repr=False)
-    refresh_seconds: float
-    telemetry: Telemetry
-    clock: Clock = time.monotonic
-    _tokens: tuple[bytes, ...] = field(default=(), init=False, repr=False)
-    _problem: str = field(default="", init=False)
-    _read_at: float = field(default=_LONG_AGO, init=False)
-    _asked_at: float = field(default=_LONG_AGO, init=False)
-    _missed_at: float = field(default=_LONG_AGO, init=False)
+        Args:
+            fetch: reads the source; raises NoTokensError if it holds none, and TokensUnavailableError if it cannot be
+                read.
+            refresh_seconds: how old the tokens may be.
+            telemetry: reports that they could not be read again.
+            clock: seconds that never go backwards.
+        """
+        self._cache = SecretCache(
+            lambda: tokens_in(fetch()),
+            refresh_seconds,
+            report=lambda problem: telemetry.warn("tokens not refreshed", {"reason": problem}),
+            clock=clock,
+        )
 
     def verify(self, authorization: str | None) -> None:
         """Authorize a request by its token.
@@ -92,57 +85,13 @@ class Tokens:
             TokensUnavailableError: the token is unknown, and the source cannot be read.
         """
         token = _presented(authorization)
-        if due := self._is_due():
-            self._read()
-        asked = due or (not self._is_known(token) and self._read_for(token))
-        if self._is_known(token):
-            return
-        if self._problem:
-            raise TokensUnavailableError(self._problem)
-        if not asked:
-            raise TokenNotKnownYetError(PAUSE_SECONDS)
-        raise UnknownTokenError
-
-    def _is_known(self, token: bytes) -> bool:
-        matches = [hmac.compare_digest(token, known) for known in self._tokens]  # each, whatever the first one says
-        return any(matches)
-
-    def _is_due(self) -> bool:
-        pause = PAUSE_SECONDS if self._tokens else _SHORT_PAUSE_SECONDS
-        return self.clock() >= max(self._read_at + self.refresh_seconds, self._asked_at + pause)
-
-    def _read_for(self, token: bytes) -> bool:
-        """Read the source because of an unknown token, unless it was just done in vain; return whether it was read.
-
-        Without any tokens, only `_is_due` decides.
-        """
-        if not self._tokens or self.clock() < self._missed_at + PAUSE_SECONDS:
-            return False
-        self._read()
-        if not self._is_known(token):
-            self._missed_at = self._asked_at
-        return True
-
-    def _read(self) -> None:
-        """Read the tokens again.
-
-        What the source holds is valid at once, also if it holds no usable token. If it cannot be read, the tokens that
-        were read last stay valid for a while.
-        """
-        self._asked_at = self.clock()
-        try:
-            self._tokens, self._problem, self._read_at = tokens_in(self.fetch()), "", self._asked_at
-        except NoTokensError as error:
-            self._tokens, self._problem, self._read_at = (), str(error), _LONG_AGO
-        except TokensUnavailableError as error:
-            self._keep_last(str(error))
-
-    def _keep_last(self, problem: str) -> None:
-        self._problem = problem
-        if self._tokens:
-            self.telemetry.warn("tokens not refreshed", {"reason": problem})
-        if self._asked_at >= self._read_at + self.refresh_seconds + MAX_OUTAGE_SECONDS:
-            self._tokens = ()
+        match self._cache.check(partial(hmac.compare_digest, token)):
+            case Check.UNAVAILABLE:
+                raise TokensUnavailableError(self._cache.problem)
+            case Check.UNDECIDED:
+                raise TokenNotKnownYetError(PAUSE_SECONDS)
+            case Check.FAILED:
+                raise UnknownTokenError
 
 
 def tokens_in(text: str) -> tuple[bytes, ...]:

@@ -103,7 +103,7 @@ from mparticle_firehose.protocol.runtime_environments import (
     RuntimeEnvironment,
 )
 from mparticle_firehose.protocol.serializer import Serializer
-from mparticle_firehose.protocol.wire.json_reader import json_value
+from mparticle_firehose.protocol.wire.json_reader import json_document, json_value
 from mparticle_firehose.protocol.wire.json_text import json_text
 from mparticle_firehose.protocol.wire.model import field_names
 
@@ -202,6 +202,7 @@ __all__ = [
     "correlation",
     "declare",
     "field_names",
+    "json_document",
     "json_text",
     "json_value",
     "work_id",

@@ -23,7 +23,11 @@ def encode(value: object) -> str:
 
     Every number has the literal that mParticle wrote.
     """
-    text = json_text(value)
+    return escaped(json_text(value))
+
+
+def escaped(text: str) -> str:
+    """Return JSON with the characters escaped that SQS refuses. A text without any is returned as it is."""
     return text if _is_taken(text) else _REFUSED_BY_SQS.sub(_escape, text)
 
 

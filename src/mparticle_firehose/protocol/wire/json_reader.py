@@ -91,16 +91,33 @@ def json_value(text: str) -> object:
     Raises:
         MalformedRequestError: the text does not begin with JSON.
     """
+    value, _ = _decoded(text)
+    return value
+
+
+def json_document(text: str) -> object:
+    """The JSON value that a text is. Its numbers keep their literals, see `json_text`.
+
+    Raises:
+        MalformedRequestError: the text does not begin with JSON, or something other than white space follows.
+    """
+    value, end = _decoded(text)
+    if not _WHITESPACE.fullmatch(text, end):
+        raise MalformedRequestError(("", "must be one JSON value and nothing after it"))
+    return value
+
+
+def _decoded(text: str) -> tuple[object, int]:
+    """Return the JSON value that a text begins with, and where it ends."""
     start = 1 if text.startswith(_BYTE_ORDER_MARK) else 0
     whitespace = _WHITESPACE.match(text, start)
     decoder = _CAREFUL_DECODER if _may_repeat_type(text) else _DECODER
     try:
-        value, _ = decoder.raw_decode(text, whitespace.end() if whitespace else start)
+        return decoder.raw_decode(text, whitespace.end() if whitespace else start)
     except RecursionError:
         raise MalformedRequestError(("", "is nested too deeply")) from None
     except ValueError:
         raise MalformedRequestError(("", "must be JSON" if text.strip() else "must not be empty")) from None
-    return value
 
 
 def _may_repeat_type(text: str) -> bool:
