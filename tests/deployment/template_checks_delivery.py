@@ -253,7 +253,7 @@ def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]
 def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
     """All functions have the same variables; the feed's function also has what only it reads."""
     variables = set(template["Globals"]["Function"]["Environment"]["Variables"])
-    read = _aliases(Settings) | _aliases(Resources) | LIBRARIES | FEED_IN_EVERY_FUNCTION
+    read = _aliases(Settings) | _aliases(Resources) | LIBRARIES
     own = {name: _own_variables(function) for name, function in functions(template).items()}
     feed = {name for name in _aliases(FeedSettings) if name.startswith("FEED_")}
     wanted = {name: feed if name == "FeedFunction" else set() for name in own}
@@ -268,10 +268,6 @@ def _aliases(settings: type[BaseModel]) -> set[str]:
 
 def _own_variables(function: Node) -> set[str]:
     return set(function.get("Environment", {}).get("Variables", {}))
-
-
-FEED_IN_EVERY_FUNCTION = {"FEED_QUEUE_URL", "FEED_ERASURE_KEY_SOURCE", "FEED_WEBHOOK_SECRET_SOURCE"}
-"""Variables that more than the feed's function reads, if there is a feed."""
 
 
 def parameters_accept_what_the_code_accepts(template: Node) -> list[str]:
