@@ -56,6 +56,7 @@ EXISTS_WHEN = {
     "FeedWebhookPermission": "HasFeedWebhookRoute",
     "FeedWebhookSigningSecret": "HasFeedWebhookSecret",
     "FeedWebhookSecretArn": "HasFeedWebhookSecret",
+    "FeedWebhookAlarm": "HasFeedWebhook",
 }
 """Conditions of what is not there whenever Feed is on."""
 
@@ -249,7 +250,7 @@ def the_feeds_outputs_have_what_other_tools_need(template: Node) -> list[str]:
 
 def the_feeds_alarms_watch_queues_function_and_key_pairs(template: Node) -> list[str]:
     alarms = {
-        name: (it["Namespace"], it["MetricName"], it["Statistic"])
+        name: (it.get("Namespace"), it.get("MetricName"), it.get("Statistic")) if "Metrics" not in it else _counted(it)
         for name, it in of_type(template, "AWS::CloudWatch::Alarm").items()
         if name.startswith("Feed")
     }
@@ -261,8 +262,22 @@ def the_feeds_alarms_watch_queues_function_and_key_pairs(template: Node) -> list
         "FeedDeadLettersAlarm": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
         "FeedCredentialsRefusedAlarm": ("MParticleFirehose", "FeedCredentialsRefused", "Sum"),
         "FeedCredentialsMissingAlarm": ("MParticleFirehose", "FeedCredentialsMissing", "Sum"),
+        "FeedWaitingAgeAlarm": ("waiting / 1000", ("WaitingAge",), ("feed",)),
+        "FeedWebhookAlarm": (
+            "FILL(signature, 0) + FILL(secret, 0)",
+            ("FeedSignatureRefused", "FeedSecretUnavailable"),
+            ("http", "http"),
+        ),
     }
     return sorted(name for name in wanted.keys() | alarms.keys() if wanted.get(name) != alarms.get(name))
+
+
+def _counted(alarm: Node) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the expression, the metrics and their message types of an alarm on several."""
+    (expression,) = (entry["Expression"] for entry in alarm["Metrics"] if "Expression" in entry)
+    metrics = [entry["MetricStat"]["Metric"] for entry in alarm["Metrics"] if "MetricStat" in entry]
+    kinds = (each["Value"] for metric in metrics for each in metric["Dimensions"] if each["Name"] == "message_type")
+    return expression, tuple(metric["MetricName"] for metric in metrics), tuple(kinds)
 
 
 CHECKS: tuple[Check, ...] = (

@@ -149,13 +149,16 @@ MAX_IN_FLIGHT = 120_000
 
 def messages_that_wait_long_raise_an_alarm(template: Node) -> list[str]:
     """SQS measures the age of a message anew that is sent again, so the worker's metric counts, in milliseconds."""
-    waiting = alarms(template)["WaitingAgeAlarm"]
-    calculated, measured = waiting.get("Metrics", [{}, {}])
-    return problems(
-        (calculated.get("Expression") == "waiting / 1000", "not in seconds"),
-        (measured.get("MetricStat", {}).get("Stat") == "Maximum", "not the oldest"),
-        (waiting["Threshold"] == {"Ref": "QueueAgeAlarmSeconds"}, "another age than that of the queues"),
-    )
+    found = []
+    for name in ("WaitingAgeAlarm", "FeedWaitingAgeAlarm"):
+        waiting = alarms(template)[name]
+        calculated, measured = waiting.get("Metrics", [{}, {}])
+        found += problems(
+            (calculated.get("Expression") == "waiting / 1000", f"{name}: not in seconds"),
+            (measured.get("MetricStat", {}).get("Stat") == "Maximum", f"{name}: not the oldest"),
+            (waiting["Threshold"] == {"Ref": "QueueAgeAlarmSeconds"}, f"{name}: another age than that of the queues"),
+        )
+    return found
 
 
 def alarms_notify_the_topic_if_there_is_one(template: Node) -> list[str]:

@@ -278,6 +278,7 @@ class TestRetries:
 
         (again,) = deployment.waiting
         assert again.visible_at == world.clock() + 900
+        assert world.telemetry.times["WaitingAge"] == [0]
         assert "canary" not in str(again.attributes)
 
     def test_after_enough_attempts_what_has_failed_is_put_aside(self, world: FeedWorld) -> None:

@@ -159,8 +159,6 @@ class _Delivery:
             event.outcome = Rejected(str(error))
         except Exception as error:  # noqa: BLE001  the partner's function may raise anything
             event.outcome = Rejected(described(error))
-        else:
-            self._worker.telemetry.count("FeedHistorical", int(event.route is Route.HISTORICAL))
 
     def _pair(self, account_id: int, platform: str) -> KeyPair | None:
         """Return the key pair of an account, the same for all its events in the batch."""
@@ -233,8 +231,9 @@ class _Delivery:
         """Note what is delivered of a message, and when the rest comes again; or give that up."""
         delivered = [event for event in message.events if isinstance(event.outcome, Delivered)]
         message.settle(event.position for event in delivered)
-        sent = sum(event.was_tried for event in delivered)
-        self._worker.telemetry.count("Delivered", sent)
+        sent = [event for event in delivered if event.was_tried]
+        self._worker.telemetry.count("Delivered", len(sent))
+        self._worker.telemetry.count("FeedHistorical", sum(event.route is Route.HISTORICAL for event in sent))
         if sent:
             self._worker.telemetry.measure("QueueAge", max(0, self._now_ms - message.record.sent_at_ms))
         left = {event: event.outcome for event in message.events if isinstance(event.outcome, Retry)}
@@ -288,6 +287,9 @@ class _Delivery:
         waits = {message.record: math.ceil(self._wait(message)) for message in again}
         self._worker.visibility.set(waits, self._deadline.later(VISIBILITY_SECONDS))
         self._worker.telemetry.count("Retried", len(left))
+        if left:
+            oldest = min(message.record.sent_at_ms for message in left)
+            self._worker.telemetry.measure("WaitingAge", max(0, self._now_ms - oldest))
         for message in left:
             self._log("retried later", message, message.retry_reason or "")
         return [message.id for message in again]
