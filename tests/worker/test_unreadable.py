@@ -230,12 +230,19 @@ class TestQueued:
 
 def odd_for_ten_reasons(filler: object, reasons: int = 10) -> Json:
     """Return a user with changes that cannot be read, each for a reason of its own, and an unknown field."""
+    (usual,) = change("1")["audiences"]
     names = ("audience_id", "action", "user_attributes", "audience_name")
     audiences = [
-        {"audience_id": 1, "action": "add", **{name: {"a": []} for bit, name in enumerate(names) if number >> bit & 1}}
+        {**usual, **{name: {"a": []} for bit, name in enumerate(names) if number >> bit & 1}}
         for number in range(1, reasons + 1)
     ]
     return {"mpid": "1", "new_in_4_0": filler, "audiences": audiences}
+
+
+def corrected(body: Json) -> Json:
+    """Return a letter's body as a version reads it for which the odd audience id of the first change is none."""
+    corrected: Json = json.loads(json.dumps(body).replace('"audience_id": {"a": []}', '"audience_id": 97'))
+    return corrected
 
 
 class TestForTenReasons:
@@ -277,6 +284,16 @@ class TestForTenReasons:
         bench.deliver(again(record))
 
         assert (first, len(bench.dead_letters())) == (10, 0)
+
+    def test_a_redrive_after_an_upgrade_delivers_each_change_that_it_can_read(self, bench: Bench) -> None:
+        bench.deliver(membership("m1", odd_for_ten_reasons("x", reasons=2)))
+        letters = bench.dead_letters()
+
+        for body, why in letters:
+            bench.deliver(back(corrected(body), why))
+
+        assert [len(letters), len(bench.dead_letters())] == [2, 1]
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add"]
 
     @pytest.mark.parametrize("where", ["request", "profile"])
     def test_a_large_message_takes_little_longer_than_for_one_reason(self, bench: Bench, where: str) -> None:
