@@ -184,6 +184,13 @@ class StoreDouble:
             self.enqueue(request, deadline, rest)
             self.reasons.append(reason)
 
+    def put_unreadable(
+        self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
+    ) -> None:
+        self.put_events(
+            request, {each.reason: Remainder(each.source, settled) for each in request.unreadable}, deadline
+        )
+
 
 @dataclass
 class SuspensionsDouble:

@@ -184,6 +184,17 @@ class DeadLetterStore(Protocol):
     ) -> None:
         """Store parts of the request by the reason; a DeliveryError means that they are not all stored."""
 
+    def put_unreadable(
+        self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
+    ) -> None:
+        """Store what cannot be read of the request; a DeliveryError means that it is not all stored.
+
+        Args:
+            request: what mParticle sent.
+            settled: what needs nothing more of a letter when it is redriven.
+            deadline: when to stop.
+        """
+
 
 class SuspensionRegister(Protocol):
     """Knows the accounts whose credentials the partner refuses."""

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter, letter_id
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, json_value
+from mparticle_firehose.queues.dead_letters import MAX_REPEATED_BYTES, Cause, DeadLetters, Letter, letter_id
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, RefusedMessagesError
 from mparticle_firehose.services import Remainder
 from tests.conftest import Queues, load_event, parsed
+from tests.growth import seconds
 
 NOW = 1_760_000_000.5
 MAX_ATTRIBUTES = 10
@@ -71,6 +72,83 @@ class TestOfTheHandler:
         (letter,) = queues.messages(queues.event_dlq)
         assert json.loads(letter["Body"]) == rest.source
         assert attributes(letter)["settled"] == "f1:AQ=="
+
+
+def odd_event(number: int) -> Any:
+    """Return an event that cannot be read for one of 31 reasons."""
+    names = ("timestamp_ms", "source_id", "products", "attributes", "location")
+    return {"type": "product_action", **{name: [7] for bit, name in enumerate(names) if number >> bit & 1}}
+
+
+def odd_request(numbers: Sequence[int], filler: object = "") -> EventProcessingRequest:
+    events = [odd_event(number) for number in numbers]
+    message = load_event("event_processing_request", events=events, system_notifications=[7], new_in_4_0=filler)
+    return parsed(EventProcessingRequest, message)  # type: ignore[no-any-return]
+
+
+class TestOfWhatCannotBeRead:
+    REASON = "events.*.source_id: must be text"
+
+    def put(
+        self, request: EventProcessingRequest, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> list[Any]:
+        """Return reasons and bodies of the letters."""
+        dead_letters.put_unreadable(request, "f1:AQ==", deadline)
+        letters = queues.messages(queues.event_dlq)
+        assert {attributes(letter)["settled"] for letter in letters} == {"f1:AQ=="}
+        return [(attributes(letter)["reason"], json.loads(letter["Body"])) for letter in letters]
+
+    def test_of_a_usual_request_each_reason_has_a_letter(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        request = odd_request([2, 8, 2], "x" * (MAX_REPEATED_BYTES - 10_000))
+
+        letters = self.put(request, dead_letters, queues, deadline)
+
+        assert [(reason, body["events"], body["system_notifications"]) for reason, body in letters] == [
+            (self.REASON, [odd_event(2)] * 2, []),
+            ("events.*.attributes: must be an object", [odd_event(8)], []),
+            ("system_notifications.*: must be an object", [], [7]),
+        ]
+        assert all({**body, **lists(request)} == request.received for _, body in letters)
+
+    def test_of_a_request_with_much_around_them_all_are_one_letter_in_their_order(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        request = odd_request([2, 0, 8, 2, 4], "x" * (MAX_REPEATED_BYTES + 10_000))
+
+        ((reason, body),) = self.put(request, dead_letters, queues, deadline)
+
+        assert [each.count for each in request.unreadable] == [2, 1, 1, 1]
+        assert body["events"] == [odd_event(number) for number in (2, 8, 2, 4)]
+        assert {**body, **lists(request)} == request.received
+        assert [each.count for each in parsed(EventProcessingRequest, body).unreadable] == [2, 1, 1, 1]
+        assert reason.startswith(f"{self.REASON}; events.*.attributes: must be an object; ")
+
+    def test_one_reason_is_one_letter_whatever_the_size(
+        self, dead_letters: DeadLetters, queues: Queues, deadline: Deadline
+    ) -> None:
+        request = load_event("event_processing_request", events=[odd_event(2)], new_in_4_0="x" * MAX_REPEATED_BYTES)
+
+        ((reason, body),) = self.put(parsed(EventProcessingRequest, request), dead_letters, queues, deadline)
+
+        assert (reason, body["events"]) == (self.REASON, [odd_event(2)])
+
+    @pytest.mark.parametrize("size", [MAX_REPEATED_BYTES // 4, 2 * MAX_REPEATED_BYTES], ids=["letters", "one-letter"])
+    def test_it_takes_little_longer_than_for_two_reasons(self, size: int, deadline: Deadline) -> None:
+        filler = json_value(f"[{','.join(['1.50'] * (size // 5))}]")
+        sender: Any = Discarding()
+        dead_letters = DeadLetters(sender, membership_url="", event_url="", erasure_url="")
+
+        def put(*numbers: int) -> float:
+            request = odd_request(numbers, filler)
+            return seconds(lambda: dead_letters.put_unreadable(request, "", deadline))
+
+        assert put(*range(1, 9)) < 2.5 * put(2)
+
+
+def lists(request: EventProcessingRequest) -> Any:
+    return {name: request.received[name] for name in ("events", "system_notifications")}
 
 
 class TestOfTheWorker:
@@ -181,6 +259,13 @@ def test_what_nobody_can_read_is_a_letter_of_the_kind_that_its_attributes_name(
 
     (letter,) = queues.messages({"event": queues.event_dlq, "erasure": queues.erasure_dlq}[kind])
     assert {name: attributes(letter)[name] for name in told} == told
+
+
+class Discarding:
+    """Takes every message and keeps nothing."""
+
+    def send(self, _url: str, _messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
+        return
 
 
 class Sender:

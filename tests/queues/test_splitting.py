@@ -1,11 +1,21 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mparticle_firehose.protocol import json_value
-from mparticle_firehose.queues.splitting import MAX_ELEMENTS, Splitter, encode, present, subset, utf8_length
+from mparticle_firehose.queues.splitting import (
+    MAX_ELEMENTS,
+    PartEncoder,
+    Splitter,
+    encode,
+    present,
+    subset,
+    utf8_length,
+)
+from tests.growth import MAX_GROWTH, growth, seconds
 
 
 def test_encoded_json_escapes_only_what_sqs_refuses() -> None:
@@ -79,3 +89,86 @@ def test_a_subset_keeps_the_named_elements_in_their_order_and_everything_else() 
 
 def test_a_subset_invents_no_list() -> None:
     assert subset({"events": ["a"]}, [("events", 0)], ("events", "system_notifications")) == {"events": ["a"]}
+
+
+ODD_CHARACTERS = ("\uffff", "\ud800", "a\uffff", "\ufffe\udfffa")
+
+
+@pytest.mark.parametrize("characters", ODD_CHARACTERS, ids=["nonchar", "surrogate", "alternating", "both"])
+def test_what_sqs_refuses_is_escaped_in_time_that_grows_with_the_text(characters: str) -> None:
+    plain, odd = "値" * 500_000, characters * (500_000 // len(characters))
+
+    assert growth(lambda: encode(odd), lambda: encode(odd * 2)) < MAX_GROWTH
+    assert seconds(lambda: encode(odd)) < 30 * seconds(lambda: encode(plain))
+
+
+ANYTHING: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(), max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+LISTS = {
+    "event_processing_request": ("events", "system_notifications"),
+    "audience_membership_change_request": ("user_profiles",),
+    "dsr_processing_request": (),
+}
+PROFILES = st.fixed_dictionaries({}, optional={"a": ANYTHING, "audiences": ANYTHING, "z": ANYTHING}) | ANYTHING
+
+
+@given(
+    rest=st.dictionaries(st.text(st.characters(), max_size=3), ANYTHING, max_size=4),
+    later=st.dictionaries(st.sampled_from(["events", "user_profiles", "audiences", "z"]), ANYTHING, max_size=3),
+    kind=st.sampled_from([*LISTS]) | ANYTHING.filter(lambda value: not isinstance(value, list | dict)),
+    lists=st.lists(st.lists(PROFILES, max_size=4), min_size=1, max_size=4),
+)
+def test_a_part_has_the_text_that_it_has_by_itself(rest: Any, later: Any, kind: Any, lists: list[Any]) -> None:
+    encoder, names = PartEncoder(), LISTS.get(kind, ("events",))
+    request = {**rest, "type": kind, **dict.fromkeys(names), **later}
+
+    for elements in [*lists, *lists]:
+        part = {**request, **dict.fromkeys(names, elements)}
+        assert encoder.encode(part) == encode(part)
+
+
+def test_parts_of_different_requests_do_not_mix() -> None:
+    encoder = PartEncoder()
+    profile: Any = {"mpid": "1", "audiences": [1]}
+    parts = [
+        {"type": "audience_membership_change_request", "id": number, "user_profiles": [{**profile, "mpid": mpid}]}
+        for number, mpid in (("1", "1"), ("2", "2"), ("2", "3"), ("1", "1"))
+    ]
+
+    assert [encoder.encode(part) for part in parts] == [encode(part) for part in parts]
+
+
+FILLER: Any = json_value(f"[{','.join(['1.50'] * 20_000)}]")
+
+
+def odd_change(number: int) -> Any:
+    return {"audiences": [{"audience_id": [number]}]}
+
+
+PARTS: dict[str, list[Any]] = {
+    "events": [{"type": "event_processing_request", "events": [n], "new": FILLER} for n in range(10)],
+    "memberships": [
+        {"type": "audience_membership_change_request", "new": FILLER, "user_profiles": [odd_change(n)]}
+        for n in range(10)
+    ],
+    "changes-of-one-user": [
+        {"type": "audience_membership_change_request", "user_profiles": [{"new": FILLER, **odd_change(n)}]}
+        for n in range(10)
+    ],
+}
+
+
+@pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
+def test_ten_parts_of_a_large_request_take_little_longer_than_one(parts: list[Any]) -> None:
+    def together() -> None:
+        encoder = PartEncoder()
+        for part in parts:
+            encoder.encode(part)
+
+    one = seconds(lambda: encode(parts[0]))
+
+    assert seconds(together) < 3 * one
+    assert seconds(lambda: [encode(part) for part in parts]) > 6 * one

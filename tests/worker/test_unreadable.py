@@ -1,15 +1,22 @@
 """What cannot be read of a queued message is dead-lettered once, and everything else of it is delivered."""
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, Serializer
+from mparticle_firehose.queues.dead_letters import DeadLetters, letter_id
 from mparticle_firehose.queues.membership_queue import membership_messages
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.sender import QueueMessage
+from mparticle_firehose.queues.splitting import encode
+from mparticle_firehose.tables.progress import STATE_SETTLED
 from tests.conftest import Json, load_event, parsed
+from tests.growth import seconds
 from tests.worker.bench import SENT_AT_MS, Bench, again, change, changes, event_record, membership, redriven, refuse
 
 REASON = "user_profiles.*.audiences.*.audience_id: must be a whole number"
@@ -219,3 +226,107 @@ class TestQueued:
         )
 
         assert [each.deduplication_id for each in first] == [each.deduplication_id for each in second]
+
+
+def odd_for_ten_reasons(filler: object, reasons: int = 10) -> Json:
+    """Return a user with changes that cannot be read, each for a reason of its own, and an unknown field."""
+    (usual,) = change("1")["audiences"]
+    names = ("audience_id", "action", "user_attributes", "audience_name")
+    audiences = [
+        {**usual, **{name: {"a": []} for bit, name in enumerate(names) if number >> bit & 1}}
+        for number in range(1, reasons + 1)
+    ]
+    return {"mpid": "1", "new_in_4_0": filler, "audiences": audiences}
+
+
+def corrected(body: Json) -> Json:
+    """Return a letter's body as a version reads it for which the odd audience id of the first change is none."""
+    corrected: Json = json.loads(json.dumps(body).replace('"audience_id": {"a": []}', '"audience_id": 97'))
+    return corrected
+
+
+class TestForTenReasons:
+    def test_each_change_is_in_one_letter_with_the_user_and_the_request_around_it(self, bench: Bench) -> None:
+        odd_user = odd_for_ten_reasons([1.5])
+        record = membership("m1", change("2"), odd_user, new_in_4_0="ü\uffff")
+
+        failed = bench.deliver(record)
+
+        bodies = [body for body, _ in bench.dead_letters()]
+        letters = [body["user_profiles"][1] for body in bodies]
+        assert (failed, bench.sent(), len(letters)) == ([], [("a", ["2"])], 10)
+        for place, audience in enumerate(odd_user["audiences"]):
+            assert [each["audiences"][place] for each in letters if each["audiences"][place]] == [audience]
+        assert all({**each, "audiences": odd_user["audiences"]} == odd_user for each in letters)
+        whole = json.loads(record.body)
+        assert all({**body, "user_profiles": whole["user_profiles"]} == whole for body in bodies)
+
+    def test_texts_and_ids_are_those_of_each_letter_by_itself(self, bench: Bench) -> None:
+        """Of a message in flight during a deployment, letters of the version before are known by their ids."""
+        record = membership("m1", odd_for_ten_reasons([1.5, "\uffff"]), change("2"))
+        request = Serializer().parse(record.body)
+
+        bench.deliver(record)
+
+        alone = [encode(unreadable.source) for unreadable in request.unreadable]
+        stored = {
+            message["Attributes"]["MessageGroupId"]: message["Body"]
+            for message in bench.queues.messages(bench.queues.membership_dlq)
+        }
+        assert stored == {letter_id(record, text, STATE_SETTLED): text for text in alone}
+
+    def test_letters_that_are_known_are_not_sent_again(self, bench: Bench) -> None:
+        bench.partner.replies = [503]
+        record = membership("m1", odd_for_ten_reasons("x"), change("2"))
+        bench.deliver(record)
+        first = len(bench.dead_letters())
+
+        bench.deliver(again(record))
+
+        assert (first, len(bench.dead_letters())) == (10, 0)
+
+    def test_a_redrive_after_an_upgrade_delivers_each_change_that_it_can_read(self, bench: Bench) -> None:
+        bench.deliver(membership("m1", odd_for_ten_reasons("x", reasons=2)))
+        letters = bench.dead_letters()
+
+        for body, why in letters:
+            bench.deliver(back(corrected(body), why))
+
+        assert [len(letters), len(bench.dead_letters())] == [2, 1]
+        assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add"]
+
+    @pytest.mark.parametrize("where", ["request", "profile"])
+    def test_a_large_message_takes_little_longer_than_for_one_reason(self, bench: Bench, where: str) -> None:
+        filler = Literals(f"[{','.join(['1.50'] * 100_000)}]")
+
+        def taken(reasons: int) -> float:
+            profile, fields = odd_for_ten_reasons(filler.mark, reasons), {}
+            if where == "request":
+                profile, fields = odd_for_ten_reasons("", reasons), {"new_in_4_0": filler.mark}
+            record = membership("m1", profile, **fields)
+            record = replace(record, body=filler.into(record.body))
+            return seconds(lambda: bench.deliver(record), runs=3)
+
+        sender: Any = Discarding()
+        dead_letters = DeadLetters(sender, membership_url="m", event_url="e", erasure_url="x")
+        bench.worker = replace(bench.worker, dead_letters=dead_letters)
+
+        assert taken(10) < 3 * taken(1)
+
+
+@dataclass(frozen=True)
+class Literals:
+    """JSON text that takes the place of a mark in other JSON text, so that numbers keep their literals."""
+
+    text: str
+    mark: str = "literals"
+
+    def into(self, body: str) -> str:
+        return body.replace(f'"{self.mark}"', self.text)
+
+
+class Discarding:
+    """Takes every message and keeps nothing."""
+
+    def send(self, _url: str, _messages: Sequence[QueueMessage], _deadline: Deadline) -> None:
+        return

@@ -2,7 +2,7 @@
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation
-from mparticle_firehose.services import Remainder, Services
+from mparticle_firehose.services import Services
 
 
 def put_aside(
@@ -21,8 +21,7 @@ def put_aside(
     """
     if not request.unreadable:
         return
-    parts = {each.reason: Remainder(each.source, settled) for each in request.unreadable}
-    services.dead_letters.put_events(request, parts, deadline)
+    services.dead_letters.put_unreadable(request, settled, deadline)
     for unreadable in request.unreadable:
         services.telemetry.count("Unreadable", unreadable.count)
         services.telemetry.note(

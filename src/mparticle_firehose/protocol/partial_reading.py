@@ -25,7 +25,7 @@ What carries nothing, such as a null in a list or an identity without a value, i
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -48,6 +48,7 @@ _PROFILES = "user_profiles"
 _AUDIENCES = "audiences"
 _WHO = ("mpid", "user_identities", "device_identities", "partner_identities")
 _BROKEN_TEXT = "string_unicode"
+_BETWEEN_REASONS = "; "
 
 _LISTS: Mapping[type[AnyRequest], Collection[str]] = {
     EventProcessingRequest: _EVENTS,
@@ -93,6 +94,26 @@ def read_readable(
     only, without = (_only_profiles, _without_profiles) if _PROFILES in lists else (_only_events, _without_events)
     unreadable = tuple(Unreadable(reason, len(of), only(source, of)) for reason, of in _by_reason(elements).items())
     return model.from_source(without(source, elements), received=source, unreadable=unreadable)
+
+
+def joined(request: EventProcessingRequest | DsrProcessingRequest) -> Unreadable:
+    """Return all that cannot be read of a request as one part: its elements as they came, and all its reasons."""
+    parts, received = request.unreadable, request.received
+    if len(parts) == 1:
+        return parts[0]
+    unreadable = {id(each) for part in parts for name in _EVENTS for each in _list(part.source, name)}
+    lists = {name: [each for each in _list(received, name) if id(each) in unreadable] for name in _EVENTS}
+    reasons = listed(("", reason) for part in parts for reason in part.reason.split(_BETWEEN_REASONS))
+    return Unreadable(
+        _BETWEEN_REASONS.join(reason for _, reason in reasons),
+        sum(part.count for part in parts),
+        {**received, **{name: elements for name, elements in lists.items() if name in received}},
+    )
+
+
+def _list(source: _Source, name: str) -> Sequence[Any]:
+    elements = source.get(name)
+    return elements if isinstance(elements, list) else ()
 
 
 def as_whole(
@@ -207,7 +228,7 @@ def _element(location: Location, lists: Collection[str]) -> Location:
 def _reason(found: _Found) -> str:
     """Return fields and rules without indexes, so that equal faults have one reason, wherever they are."""
     texts = listed((path(location, with_indexes=False), rule) for location, rule in found)
-    return "; ".join(f"{field}: {rule}" if field else rule for field, rule in texts)
+    return _BETWEEN_REASONS.join(f"{field}: {rule}" if field else rule for field, rule in texts)
 
 
 def _envelope(source: _Source, found: _Found) -> _Source:

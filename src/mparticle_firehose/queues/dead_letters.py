@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -10,15 +10,21 @@ from itertools import islice
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
-from mparticle_firehose.queues.event_queue import request_message
+from mparticle_firehose.protocol.partial_reading import joined
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
-from mparticle_firehose.queues.splitting import Json, encode
+from mparticle_firehose.queues.splitting import Json, PartEncoder, encode
 from mparticle_firehose.services import OUT_OF_TIME, Remainder
 
 _HTTP = "http_"
 _MAX_REASON_LENGTH = 256  # characters
 _NO_REASON = "unnamed"  # SQS refuses an attribute without a value
+
+MAX_REPEATED_BYTES = 262_144
+"""Of a request, around its elements that cannot be read. If it has more, these are one letter, whatever their reasons.
+
+The handler has little time: each letter has the whole request around its elements, and goes to S3 by itself.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,24 +52,34 @@ class Letter:
 
     Attributes:
         record: the message.
-        body: what cannot be delivered: a text, or a JSON object. Never shown. An object becomes a text each time that
-            it is needed: the many letters of a large request share its elements, and their texts would not fit in
-            memory.
+        body: what cannot be delivered: a text, or a JSON object. Never shown. An object becomes a text when the letter
+            is sent: the many letters of a large request share its elements, and their texts would not fit in memory.
         cause: why.
+        encode: makes the text of an object: that of `splitting.encode`.
     """
 
     record: Record
     body: str | Json = field(repr=False)
     cause: Cause
+    encode: Callable[[Json], str] = field(default=encode, repr=False)
 
     @cached_property
     def id(self) -> str:
         """The letter's identity."""
-        return letter_id(self.record, self.text(), self.cause.settled)
+        return self._id_of(self._text())
 
     def text(self) -> str:
-        """Return the body as text."""
-        return self.body if isinstance(self.body, str) else encode(self.body)
+        """Return the body as text. The identity, which needs the text, is known afterwards."""
+        text = self._text()
+        if "id" not in self.__dict__:
+            self.__dict__["id"] = self._id_of(text)  # where cached_property keeps it
+        return text
+
+    def _text(self) -> str:
+        return self.body if isinstance(self.body, str) else self.encode(self.body)
+
+    def _id_of(self, text: str) -> str:
+        return letter_id(self.record, text, self.cause.settled)
 
 
 class DeadLetters:
@@ -94,20 +110,58 @@ class DeadLetters:
         parts: Mapping[str, Remainder],
         deadline: Deadline,
     ) -> None:
-        """Store parts of a request that were refused in the call or cannot be read, by the reason.
+        """Store parts of a request that were refused in the call, by the reason.
 
         Raises:
             DeliveryError: they are not all stored.
         """
-        now = self._now()
-        letters = [
-            request_message(
-                request, {**correlation(request), **_explanation(reason, attempts=1, first_at=now, last_at=now)}, part
+        self._send_parts(
+            request, ((reason, encode(part.source), part.settled) for reason, part in parts.items()), deadline
+        )
+
+    def put_unreadable(
+        self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
+    ) -> None:
+        """Store what cannot be read of a request, by the reason, or together: see MAX_REPEATED_BYTES.
+
+        Args:
+            request: what mParticle sent.
+            settled: what needs nothing more of a letter when it is redriven.
+            deadline: when to stop.
+
+        Raises:
+            DeliveryError: it is not all stored.
+        """
+        unreadable, encoder = request.unreadable, PartEncoder()
+        write: Callable[[Json], str] = encode
+        if len(unreadable) > 1:
+            write = encoder.encode
+            if encoder.shared_bytes(unreadable[0].source) > MAX_REPEATED_BYTES:
+                unreadable = (joined(request),)
+        self._send_parts(request, ((each.reason, write(each.source), settled) for each in unreadable), deadline)
+
+    def _send_parts(
+        self,
+        request: EventProcessingRequest | DsrProcessingRequest,
+        parts: Iterable[tuple[str, str, str]],
+        deadline: Deadline,
+    ) -> None:
+        """Send a letter for each reason, body and text of what is settled. Each is made when those before are sent."""
+        now, known = self._now(), correlation(request)
+        url = self._url(known)
+        messages = (
+            QueueMessage(
+                body=body,
+                attributes={
+                    **known,
+                    **_explanation(reason, attempts=1, first_at=now, last_at=now),
+                    **({SETTLED: settled} if settled else {}),
+                },
             )
-            for reason, part in parts.items()
-        ]
-        if letters:
-            self._sender.send(self._url(letters[0].attributes), letters, deadline)
+            for reason, body, settled in parts
+        )
+        for batch in batches(messages):
+            self._sender.send(url, batch, deadline)
 
     def put(self, letters: Sequence[Letter], deadline: Deadline) -> dict[str, str]:
         """Store letters, in as few calls as SQS allows. Return the ids of those that are not stored.
@@ -160,12 +214,13 @@ class DeadLetters:
             **({REDRIVEN_AT: record.redriven_at} if record.redriven_at else {}),
             **({SETTLED: cause.settled} if cause.settled else {}),
         }
+        body = letter.text()
         if record.group_id is None:
-            return QueueMessage(body=letter.text(), attributes=attributes)
+            return QueueMessage(body=body, attributes=attributes)
         for name in ("message_type", "status"):  # the body and the reason say it, and SQS takes ten attributes
             attributes.pop(name, None)
         return QueueMessage(
-            body=letter.text(),
+            body=body,
             attributes={**attributes, "group_id": record.group_id, QUEUE_POSITION: cause.queue_position},
             group_id=letter.id,
             deduplication_id=letter.id,

@@ -2,8 +2,7 @@
 
 import hashlib
 import zlib
-from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import (
@@ -16,11 +15,17 @@ from mparticle_firehose.protocol import (
     correlation,
     work_id,
 )
-from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
-from mparticle_firehose.queues.splitting import Splitter, encode, present
+from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender, batches
+from mparticle_firehose.queues.splitting import Json, Splitter, encode, present
 
 _MAX_GROUP_ID_LENGTH = 128  # characters, the limit of SQS; mParticle's account ids have no documented maximum
 _PROFILES = "user_profiles"
+
+MAX_COPIED_BYTES = 20_000_000
+"""Of all copies of what a request has beside its profiles. If they had more, unknown fields are in the first one only.
+
+A request of 6 MB may be nearly all one unknown field, and is split into a hundred messages.
+"""
 
 
 class MembershipQueue:
@@ -38,17 +43,22 @@ class MembershipQueue:
         Raises:
             DeliveryError: not all of it is stored; repeating the request completes it.
         """
-        messages = membership_messages(request, self._shards)
-        self._sender.send(self._url, messages, deadline)
-        return len(messages)
+        sent = 0
+        for batch in batches(membership_messages(request, self._shards)):  # made when they are sent
+            self._sender.send(self._url, batch, deadline)
+            sent += len(batch)
+        return sent
 
 
 def membership_messages(
     request: AudienceMembershipChangeRequest, shards: int, limit: int = MAX_MESSAGE_BYTES
-) -> list[QueueMessage]:
+) -> Iterator[QueueMessage]:
     """Split a request into messages, each with profiles of one group in their order.
 
     What cannot be read stays in its place. The worker dead-letters it, because it also tracks the order of the group.
+
+    Each message has all fields of the request around its profiles. With a request that has much around them, see
+    MAX_COPIED_BYTES, all but the first have the fields only that the protocol knows: nothing else is ever read.
 
     Args:
         request: what mParticle sent.
@@ -56,26 +66,39 @@ def membership_messages(
         limit: bytes of a message, attributes included. Only what cannot be split is larger.
     """
     if request.is_unreadable:
-        return [_unreadable_message(request, shards)]
+        yield _unreadable_message(request, shards)
+        return
     attributes = correlation(request)
-    splitter = Splitter(request.received, _PROFILES, limit - QueueMessage(body="", attributes=attributes).size)
+    budget = limit - QueueMessage(body="", attributes=attributes).size
+    splitter = Splitter(request.received, _PROFILES, budget)
     groups: dict[int, list[str]] = {}
     profiles = zip(request.user_profiles, present(request.received, _PROFILES), strict=True)
     for profile, source in profiles:
         groups.setdefault(shard(user_key(profile), shards), []).append(encode(source))
-    series = [
-        [
-            QueueMessage(
-                body=splitter.copy(chunk),
-                attributes=attributes,
-                group_id=_group_id(request.account.account_id, group),
-                deduplication_id=_deduplication_id(request, number, chunk),
-            )
-            for number, chunk in enumerate(splitter.chunks(elements))
-        ]
-        for group, elements in groups.items()
-    ]
-    return [message for turn in zip_longest(*series) for message in turn if message]
+    chunks = {group: [*splitter.chunks(elements)] for group, elements in groups.items()}
+    is_large = splitter.rest_bytes * sum(map(len, chunks.values())) > MAX_COPIED_BYTES
+    for group, number, chunk in _in_turn(chunks):
+        yield QueueMessage(
+            body=splitter.copy(chunk),
+            attributes=attributes,
+            group_id=_group_id(request.account.account_id, group),
+            deduplication_id=_deduplication_id(request, number, chunk),
+        )
+        if is_large:
+            splitter, is_large = Splitter(_known(request), _PROFILES, budget), False
+
+
+def _in_turn(chunks: Mapping[int, Sequence[Sequence[str]]]) -> Iterator[tuple[int, int, Sequence[str]]]:
+    """Yield the first chunk of each group, then the second of each that has one, and so on, with group and number."""
+    for number in range(max(map(len, chunks.values()), default=0)):
+        for group, its in chunks.items():
+            if number < len(its):
+                yield group, number, its[number]
+
+
+def _known(request: AudienceMembershipChangeRequest) -> Json:
+    """Return the fields of a request that the protocol knows, as they came."""
+    return {name: value for name, value in request.received.items() if name in type(request).model_fields}
 
 
 def _unreadable_message(request: AudienceMembershipChangeRequest, shards: int) -> QueueMessage:

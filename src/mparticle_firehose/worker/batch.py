@@ -29,7 +29,8 @@ class Message:
         counts: whether this invocation was an attempt to deliver it.
         attempts: how often its delivery was tried, this invocation included, once that is known.
         is_given_up: whether what has failed in this invocation is not tried again.
-        readable: its request's JSON without what cannot be read, which is to be dead-lettered; None if all can be read.
+        readable: returns its request's JSON without what cannot be read, which is to be dead-lettered; None if all can
+            be read.
     """
 
     record: Record
@@ -43,7 +44,7 @@ class Message:
     counts: bool = False
     attempts: int = 0
     is_given_up: bool = False
-    readable: str | None = None
+    readable: Callable[[], str] | None = None
 
     def __post_init__(self) -> None:
         self.body = self.body or self.record.body

@@ -5,7 +5,7 @@ and then they are noted, so that a message that is received again does not repea
 makes its own messages come again.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +13,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
-from mparticle_firehose.queues.splitting import Json, encode
+from mparticle_firehose.queues.splitting import Json, PartEncoder, encode
 from mparticle_firehose.queues.time_limits import LETTER_SECONDS, NOTE_SECONDS
 from mparticle_firehose.services import Remainder
 from mparticle_firehose.tables.ledger import Ledger
@@ -75,6 +75,7 @@ class DeadLettering:
     stored: dict[Message, set[int]] = field(default_factory=dict)
     gone: set[Message] = field(default_factory=set)
     _parts: list[_Part] = field(default_factory=list)
+    _encoder: PartEncoder = field(default_factory=PartEncoder)
 
     def track_those_nearly_moved(self, deadline: Deadline) -> None:
         """Track the order of what is in messages that SQS will soon move by itself."""
@@ -86,7 +87,7 @@ class DeadLettering:
         """Have a whole message dead-lettered that cannot be read or mapped, without what `put_unreadable` was given."""
         progress = message.progress
         settled = progress.settled_text() if progress.settled or progress.settles_state else ""
-        body = message.body if message.readable is None else message.readable
+        body = message.body if message.readable is None else message.readable()
         self._put(message, body, settled, reason, _Extent(positions=None, scope=_scope_of(message)))
 
     def put_unreadable(self, message: Message, request: QueuedRequest, settled: str, *, has_rest: bool) -> None:
@@ -99,10 +100,11 @@ class DeadLettering:
             has_rest: whether something of the message can be read.
         """
         positions = frozenset[int]() if has_rest else None
+        write = self._encoder.encode if len(request.unreadable) > 1 else encode
         for unreadable in request.unreadable:
             extent = _Extent(positions=positions, unreadable=unreadable.count)
-            self._put(message, unreadable.source, settled, unreadable.reason, extent)
-        message.readable = encode(request.source)
+            self._put(message, unreadable.source, settled, unreadable.reason, extent, write)
+        message.readable = partial(encode, request.source)
 
     def put(
         self,
@@ -190,7 +192,15 @@ class DeadLettering:
         if failure := self.tracking.failure(group, scope):
             raise DeliveryError(failure)
 
-    def _put(self, message: Message, body: str | Json, settled: str, reason: str, extent: _Extent) -> None:
+    def _put(
+        self,
+        message: Message,
+        body: str | Json,
+        settled: str,
+        reason: str,
+        extent: _Extent,
+        write: Callable[[Json], str] = encode,
+    ) -> None:
         cause = Cause(
             reason=reason,
             attempts=message.attempts or message.progress.attempts + 1,
@@ -198,7 +208,7 @@ class DeadLettering:
             queue_position=str(QueuePosition.of(message.record)),
             settled=settled,
         )
-        letter = Letter(record=message.record, body=body, cause=cause)
+        letter = Letter(record=message.record, body=body, cause=cause, encode=write)
         self._parts.append(_Part(message=message, letter=letter, extent=extent))
 
 

@@ -103,7 +103,7 @@ class Rescheduling:
         """Return a message without what could not be read of it, if that is in letters."""
         if message.readable is None or message in self.dead_lettering.failures:
             return message.record
-        return replace(message.record, body=message.readable)
+        return replace(message.record, body=message.readable())
 
     def _remember(self) -> None:
         """Store how far the messages have come that come again.

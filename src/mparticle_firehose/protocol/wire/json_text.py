@@ -104,6 +104,8 @@ def with_numbers(value: object, replace: Callable[[float], object]) -> Any:
 
 
 def _marked(number: float) -> object:
+    if type(number) is LiteralFloat and not isnan(number):  # first, because there may be a million of them
+        return f"{_MARK}{number}"
     if type(number) is int:
         return number if number.bit_length() <= _MAX_INTEGER_BITS else f"{_MARK}{Decimal(number)}"
     if type(number) is float and isfinite(number):
