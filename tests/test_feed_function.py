@@ -15,11 +15,10 @@ from local.mparticle.server import FakeMParticle
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
 from tests.conftest import REGION, Context, Queues, load_event
-from tests.feed_worker.feed_world import FEED, event
+from tests.feed_worker.feed_world import event
 from tests.sample.partner.integration import INTEGRATION
 
 KEY, SECRET = "canary-key", "canary-feed-secret"
-FEEDING = replace(INTEGRATION, feed_name="Sample", feed=lambda: FEED)
 PARAMETER = "/feed/4242"
 
 pytestmark = pytest.mark.usefixtures("log_to_this_test", "dynamodb", "bucket")
@@ -38,7 +37,7 @@ class FeedOnMoto:
     firehose: Firehose = field(init=False)
 
     def __post_init__(self) -> None:
-        self.firehose = Firehose(FEEDING, self.environ)
+        self.firehose = Firehose(INTEGRATION, self.environ)
 
     def put(self, *events: Any, account_id: int = 4242) -> None:
         body = json.dumps({"account_id": account_id, "events": list(events)})
@@ -159,7 +158,7 @@ def test_after_a_restore_connections_and_key_pairs_are_new(feed: FeedOnMoto) -> 
 
 
 def test_an_integration_without_a_feed_says_so(feed: FeedOnMoto) -> None:
-    feed.firehose = Firehose(INTEGRATION, feed.environ)
+    feed.firehose = Firehose(replace(INTEGRATION, feed_name="", feed=None), feed.environ)
     feed.put(event(1, at=time.time()))
 
     with pytest.raises(ConfigurationError, match="has no feed"):
@@ -168,7 +167,7 @@ def test_an_integration_without_a_feed_says_so(feed: FeedOnMoto) -> None:
 
 @pytest.mark.parametrize("name", ["FEED_QUEUE_URL", "FEED_DLQ_URL", "FEED_ERASURE_KEY_SOURCE"])
 def test_a_missing_variable_is_named(feed: FeedOnMoto, name: str) -> None:
-    firehose = Firehose(FEEDING, {key: value for key, value in feed.environ.items() if key != name})
+    firehose = Firehose(INTEGRATION, {key: value for key, value in feed.environ.items() if key != name})
 
     with pytest.raises(ConfigurationError, match=name):
         firehose.prepare()

@@ -12,7 +12,6 @@ from mparticle_firehose.feed_worker.sending import PACED, RATE_LIMITED
 from mparticle_firehose.feed_worker.worker import NO_KEY_PAIR
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from tests.feed_worker.feed_world import (
-    FEED,
     NOT_TAKEN,
     QUEUE,
     TAKEN,
@@ -21,6 +20,7 @@ from tests.feed_worker.feed_world import (
     event,
     sent_batches,
 )
+from tests.sample.partner.feed import FEED
 from tests.worker.history_world import Disturbances
 
 DAY = 86_400
