@@ -120,6 +120,18 @@ def test_what_is_logged_and_measured_names_no_person_and_no_key(feed: FeedOnMoto
     assert "canary" not in json.dumps(lines)
 
 
+def test_what_mparticle_says_of_a_refused_event_is_neither_logged_nor_kept(feed: FeedOnMoto) -> None:
+    said = {"errors": [{"code": "canary", "message": "canary-u1@example.com is no address"}]}
+    feed.mparticle.script("/s2s/v2/bulkevents", [{"status": 400, "body": said}])
+    feed.put({**event(1, at=time.time()), "user": "u1", "email": "ada@example.com"})
+
+    assert feed.work() == {"batchItemFailures": []}
+
+    (letter,) = feed.sqs.receive_message(QueueUrl=feed.dlq, MessageAttributeNames=["All"])["Messages"]
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "http_400"
+    assert "canary" not in json.dumps([feed.output(), letter["Body"], letter["MessageAttributes"]])
+
+
 def test_an_erased_person_is_left_out_from_the_erasure_on(feed: FeedOnMoto, queues: Queues) -> None:
     email = "canary-u1@example.com"
     identities = {"email": {"value": email, "encoding": "raw"}}
