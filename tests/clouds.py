@@ -6,6 +6,7 @@ import pytest
 
 from local.cloud.cloud import LocalCloud
 from local.cloud.ministack import MiniStack
+from local.mparticle.server import FakeMParticle
 from local.rooms import Room
 from tests.sample.server import SamplePartner
 
@@ -25,8 +26,15 @@ def fake_partner() -> Iterator[SamplePartner]:
 
 
 @pytest.fixture(scope="session")
-def cloud(fake_partner: SamplePartner) -> Iterator[LocalCloud]:
+def fake_mparticle() -> Iterator[FakeMParticle]:
+    """Serve mParticle's Events API for all tests on the local cloud; each test has key pairs that no other test has."""
+    with FakeMParticle() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def cloud(fake_partner: SamplePartner, fake_mparticle: FakeMParticle) -> Iterator[LocalCloud]:
     """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
-    room = Room.of("tests/sample")
-    with LocalCloud(fake_partner.url, parameters={"RetryBaseSeconds": "0.1"}, room=room) as deployed:
+    parameters = {"RetryBaseSeconds": "0.1", "Feed": "on", "FeedUrl": fake_mparticle.partner_feed_url}
+    with LocalCloud(fake_partner.url, parameters=parameters, room=Room.of("tests/sample")) as deployed:
         yield deployed

@@ -12,7 +12,12 @@ from xdist.scheduler import LoadScopeScheduling
 FIRST = (
     ("tests/test_rehearsal.py",),
     ("tests/deployment/test_deployment.py",),
-    ("tests/deployment/test_end_to_end.py", "tests/deployment/test_http_endpoint.py", "tests/local/test_cloud.py"),
+    (
+        "tests/deployment/test_end_to_end.py",
+        "tests/deployment/test_feed_end_to_end.py",
+        "tests/deployment/test_http_endpoint.py",
+        "tests/local/test_cloud.py",
+    ),
     ("tests/local/test_examples.py",),
     ("tests/worker/test_model.py",),
     ("tests/local/test_background.py",),

@@ -15,11 +15,10 @@ from local.mparticle.server import FakeMParticle
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
 from tests.conftest import REGION, Context, Queues, load_event
-from tests.feed_worker.feed_world import FEED, event
+from tests.feed_worker.feed_world import event
 from tests.sample.partner.integration import INTEGRATION
 
 KEY, SECRET = "canary-key", "canary-feed-secret"
-FEEDING = replace(INTEGRATION, feed_name="Sample", feed=lambda: FEED)
 PARAMETER = "/feed/4242"
 
 pytestmark = pytest.mark.usefixtures("log_to_this_test", "dynamodb", "bucket")
@@ -38,7 +37,7 @@ class FeedOnMoto:
     firehose: Firehose = field(init=False)
 
     def __post_init__(self) -> None:
-        self.firehose = Firehose(FEEDING, self.environ)
+        self.firehose = Firehose(INTEGRATION, self.environ)
 
     def put(self, *events: Any, account_id: int = 4242) -> None:
         body = json.dumps({"account_id": account_id, "events": list(events)})
@@ -121,6 +120,18 @@ def test_what_is_logged_and_measured_names_no_person_and_no_key(feed: FeedOnMoto
     assert "canary" not in json.dumps(lines)
 
 
+def test_what_mparticle_says_of_a_refused_event_is_neither_logged_nor_kept(feed: FeedOnMoto) -> None:
+    said = {"errors": [{"code": "canary", "message": "canary-u1@example.com is no address"}]}
+    feed.mparticle.script("/s2s/v2/bulkevents", [{"status": 400, "body": said}])
+    feed.put({**event(1, at=time.time()), "user": "u1", "email": "ada@example.com"})
+
+    assert feed.work() == {"batchItemFailures": []}
+
+    (letter,) = feed.sqs.receive_message(QueueUrl=feed.dlq, MessageAttributeNames=["All"])["Messages"]
+    assert letter["MessageAttributes"]["reason"]["StringValue"] == "http_400"
+    assert "canary" not in json.dumps([feed.output(), letter["Body"], letter["MessageAttributes"]])
+
+
 def test_an_erased_person_is_left_out_from_the_erasure_on(feed: FeedOnMoto, queues: Queues) -> None:
     email = "canary-u1@example.com"
     identities = {"email": {"value": email, "encoding": "raw"}}
@@ -159,7 +170,7 @@ def test_after_a_restore_connections_and_key_pairs_are_new(feed: FeedOnMoto) -> 
 
 
 def test_an_integration_without_a_feed_says_so(feed: FeedOnMoto) -> None:
-    feed.firehose = Firehose(INTEGRATION, feed.environ)
+    feed.firehose = Firehose(replace(INTEGRATION, feed_name="", feed=None), feed.environ)
     feed.put(event(1, at=time.time()))
 
     with pytest.raises(ConfigurationError, match="has no feed"):
@@ -168,7 +179,7 @@ def test_an_integration_without_a_feed_says_so(feed: FeedOnMoto) -> None:
 
 @pytest.mark.parametrize("name", ["FEED_QUEUE_URL", "FEED_DLQ_URL", "FEED_ERASURE_KEY_SOURCE"])
 def test_a_missing_variable_is_named(feed: FeedOnMoto, name: str) -> None:
-    firehose = Firehose(FEEDING, {key: value for key, value in feed.environ.items() if key != name})
+    firehose = Firehose(INTEGRATION, {key: value for key, value in feed.environ.items() if key != name})
 
     with pytest.raises(ConfigurationError, match=name):
         firehose.prepare()

@@ -475,6 +475,10 @@ ANSWERS: dict[str, Told] = {
     "429 of a rate that grows too fast": Told(
         too_many(X_mp_rate_limit_exceeded="acceleration"), Retry("http_429"), RateLimit(None, "acceleration")
     ),
+    "429 of a limit that is new": Told(
+        too_many(X_mp_rate_limit_exceeded="quota"), Retry("http_429"), RateLimit(None, "quota")
+    ),
+    "429 of a limit with a long name": Told(too_many(X_mp_rate_limit_exceeded="x" * 21), Retry("http_429")),
     "429 of something unreadable": Told(too_many(X_mp_rate_limit_exceeded="canary-" * 9), Retry("http_429")),
     "92.5 percent used": Told(accepted("92.5"), Delivered(), RateLimit(92.5)),
     "101 percent used": Told(accepted("101"), Delivered(), RateLimit(101.0)),

@@ -1,7 +1,7 @@
 """What is around the feed's worker in memory: SQS, DynamoDB, SSM, a clock, and a fake mParticle."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.message import Message as Headers
 from typing import Any, cast, override
@@ -12,7 +12,7 @@ from local.mparticle.events_api import FakeEvents
 from local.partner.contract import ContractError
 from local.partner.listener import ReceivedRequest
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.feed import CustomEvent, CustomEventType, Feed, FeedEvent, PartnerEvent, UserIdentities
+from mparticle_firehose.feed import Feed
 from mparticle_firehose.feed.events_api import Connections, EventsApi
 from mparticle_firehose.feed_worker.key_pairs import KeyPair, KeyPairs
 from mparticle_firehose.feed_worker.pace import Paces
@@ -29,6 +29,7 @@ from mparticle_firehose.queues.source_queues import OneQueue
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.tables.erased_people import ErasedPeople
 from mparticle_firehose.tables.ledger import Ledger
+from tests.sample.partner.feed import FEED
 from tests.worker.history_world import Disturbances, KilledError, Stored, World
 
 type Json = dict[str, Any]
@@ -41,32 +42,6 @@ NOT_TAKEN, TAKEN = "lost before", "lost after"
 KEY = b"a key of the deployment, for hashes"
 
 
-def _custom(name: str, *, certain: bool = False) -> Callable[[PartnerEvent], FeedEvent]:
-    def mapped(source: PartnerEvent) -> FeedEvent:
-        return FeedEvent(
-            event_id=source["id"],
-            user=source["user"],
-            user_identities=UserIdentities(email=source.get("email", f"{source['user']}@example.com")),
-            event=CustomEvent(
-                timestamp_unixtime_ms=source["at"],
-                event_name=name,
-                custom_event_type=CustomEventType.OTHER,
-                custom_attributes={"id": source["id"], **source.get("attributes", {})},
-            ),
-            platform=source.get("platform", ""),
-            certain=certain,
-        )
-
-    return mapped
-
-
-FEED = Feed(
-    name_of=lambda source: source["type"],
-    mappings={"open": _custom("Opened"), "unsubscribe": _custom("Unsubscribed", certain=True), "noise": None},
-    event_names=("Opened", "Unsubscribed"),
-)
-
-
 @dataclass
 class FeedWorld(World):
     """The world with mParticle and the customers' key pairs.
@@ -77,6 +52,7 @@ class FeedWorld(World):
         requests: the body of each request that mParticle got, with its key.
         faults: what mParticle's next answers are: a status, NOT_TAKEN or TAKEN.
         violations: rules that requests have broken.
+        retry_after: how long a 429 among the faults asks to wait; empty if it does not say.
     """
 
     mparticle: FakeEvents = field(default_factory=FakeEvents)
@@ -84,6 +60,7 @@ class FeedWorld(World):
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     sleeps: bool = True
+    retry_after: str = "5"
 
     def __post_init__(self) -> None:
         self.mparticle.clock = self.clock
@@ -112,7 +89,7 @@ class FeedWorld(World):
         if fault == NOT_TAKEN:
             return Retry("reset")
         if fault.isdecimal():
-            return Answer(status=int(fault), headers={"retry-after": "5"} if fault == "429" else {})
+            return Answer(status=int(fault), headers={"retry-after": self.retry_after} if fault == "429" else {})
         answer = self._answer_to(path, headers, body)
         self.step()
         return Retry("read_timeout") if fault == TAKEN else answer

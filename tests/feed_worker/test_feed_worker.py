@@ -2,17 +2,17 @@
 
 import json
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.feed import Feed, FeedEvent, feed_event_id
+from mparticle_firehose.feed import Feed, FeedEvent, PartnerEvent, UserIdentities, feed_event_id
 from mparticle_firehose.feed_worker.sending import PACED, RATE_LIMITED
 from mparticle_firehose.feed_worker.worker import NO_KEY_PAIR
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from tests.feed_worker.feed_world import (
-    FEED,
     NOT_TAKEN,
     QUEUE,
     TAKEN,
@@ -21,9 +21,10 @@ from tests.feed_worker.feed_world import (
     event,
     sent_batches,
 )
+from tests.sample.partner.feed import FEED
 from tests.worker.history_world import Disturbances
 
-DAY = 86_400
+HOUR, DAY = 3_600, 86_400
 
 
 @pytest.fixture
@@ -40,6 +41,17 @@ def deployment(world: FeedWorld) -> FeedDeployment:
 
 def reasons(world: FeedWorld) -> list[object]:
     return [each["reason"] for each in world.telemetry.notes if each["event"] == "retried later"]
+
+
+def requests_in(seconds: int, deployment: FeedDeployment, world: FeedWorld) -> list[float]:
+    """Let seconds pass, and return when mParticle got requests."""
+    began, times = world.clock(), list[float]()
+    while world.clock() < began + seconds:
+        before = len(world.requests)
+        deployment.run()
+        times += [world.clock()] * (len(world.requests) - before)
+        world.clock.now += 1
+    return times
 
 
 class TestDelivery:
@@ -88,6 +100,14 @@ class TestDelivery:
 
         assert (world.arrived("key-1"), world.mparticle.repeats) == (["e1"], 1)
 
+    def test_events_of_one_user_are_not_merged(self, deployment: FeedDeployment, world: FeedWorld) -> None:
+        deployment.put(*(event(number, at=world.clock(), user="canary-u") for number in range(3)))
+
+        deployment.run()
+
+        assert [len(batch["events"]) for batches in sent_batches(world) for batch in batches] == [1, 1, 1]
+        assert world.arrived("key-1") == ["e0", "e1", "e2"]
+
     def test_certain_events_go_singly_before_the_others(self, deployment: FeedDeployment, world: FeedWorld) -> None:
         deployment.put(event(1, at=world.clock()), event(2, "unsubscribe", at=world.clock()))
 
@@ -111,6 +131,24 @@ class TestDelivery:
         deployment.put(event(1, "noise", at=world.clock()))
 
         assert (deployment.run(), deployment.waiting, world.requests, deployment.letters) == ([], [], [], [])
+
+    def test_an_identity_that_mparticle_could_not_use_is_dropped_and_counted(self, world: FeedWorld) -> None:
+        def hashed(source: PartnerEvent) -> FeedEvent:
+            mapped = FEED.event_of(source)
+            assert mapped
+            return replace(mapped, user_identities=UserIdentities(customer_id=source["user"], email="5f" * 32))
+
+        feed = Feed(name_of=FEED.name_of, mappings={"open": hashed}, event_names=FEED.event_names)
+        deployment = FeedDeployment(world, feed=feed)
+        deployment.put(event(1, at=world.clock()), event(2, at=world.clock()))
+
+        deployment.run()
+
+        assert [batch["user_identities"] for batch in world.mparticle.taken("key-1")] == [
+            {"customer_id": "canary-u1"},
+            {"customer_id": "canary-u2"},
+        ]
+        assert world.telemetry.counts["FeedFieldsDropped"] == 2
 
     def test_a_customer_gets_no_event_of_another(self, deployment: FeedDeployment, world: FeedWorld) -> None:
         world.customer(2, "key-2")
@@ -156,6 +194,20 @@ class TestRefusals:
         assert world.arrived("key-1") == [f"e{number}" for number in range(20) if number != 7]
         assert deployment.waiting == []
 
+    def test_of_more_events_than_a_request_takes_the_guilty_one_is_put_aside_alone(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        deployment.put(*(event(number, at=world.clock()) for number in range(150)))
+        world.mparticle.poison(str(feed_event_id("Sample", 1, "e120", "canary-u120")))
+
+        deployment.run_until_empty()
+
+        assert [len(batches) for batches in sent_batches(world)][:2] == [100, 50]
+        assert [(reason, [each["id"] for each in events]) for reason, events in deployment.letters] == [
+            ("http_400", ["e120"])
+        ]
+        assert sorted(world.arrived("key-1")) == sorted(f"e{number}" for number in range(150) if number != 120)
+
     @pytest.mark.parametrize(
         ("source", "reason"),
         [
@@ -163,8 +215,9 @@ class TestRefusals:
             ({"at": 5_000}, "CustomEvent.timestamp_unixtime_ms: must be"),
             ({"attributes": {"canary": ["list"]}}, "CustomEvent.custom_attributes: every value must be"),
             ({"email": " "}, "Batch.user_identities: at least one identity"),
+            ({"attributes": {f"a{n}": "canary" * 600 for n in range(36)}}, "Batch: must have at most 128,000 bytes"),
         ],
-        ids=["name", "time", "attribute", "nobody"],
+        ids=["name", "time", "attribute", "nobody", "size"],
     )
     def test_what_breaks_a_rule_is_put_aside_with_field_and_rule_and_without_values(
         self, deployment: FeedDeployment, world: FeedWorld, source: dict[str, Any], reason: str
@@ -270,6 +323,47 @@ class TestRetries:
         assert reasons(world)[-1] == RATE_LIMITED
         deployment.run_until_empty()
         assert world.arrived("key-1") == ["e3", "e1"] or world.arrived("key-1") == ["e1", "e3"]
+
+    @pytest.mark.parametrize(
+        ("retry_after", "gaps"),
+        [
+            pytest.param("0", [(1, 2), (2, 3), (4, 5)], id="at-once"),
+            pytest.param("3", [(3, 5), (3, 5), (4, 5)], id="short"),
+            pytest.param("86400", [(900, 991)] * 3, id="a-day"),
+            pytest.param("soon", [(1, 2), (2, 3), (4, 5)], id="unreadable"),
+            pytest.param("", [(1, 2), (2, 3), (4, 5)], id="not-said"),
+        ],
+    )
+    def test_after_a_429_it_waits_as_long_as_it_is_asked_and_for_its_backoff(
+        self, deployment: FeedDeployment, world: FeedWorld, retry_after: str, gaps: list[tuple[float, float]]
+    ) -> None:
+        world.faults, world.retry_after = ["429"] * 3, retry_after
+        deployment.put(event(1, at=world.clock()))
+
+        times = requests_in(HOUR, deployment, world)
+
+        waited = [later - earlier for earlier, later in pairwise(times)]
+        assert len(waited) == 3
+        assert [least <= wait <= most for wait, (least, most) in zip(waited, gaps, strict=True)] == [True] * 3, waited
+        assert world.arrived("key-1") == ["e1"]
+
+    @pytest.mark.parametrize(
+        ("fault", "retry_after"), [("503", ""), ("429", ""), ("429", "0"), ("429", "5"), ("429", "86400")]
+    )
+    def test_an_outage_of_six_hours_costs_no_event(
+        self, deployment: FeedDeployment, world: FeedWorld, fault: str, retry_after: str
+    ) -> None:
+        world.faults, world.retry_after = [fault] * 1_000, retry_after
+        for number in range(3):
+            deployment.put(event(number, at=world.clock()))
+
+        asked = requests_in(6 * HOUR, deployment, world)
+
+        assert 10 < len(asked) < 300
+        assert deployment.letters == []
+        world.faults = []
+        deployment.run_until_empty()
+        assert sorted(world.arrived("key-1")) == ["e0", "e1", "e2"]
 
     def test_a_long_wait_is_delayed_and_not_in_flight(self, deployment: FeedDeployment, world: FeedWorld) -> None:
         deployment.put(event(1, at=world.clock()), account_id=9)

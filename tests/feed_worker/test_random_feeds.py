@@ -15,7 +15,6 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.feed import Feed, FeedEvent, PartnerEvent
 from tests.feed_worker.feed_world import (
     DLQ,
-    FEED,
     NOT_TAKEN,
     QUEUE,
     TAKEN,
@@ -24,6 +23,7 @@ from tests.feed_worker.feed_world import (
     event,
     sent_batches,
 )
+from tests.sample.partner.feed import FEED
 from tests.worker.history_world import Disturbances
 
 ACCOUNTS = {1: "key-1", 2: "key-2"}

@@ -170,7 +170,7 @@ def test_the_command_checks_files_with_the_integration_of_a_folder(
         pytest.param("canary", ["--partner", FOLDER], "events.json: must be JSON, or JSON lines", id="content"),
         pytest.param(
             "[1]",
-            ["--partner", "tests/sample"],
+            ["--partner", "tests/second"],
             "the integration has no feed: see Integration.feed and Integration.feed_name",
             id="no-feed",
         ),

@@ -57,6 +57,22 @@ def test_every_call_names_the_account_and_sends_the_token(account: Account) -> N
     assert account.mparticle.violations == ()
 
 
+def test_nothing_is_created_changed_or_deleted(account: Account) -> None:
+    api = account.api()
+    for ask in (api.workspaces, api.services, api.audiences):
+        ask()
+    api.service("Sample Module")
+    api.service_configurations("77", "Sample Module")
+    api.app_platform_services("9", "iOS")
+    api.feed(api.feeds("77")[0].id)
+
+    token, *calls = account.mparticle.requests
+    assert (token.path, len(calls)) == (TOKEN_PATH, 8)
+    assert {call.method for call in calls} == {"GET"}
+    asked = {name for name, each in vars(PlatformApi).items() if not name.startswith("_") and callable(each)}
+    assert len(asked) == len(calls)
+
+
 def test_names_are_escaped_in_a_path_and_dots_do_not_change_it(account: Account) -> None:
     account.mparticle.platform.resources["/services/a/b?c#d"] = Resource({"name": "a/b?c#d"}, envelope="")
     api = account.api()

@@ -13,7 +13,8 @@ from mparticle_firehose.services import EventMode
 from tests.conftest import Json, ServicesDouble, load_event, parsed
 from tests.sample.partner.integration import INTEGRATION
 
-FEEDING = replace(INTEGRATION, feed_name="Sample", feed=lambda: pytest.fail("the handler must not load the feed"))
+FEEDING = replace(INTEGRATION, feed=lambda: pytest.fail("the handler must not load the feed"))
+FEEDLESS = replace(INTEGRATION, feed_name="", feed=None)
 
 
 def event(number: int, feed: object = None) -> Json:
@@ -58,7 +59,7 @@ def test_events_that_cannot_be_read_are_put_aside_as_ever() -> None:
     assert len(services.dead_letters.stored) == 1
 
 
-@pytest.mark.parametrize("integration", [INTEGRATION, replace(FEEDING, feed_name="Other")], ids=["no-feed", "other"])
+@pytest.mark.parametrize("integration", [FEEDLESS, replace(FEEDING, feed_name="Other")], ids=["no-feed", "other"])
 def test_another_feeds_events_are_events_like_any(integration: Any) -> None:
     services = ServicesDouble(integration=integration, event_mode="queue")
 

@@ -234,6 +234,9 @@ class _Delivery:
         sent = [event for event in delivered if event.was_tried]
         self._worker.telemetry.count("Delivered", len(sent))
         self._worker.telemetry.count("FeedHistorical", sum(event.route is Route.HISTORICAL for event in sent))
+        self._worker.telemetry.count(
+            "FeedFieldsDropped", sum(len(event.batch.dropped) for event in sent if event.batch)
+        )
         if sent:
             self._worker.telemetry.measure("QueueAge", max(0, self._now_ms - message.record.sent_at_ms))
         left = {event: event.outcome for event in message.events if isinstance(event.outcome, Retry)}
@@ -249,8 +252,19 @@ class _Delivery:
         for event in given_up:
             event.outcome = Rejected(left.pop(event).reason)
         if left:
-            waits = [outcome.after for outcome in left.values() if outcome.after is not None]
-            message.fail(next(iter(left.values())).reason, min(waits) if len(waits) == len(left) else None)
+            reason = next(iter(left.values())).reason
+            message.fail(reason, self._asked_wait(message, list(left.values()), has_failed=bool(failed)))
+
+    def _asked_wait(self, message: Message, left: Sequence[Retry], *, has_failed: bool) -> float | None:
+        """Return the seconds that a message is asked to wait; None leaves it to the backoff.
+
+        A short wait that mParticle asks for again and again would use up all attempts within minutes. So after an
+        attempt it is not shorter than the backoff of the attempts so far.
+        """
+        waits = [outcome.after for outcome in left if outcome.after is not None]
+        if len(waits) < len(left):
+            return None
+        return max(min(waits), self._worker.backoff.seconds(message.progress.attempts) if has_failed else 0.0)
 
     def _is_too_old(self, message: Message) -> bool:
         return self._worker.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS

@@ -5,7 +5,7 @@ come to depend on either.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mparticle_firehose.cookie_sync import CookieSync
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError, SettingError
@@ -53,6 +53,9 @@ from mparticle_firehose.protocol import (
     UserIdentityType,
     declare,
 )
+
+if TYPE_CHECKING:
+    from mparticle_firehose.feed import Feed
 
 TOKEN = "token"
 SEGMENT_ID = "segmentId"
@@ -232,6 +235,12 @@ def cookie_sync() -> CookieSync:
     return CookieSync(cookie_name="sample_id", macro="${SAMPLE_ID}")
 
 
+def feed() -> "Feed":
+    from .feed import FEED  # noqa: PLC0415  only the feed's function loads its models
+
+    return FEED
+
+
 INTEGRATION = Integration(
     registration=registration,
     events=event_items,
@@ -240,4 +249,6 @@ INTEGRATION = Integration(
     subscription=subscription,
     retry_policy={432: Verdict.SUSPEND},
     cookie_sync=cookie_sync,
+    feed_name="Sample",
+    feed=feed,
 )
