@@ -83,9 +83,10 @@ def check_one_of_each_name(*groups: Mapping[str, DsrIdentity]) -> None:
         PydanticCustomError: two of one name are different.
     """
     values: dict[str, str] = {}
-    for kind, identity in (each for group in groups for each in group.items()):
-        if values.setdefault(identity_name(_type_of(kind), identity.encoding), identity.value) != identity.value:
-            raise _two_of_one_type()
+    for group in groups:
+        for kind, identity in group.items():
+            if values.setdefault(identity_name(_type_of(kind), identity.encoding), identity.value) != identity.value:
+                raise _two_of_one_type()
 
 
 def _one_of_each_name(identities: dict[str, DsrIdentity]) -> dict[str, DsrIdentity]:
