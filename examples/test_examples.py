@@ -2,14 +2,16 @@
 
 import ast
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from local.isolation import ROOT
 from local.rooms import Room
-from mparticle_firehose.protocol import EventProcessingRequest, Serializer
+from mparticle_firehose.integration import Item
+from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, Serializer
+from tests.growth import MAX_GROWTH, growth
 from tests.planted import leaks
 
 EXAMPLES = [folder.parent.name for folder in sorted(Path(__file__).parent.glob("*/partner"))]
@@ -76,3 +78,28 @@ def test_it_accepts_no_registration_yet_and_says_how_it_is_run(example: str) -> 
 
     assert json.loads((folder / "registration.json").read_text()) == {}
     assert f"make run PARTNER=examples/{example}" in (folder / "README.md").read_text()
+
+
+def of_one_user(example: str, size: int) -> Callable[[], object]:
+    """Return the mapping of a user with so many changes and four times as many identities; the last are used."""
+    room = Room.of(f"examples/{example}")
+    message = json.loads((room.events / "audience_membership_change_request.json").read_text())
+    [user, *_] = [each for each in message["user_profiles"] if each["user_identities"] and each["audiences"]]
+    others = [{"type": "other", "encoding": "raw", "value": str(number)} for number in range(4 * size)]
+    profile = {
+        **user,
+        "user_identities": [*others, *user["user_identities"]],
+        "audiences": user["audiences"][:1] * size,
+    }
+    request = Serializer().parse({**message, "user_profiles": [profile]})
+    memberships = room.integration().memberships
+    assert isinstance(request, AudienceMembershipChangeRequest)
+    assert memberships
+    assert all(isinstance(each, Item) for each in memberships(request))
+    return lambda: [*memberships(request)]
+
+
+def test_a_users_memberships_take_time_in_proportion_to_their_number_however_many_identities_there_are(
+    example: str,
+) -> None:
+    assert growth(of_one_user(example, 1_000), of_one_user(example, 2_000)) < MAX_GROWTH

@@ -17,7 +17,7 @@ from mparticle_firehose.integration import (
     Target,
     Undeliverable,
     attribute_changes,
-    changes,
+    changes_by_user,
     named_identities,
     path_segment,
 )
@@ -116,24 +116,32 @@ def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item 
     Raises:
         SettingError: the customer's key is missing.
     """
-    for change in changes(request):
-        partner_id = change.audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
-        action = _ACTIONS.get(change.audience.action)
-        member = _member(change.profile)
-        if not partner_id:
-            yield Undeliverable((change.origin,), f"audience setting {PARTNER_AUDIENCE_ID!r} is missing")
-        elif not action:
-            yield Undeliverable((change.origin,), "the audience's action is none of add, delete and attribute_update")
-        elif not member["mpid"] and not member["identities"]:
-            yield Undeliverable((change.origin,), "the user has neither an mpid nor an identity")
-        else:
-            yield Item(
-                endpoint=MEMBERS,
-                target=target(request.account, account=str(request.account.account_id), audience=partner_id),
-                body=_body(change, action, member, request.timestamp_ms),
-                covers=(change.origin,),
-                key=str(member["mpid"] or member["identities"]),
-            )
+    for profile, of_user in changes_by_user(request):
+        member = _member(profile)
+        key = str(member["mpid"] or member["identities"] or "")
+        for change in of_user:
+            yield _item(request, change, member, key)
+
+
+def _item(
+    request: AudienceMembershipChangeRequest, change: Change, member: JsonObject, key: str
+) -> Item | Undeliverable:
+    """Return a user's change; the key is empty if nothing says who the user is."""
+    partner_id = change.audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
+    action = _ACTIONS.get(change.audience.action)
+    if not partner_id:
+        return Undeliverable((change.origin,), f"audience setting {PARTNER_AUDIENCE_ID!r} is missing")
+    if not action:
+        return Undeliverable((change.origin,), "the audience's action is none of add, delete and attribute_update")
+    if not key:
+        return Undeliverable((change.origin,), "the user has neither an mpid nor an identity")
+    return Item(
+        endpoint=MEMBERS,
+        target=target(request.account, account=str(request.account.account_id), audience=partner_id),
+        body=_body(change, action, member, request.timestamp_ms),
+        covers=(change.origin,),
+        key=key,
+    )
 
 
 def _members_call(whose: Target, bodies: Sequence[JsonObject]) -> PartnerCall:

@@ -15,6 +15,7 @@ from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import (
     PartnerCall,
     changes,
+    changes_by_user,
     choice_setting,
     header_setting,
     identity,
@@ -266,6 +267,21 @@ def test_changes_are_in_the_requests_order_without_those_that_ask_for_nothing() 
     assert [change.profile for change in changes(request)] == [request.user_profiles[at] for at in (0, 1, 1)]
 
 
+def test_changes_by_user_are_those_of_each_user_also_of_one_without() -> None:
+    audiences = [{"audience_id": 1, "action": "add"}, {"audience_id": 2}, {"audience_id": 3, "action": "delete"}]
+    profiles = [{"mpid": "1", "audiences": audiences}, {"mpid": "2"}, {"mpid": "1", "audiences": audiences[:1]}]
+    request = AudienceMembershipChangeRequest.model_validate({"user_profiles": profiles})
+
+    of_users = [*changes_by_user(request)]
+
+    assert [(user.mpid, [each.audience.audience_id for each in of_user]) for user, of_user in of_users] == [
+        ("1", [1, 3]),
+        ("2", []),
+        ("1", [1]),
+    ]
+    assert [each for _, of_user in of_users for each in of_user] == [*changes(request)]
+
+
 def test_a_change_shows_nothing_of_the_user() -> None:
     profile = {
         "user_identities": [{"type": "email", "encoding": "raw", "value": "canary-email"}],
@@ -284,7 +300,7 @@ def test_subjects_are_whom_opendsr_names_and_mparticle_adds() -> None:
                 "opendsr.mparticle.com": {
                     "subject_identities": {
                         "mpid": {"value": "canary-mpid", "encoding": "raw"},
-                        "email": {"value": "canary-other", "encoding": "raw"},
+                        "email": {"value": "canary-email", "encoding": "raw"},
                     }
                 }
             },

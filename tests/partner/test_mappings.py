@@ -1,5 +1,5 @@
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
@@ -37,6 +37,7 @@ from partner.audiences import MEMBERS, membership_items, subscription
 from partner.erasures import ERASURES, erasure_items
 from partner.events import EVENT_MAPPINGS, EVENTS, NOTIFICATION_MAPPINGS, event_items
 from tests.conftest import Json, load_from, parsed
+from tests.growth import MAX_GROWTH, growth
 from tests.partner.fake_api import FakeApi
 
 KEY = "canary-secret-live-4242"
@@ -379,6 +380,30 @@ class TestMemberships:
         assert len(calls) > 3
         assert [rule for call in calls for rule in broken_rules(FakeApi(), call)] == []
         assert {call.auth for call in calls} == {Bearer(KEY)}
+
+    def test_a_users_changes_take_time_in_proportion_to_their_number_however_many_identities_there_are(self) -> None:
+        def of_one_user(size: int) -> Callable[[], object]:
+            identities = [{"type": f"partner_{each}", "encoding": "raw", "value": "v"} for each in range(size)]
+            profile = {"partner_identities": identities, "audiences": [audience()] * size}
+            message = load_event("audience_membership_change_request", user_profiles=[profile])
+            request = parsed(AudienceMembershipChangeRequest, message)
+            return lambda: [*membership_items(request)]
+
+        assert growth(of_one_user(500), of_one_user(1_000)) < MAX_GROWTH
+
+    def test_each_change_of_a_user_names_the_same_person_and_those_of_another_user_another(self) -> None:
+        identities = [{"type": "email", "encoding": "raw", "value": "canary-pii"}]
+        users: list[Json] = [{"mpid": "1"}, {"mpid": None, "user_identities": identities}]
+        profiles = [{**user, "audiences": [audience(), audience("delete")]} for user in users]
+        message = load_event("audience_membership_change_request", user_profiles=profiles)
+
+        items = [*membership_items(parsed(AudienceMembershipChangeRequest, message))]
+
+        everyone = [each.body["user"] for each in items if isinstance(each, Item)]
+        assert everyone == [
+            *[{"mpid": "1", "identities": {}}] * 2,
+            *[{"mpid": None, "identities": {"email": "canary-pii"}}] * 2,
+        ]
 
     def test_users_of_one_audience_share_a_call_of_as_many_as_the_partner_takes(self) -> None:
         profiles = [{"mpid": str(number), "audiences": [audience()]} for number in range(500)]

@@ -235,6 +235,21 @@ def test_an_erasure_with_an_odd_identity_in_its_list_is_kept_whole(others: list[
     assert whole.reason == "subject_identities: must be a list of identities that have a type"
 
 
+@pytest.mark.parametrize("of", [{}, {"identity_value": None}, {"identity_value": ""}], ids=repr)
+def test_a_listed_identity_whose_value_may_be_in_another_field_keeps_the_erasure_whole(of: Json) -> None:
+    (whole,) = erasure([listed("android_id", "x"), {"identity_type": "email", "value": "canary-pii", **of}]).unreadable
+
+    assert whole.reason == "subject_identities: must be a list of identities with the value in identity_value"
+
+
+@pytest.mark.parametrize("more", [{"value": None}, {"identity_value": "y", "new": 1}], ids=repr)
+def test_a_listed_identity_with_a_value_or_without_anything_in_other_fields_is_read(more: Json) -> None:
+    request = erasure([listed("android_id", "x"), {"identity_type": "email", **more}])
+
+    assert [each.value for each in request.subject_identities.values()] == ["x", "y"][: 1 + ("new" in more)]
+    assert request.unreadable == ()
+
+
 def raw(value: object) -> Json:
     return {"encoding": "raw", "value": value}
 
@@ -271,6 +286,99 @@ class TestAnErasureThatNamesATypeTwice:
 
 def parsed_type(name: str) -> str:
     return "roku_publisher_id" if "roku" in name else "email"
+
+
+EQUAL_TO_PYTHON: Mapping[str, tuple[str, str]] = {
+    "digits-that-no-float-has": ("12345678901234567890.1", "12345678901234567890.2"),
+    "whole-and-fraction": ("1", "1.0"),
+    "number-and-truth": ("1", "true"),
+    "too-large-for-a-float": ("1e999", "2e999"),
+    "zeros": ("0", "-0"),
+}
+
+
+def literal_erasure(identities: str) -> DsrProcessingRequest:
+    message = json.dumps(load_event("dsr_processing_request", subject_identities="HERE", extensions=None))
+    request = serializer.parse(message.replace('"HERE"', identities))
+    assert isinstance(request, DsrProcessingRequest)
+    return request
+
+
+@pytest.mark.parametrize(("first", "second"), EQUAL_TO_PYTHON.values(), ids=EQUAL_TO_PYTHON)
+def test_values_that_differ_as_texts_are_different_identities(first: str, second: str) -> None:
+    different = literal_erasure(f'{{"email":{{"value":{first}}},"EMAIL":{{"value":{second}}}}}')
+    same = literal_erasure(f'{{"email":{{"value":{first}}},"EMAIL":{{"value":"{first}","encoding":"RAW"}}}}')
+
+    assert [each.reason for each in different.unreadable] == [
+        "subject_identities: must not have two different identities of one type"
+    ]
+    assert ([each.value for each in same.subject_identities.values()], same.unreadable) == ([first], ())
+
+
+BLANK: Mapping[str, Json] = {
+    "beside-another": {"email": raw(" "), "EMAIL": raw("a")},
+    "with-an-odd-encoding": {"email": {"value": " ", "encoding": {}}},
+}
+
+
+@pytest.mark.parametrize("identities", BLANK.values(), ids=BLANK)
+def test_an_identity_of_white_space_is_not_left_out_of_an_erasure(identities: Json) -> None:
+    assert erasure(identities).is_unreadable
+    assert [each.value for each in erasure({"email": raw(" ")}).subject_identities.values()] == [" "]
+
+
+def test_an_identity_of_white_space_that_cannot_be_read_is_not_left_out_of_events() -> None:
+    odd = {"type": "email", "encoding": {}, "value": " "}
+
+    assert events(user_identities=[odd]).is_unreadable
+    assert not events(user_identities=[{**odd, "value": ""}]).is_unreadable
+
+
+def both(own: Json, extension: Json) -> DsrProcessingRequest:
+    extensions = {"opendsr.mparticle.com": {"subject_identities": extension}}
+    message = load_event("dsr_processing_request", subject_identities=own, extensions=extensions)
+    request: DsrProcessingRequest = parsed(DsrProcessingRequest, message)
+    return request
+
+
+def hashed(value: object) -> Json:
+    return {"encoding": "sha256", "value": value}
+
+
+DIFFERENT: Mapping[str, tuple[Json, Json, str]] = {
+    "known-type": ({"email": raw("a")}, {"email": raw("b")}, "extensions"),
+    "other-spelling": ({"email": raw("a")}, {" EMAIL": raw("b")}, "extensions"),
+    "other-type": ({"mpid": raw(1)}, {"mpid": raw(2)}, "extensions"),
+    "hashes": ({"email": hashed("a")}, {"email": hashed("b")}, "extensions"),
+    "hash-and-its-name": ({"email": hashed("a")}, {"email_sha256": raw("b")}, "extensions"),
+    "both-in-the-extension": ({}, {"email": raw("a"), "EMAIL": raw("b")}, "extensions"),
+    "hash-and-its-name-in-one-map": ({"email": hashed("a"), "email_sha256": raw("b")}, {}, "subject_identities"),
+}
+
+
+@pytest.mark.parametrize(("own", "extension", "field"), DIFFERENT.values(), ids=DIFFERENT)
+def test_two_different_identities_of_one_name_keep_an_erasure_whole_wherever_they_are(
+    own: Json, extension: Json, field: str
+) -> None:
+    (whole,) = both(own, extension).unreadable
+
+    assert whole.reason == f"{field}: must not have two different identities of one type"
+    assert whole.source["subject_identities"] == own
+
+
+@pytest.mark.parametrize(
+    ("own", "extension"),
+    [
+        ({"email": raw("a")}, {"email": raw("a")}),
+        ({"mpid": raw(1)}, {"mpid": {"value": "1"}}),
+        ({"email": raw("a")}, {"email": hashed("b")}),
+        ({"email": raw("a")}, {"email": raw("")}),
+        ({"email": hashed("a"), "email_sha256": raw("a")}, {}),
+    ],
+    ids=["same", "same-text", "value-and-hash", "no-value", "hash-and-its-name"],
+)
+def test_identities_of_one_name_that_are_the_same_are_read(own: Json, extension: Json) -> None:
+    assert both(own, extension).unreadable == ()
 
 
 def test_unknown_types_that_differ_in_case_are_different_types() -> None:
@@ -318,6 +426,12 @@ def test_where_names_are_a_customers_such_a_name_is_read() -> None:
     assert read.attributes == {BROKEN_NAME: "v"}
 
 
+def test_such_names_in_more_events_than_fields_may_be_odd_cost_nothing() -> None:
+    request = events(event(1), *[{"type": "custom_event", BROKEN_NAME: 1}] * (MAX_FIELDS + 1))
+
+    assert (request.unreadable, len(request.events)) == ((), MAX_FIELDS + 2)
+
+
 def test_elements_beside_such_a_name_that_cannot_be_read_cost_themselves_alone() -> None:
     request = events(event(1), ODD, **{BROKEN_NAME: 1})
 
@@ -359,6 +473,33 @@ def test_what_has_more_odd_fields_than_can_be_listed_is_kept_whole(odd: Callable
     assert few.reason != TOO_MANY_FIELDS
 
 
+ODD_PROFILES: Mapping[str, object] = {
+    "no-object": 7,
+    "identity": {"user_identities": [7]},
+    "audience": {"audiences": [ODD_CHANGE]},
+    "attribute": {"audiences": [{"user_attributes": [7]}]},
+    "element-of-an-attribute": {"audiences": [{"user_attributes": [{"list_value": [{}]}]}]},
+}
+
+
+@pytest.mark.parametrize("odd", ODD_PROFILES.values(), ids=ODD_PROFILES)
+def test_an_odd_field_counts_once_however_deep_it_is(odd: object) -> None:
+    most, more = memberships({"mpid": "1"}, *[odd] * MAX_FIELDS), memberships({"mpid": "1"}, *[odd] * (MAX_FIELDS + 1))
+
+    assert (most.is_unreadable, most.user_profiles[0].mpid) == (False, "1")
+    assert [each.reason for each in more.unreadable] == [TOO_MANY_FIELDS]
+
+
+def test_nulls_and_incomplete_identities_are_not_odd() -> None:
+    nulls = [None] * (MAX_FIELDS + 1)
+    without_type = {"type": None, "encoding": "raw", "value": "canary-pii"}
+
+    request = events(user_attribute_lists={"a": [*nulls, "b"]}, user_identities=[*nulls, *[without_type] * len(nulls)])
+
+    assert (request.unreadable, request.user_attribute_lists) == ((), {"a": ("b",)})
+    assert request.unrecognized == {"incomplete_identity": len(nulls)}
+
+
 MANY_ELEMENTS: Mapping[str, Callable[[int], AnyRequest]] = {
     "events": lambda number: events(*[7] * number),
     "products": lambda number: events(*[event(1, type="product_action", products=[{}] * (number // 4))] * 4),
@@ -369,6 +510,21 @@ MANY_ELEMENTS: Mapping[str, Callable[[int], AnyRequest]] = {
     "gdpr_consent_state": lambda number: events(
         consent_state={"gdpr_consent_state": {str(n): {} for n in range(number)}}
     ),
+    "subject_identities": lambda number: erasure({str(n): {} for n in range(number)}),
+}
+
+SLOW_ELEMENTS: Mapping[str, Callable[[int], AnyRequest]] = {
+    "subject_identities": lambda number: both({}, {str(n): None for n in range(number)}),
+    "user_identities": lambda number: events(user_identities=[{}] * number),
+    "partner_identities": lambda number: events(partner_identities=[None] * number),
+    "device_identities": lambda number: memberships({"device_identities": [{}] * number}),
+    "identities": lambda number: events(runtime_environment={"type": "ios", "identities": [{"type": ""}] * number}),
+    "added": lambda number: events({"type": "user_identity_change", "added": [{}] * number}),
+    "user_attribute_lists": lambda number: events(user_attribute_lists={"a": [1] * number}),
+    "breadcrumbs": lambda number: events({"type": "error", "breadcrumbs": [None] * number}),
+    "list_value": lambda number: memberships({"audiences": [{"user_attributes": [{"list_value": [1.5] * number}]}]}),
+    "attributes": lambda number: events(event(1, attributes={str(n): n for n in range(number)})),
+    "user_attributes": lambda number: events(user_attributes={str(n): {} for n in range(number)}),
 }
 
 
@@ -380,6 +536,14 @@ def test_what_has_more_elements_than_any_of_mparticles_is_kept_whole_before_they
     assert request.is_unreadable
     assert whole.reason == f"{'products' if field == 'impressions' else field}: {TOO_MANY_ELEMENTS}"
     assert not MANY_ELEMENTS[field](4).is_unreadable
+
+
+@pytest.mark.parametrize("field", SLOW_ELEMENTS)
+def test_elements_that_are_read_one_by_one_are_read_up_to_a_number(field: str) -> None:
+    most, more = SLOW_ELEMENTS[field](MAX_ELEMENTS), SLOW_ELEMENTS[field](MAX_ELEMENTS + 1)
+
+    assert most.unreadable == ()
+    assert [each.reason for each in more.unreadable] == [f"{field}: {TOO_MANY_ELEMENTS}"]
 
 
 READ_LARGE_LISTS = """

@@ -137,6 +137,26 @@ class TestInOrder:
         readable, unreadable = groups(queues)
         assert readable == unreadable
 
+    @pytest.mark.parametrize("mpid", [77007001, -5, True, 1.5], ids=repr)
+    def test_a_users_number_is_their_text_also_if_the_request_cannot_be_read(
+        self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline, mpid: float
+    ) -> None:
+        for odd in ({}, {"user_attributes": 7}):
+            queue.enqueue(request(mpid=mpid, **odd), deadline)
+
+        readable, unreadable = groups(queues)
+        assert readable == unreadable
+
+    def test_users_whose_requests_cannot_be_read_have_groups_of_their_own(
+        self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
+    ) -> None:
+        for mpid in (1, 2):
+            sent = request(mpid=mpid, user_attributes=7)
+            queue.enqueue(sent, deadline, Remainder(sent.received))
+
+        first, second = groups(queues)
+        assert first != second
+
     def test_users_and_accounts_have_groups_of_their_own(
         self, queue: OrderedEventQueue, queues: Queues, deadline: Deadline
     ) -> None:

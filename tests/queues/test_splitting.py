@@ -162,13 +162,14 @@ PARTS: dict[str, list[Any]] = {
 
 
 @pytest.mark.parametrize("parts", PARTS.values(), ids=PARTS)
-def test_ten_parts_of_a_large_request_take_little_longer_than_one(parts: list[Any]) -> None:
+def test_ten_parts_of_a_large_request_take_much_less_time_together(parts: list[Any]) -> None:
     def together() -> None:
         encoder = PartEncoder()
         for part in parts:
             encoder.encode(part)
 
-    one = seconds(lambda: encode(parts[0]))
+    def one_by_one() -> None:
+        for part in parts:
+            encode(part)
 
-    assert seconds(together) < 3 * one
-    assert seconds(lambda: [encode(part) for part in parts]) > 6 * one
+    assert any(seconds(together) < seconds(one_by_one) / 3 for _ in range(3))

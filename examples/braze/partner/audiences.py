@@ -9,7 +9,7 @@ from mparticle_firehose.integration import (
     Origin,
     Undeliverable,
     attribute_changes,
-    changes,
+    changes_by_user,
 )
 from mparticle_firehose.protocol import Audience, AudienceAction, AudienceMembershipChangeRequest
 
@@ -20,22 +20,23 @@ from .users import attributes, is_attribute, key, user
 ATTRIBUTE = "attributeName"
 """The audience's setting that names its attribute; by default it is named by the audience's id, which never changes."""
 
+_UNUSABLE = "the audience's action or attribute is not usable"
 _MEMBERSHIP = {AudienceAction.ADD: True, AudienceAction.DELETE: False, AudienceAction.ATTRIBUTE_UPDATE: None}
 
 
 def items(request: AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
     """Yield an object for each user with all of their changes: the last value wins. Raises as `target` does."""
     found: dict[str, tuple[JsonObject, list[Origin], dict[str, JsonValue]]] = {}
-    for change in changes(request):
-        who = user(change.profile.user_identities, change.profile.mpid)
-        values = _values(change.audience)
-        if who is None or values is None:
-            reason = "the user has no identity" if who is None else "the audience's action or attribute is not usable"
-            yield Undeliverable((change.origin,), reason)
-            continue
-        _, covers, fields = found.setdefault(key(who), (who, [], {}))
-        covers.append(change.origin)
-        fields.update(values)
+    for profile, of_user in changes_by_user(request):
+        who = user(profile.user_identities, profile.mpid)
+        for change in of_user:
+            values = _values(change.audience)
+            if who is None or values is None:
+                yield Undeliverable((change.origin,), _UNUSABLE if who else "the user has no identity")
+                continue
+            _, covers, fields = found.setdefault(key(who), (who, [], {}))
+            covers.append(change.origin)
+            fields.update(values)
     for user_key, (who, covers, fields) in found.items():
         body: JsonObject = {"kind": "attributes", "object": {**fields, **who}}
         yield Item(endpoint=TRACK, target=target(request.account), body=body, covers=tuple(covers), key=user_key)

@@ -15,7 +15,8 @@ from mparticle_firehose.integration import (
     Target,
     Undeliverable,
     attribute_changes,
-    changes,
+    changes_by_user,
+    identity,
     known,
     path_segment,
 )
@@ -71,13 +72,14 @@ def memberships(request: mp.AudienceMembershipChangeRequest) -> Iterator[Item | 
     Raises:
         SettingError: a setting is missing or unusable.
     """
-    for change in changes(request):
-        ids = identifiers(change.profile.user_identities)
-        yield from _items(request, change, ids) if ids else [Undeliverable((change.origin,), NO_PERSON)]
+    for profile, of_user in changes_by_user(request):
+        ids, email = identifiers(profile.user_identities), identity(profile.user_identities, mp.UserIdentityType.EMAIL)
+        for change in of_user:
+            yield from _items(request, change, ids, email) if ids else [Undeliverable((change.origin,), NO_PERSON)]
 
 
 def _items(
-    request: mp.AudienceMembershipChangeRequest, change: Change, ids: JsonObject
+    request: mp.AudienceMembershipChangeRequest, change: Change, ids: JsonObject, email: str | None
 ) -> Iterator[Item | Undeliverable]:
     covers, endpoint = (change.origin,), _ENDPOINTS.get(change.audience.action)
     segment = change.audience.audience_subscription_settings.get(SEGMENT_ID)
@@ -86,7 +88,7 @@ def _items(
         return
     if endpoint is not REMOVE:  # who is to join must be there
         attributes = attribute_changes(change.audience)
-        body = identify(ids, change.profile.user_identities, attributes, request.timestamp_ms)
+        body = identify(ids, email, attributes, request.timestamp_ms)
         yield Item(endpoint=BATCH, target=track(request.account), body=body, covers=covers, key=key(body))
     if endpoint:
         [(id_type, value)] = ids.items()

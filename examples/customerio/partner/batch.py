@@ -71,13 +71,11 @@ def person(ids: JsonObject, action: str, milliseconds: int, **fields: JsonValue)
     return known(type="person", identifiers=ids, action=action, timestamp=milliseconds // 1000 or None, **fields)
 
 
-def identify(
-    ids: JsonObject, identities: Iterable[UserIdentity], attributes: JsonObject, milliseconds: int
-) -> JsonObject:
+def identify(ids: JsonObject, email: str | None, attributes: JsonObject, milliseconds: int) -> JsonObject:
     """Return the entity that makes a person, or updates one. The address of one who has an id is an attribute."""
     named = {_RESERVED.get(name.lower(), name.removeprefix("$")): value for name, value in attributes.items()}
-    email = identity(identities, UserIdentityType.EMAIL) if "id" in ids else None
-    return {**person(ids, "identify", milliseconds), "attributes": {**named, **known(email=email)}}
+    address = known(email=email) if "id" in ids else {}
+    return {**person(ids, "identify", milliseconds), "attributes": {**named, **address}}
 
 
 def ulid(event_id: UUID | None) -> str | None:

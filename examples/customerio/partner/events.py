@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mparticle_firehose import protocol as mp
-from mparticle_firehose.integration import Item, JsonObject, Undeliverable, known, number, user_attributes
+from mparticle_firehose.integration import Item, JsonObject, Undeliverable, identity, known, number, user_attributes
 
 from .account import track
 from .batch import BATCH, NO_PERSON, identifiers, identify, key, person, ulid
@@ -26,7 +26,8 @@ def events(request: mp.EventProcessingRequest) -> Iterator[Item | Undeliverable]
         return
     # The person's update tells of a changed address too.
     changes = tuple(("events", place) for place, each in mapped if isinstance(each, mp.UserIdentityChangeEvent))
-    state = identify(ids, request.user_identities, attributes, request.timestamp_ms)
+    email = identity(request.user_identities, mp.UserIdentityType.EMAIL)
+    state = identify(ids, email, attributes, request.timestamp_ms)
     if state.get("attributes") or changes:
         yield Item(endpoint=BATCH, target=target, body=state, covers=changes, key=key(state))
     for place, event in mapped:

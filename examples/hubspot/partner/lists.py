@@ -18,7 +18,7 @@ from mparticle_firehose.integration import (
     Target,
     Undeliverable,
     attribute_changes,
-    changes,
+    changes_by_user,
     path_segment,
 )
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, AudienceSubscriptionRequest
@@ -32,17 +32,18 @@ _PATH = f"/crm/lists/{VERSION}"
 
 def items(request: AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
     """Yield one item for each change. Raises as `target` does."""
-    for change in changes(request):
-        action, list_id = change.audience.action, change.audience.audience_subscription_settings.get(LIST_ID)
-        endpoint = _ENDPOINTS.get(str(action))
-        email = address(change.profile.user_identities)
-        if not (endpoint and list_id and email):
-            yield Undeliverable((change.origin,), "the user's address, the list's id or a known action is missing")
-            continue
-        shared = properties(request.account, attribute_changes(change.audience))
-        body = {"id": email} if endpoint is LEAVE else contact(email, shared)
-        where = target(request.account, **({} if endpoint is UPSERT else {"list": list_id}))
-        yield Item(endpoint=endpoint, target=where, body=body, covers=(change.origin,), key=email)
+    for profile, of_user in changes_by_user(request):
+        email = address(profile.user_identities)
+        for change in of_user:
+            action, list_id = change.audience.action, change.audience.audience_subscription_settings.get(LIST_ID)
+            endpoint = _ENDPOINTS.get(str(action))
+            if not (endpoint and list_id and email):
+                yield Undeliverable((change.origin,), "the user's address, the list's id or a known action is missing")
+                continue
+            shared = properties(request.account, attribute_changes(change.audience))
+            body = {"id": email} if endpoint is LEAVE else contact(email, shared)
+            where = target(request.account, **({} if endpoint is UPSERT else {"list": list_id}))
+            yield Item(endpoint=endpoint, target=where, body=body, covers=(change.origin,), key=email)
 
 
 def subscription(request: AudienceSubscriptionRequest) -> Exchange[Mapping[str, str]]:

@@ -14,7 +14,7 @@ from mparticle_firehose.integration import (
     PartnerCall,
     Undeliverable,
     attribute_changes,
-    changes,
+    changes_by_user,
     known,
 )
 
@@ -52,9 +52,10 @@ def subscription(request: mp.AudienceSubscriptionRequest) -> Exchange[Mapping[st
 
 def memberships(request: mp.AudienceMembershipChangeRequest) -> Iterator[Item | Undeliverable]:
     """Yield each change in the request's order. Raises SettingError for a setting that is missing or unusable."""
-    for change in changes(request):
-        user = person(request.account, change.profile.user_identities)
-        yield _item(request.account, change, user) if user else Undeliverable((change.origin,), NO_PERSON)
+    for profile, of_user in changes_by_user(request):
+        user = person(request.account, profile.user_identities)
+        for change in of_user:
+            yield _item(request.account, change, user) if user else Undeliverable((change.origin,), NO_PERSON)
 
 
 def _item(account: mp.Account, change: Change, user: JsonObject) -> Item | Undeliverable:

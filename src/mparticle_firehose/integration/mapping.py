@@ -1,6 +1,6 @@
 """What most mappings need: readers of mParticle's data that know its quirks."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -28,6 +28,7 @@ from mparticle_firehose.protocol import (
     UserIdentity,
     UserIdentityType,
     UserProfile,
+    identity_name,
 )
 
 _MAX_WHOLE_DIGITS = 18
@@ -55,10 +56,20 @@ class Change:
 
 def changes(request: AudienceMembershipChangeRequest) -> Iterator[Change]:
     """Yield the changes of a request in its order, without those that ask for nothing."""
+    for _, of_user in changes_by_user(request):
+        yield from of_user
+
+
+def changes_by_user(
+    request: AudienceMembershipChangeRequest,
+) -> Iterator[tuple[UserProfile, Sequence[Change]]]:
+    """Yield each user of a request with their changes, in the request's order, as `changes` does.
+
+    What is about the user is then made once: a user may have thousands of identities and thousands of changes.
+    """
     for user, profile in enumerate(request.user_profiles):
-        for place, audience in enumerate(profile.audiences):
-            if audience.action is not None:
-                yield Change(("user_profiles", user, place), profile, audience)
+        wanted = ((place, each) for place, each in enumerate(profile.audiences) if each.action is not None)
+        yield profile, [Change(("user_profiles", user, place), profile, audience) for place, audience in wanted]
 
 
 def identity(
@@ -78,16 +89,17 @@ def named_identities(*groups: Iterable[UserIdentity | DeviceIdentity | PartnerId
     """
     named: dict[str, str] = {}
     for each in (each for group in groups for each in group):
-        named.setdefault(_identity_name(each.type, each.encoding), each.value)
+        named.setdefault(identity_name(each.type, each.encoding), each.value)
     return named
 
 
 def subject_identities(request: DsrProcessingRequest) -> dict[str, str]:
     """Return whom to forget: OpenDSR's identities, and those that mParticle adds in its extension.
 
-    They are named as by `named_identities`: what is found by a type is never a hash.
+    They are named as by `named_identities`: what is found by a type is never a hash. A request in which two of one name
+    are different is unreadable, so that none of them is lost here.
     """
-    return {_identity_name(kind, each.encoding): each.value for kind, each in _subject(request)}
+    return {identity_name(kind, each.encoding): each.value for kind, each in _subject(request)}
 
 
 def has_hashed_subject(request: DsrProcessingRequest) -> bool:
@@ -99,10 +111,6 @@ def _subject(request: DsrProcessingRequest) -> Iterator[tuple[str, DsrIdentity]]
     extension = request.extensions.mparticle if request.extensions else None
     yield from extension.subject_identities.items() if extension else ()
     yield from request.subject_identities.items()
-
-
-def _identity_name(kind: str, encoding: str | None) -> str:
-    return str(kind) if encoding in _RAW else f"{kind}_{encoding}"
 
 
 def user_attributes(request: EventProcessingRequest) -> dict[str, JsonValue]:

@@ -59,7 +59,13 @@ from mparticle_firehose.protocol.events import (
     UserAttributeChangeEvent,
     UserIdentityChangeEvent,
 )
-from mparticle_firehose.protocol.identities import DeviceIdentity, Identity, PartnerIdentity, UserIdentity
+from mparticle_firehose.protocol.identities import (
+    DeviceIdentity,
+    Identity,
+    PartnerIdentity,
+    UserIdentity,
+    identity_name,
+)
 from mparticle_firehose.protocol.messages import (
     REQUEST_MODELS,
     AnyRequest,
@@ -202,6 +208,7 @@ __all__ = [
     "correlation",
     "declare",
     "field_names",
+    "identity_name",
     "json_document",
     "json_text",
     "json_value",

@@ -4,12 +4,12 @@ import time
 from typing import Annotated, Literal, Self
 from uuid import UUID, uuid4
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from mparticle_firehose.protocol.account import SentAccount, no_account
 from mparticle_firehose.protocol.audiences import UserProfile
 from mparticle_firehose.protocol.consent import ConsentState, SystemNotifications
-from mparticle_firehose.protocol.dsr import DsrExtensions, DsrIdentities
+from mparticle_firehose.protocol.dsr import DsrExtensions, DsrIdentities, check_one_of_each_name
 from mparticle_firehose.protocol.enums import AudienceSubscriptionAction, DsrType, MessageType, Regulation
 from mparticle_firehose.protocol.events import Events
 from mparticle_firehose.protocol.identities import PartnerIdentities, UserIdentities
@@ -214,6 +214,14 @@ class DsrProcessingRequest(Request):
     api_version: OptionalText = None
     regulation: OptionalOpenEnum[Regulation] = None
     extensions: DsrExtensions | None = None
+
+    @field_validator("extensions")
+    @classmethod
+    def _check_identities(cls, extensions: DsrExtensions | None, info: ValidationInfo) -> DsrExtensions | None:
+        """Check that the identities of the extension and the request's own do not differ."""
+        if extensions and extensions.mparticle:
+            check_one_of_each_name(extensions.mparticle.subject_identities, info.data.get("subject_identities", {}))
+        return extensions
 
 
 class DsrProcessingResponse(Response):

@@ -19,7 +19,8 @@ nesting that is too deep                       everything: it could not be store
 more than can be listed                        the request, see `MAX_FIELDS` and `MAX_ELEMENTS` of `reading`
 =============================================  ========================================================================
 
-A field whose name has a lone surrogate is left out: no field of the protocol has such a name.
+A field whose name has a lone surrogate is left out: no field of the protocol has such a name. More than `MAX_ELEMENTS`
+of them are more than can be listed.
 
 What carries nothing, such as a null in a list or an identity without a value, is left out when the models are read.
 """
@@ -39,7 +40,7 @@ from mparticle_firehose.protocol.messages import (
 )
 from mparticle_firehose.protocol.wire.model import Unreadable
 from mparticle_firehose.protocol.wire.problems import Location, listed, located, location_of, path, problems
-from mparticle_firehose.protocol.wire.reading import MAX_FIELDS, TOO_MANY_FIELDS, TooMuchError
+from mparticle_firehose.protocol.wire.reading import MAX_ELEMENTS, MAX_FIELDS, TOO_MANY_FIELDS, TooMuchError
 
 type _Source = Mapping[str, Any]
 
@@ -149,9 +150,11 @@ def as_whole(
 def without_broken_names(source: _Source, error: ValidationError) -> _Source | None:
     """Return a request without fields whose names have a lone surrogate; None if no such name is among the problems.
 
+    None also if there are more than `MAX_ELEMENTS` problems, which are too many to look at.
+
     No field of the protocol has such a name. Where names are a customer's, as in attributes, they can be read.
     """
-    if error.error_count() > MAX_FIELDS:
+    if error.error_count() > MAX_ELEMENTS:
         return None
     copy, owned, is_changed = dict(source), set[int](), False
     for details in error.errors(include_url=False, include_context=False, include_input=False):

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation, work_id
+from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation, json_text, work_id
 from mparticle_firehose.queues.membership_queue import group_id, request_user
 from mparticle_firehose.queues.record import SETTLED
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender
@@ -77,8 +77,13 @@ class OrderedEventQueue:
 
 def _user(request: EventProcessingRequest) -> str:
     """Return whose a request is, also if only its envelope could be read."""
-    mpid = request.received.get("mpid") if request.is_unreadable else None
-    return mpid if isinstance(mpid, str) else request_user(request)
+    match request.received.get("mpid") if request.is_unreadable else None:
+        case str(mpid):
+            return mpid
+        case int() | float() as number:  # is read as its text, see `request_user`
+            return json_text(number)
+        case _:
+            return request_user(request)
 
 
 def tenant(account_id: object) -> str:

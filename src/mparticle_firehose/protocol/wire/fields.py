@@ -24,7 +24,7 @@ from types import NoneType
 from typing import Annotated, TypeVar, get_args
 from uuid import UUID
 
-from pydantic_core import core_schema
+from pydantic_core import PydanticOmit, core_schema
 from pydantic_core.core_schema import CoreSchema
 
 from mparticle_firehose.protocol.wire.coercion import (
@@ -39,7 +39,7 @@ from mparticle_firehose.protocol.wire.coercion import (
     uuid,
     whole_number,
 )
-from mparticle_firehose.protocol.wire.reading import count_odd_element, count_unrecognized
+from mparticle_firehose.protocol.wire.reading import count_slow_element, count_unrecognized
 from mparticle_firehose.protocol.wire.unions import (
     BROKEN_RULE,
     Counted,
@@ -47,6 +47,7 @@ from mparticle_firehose.protocol.wire.unions import (
     NullIs,
     Schema,
     SkipNull,
+    counting_odd,
     either,
     with_fallback,
 )
@@ -96,8 +97,10 @@ class EnumOrText:
 def _read_enum(
     kind: str, members: Mapping[str, StrEnum], *, is_optional: bool
 ) -> Callable[[object, core_schema.ValidationInfo], str | None]:
+    text_of_word = counting_odd(text_of) if is_optional else _text_of_word
+
     def read(value: object, info: core_schema.ValidationInfo) -> str | None:
-        text = "" if value is None else text_of(value)
+        text = "" if value is None else text_of_word(value, info)
         word = trimmed(text).lower()
         if member := members.get(word):
             return member
@@ -128,12 +131,22 @@ def _optional_id(value: object, info: core_schema.ValidationInfo) -> UUID | None
         return None
 
 
-def _element_text(value: object, info: core_schema.ValidationInfo) -> str:
-    try:
-        return text_of(value)
-    except ValueError:
-        count_odd_element(info.context)
-        raise
+def _text_of_word(value: object, _: core_schema.ValidationInfo) -> str:
+    """Count nothing: a word that must be there is an identity's, which counts as a whole."""
+    return text_of(value)
+
+
+def _element(read: Callable[[object], str]) -> CoreSchema:
+    """Text, else what the reader makes of an element, which is counted because it costs a call. Null is left out."""
+    read_or_count = counting_odd(read)
+
+    def element(value: object, info: core_schema.ValidationInfo) -> str:
+        count_slow_element(info)
+        if value is None:
+            raise PydanticOmit
+        return read_or_count(value, info)
+
+    return either(_STRICT_TEXT, core_schema.with_info_plain_validator_function(element), "must be text")
 
 
 def _scalar[T](native: CoreSchema, read: Callable[[object], T], rule: str, *, blank: T | None) -> Schema:
@@ -143,10 +156,11 @@ def _scalar[T](native: CoreSchema, read: Callable[[object], T], rule: str, *, bl
 
 _STRICT_TEXT = core_schema.str_schema(strict=True)
 _TEXT = with_fallback(_STRICT_TEXT, text_of, "must be text")
-_ELEMENT_TEXT = either(_STRICT_TEXT, core_schema.with_info_plain_validator_function(_element_text), "must be text")
 _JSON_TEXT = with_fallback(_STRICT_TEXT, json_text_of, "must be text")
-_NON_EMPTY_TEXT = with_fallback(
-    core_schema.str_schema(strict=True, min_length=1), nonempty_text, "must be non-empty text"
+_NON_EMPTY_TEXT = either(
+    core_schema.str_schema(strict=True, min_length=1),
+    core_schema.no_info_plain_validator_function(nonempty_text),  # an identity's, which counts as a whole
+    "must be non-empty text",
 )
 _DECIMAL = core_schema.chain_schema(
     [
@@ -212,14 +226,16 @@ MapOf = Annotated[dict[str, Annotated[_T, SkipNull()]], Counted(), NullIs(dict)]
 """A map, or a list, of objects without its null entries."""
 
 _KEY = core_schema.str_schema(strict=True)
+_ELEMENT_TEXT = _element(text_of)
 _TEXTS = core_schema.dict_schema(_KEY, core_schema.nullable_schema(_ELEMENT_TEXT))
-_JSON_TEXTS = core_schema.dict_schema(_KEY, core_schema.nullable_schema(_JSON_TEXT))
+_JSON_TEXTS = core_schema.dict_schema(_KEY, core_schema.nullable_schema(_element(json_text_of)))
 
 TextMap = Annotated[dict[str, str | None], Schema(_TEXTS), NullIs(dict)]
 """A map of texts, which keeps its null entries."""
 JsonTextMap = Annotated[dict[str, str | None], Schema(_JSON_TEXTS), NullIs(dict)]
 """A map of texts. An entry that is an object or a list becomes its JSON text."""
 _ElementText = Annotated[str, Schema(_ELEMENT_TEXT)]
-OptionalTextList = tuple[Annotated[_ElementText, SkipNull()], ...] | None
-TextList = Annotated[tuple[Annotated[_ElementText, SkipNull()], ...], NullIs(())]
-TextListMap = Annotated[dict[str, Annotated[TextList, SkipNull()]], NullIs(dict)]
+OptionalTextList = tuple[_ElementText, ...] | None
+TextList = Annotated[tuple[_ElementText, ...], NullIs(())]
+"""A list of texts without its null elements."""
+TextListMap = Annotated[dict[str, Annotated[TextList, SkipNull(list)]], NullIs(dict)]

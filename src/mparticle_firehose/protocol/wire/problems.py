@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from mparticle_firehose.protocol.wire.model import field_names, map_names
-from mparticle_firehose.protocol.wire.unions import BRANCH, BROKEN_RULE, NOT_APPLICABLE
+from mparticle_firehose.protocol.wire.unions import BRANCH, BROKEN_RULE
 
 MAX_PROBLEMS = 20
 """How many problems are listed. The rest are counted, because the list ends in a log line."""
@@ -57,7 +57,7 @@ def problems(error: ValidationError | RecursionError, setting_ids: Collection[st
 def located(error: ValidationError) -> list[tuple[Location, str]]:
     """Return where each problem is, and the rule that is broken. The places are to be shown as a `path` only."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    return [(location_of(details), _rule(details)) for details in errors if details["type"] != NOT_APPLICABLE]
+    return [(location_of(details), _rule(details)) for details in errors]
 
 
 def listed(found: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -10,10 +10,10 @@ from pydantic_core import CoreSchema
 from pydantic_core.core_schema import ValidationInfo, with_info_before_validator_function
 
 MAX_FIELDS, MAX_ELEMENTS = 20_000, 100_000
-"""Fields that cannot be read, and elements of lists of objects: with more, a message is unreadable as a whole.
+"""Fields that cannot be read, and elements of lists: with more, a message is unreadable as a whole.
 
-Each costs up to 1.7 KB while the message is read, and a message of 6 MB may have two million of them. Lists are counted
-only where elements can be that short: an identity has 45 characters.
+Each field costs up to 1.7 KB while the message is read, and a message of 6 MB may have two million of them. Elements
+are counted where each costs a model or a call of Python. Texts in a list cost neither.
 """
 
 TOO_MANY_FIELDS = f"more than {MAX_FIELDS} fields cannot be read"
@@ -39,12 +39,15 @@ class Reading:
     Attributes:
         unrecognized: values that this version does not recognise, by kind.
         elements: of lists and maps whose elements are objects that may be empty.
-        odd_elements: elements of other lists and maps that cannot be read.
+        slow_elements: elements of other lists and maps that cost a call of Python each: identities that are null or
+            incomplete, and what is no text where a text should be.
+        odd_fields: fields and elements that cannot be read; an object that one of them is in does not count as well.
     """
 
     unrecognized: Counter[str] = field(default_factory=Counter)
     elements: int = 0
-    odd_elements: int = 0
+    slow_elements: int = 0
+    odd_fields: int = 0
 
 
 def count_unrecognized(context: object, kind: str) -> None:
@@ -53,16 +56,28 @@ def count_unrecognized(context: object, kind: str) -> None:
         context.unrecognized[kind] += 1
 
 
-def count_odd_element(context: object) -> None:
-    """Count an element of a list or map that cannot be read.
+def count_odd_field(context: object) -> None:
+    """Count a field, or an element of a list or map, that cannot be read.
 
     Raises:
         TooMuchError: there are too many.
     """
     if isinstance(context, Reading):
-        context.odd_elements += 1
-        if context.odd_elements > MAX_FIELDS:
+        context.odd_fields += 1
+        if context.odd_fields > MAX_FIELDS:
             raise TooMuchError("", TOO_MANY_FIELDS)
+
+
+def count_slow_element(info: ValidationInfo) -> None:
+    """Count an element of a list or map that costs a call of Python.
+
+    Raises:
+        TooMuchError: there are too many.
+    """
+    if isinstance(info.context, Reading):
+        info.context.slow_elements += 1
+        if info.context.slow_elements > MAX_ELEMENTS:
+            raise TooMuchError(info.field_name or "", TOO_MANY_ELEMENTS)
 
 
 def counted(container: CoreSchema) -> CoreSchema:

@@ -2,25 +2,28 @@
 
 The first branch of a union is pydantic's own fast validator, a later one is a Python function for the values that the
 first rejects. If every branch fails, pydantic reports the errors of all of them and puts the branch's name into the
-error's location. So that errors stay readable, branches are named with `BRANCH` and a branch that is not meant for a
-value fails with `NOT_APPLICABLE`; `problems` removes both.
+error's location. So that errors stay readable, branches are named with `BRANCH`, which `problems` removes, and a branch
+that is not meant for a value fails without an error.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from uuid import uuid4
 
 from pydantic import GetCoreSchemaHandler
-from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, PydanticOmit, ValidationError, core_schema
 
 from mparticle_firehose.protocol.wire.coercion import trimmed
 from mparticle_firehose.protocol.wire.json_reader import wire_type
 from mparticle_firehose.protocol.wire.model import Model
-from mparticle_firehose.protocol.wire.reading import count_odd_element, count_unrecognized, counted
+from mparticle_firehose.protocol.wire.reading import (
+    count_odd_field,
+    count_slow_element,
+    count_unrecognized,
+    counted,
+)
 
 BROKEN_RULE = "firehose_rule"
 """Error type of a broken rule; the error's message is the rule."""
-NOT_APPLICABLE = "firehose_not_applicable"
-"""Error type of a branch that is not meant for the value. It is not reported: another branch says what is wrong."""
 BRANCH = f"~{uuid4().hex}"
 """How a branch's name begins in an error's location. No field has such a name, because nobody outside can know it."""
 
@@ -39,9 +42,12 @@ _NULL = _Branch()
 _NOT_AN_OBJECT = _Branch()
 
 
-def not_applicable() -> PydanticCustomError:
-    """The error of a branch that is not meant for the value."""
-    return PydanticCustomError(NOT_APPLICABLE, "does not apply")
+def not_applicable() -> ValidationError:
+    """How a branch fails that is not meant for the value: without an error, because another branch says what is wrong.
+
+    So pydantic's number of errors is the number of fields that cannot be read.
+    """
+    return ValidationError.from_exception_data("", [])
 
 
 def first_of(*branches: CoreSchema) -> CoreSchema:
@@ -51,7 +57,20 @@ def first_of(*branches: CoreSchema) -> CoreSchema:
 
 def with_fallback(native: CoreSchema, fallback: Callable[[object], object], rule: str) -> CoreSchema:
     """The native schema, else the fallback, else one error whose message is the rule."""
-    return either(native, core_schema.no_info_plain_validator_function(fallback), rule)
+    return either(native, core_schema.with_info_plain_validator_function(counting_odd(fallback)), rule)
+
+
+def counting_odd[T](read: Callable[[object], T]) -> Callable[[object, core_schema.ValidationInfo], T]:
+    """The reader, which counts a value that it cannot read."""
+
+    def read_or_count(value: object, info: core_schema.ValidationInfo) -> T:
+        try:
+            return read(value)
+        except ValueError:
+            count_odd_field(info.context)
+            raise
+
+    return read_or_count
 
 
 def either(native: CoreSchema, other: CoreSchema, rule: str) -> CoreSchema:
@@ -103,35 +122,15 @@ class Counted:
 
 
 class SkipNull:
-    """Metadata of an element: leave null out of its list or map."""
-
-    __slots__ = ()
-
-    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return first_of(handler(source), core_schema.with_info_plain_validator_function(_skip_null))
-
-
-def _skip_null(value: object, info: core_schema.ValidationInfo) -> object:
-    if value is None:
-        raise PydanticOmit
-    count_odd_element(info.context)
-    raise not_applicable()
-
-
-class SkipIncomplete:
-    """Metadata of an element: leave it out if it is null, or lacks a field; the latter is counted as unrecognised.
-
-    The Java SDK rejects the whole message instead.
+    """Metadata of an element: leave null out of its list or map.
 
     Args:
-        required: the fields that must neither be missing, null nor blank.
-        kind: what an incomplete element is counted as.
+        kind: of JSON value that an element is. Another kind is counted as odd; what is odd in this kind counts itself.
     """
 
-    __slots__ = ("_kind", "_required")
+    __slots__ = ("_kind",)
 
-    def __init__(self, *required: str, kind: str) -> None:
-        self._required = required
+    def __init__(self, kind: type[dict[str, object] | list[object]] = dict) -> None:
         self._kind = kind
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -140,16 +139,51 @@ class SkipIncomplete:
     def _skip(self, value: object, info: core_schema.ValidationInfo) -> object:
         if value is None:
             raise PydanticOmit
-        if isinstance(value, dict) and any(is_missing(value.get(field)) for field in self._required):
-            count_unrecognized(info.context, self._kind)
-            raise PydanticOmit
-        count_odd_element(info.context)
+        if not isinstance(value, self._kind):
+            count_odd_field(info.context)
         raise not_applicable()
 
 
+class SkipIncomplete:
+    """Metadata of an element: leave it out if it is null, or lacks a field; the latter is counted as unrecognised.
+
+    The Java SDK rejects the whole message instead. An element that cannot be read is counted as odd, not its fields.
+
+    Args:
+        required: the fields that must neither be missing, null nor empty. They may be white space.
+        words: the fields that must not be white space either, because they are words of an enumeration.
+        kind: what an incomplete element is counted as.
+    """
+
+    __slots__ = ("_kind", "_required", "_words")
+
+    def __init__(self, *required: str, words: Collection[str] = (), kind: str) -> None:
+        self._required = required
+        self._words = words
+        self._kind = kind
+
+    def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return first_of(handler(source), core_schema.with_info_plain_validator_function(self._skip))
+
+    def _skip(self, value: object, info: core_schema.ValidationInfo) -> object:
+        if value is None or (isinstance(value, dict) and self._is_incomplete(value)):
+            count_slow_element(info)
+            if value is not None:
+                count_unrecognized(info.context, self._kind)
+            raise PydanticOmit
+        count_odd_field(info.context)
+        raise not_applicable()
+
+    def _is_incomplete(self, value: Mapping[str, object]) -> bool:
+        if any(is_missing(value.get(field)) for field in self._required):
+            return True
+        words = (value.get(field) for field in self._words)
+        return any(is_missing(word) or (isinstance(word, str) and not trimmed(word)) for word in words)
+
+
 def is_missing(value: object) -> bool:
-    """Whether a required field has no value: it is missing, null or blank."""
-    return value is None or (isinstance(value, str) and not trimmed(value))
+    """Whether a required field has no value: it is missing, null or empty. White space is a value."""
+    return value is None or value == ""
 
 
 class DefaultOnError:
