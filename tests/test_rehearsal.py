@@ -20,8 +20,14 @@ INDEPENDENT = (
     "tests/test_beginning.py",
     "tests/test_boundaries.py",
     "tests/test_canaries.py",
+    "tests/feed",
+    "tests/feed_worker",
+    "tests/partner_api",
+    "tests/protocol",
+    "tests/tables",
 )
-"""Not run in the copy: they look at the repository itself, or start pytest once more."""
+"""Not run in the copy: they look at the repository itself, or start pytest once more; or are about packages that no
+integration is loaded for, and take half of the time."""
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +62,7 @@ def test_the_frameworks_tests_pass_with_another_integration(copy: Path) -> None:
     assert run.returncode == 0, run.stdout[-5_000:]
     passed = re.search(r"(\d+) passed", run.stdout)
     assert passed
-    assert int(passed[1]) > 3_000
+    assert int(passed[1]) > 2_000
 
 
 def test_a_framework_test_that_needs_the_reference_partner_would_fail(copy: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 
-from mparticle_firehose.aws_client import STANDARD_TIMEOUTS, AwsClient
+from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient
 from mparticle_firehose.config import FeedSettings
 from mparticle_firehose.errors import ConfigurationError, DeliveryError
 from mparticle_firehose.feed.mapping import Feed
@@ -26,8 +26,8 @@ from mparticle_firehose.services import Telemetry
 from mparticle_firehose.tables.erased_people import ErasedPeople, ErasureKey
 from mparticle_firehose.tables.ledger import Ledger
 
-_KEY_PAIRS_SIDE_BY_SIDE = 8
-"""Key pairs whose events are sent at a time."""
+_KEY_PAIRS_SIDE_BY_SIDE = 32
+"""Key pairs whose events are sent at a time. Their requests to one host share its connections."""
 
 
 class FeedFunction:
@@ -104,7 +104,7 @@ class FeedFunction:
     @cached_property
     def clients(self) -> Clients:
         """The clients of the Events API."""
-        return Clients(self._feed.partner_identity)
+        return Clients(self._feed.partner_identity, self.paces)
 
     @cached_property
     def pauses(self) -> RateLimits:
@@ -148,7 +148,7 @@ class FeedFunction:
 
     @cached_property
     def _credential_client(self) -> AwsClient:
-        return AwsClient(self.settings.credential_service, STANDARD_TIMEOUTS)
+        return AwsClient(self.settings.credential_service, SHORT_TIMEOUTS)
 
     @cached_property
     def _secrets(self) -> AwsClient:

@@ -60,6 +60,7 @@ class FeedWorld(World):
     requests: list[tuple[str, bytes]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     sleeps: bool = True
+    seconds_a_request: float = 0.1
     retry_after: str = "5"
 
     def __post_init__(self) -> None:
@@ -83,7 +84,7 @@ class FeedWorld(World):
     def upload(self, path: str, headers: Mapping[str, str], body: bytes) -> Answer | Retry:
         """Take a request, unless the next fault says otherwise."""
         self.step()
-        self.clock.now += 0.1
+        self.clock.now += self.seconds_a_request
         self.requests.append((headers["Authorization"], body))
         fault = self.faults.pop(0) if self.faults else ""
         if fault == NOT_TAKEN:
@@ -146,10 +147,11 @@ class FeedDeployment:
             client=aws, source=PREFIX, refresh_seconds=300, default_url=URL, telemetry=telemetry, clock=world.clock
         )
         backoff = Backoff(2, 900, lambda maximum: maximum / 2)
+        self.paces = Paces(120 if self.is_paced else 1e9, world.clock)
         sending = Sending(
             api=self.api,
             key_pairs=pairs,
-            paces=Paces(120 if self.is_paced else 1e9, world.clock),
+            paces=self.paces,
             pauses=RateLimits(world.clock),
             breaker=CircuitBreaker(telemetry=telemetry, clock=world.clock),
             backoff=backoff,
@@ -181,7 +183,12 @@ class FeedDeployment:
 
     def api(self, pair: KeyPair) -> EventsApi:
         """Return the client with a key pair."""
-        return EventsApi(FakeConnections(self.world), pair.credentials, clock=self.world.clock)
+        return EventsApi(
+            FakeConnections(self.world),
+            pair.credentials,
+            clock=self.world.clock,
+            pause=lambda batches, deadline: self.paces.pause(pair.id, batches, deadline, self.world.sleep),
+        )
 
     def put(self, *events: Json, account_id: object = 1, **fields: object) -> None:
         """Put a message on the queue."""

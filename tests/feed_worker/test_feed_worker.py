@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.feed import Feed, FeedEvent, PartnerEvent, UserIdentities, feed_event_id
+from mparticle_firehose.feed import Feed, FeedError, FeedEvent, PartnerEvent, UserIdentities, feed_event_id
 from mparticle_firehose.feed_worker.sending import PACED, RATE_LIMITED
 from mparticle_firehose.feed_worker.worker import NO_KEY_PAIR
+from mparticle_firehose.queues.record import RESENT
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
 from tests.feed_worker.feed_world import (
     NOT_TAKEN,
@@ -328,7 +329,7 @@ class TestRetries:
         ("retry_after", "gaps"),
         [
             pytest.param("0", [(1, 2), (2, 3), (4, 5)], id="at-once"),
-            pytest.param("3", [(3, 5), (3, 5), (4, 5)], id="short"),
+            pytest.param("3", [(3, 5), (3, 5), (4, 9)], id="short"),
             pytest.param("86400", [(900, 991)] * 3, id="a-day"),
             pytest.param("soon", [(1, 2), (2, 3), (4, 5)], id="unreadable"),
             pytest.param("", [(1, 2), (2, 3), (4, 5)], id="not-said"),
@@ -446,9 +447,27 @@ class TestKeyPairs:
         world.customer(1, "key-new")
         deployment.put(event(2, at=world.clock()))
 
-        assert deployment.run() == []
+        deployment.run()
+        deployment.run()
 
         assert world.arrived("key-new") == ["e2"]
+
+    def test_with_another_key_pair_an_event_has_its_environment_and_platform(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        deployment.put(event(1, at=world.clock()))
+        deployment.run()
+        world.mparticle.keys["key-1"] = "revoked"
+        ios = {"ios": {"key": "key-ios", "secret": "key-ios-secret"}}
+        world.customer(1, "key-new", environment="production", platforms=ios)
+        world.mparticle.keys["key-ios"] = "key-ios-secret"
+        world.clock.now += 100
+        deployment.put(*(event(number, at=world.clock(), platform=name) for number, name in ((2, "ios"), (3, "web"))))
+
+        deployment.run_until_empty()
+
+        assert (world.arrived("key-ios"), world.arrived("key-new")) == (["e2"], ["e3"])
+        assert {batch["environment"] for batch in world.mparticle.taken("key-new")} == {"production"}
 
     def test_a_refused_key_pair_waits_for_a_quarter_of_an_hour_and_is_never_given_up(self, world: FeedWorld) -> None:
         deployment = FeedDeployment(world, max_attempts=2)
@@ -466,7 +485,248 @@ class TestKeyPairs:
         assert world.arrived("key-1") == ["e1"]
 
 
+class TestWhatGoesWrongInside:
+    """Mistakes of the partner's code and of other writers, and AWS failing between two steps."""
+
+    @pytest.mark.parametrize("odd", [None, True, [], {}, " "])
+    @pytest.mark.parametrize("name", ["id", "user"])
+    def test_an_event_without_a_usable_id_is_put_aside(
+        self, deployment: FeedDeployment, world: FeedWorld, name: str, odd: object
+    ) -> None:
+        wrong = [{**event(number, at=world.clock(), email="a@b.c"), name: odd} for number in (1, 2)]
+        deployment.put(*wrong)
+
+        deployment.run()
+
+        assert (world.requests, [events for _, events in deployment.letters]) == ([], [wrong])
+
+    def test_a_mapping_that_changes_its_event_changes_no_letter(self, world: FeedWorld) -> None:
+        def careless(source: Any) -> FeedEvent | None:
+            del source["user"]
+            source["at"] = object()
+            raise FeedError(("x", "is wrong"))
+
+        deployment = FeedDeployment(world, feed=replace(FEED, mappings={**FEED.mappings, "open": careless}))
+        refused = event(1, at=world.clock())
+        deployment.put(refused, event(2, "unsubscribe", at=world.clock()))
+
+        assert deployment.run() == []
+
+        assert (deployment.letters, world.arrived("key-1")) == ([("x: is wrong", [refused])], ["e2"])
+
+    @pytest.mark.parametrize("told", ['{"hops": 1e999}', f'{{"due_at_ms": {"9" * 400}}}', "[]", "canary"])
+    def test_odd_attributes_of_a_message_cost_no_other(
+        self, deployment: FeedDeployment, world: FeedWorld, told: str
+    ) -> None:
+        deployment.put(event(1, at=world.clock()))
+        deployment.put(event(2, at=world.clock()))
+        deployment.waiting[0].attributes = {RESENT: told}
+
+        deployment.run()
+
+        assert "e2" in world.arrived("key-1")
+
+    def test_a_letter_is_stored_once_however_often_its_message_comes_again(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.faults = ["503"] * 4
+        deployment.put(event(1, "unknown", at=world.clock()), event(2, at=world.clock()))
+        for _ in range(4):
+            deployment.run(Disturbances(failing="remember"))
+            world.clock.now += 400
+
+        deployment.run_until_empty()
+
+        assert [[each["id"] for each in events] for _, events in deployment.letters] == [["e1"]]
+        assert world.arrived("key-1") == ["e2"]
+
+    def test_what_is_settled_travels_with_a_delayed_message_and_is_in_no_later_letter(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.customer(1, "key-1", platforms={"ios": {"key": "key-ios", "secret": "s"}})
+        at = world.clock()
+        deployment.put(event(1, at=at), event(2, "unknown", at=at), event(3, at=at, platform="ios"))
+        deployment.run()
+        (delayed,) = deployment.waiting
+        requests = len(world.requests)
+
+        world.clock.now += 901
+        deployment.run()
+
+        assert delayed.attributes["settled"] == "feed:Aw=="
+        assert delayed.attributes["account_id"] == "1"
+        assert len(world.requests) == requests + 1  # the third alone
+        world.clock.now += MAX_AGE_SECONDS
+        deployment.run()
+        assert [[each["id"] for each in events] for _, events in deployment.letters] == [["e2"], ["e3"]]
+
+    def test_attempts_travel_with_a_delayed_message(self, world: FeedWorld) -> None:
+        deployment = FeedDeployment(world, max_attempts=3)
+        world.faults, world.retry_after = ["503"] * 3, "60"
+        deployment.put(event(1, at=world.clock()))
+
+        deployment.run_until_empty()
+
+        assert ([reason for reason, _ in deployment.letters], len(world.requests)) == (["http_503"], 3)
+
+    def test_after_giving_up_the_count_begins_anew_for_what_was_held_back(self, world: FeedWorld) -> None:
+        deployment = FeedDeployment(world, max_attempts=2)
+        world.customer(1, "key-1", platforms={"ios": {"key": "key-ios", "secret": "key-ios-secret"}})
+        deployment.put(event(1, at=world.clock()), event(2, at=world.clock(), platform="ios"))
+        world.faults = ["503"]
+        deployment.run()  # the first fails, the second is refused
+        world.clock.now += 60
+        world.faults = ["503"]
+        deployment.run()
+        world.mparticle.keys["key-ios"] = "key-ios-secret"
+        world.clock.now += 1_000
+        world.faults = ["503"]
+
+        deployment.run_until_empty()
+
+        assert [[each["id"] for each in events] for _, events in deployment.letters] == [["e1"]]
+        assert world.arrived("key-ios") == ["e2"]
+
+    def test_an_event_that_becomes_too_old_meanwhile_goes_the_historical_way(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        old = world.clock() - 30 * DAY + 2
+        deployment.put(*(event(number, "unsubscribe", at=world.clock()) for number in range(30)))
+        deployment.put(*(event(number, at=old) for number in range(100, 140)))
+
+        deployment.run_until_empty()
+
+        assert (deployment.letters, world.violations) == ([], [])
+        assert len(world.arrived("key-1")) == 70
+
+    def test_a_time_far_ahead_of_the_queue_is_refused_each_time(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        deployment.put(event(1, at=world.clock() + 8 * 60))
+        world.clock.now += 4 * 60
+
+        deployment.run()
+
+        ((reason, _),) = deployment.letters
+        assert reason == "timestamp_unixtime_ms: must not be more than 5 minutes after the event was queued"
+
+
+class TestWaits:
+    """How long a message waits, as SQS is told."""
+
+    def test_a_wait_that_is_longer_than_sqs_delays_goes_on_without_a_request(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        due = int((world.clock() + 1_500) * 1000)
+        deployment.put(event(1, at=world.clock()))
+        deployment.waiting[0].attributes = {RESENT: json.dumps({"due_at_ms": due})}
+
+        deployment.run()
+
+        (again,) = deployment.waiting
+        assert (world.requests, again.visible_at) == ([], world.clock() + 900)
+
+    def test_progress_that_could_not_be_read_is_not_written(self, deployment: FeedDeployment, world: FeedWorld) -> None:
+        world.faults = ["503"]
+        deployment.put(event(1, "unknown", at=world.clock()), event(2, at=world.clock()))
+        deployment.run()
+        stored = {key: entry for key, entry in world.table.items() if key.startswith("attempts#")}
+        world.clock.now += 400
+
+        deployment.run(Disturbances(failing="recall"))
+
+        assert stored
+        assert {key: world.table[key] for key in stored} == stored
+
+    def test_attempts_before_a_delay_count(self, world: FeedWorld) -> None:
+        deployment = FeedDeployment(world, max_attempts=5)
+        deployment.put(event(1, at=world.clock()))
+        deployment.waiting[0].attributes = {RESENT: json.dumps({"attempts": 4})}
+        world.faults = ["503"]
+
+        deployment.run()
+
+        assert [reason for reason, _ in deployment.letters] == ["http_503"]
+
+    def test_a_429_is_no_attempt(self, world: FeedWorld) -> None:
+        deployment = FeedDeployment(world, max_attempts=2)
+        world.faults, world.retry_after = ["429"] * 10, "1"
+        deployment.put(event(1, at=world.clock()))
+
+        deployment.run_until_empty()
+
+        assert (deployment.letters, world.arrived("key-1")) == ([], ["e1"])
+
+    def test_a_wait_that_mparticle_asks_for_is_a_little_longer_for_each_environment(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.faults, world.retry_after = ["429"], "600"
+        deployment.put(event(1, at=world.clock()))
+        deployment.run()
+        deployment.put(event(2, at=world.clock()))
+
+        deployment.run()
+
+        assert sorted(round(each.visible_at - world.clock()) for each in deployment.waiting) == [600, 630]
+
+    def test_five_lost_answers_in_a_row_leave_the_host_alone(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.faults = [NOT_TAKEN] * 50
+        for number in range(10):
+            deployment.put(event(number, at=world.clock()))
+            deployment.run(count=1)
+
+        assert len(world.requests) == 5
+        (*_, last) = deployment.waiting
+        assert 9 <= last.visible_at - world.clock() <= 10
+
+    def test_what_the_answers_say_of_the_limits_slows_the_pace_down(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.mparticle.batches_per_second = 101  # nearly used up by one request
+
+        for first in (0, 100):
+            deployment.put(*(event(first + number, at=world.clock()) for number in range(100)))
+            deployment.run_until_empty()
+            world.clock.now += 1
+
+        assert deployment.paces.wait(next(iter(deployment.paces._paces)), 100) > 100 / 12  # noqa: SLF001
+
+    def test_an_unexpected_error_of_a_mapping_is_a_letter_too(self, world: FeedWorld) -> None:
+        def broken(_source: Any) -> FeedEvent | None:
+            raise ZeroDivisionError
+
+        deployment = FeedDeployment(world, feed=replace(FEED, mappings={"open": broken}))
+        deployment.put(event(1, at=world.clock()))
+
+        assert deployment.run() == []
+
+        assert [reason.partition(" ")[0] for reason, _ in deployment.letters] == ["ZeroDivisionError"]
+
+
 class TestErasedPeople:
+    def test_nothing_is_sent_while_it_is_not_known_who_was_erased(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        deployment.put(event(1, at=world.clock()))
+
+        assert len(deployment.run(Disturbances(failing="erased"))) == 1
+
+        assert world.requests == []
+        deployment.run_until_empty()
+        assert world.arrived("key-1") == ["e1"]
+
+    def test_old_events_about_an_erased_person_are_dropped_too(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        deployment.erased_people.note(1, [("email", "canary-u1@example.com")], Deadline.after(60, world.clock))
+        deployment.put(event(1, at=world.clock() - 40 * DAY), event(2, at=world.clock() - 40 * DAY))
+
+        deployment.run()
+
+        assert world.arrived("key-1") == ["e2"]
+
     def test_events_about_an_erased_person_are_dropped_also_those_that_wait(
         self, deployment: FeedDeployment, world: FeedWorld
     ) -> None:
@@ -520,6 +780,55 @@ class TestPace:
         deployment.run()
 
         assert world.arrived("key-2") == ["e1"]
+
+    def test_more_events_than_the_pace_allows_are_not_mapped(self, world: FeedWorld) -> None:
+        mapped = []
+
+        def counted(source: Any) -> FeedEvent | None:
+            mapped.append(source)
+            return FEED.event_of(source)
+
+        deployment = FeedDeployment(world, feed=replace(FEED, mappings={"open": counted}))
+        for first in range(0, 5_000, 1_000):
+            deployment.put(*(event(first + number, at=world.clock()) for number in range(1_000)))
+        deployment.put(event(1, at=world.clock()), account_id=2)
+
+        deployment.run()
+
+        assert len(mapped) <= 8 * 120 + 100 + 1
+
+    def test_the_requests_of_a_halved_one_are_paced_too(self, deployment: FeedDeployment, world: FeedWorld) -> None:
+        for number in range(0, 100, 10):
+            world.mparticle.poison(str(feed_event_id("Sample", 1, f"e{number}", f"canary-u{number}")))
+        sizes: list[tuple[float, int]] = []
+        deployment.put(*(event(number, at=world.clock()) for number in range(100)))
+        upload = world.upload
+
+        def noted(path: str, headers: Any, body: bytes) -> Any:
+            sizes.append((world.clock(), len(json.loads(body))))
+            return upload(path, headers, body)
+
+        world.upload = noted  # type: ignore[method-assign]  # the double's own
+        deployment.run()
+        deployment.run_until_empty()
+
+        busiest = max(sum(size for at, size in sizes if start <= at < start + 1) for start, _ in sizes)
+        assert busiest <= 120 + 100
+        assert len(world.arrived("key-1")) == 90
+        assert sum(len(events) for _, events in deployment.letters) == 10
+
+    def test_many_customers_with_slow_requests_leave_time_for_another(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        for account in range(2, 5):
+            world.customer(account, f"key-{account}")
+            deployment.put(*(event(each, "unsubscribe", at=world.clock()) for each in range(200)), account_id=account)
+        deployment.put(event(1, at=world.clock()))
+        world.seconds_a_request = 1.0
+
+        deployment.run()
+
+        assert world.arrived("key-1") == ["e1"]
 
     def test_unpaced_it_would_be_refused(self, world: FeedWorld) -> None:
         deployment = FeedDeployment(world, is_paced=False)

@@ -165,11 +165,14 @@ def test_a_pair_is_of_a_partners_feed_unless_it_has_another_url(
     assert bench.found().is_partner_feed is is_partners
 
 
-def test_the_deployments_own_url_is_a_partners_feed_too(bench: Bench) -> None:
-    bench.pairs.default_url = "http://127.0.0.1:9/v2"
+@pytest.mark.parametrize(
+    ("url", "is_partners"), [("http://127.0.0.1:9/s2s/v2", True), (Pod.EU1, False), ("http://127.0.0.1:9/v2", False)]
+)
+def test_the_deployments_own_url_may_be_of_either(url: str, is_partners: bool, bench: Bench) -> None:
+    bench.pairs.default_url = url
     bench.put(**OLD)
 
-    assert (bench.found().base_url, bench.found().is_partner_feed) == ("http://127.0.0.1:9/v2", True)
+    assert (bench.found().base_url, bench.found().is_partner_feed) == (url, is_partners)
 
 
 def test_a_default_url_that_cannot_be_used_is_refused_at_once(bench: Bench) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -546,18 +547,23 @@ def test_elements_that_are_read_one_by_one_are_read_up_to_a_number(field: str) -
     assert [each.reason for each in more.unreadable] == [f"{field}: {TOO_MANY_ELEMENTS}"]
 
 
+STATUS = Path("/proc/self/status")
+"""Has the most memory that a process had. What ``getrusage`` says of a child includes its parent's before the start."""
+
 READ_LARGE_LISTS = """
-import json, resource, sys
+import json, re, sys
+from pathlib import Path
 from mparticle_firehose.protocol import Serializer
 
 read = Serializer().parse
 for body in json.loads(sys.stdin.read()):
     text = json.dumps(body).replace('"MANY"', ",".join([json.dumps(body["element"])] * 1_000_000))
     read(text)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024)
 """
 
 
+@pytest.mark.skipif(not STATUS.exists(), reason="only Linux tells the memory of a process")
 def test_a_list_of_a_million_elements_is_read_within_a_functions_memory() -> None:
     """Without a limit the largest takes more than 1 GB."""
     shapes: list[Json] = [
@@ -573,7 +579,7 @@ def test_a_list_of_a_million_elements_is_read_within_a_functions_memory() -> Non
         program, input=json.dumps(bodies), capture_output=True, text=True, check=True
     )
 
-    assert int(finished.stdout) < 500
+    assert int(finished.stdout) < 300
 
 
 def test_a_text_list_of_any_length_is_read() -> None:

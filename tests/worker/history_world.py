@@ -71,7 +71,7 @@ class Disturbances:
     Attributes:
         calls: how many partner calls there is time for.
         dies_at: the step, a request to AWS or to the partner or its answer, at which the environment dies.
-        failing: what of AWS fails: ``recall``, ``write`` or ``letters``.
+        failing: what of AWS fails: ``recall``, ``write``, ``letters``, ``remember`` (progress alone) or ``erased``.
     """
 
     calls: int = 1 << 30
@@ -189,6 +189,8 @@ class World:
             key.startswith(("attempts#", "contested#", "tracked#")) for key in keys
         ):
             raise ClientError({}, "BatchGetItem")
+        if self.now.failing == "erased" and any(key.startswith("erased#") for key in keys):
+            raise ClientError({}, "BatchGetItem")
         return {"Responses": {name: [self.table[key] for key in keys if key in self.table]}, "UnprocessedKeys": {}}
 
     def batch_write_item(self, *, RequestItems: Any) -> Any:  # noqa: N803
@@ -198,6 +200,8 @@ class World:
             raise ClientError({}, "BatchWriteItem")
         (requests,) = RequestItems.values()
         keys = {each["PutRequest"]["Item"]["key"]["S"] for each in requests}
+        if self.now.failing == "remember" and any(key.startswith("attempts#") for key in keys):
+            raise ClientError({}, "BatchWriteItem")
         assert len(keys) == len(requests) <= 25
         for each in requests:
             item = each["PutRequest"]["Item"]

@@ -44,7 +44,6 @@ MIN_SECRET_LENGTH = 32
 
 _SIGNATURE_HEADER = "x-feed-signature"
 _SIGNATURE = re.compile(rf"[ \t]*t=([0-9]{{1,12}})((?:,[ \t]?v1=[0-9A-Fa-f]{{64}}){{1,{MAX_SECRETS}}})[ \t]*")
-_DIGEST = re.compile(r"[0-9A-Fa-f]{64}")
 _BYTE_ORDER_MARK = "\ufeff"
 _BLANKS = " \t\r\n"
 
@@ -173,7 +172,8 @@ def _signature(header: str) -> _Signature:
     match = _SIGNATURE.fullmatch(header)
     if not match:
         raise SignatureRefusedError
-    return _Signature(match[1], [bytes.fromhex(digest) for digest in _DIGEST.findall(match[2])])
+    _, *digests = match[2].split("v1=")
+    return _Signature(match[1], [bytes.fromhex(digest.rstrip(", \t")) for digest in digests])
 
 
 def _fits(signature: _Signature, body: bytes, secret: bytes) -> bool:

@@ -4,7 +4,7 @@ It needs neither AWS nor environment variables: a script can use it as well as a
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -35,6 +35,8 @@ PARTNER_FEED_URL = "https://inbound.mparticle.com/s2s/v2"
 
 CALL_SECONDS = 10.0
 """Longest time of one request."""
+
+type Pause = Callable[[int, Deadline], None]
 
 _SITE = "events_api"
 _SINGLE = "/events"
@@ -85,13 +87,11 @@ class Upload:
             caller's choice, best exponential with full jitter.
         rate_limit: what mParticle said of its limits: the newest use, and the limit that was exceeded.
         statuses: of each request that was made, in order; None if there was no usable answer.
-        sent: how many batches these requests had. A request that is halved sends its batches again.
     """
 
     outcomes: tuple[BatchOutcome, ...]
     rate_limit: RateLimit
     statuses: tuple[int | None, ...]
-    sent: int = 0
 
     @property
     def outcome(self) -> BatchOutcome:
@@ -151,6 +151,7 @@ class EventsApi:
         partner_feed: bool = True,
         partner_identity: str | None = None,
         clock: Clock = time.time,
+        pause: Pause = lambda _batches, _deadline: None,
     ) -> None:
         """Take what tells this feed from others. It is connected with its first request.
 
@@ -161,10 +162,13 @@ class EventsApi:
             partner_feed: whether they are those of a partner's feed, see `checked`.
             partner_identity: the type of the partner's identity, as it is registered.
             clock: seconds since the epoch.
+            pause: called before each further request of an upload, such as those of a request that is halved, with its
+                number of batches and the deadline. It may wait.
 
         Raises:
             ConfigurationError: the URL cannot be used.
         """
+        self._pause = pause
         self._partner_feed = partner_feed
         self._partner_identity = partner_identity
         self._clock = clock
@@ -208,10 +212,11 @@ class EventsApi:
     ) -> Upload:
         encoded = [self._encoded(batch, route) for batch in batches]
         sendable = [each for each in encoded if isinstance(each, EncodedBatch)]
-        requests = _Requests(self._connections, self._headers, _SINGLE if is_single else route, deadline)
+        path = _SINGLE if is_single else route
+        requests = _Requests(self._connections, self._headers, path, deadline, self._pause)
         settled = iter(settle(sendable, requests.send))
         outcomes = tuple(each if isinstance(each, Rejected) else next(settled) for each in encoded)
-        return Upload(outcomes, requests.rate_limit, tuple(requests.statuses), requests.sent)
+        return Upload(outcomes, requests.rate_limit, tuple(requests.statuses))
 
     def _encoded(self, batch: Batch, route: Route) -> EncodedBatch | Rejected:
         try:
@@ -232,22 +237,28 @@ class _Requests:
     """The requests of one upload, and what mParticle has said in them of its limits."""
 
     def __init__(
-        self, connections: Connections, headers: Mapping[str, str], path: str, deadline: Deadline | None
+        self,
+        connections: Connections,
+        headers: Mapping[str, str],
+        path: str,
+        deadline: Deadline | None,
+        pause: Pause,
     ) -> None:
+        self._pause = pause
         self._connections = connections
         self._headers = headers
         self._path = path
         self._deadline = deadline
         self.rate_limit = RateLimit()
         self.statuses: list[int | None] = []
-        self.sent = 0
 
     def send(self, batches: Sequence[EncodedBatch]) -> Outcome:
         body = batches[0].body if self._path == _SINGLE else array(batches)
+        if self.statuses:
+            self._pause(len(batches), self._deadline or Deadline.after(CALL_SECONDS))
         deadline = self._deadline.within(CALL_SECONDS) if self._deadline else Deadline.after(CALL_SECONDS)
         answer = self._connections.ask(self._path, self._headers, body, deadline)
         if answer is not UNSENT:
-            self.sent += len(batches)
             self.statuses.append(answer.status if isinstance(answer, Answer) else None)
         if not isinstance(answer, Answer):
             return answer

@@ -95,9 +95,12 @@ def feed_event_id(feed_name: str, account_id: str | int, event_id: str | int, us
         user: the partner's own id of the user, or an identity.
 
     Raises:
-        FeedError: one is blank. All events would have one id, and mParticle would drop all but the first.
+        FeedError: one is blank, or neither text nor a whole number. All events would have one id, and mParticle would
+            drop all but the first.
     """
     parts = {"feed_name": feed_name, "account_id": account_id, "event_id": event_id, "user": user}
+    if odd := [name for name, part in parts.items() if not isinstance(part, str | int) or isinstance(part, bool)]:
+        raise FeedError(*((name, "must be text or a whole number") for name in odd))
     texts = {name: str(part) for name, part in parts.items()}
     if blank := [name for name, text in texts.items() if not text.strip()]:
         raise FeedError(*((name, "must not be blank") for name in blank))

@@ -1,10 +1,13 @@
 """Clients of the Events API, one for each key pair."""
 
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from threading import Lock
 
 from mparticle_firehose.feed.events_api import Connections, EventsApi
 from mparticle_firehose.feed_worker.key_pairs import KeyPair
+from mparticle_firehose.feed_worker.pace import Paces
 
 _MAX_CLIENTS = 1_000
 """Clients that are kept, one for each key pair."""
@@ -13,9 +16,11 @@ _MAX_CLIENTS = 1_000
 class Clients:
     """A client for each key pair. Those of one base URL share its connections. Several threads may use it."""
 
-    def __init__(self, partner_identity: str | None) -> None:
-        """Take the type of the partner's identity. Nothing is connected yet."""
+    def __init__(self, partner_identity: str | None, paces: Paces, sleep: Callable[[float], None] = time.sleep) -> None:
+        """Take the type of the partner's identity, the paces of key pairs, and what waits. Nothing is connected yet."""
         self._partner_identity = partner_identity
+        self._paces = paces
+        self._sleep = sleep
         self._connections: dict[str, Connections] = {}
         self._clients: OrderedDict[str, EventsApi] = OrderedDict()
         self._lock = Lock()
@@ -45,6 +50,7 @@ class Clients:
             pair.credentials,
             partner_feed=pair.is_partner_feed,
             partner_identity=self._partner_identity,
+            pause=lambda batches, deadline: self._paces.pause(pair.id, batches, deadline, self._sleep),
         )
 
     def _connected(self, base_url: str) -> Connections:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -43,6 +44,7 @@ _LONG_AGO = float("-inf")
 _MAX_ACCOUNT_ID = 2**63 - 1
 _BYTE_ORDER_MARK = "\ufeff"
 _UNBOUND = ""
+_PARTNER_FEED_PATH = urlsplit(PARTNER_FEED_URL).path
 
 _RULES = {
     "missing": "is required",
@@ -257,7 +259,7 @@ class KeyPairs:
             self._replace(known, {}, MISSING_SECONDS)
         except SecretSourceError as error:
             if isinstance(error, SecretSourceUnreachableError):
-                self._silent_until = now + PAUSE_SECONDS
+                self._silent_until = self.clock() + PAUSE_SECONDS
             if self._keep_last(known, str(error)):
                 self.telemetry.warn("key pair not refreshed", {"account_id": account_id, "reason": str(error)})
         except KeyPairError as error:
@@ -304,7 +306,7 @@ def _pairs_in(text: str, default_url: str) -> dict[str, KeyPair]:
 
 def _pairs(stored: _Stored, default_url: str) -> Iterator[tuple[str, KeyPair]]:
     base_url = default_url if stored.base_url is None else usable_base_url(stored.base_url)
-    is_partner_feed = base_url in {default_url, PARTNER_FEED_URL}
+    is_partner_feed = urlsplit(base_url).path == _PARTNER_FEED_PATH
     if stored.key is not None and stored.secret is not None:
         credentials = FeedCredentials(stored.key, stored.secret)
         yield _UNBOUND, KeyPair(credentials, stored.environment, base_url, is_partner_feed)

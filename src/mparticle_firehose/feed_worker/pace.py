@@ -6,11 +6,12 @@ not, the share shrinks again, so that a burst after a quiet time, or after an ou
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
 
-from mparticle_firehose.deadline import Clock
+from mparticle_firehose.deadline import Clock, Deadline
 from mparticle_firehose.feed.answers import RateLimit
 from mparticle_firehose.feed.encoding import MAX_BATCHES
 
@@ -147,6 +148,19 @@ class Paces:
             self._paces[pair] = pace  # as the last, so that the first is the one to drop
             if len(self._paces) > self.max_pairs:
                 del self._paces[next(iter(self._paces))]
+
+    def pause(self, pair: str, batches: int, deadline: Deadline, sleep: Callable[[float], None]) -> None:
+        """Wait until so many batches may go, no longer than until the deadline, and count them.
+
+        Args:
+            pair: as for `wait`.
+            batches: of one request.
+            deadline: of the request.
+            sleep: waits for seconds.
+        """
+        if wait := min(self.wait(pair, batches), deadline.remaining()):
+            sleep(wait)
+        self.take(pair, batches)
 
     def note(self, pair: str, rate_limit: RateLimit) -> None:
         """Learn what mParticle has said of its limits in the answer to a request of this pair.

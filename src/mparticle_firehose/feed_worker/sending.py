@@ -30,8 +30,11 @@ PACED = "paced"
 SUSPENDED_SECONDS = 900.0
 """How long the events of a key pair wait that mParticle refuses."""
 
-MAX_PAUSE_SECONDS = 5.0
-"""How long an invocation waits at most for the pace of one key pair. Longer waits are the queue's."""
+KEY_PAIR_CHANGED = "key_pair_changed"
+"""The reason of a Retry for an event whose key pair was refused, while the customer has a new one."""
+
+MAX_GROUP_SECONDS = 8.0
+"""How long an invocation sends with one key pair. What is left comes again, behind other customers' events."""
 
 MIN_CALL_SECONDS = 1.0
 """With less time left no request is made."""
@@ -100,27 +103,24 @@ class Sending:
         for _ in run(lambda group: self._send_group(group, deadline), groups.values()):
             pass
 
+    def max_events(self) -> int:
+        """How many events one key pair can send in an invocation."""
+        return int(self.paces.batches_per_second * MAX_GROUP_SECONDS) + MAX_BATCHES
+
     def _send_group(self, events: Sequence[Pending], deadline: Deadline) -> None:
-        """Send the events of one key pair. A mistake of ours costs these alone."""
-        pauses = deadline.within(MAX_PAUSE_SECONDS)
+        """Send the events of one key pair, as many as there is time for. A mistake of ours costs these alone."""
+        limit = deadline.within(MAX_GROUP_SECONDS)
         try:
             for chunk in _chunks(events):
-                self._send_chunk(chunk, deadline, pauses)
+                held = self._held_back(chunk, limit)
+                _set_outcome(chunk, held) if held else self._send_chunk(chunk, deadline)
         except Exception as error:  # noqa: BLE001
             _set_outcome([event for event in events if event.outcome is None], Retry(described(error)))
 
-    def _send_chunk(
-        self, events: Sequence[Pending], deadline: Deadline, pauses: Deadline, *, is_second: bool = False
-    ) -> None:
-        """Send the events of one request; once more with the new key pair if that was changed meanwhile."""
-        pair = events[0].pair
-        assert pair is not None  # noqa: S101  events without one are not sent
-        if held := self._held_back(pair, len(events), deadline, pauses):
-            _set_outcome(events, held)
-            return
+    def _send_chunk(self, events: Sequence[Pending], deadline: Deadline) -> None:
+        """Send the events of one request."""
+        pair = _pair(events)
         upload = _upload(self.api(pair), events, deadline)
-        if upload.sent > len(events):
-            self.paces.take(pair.id, upload.sent - len(events))
         self._learn(pair, upload)
         refused = []
         for event, outcome in zip(events, upload.outcomes, strict=True):
@@ -131,16 +131,17 @@ class Sending:
             else:
                 event.outcome = outcome
         if refused:
-            self._refused(pair, refused, deadline, pauses, is_second=is_second)
+            self._refused(pair, refused)
 
-    def _held_back(self, pair: KeyPair, count: int, deadline: Deadline, pauses: Deadline) -> Retry | None:
-        """Wait until so many events may be sent. Return why they must not be, if that takes too long."""
+    def _held_back(self, events: Sequence[Pending], limit: Deadline) -> Retry | None:
+        """Wait until these events may be sent. Return why they must not be, if that takes too long."""
+        pair, count = _pair(events), len(events)
         if wait := self.pauses.wait(pair.id):
             return Retry(RATE_LIMITED, wait)
+        if limit.remaining() < MIN_CALL_SECONDS:
+            return Retry(OUT_OF_TIME, 0)
         wait = self.paces.wait(pair.id, count)
-        if deadline.remaining() - wait < MIN_CALL_SECONDS:
-            return Retry(OUT_OF_TIME, wait)
-        if wait > pauses.remaining():
+        if wait > limit.remaining() - MIN_CALL_SECONDS:
             return Retry(PACED, wait)
         if wait:
             self.sleep(wait)
@@ -164,21 +165,24 @@ class Sending:
         wait = self.backoff.seconds(1) if asked is None else asked + self.jitter(asked * _JITTER)
         self.pauses.pause(pair.id, wait)
 
-    def _refused(
-        self, pair: KeyPair, events: Sequence[Pending], deadline: Deadline, pauses: Deadline, *, is_second: bool
-    ) -> None:
-        """Send what a refused key pair could not, if the customer has a new one; otherwise it waits."""
+    def _refused(self, pair: KeyPair, events: Sequence[Pending]) -> None:
+        """Have the events come again at once if the customer has a new key pair; otherwise the refused one waits.
+
+        They come again, because another key pair may be for another environment, and other platforms.
+        """
         mapped = events[0].mapped
         assert mapped is not None  # noqa: S101  what has a batch was mapped
-        changed = not is_second and self.key_pairs.reread(events[0].account_id, mapped.platform, pair)
-        new = self.key_pairs.pair(events[0].account_id, mapped.platform) if changed else None
-        if new is None:
-            self.telemetry.count("FeedCredentialsRefused")
-            self.pauses.pause(pair.id, SUSPENDED_SECONDS)
+        if self.key_pairs.reread(events[0].account_id, mapped.platform, pair):
+            _set_outcome(events, Retry(KEY_PAIR_CHANGED, 0))
             return
-        for event in events:
-            event.pair = new
-        self._send_chunk(events, deadline, pauses, is_second=True)
+        self.telemetry.count("FeedCredentialsRefused")
+        self.pauses.pause(pair.id, SUSPENDED_SECONDS)
+
+
+def _pair(events: Sequence[Pending]) -> KeyPair:
+    pair = events[0].pair
+    assert pair is not None  # noqa: S101  events without one are not sent
+    return pair
 
 
 def _upload(api: Api, events: Sequence[Pending], deadline: Deadline) -> Upload:

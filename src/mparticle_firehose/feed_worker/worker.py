@@ -2,7 +2,9 @@
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from mparticle_firehose.deadline import Deadline
@@ -13,7 +15,14 @@ from mparticle_firehose.feed.mapping import Feed, FeedEvent
 from mparticle_firehose.feed.rules import MAX_CLOCK_SKEW_MS, Route, route_of
 from mparticle_firehose.feed_worker.batch import FINGERPRINT, Message, Pending
 from mparticle_firehose.feed_worker.key_pairs import KeyPair, KeyPairs
-from mparticle_firehose.feed_worker.sending import PACED, RATE_LIMITED, SUSPENDED_SECONDS, Sending
+from mparticle_firehose.feed_worker.sending import (
+    KEY_PAIR_CHANGED,
+    MAX_GROUP_SECONDS,
+    PACED,
+    RATE_LIMITED,
+    SUSPENDED_SECONDS,
+    Sending,
+)
 from mparticle_firehose.integration import Delivered, Rejected, Retry
 from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
@@ -25,6 +34,7 @@ from mparticle_firehose.queues.time_limits import (
     DELAY_SECONDS,
     LETTER_SECONDS,
     MAX_AGE_SECONDS,
+    NOTE_SECONDS,
     REMEMBER_SECONDS,
     VISIBILITY_SECONDS,
 )
@@ -40,7 +50,9 @@ NO_KEY_PAIR = "no key pair of the account can be read"
 NOT_DUE = "not_due"
 """The reason of a message whose wait is longer than SQS delays a message, and not over."""
 
-_UNTRIED = frozenset({CIRCUIT_OPEN, OUT_OF_TIME, PACED, RATE_LIMITED})
+_NO_ATTEMPT = frozenset({CIRCUIT_OPEN, KEY_PAIR_CHANGED, OUT_OF_TIME, PACED, RATE_LIMITED, "http_429"})
+_MIN_READING_SECONDS = 20.0  # with less time left no key pair is read: a slow source must not cost the invocation
+_MAX_SECONDS = 60.0  # of an invocation: what becomes too old for the normal route meanwhile goes the historical one
 _MIN_SECONDS_LEFT = 1.0  # with less left a wait is over: the clocks of two environments differ
 _MESSAGE_TYPE = "feed"
 
@@ -92,7 +104,8 @@ class _Delivery:
         self._messages = messages
         self._deadline = deadline
         self._now_ms = int(worker.clock() * 1000)
-        self._pairs: dict[tuple[int, str], KeyPair | None] = {}
+        self._pairs: dict[tuple[int, str], KeyPair | Retry] = {}
+        self._begun: Counter[int] = Counter()
 
     def run(self) -> list[str]:
         self._recall()
@@ -113,7 +126,7 @@ class _Delivery:
             record = message.record
             message.progress = Progress.from_text(record.settled, attempts=record.history.attempts)
             left = record.history.due_at_ms / 1000 - self._worker.clock()
-            if left >= _MIN_SECONDS_LEFT:
+            if left >= _MIN_SECONDS_LEFT and not self._is_too_old(message):
                 message.fail(NOT_DUE, left)
         again = {message.id: message for message in self._messages if message.record.receive_count > 1}
         if not again:
@@ -143,31 +156,41 @@ class _Delivery:
         ]
 
     def _prepare(self, event: Pending) -> None:
-        """Map an event and put its batch together, unless it is left out, refused or has no key pair."""
+        """Map an event and put its batch together, unless it is left out, refused or cannot be sent now.
+
+        More events of an account than its pace allows are not even mapped: they would hold up the others.
+        """
+        if self._begun[event.account_id] >= self._worker.sending.max_events():
+            event.outcome = Retry(PACED, MAX_GROUP_SECONDS)
+            return
         try:
-            event.mapped = self._worker.feed.event_of(event.source)
+            event.mapped = self._worker.feed.event_of(deepcopy(event.source))  # a mapping may change what it gets
             if event.mapped is None:
                 event.outcome = Delivered()
                 return
-            event.pair = self._pair(event.account_id, event.mapped.platform)
-            if event.pair is None:
-                event.outcome = Retry(NO_KEY_PAIR, SUSPENDED_SECONDS)
+            self._begun[event.account_id] += 1
+            pair = self._pair(event.account_id, event.mapped.platform)
+            if isinstance(pair, Retry):
+                event.outcome = pair
                 return
-            event.batch = self._batch(event, event.mapped, event.pair)
-            event.route = route_of(event.batch, now_ms=self._now_ms)
+            event.pair = pair
+            event.batch = self._batch(event, event.mapped, pair)
+            event.route = route_of(event.batch, now_ms=self._now_ms + int(_MAX_SECONDS * 1000))
         except FeedError as error:
             event.outcome = Rejected(str(error))
         except Exception as error:  # noqa: BLE001  the partner's function may raise anything
             event.outcome = Rejected(described(error))
 
-    def _pair(self, account_id: int, platform: str) -> KeyPair | None:
-        """Return the key pair of an account, the same for all its events in the batch."""
+    def _pair(self, account_id: int, platform: str) -> KeyPair | Retry:
+        """Return the key pair of an account, the same for all its events in the batch; or why there is none."""
         asked = account_id, platform
         if asked not in self._pairs:
             self._pairs[asked] = self._read_pair(account_id, platform)
         return self._pairs[asked]
 
-    def _read_pair(self, account_id: int, platform: str) -> KeyPair | None:
+    def _read_pair(self, account_id: int, platform: str) -> KeyPair | Retry:
+        if self._deadline.remaining() < _MIN_READING_SECONDS:
+            return Retry(OUT_OF_TIME, 0)
         error = NO_KEY_PAIR
         try:
             if pair := self._worker.key_pairs.pair(account_id, platform):
@@ -176,7 +199,7 @@ class _Delivery:
             error = str(unusable)
         self._worker.telemetry.count("FeedCredentialsMissing")
         self._worker.telemetry.warn("no key pair", {"account_id": str(account_id), "error": error})
-        return None
+        return Retry(NO_KEY_PAIR, SUSPENDED_SECONDS)
 
     def _batch(self, event: Pending, mapped: FeedEvent, pair: KeyPair) -> Batch:
         """Return the batch of an event. A time slightly ahead becomes the time at which the event was queued.
@@ -184,7 +207,9 @@ class _Delivery:
         That never changes, as the current time would: a repetition must be the same bytes.
         """
         ahead = mapped.event.timestamp_unixtime_ms - event.sent_at_ms
-        if 0 < ahead <= MAX_CLOCK_SKEW_MS:
+        if ahead > MAX_CLOCK_SKEW_MS:
+            raise FeedError(("timestamp_unixtime_ms", "must not be more than 5 minutes after the event was queued"))
+        if ahead > 0:
             same = mapped.event.model_copy(update={"timestamp_unixtime_ms": event.sent_at_ms})
             mapped = replace(mapped, event=same)
         return mapped.batch(self._worker.feed_name, event.account_id, pair.environment)
@@ -213,12 +238,12 @@ class _Delivery:
         """Decide what becomes of the messages, and dead-letter what is refused or given up."""
         letters: dict[str, tuple[Message, Letter, Sequence[Pending]]] = {}
         for message in self._messages:
-            self._conclude(message)
-            for letter, events in self._letters(message):
-                letters[letter.id] = (message, letter, events)
-        missing = self._worker.dead_letters.put(
-            [letter for _, letter, _ in letters.values()], self._deadline.later(LETTER_SECONDS)
-        )
+            try:
+                self._conclude(message)
+                letters |= {letter.id: (message, letter, events) for letter, events in self._letters(message)}
+            except Exception as error:  # noqa: BLE001  a mistake of ours costs this message alone
+                message.fail(described(error))
+        missing = self._put([(message, letter) for message, letter, _ in letters.values()])
         for id_, (message, letter, events) in letters.items():
             if id_ in missing:
                 message.fail(missing[id_], 0.0 if missing[id_] == OUT_OF_TIME else None)
@@ -227,44 +252,64 @@ class _Delivery:
             self._worker.telemetry.count("DeadLettered", len(events) or 1)
             self._log("dead-lettered", message, letter.cause.reason)
 
+    def _put(self, letters: Sequence[tuple[Message, Letter]]) -> dict[str, str]:
+        """Store letters, unless they were stored when their message came before. Return the ids of those that are not.
+
+        With the ids are the reasons.
+        """
+        until = self._deadline.later(LETTER_SECONDS)
+        again = [letter.id for message, letter in letters if message.record.receive_count > 1]
+        try:
+            stored = self._worker.ledger.dead_lettered(again, until) if again else set[str]()
+        except DeliveryError as error:
+            return {letter.id: str(error) for _, letter in letters}
+        missing = self._worker.dead_letters.put([letter for _, letter in letters if letter.id not in stored], until)
+        new = [letter.id for _, letter in letters if letter.id not in stored and letter.id not in missing]
+        if new:  # if it is not noted, the letter may come twice, which is harmless
+            self._worker.ledger.note_dead_lettered(new, self._deadline.later(NOTE_SECONDS))
+        return missing
+
     def _conclude(self, message: Message) -> None:
         """Note what is delivered of a message, and when the rest comes again; or give that up."""
+        self._note_delivered(message)
+        left = {event: event.outcome for event in message.events if isinstance(event.outcome, Retry)}
+        failed = [event for event, outcome in left.items() if event.was_tried and not _waits(outcome)]
+        attempts = message.progress.attempts + bool(failed)
+        given_up = failed if attempts >= self._worker.max_attempts else []
+        if self._is_too_old(message):
+            given_up = list(left)
+        for event in given_up:
+            event.outcome = Rejected(left.pop(event).reason)
+        # What was only held back begins anew.
+        message.progress = replace(message.progress, attempts=0 if given_up and left else attempts)
+        if left:
+            outcomes = list(left.values())
+            message.fail(outcomes[0].reason, self._asked_wait(message, outcomes))
+
+    def _note_delivered(self, message: Message) -> None:
         delivered = [event for event in message.events if isinstance(event.outcome, Delivered)]
         message.settle(event.position for event in delivered)
         sent = [event for event in delivered if event.was_tried]
-        self._worker.telemetry.count("Delivered", len(sent))
-        self._worker.telemetry.count("FeedHistorical", sum(event.route is Route.HISTORICAL for event in sent))
-        self._worker.telemetry.count(
-            "FeedFieldsDropped", sum(len(event.batch.dropped) for event in sent if event.batch)
-        )
+        telemetry = self._worker.telemetry
+        telemetry.count("Delivered", len(sent))
+        telemetry.count("FeedHistorical", sum(event.route is Route.HISTORICAL for event in sent))
+        telemetry.count("FeedFieldsDropped", sum(len(event.batch.dropped) for event in sent if event.batch))
         if sent:
-            self._worker.telemetry.measure("QueueAge", max(0, self._now_ms - message.record.sent_at_ms))
-        left = {event: event.outcome for event in message.events if isinstance(event.outcome, Retry)}
-        failed = [event for event, outcome in left.items() if event.was_tried and not _waits(outcome)]
-        if failed:
-            message.progress = replace(message.progress, attempts=message.progress.attempts + 1)
-        if self._is_too_old(message):
-            given_up = list(left)
-            if message.retry_reason is not None and not message.events:
-                message.problem, message.retry_reason = message.retry_reason, None
-        else:
-            given_up = failed if message.progress.attempts >= self._worker.max_attempts else []
-        for event in given_up:
-            event.outcome = Rejected(left.pop(event).reason)
-        if left:
-            reason = next(iter(left.values())).reason
-            message.fail(reason, self._asked_wait(message, list(left.values()), has_failed=bool(failed)))
+            telemetry.measure("QueueAge", max(0, self._now_ms - message.record.sent_at_ms))
 
-    def _asked_wait(self, message: Message, left: Sequence[Retry], *, has_failed: bool) -> float | None:
+    def _asked_wait(self, message: Message, left: Sequence[Retry]) -> float | None:
         """Return the seconds that a message is asked to wait; None leaves it to the backoff.
 
-        A short wait that mParticle asks for again and again would use up all attempts within minutes. So after an
-        attempt it is not shorter than the backoff of the attempts so far.
+        A short wait that mParticle asks for again and again would be a request each time. So after a request it is not
+        shorter than the backoff.
         """
         waits = [outcome.after for outcome in left if outcome.after is not None]
         if len(waits) < len(left):
             return None
-        return max(min(waits), self._worker.backoff.seconds(message.progress.attempts) if has_failed else 0.0)
+        was_tried = any(event.was_tried and isinstance(event.outcome, Retry) for event in message.events)
+        is_new = all(outcome.reason == KEY_PAIR_CHANGED for outcome in left)
+        floor = self._worker.backoff.seconds(message.record.receives) if was_tried and not is_new else 0.0
+        return max(min(waits), floor)
 
     def _is_too_old(self, message: Message) -> bool:
         return self._worker.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
@@ -337,7 +382,7 @@ class _Delivery:
 
 def _waits(outcome: Retry) -> bool:
     """Return whether an event waits for something else than mParticle's answer to it: that is no attempt."""
-    return outcome.reason in _UNTRIED or outcome.after == SUSPENDED_SECONDS
+    return outcome.reason in _NO_ATTEMPT or outcome.after == SUSPENDED_SECONDS
 
 
 def _correlation(message: Message) -> dict[str, str]:

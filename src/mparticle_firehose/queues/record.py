@@ -57,12 +57,13 @@ class History:
         """Read what `to_text` has written; what cannot be read is nothing, and the message begins anew."""
         try:
             told = json.loads(text or "{}")
-            numbers = {name: int(told[name]) for name in _NUMBERS if name in told}
+            numbers = {name: min(int(told[name]), _MAX_NUMBER) for name in _NUMBERS if name in told}
             return cls(**numbers, limits=str(told.get("limits", "")))
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, OverflowError):
             return cls()
 
 
+_MAX_NUMBER = 2**53
 _NUMBERS = ("queued_at_ms", "hops", "receives", "attempts", "due_at_ms")
 
 
