@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -57,18 +57,16 @@ def events_in(name: str, text: str) -> EventFile:
     except ValueError:
         events = _lines(name, text)
     else:
-        account_id, events = _message(name, content) if _is_message(content) else (None, _listed(name, content))
+        if isinstance(content, dict) and "events" in content:
+            account_id, events = _message(name, content)
+        else:
+            events = _listed(name, content)
     if not events:
         raise MalformedRequestError((name, "must have an event"))
     return EventFile(name, account_id, events)
 
 
-def _is_message(content: object) -> bool:
-    return isinstance(content, dict) and "events" in content
-
-
-def _message(name: str, content: object) -> tuple[int, list[tuple[int, object]]]:
-    assert isinstance(content, dict)  # noqa: S101 - see _is_message
+def _message(name: str, content: Mapping[str, object]) -> tuple[int, list[tuple[int, object]]]:
     account_id = content.get("account_id")
     if not isinstance(account_id, int) or isinstance(account_id, bool) or account_id < 1:
         raise MalformedRequestError((f"{name}: account_id", "must be a whole number, 1 or more"))

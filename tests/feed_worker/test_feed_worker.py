@@ -669,6 +669,45 @@ class TestWaits:
 
         assert sorted(round(each.visible_at - world.clock()) for each in deployment.waiting) == [600, 630]
 
+    def test_delayed_messages_of_a_customer_share_a_tenant_and_those_of_others_do_not(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        for account in (8, 8, 9):
+            deployment.put(event(1, at=world.clock()), account_id=account)
+        groups: list[str] = []
+        send = world.send_message_batch
+
+        def noted(**request: Any) -> Any:
+            groups.extend(entry["MessageGroupId"] for entry in request["Entries"])
+            return send(**request)
+
+        world.send_message_batch = noted  # type: ignore[method-assign]  # the double's own
+        deployment.run()
+
+        assert [groups.count(group) for group in groups] == [2, 2, 1]
+
+    def test_two_accounts_with_one_key_pair_share_no_request(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.customer(2, "key-1")
+        deployment.put(event(1, at=world.clock()))
+        deployment.put(event(2, at=world.clock()), account_id=2)
+
+        deployment.run()
+
+        assert [len(batches) for batches in sent_batches(world)] == [1, 1]
+
+    def test_a_refused_key_pair_is_asked_once_for_all_its_events(
+        self, deployment: FeedDeployment, world: FeedWorld
+    ) -> None:
+        world.mparticle.keys["key-1"] = "revoked"
+        deployment.put(*(event(number, "unsubscribe", at=world.clock()) for number in range(20)))
+        deployment.put(*(event(number, at=world.clock()) for number in range(20, 250)))
+
+        deployment.run()
+
+        assert len(world.requests) == 1
+
     def test_five_lost_answers_in_a_row_leave_the_host_alone(
         self, deployment: FeedDeployment, world: FeedWorld
     ) -> None:

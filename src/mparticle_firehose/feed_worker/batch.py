@@ -43,6 +43,16 @@ class Pending:
     outcome: Delivered | Retry | Rejected | None = None
     was_tried: bool = False
 
+    @property
+    def platform(self) -> str:
+        """Whose key pair sends it, if the customer has one for each platform."""
+        return self.mapped.platform if self.mapped else ""
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it goes in a request of its own."""
+        return self.mapped is not None and self.mapped.certain
+
 
 @dataclass(slots=True, eq=False)
 class Message:

@@ -95,31 +95,32 @@ class Sending:
             events: in any order.
             deadline: no byte is written after it; what is not sent then comes again at once.
         """
-        groups: dict[tuple[int, str], list[Pending]] = {}
+        groups: dict[tuple[int, str], tuple[KeyPair, list[Pending]]] = {}
         for event in events:
-            if event.pair:
-                groups.setdefault((event.account_id, event.pair.id), []).append(event)
+            if pair := event.pair:
+                groups.setdefault((event.account_id, pair.id), (pair, []))[1].append(event)
         run = self.executor.map if self.executor else map
-        for _ in run(lambda group: self._send_group(group, deadline), groups.values()):
+        for _ in run(lambda group: self._send_group(group[0], group[1], deadline), groups.values()):
             pass
 
     def max_events(self) -> int:
         """How many events one key pair can send in an invocation."""
         return int(self.paces.batches_per_second * MAX_GROUP_SECONDS) + MAX_BATCHES
 
-    def _send_group(self, events: Sequence[Pending], deadline: Deadline) -> None:
+    def _send_group(self, pair: KeyPair, events: Sequence[Pending], deadline: Deadline) -> None:
         """Send the events of one key pair, as many as there is time for. A mistake of ours costs these alone."""
         limit = deadline.within(MAX_GROUP_SECONDS)
         try:
             for chunk in _chunks(events):
-                held = self._held_back(chunk, limit)
-                _set_outcome(chunk, held) if held else self._send_chunk(chunk, deadline)
+                if held := self._held_back(pair, len(chunk), limit):
+                    _set_outcome(chunk, held)
+                else:
+                    self._send_chunk(pair, chunk, deadline)
         except Exception as error:  # noqa: BLE001
             _set_outcome([event for event in events if event.outcome is None], Retry(described(error)))
 
-    def _send_chunk(self, events: Sequence[Pending], deadline: Deadline) -> None:
+    def _send_chunk(self, pair: KeyPair, events: Sequence[Pending], deadline: Deadline) -> None:
         """Send the events of one request."""
-        pair = _pair(events)
         upload = _upload(self.api(pair), events, deadline)
         self._learn(pair, upload)
         refused = []
@@ -133,9 +134,8 @@ class Sending:
         if refused:
             self._refused(pair, refused)
 
-    def _held_back(self, events: Sequence[Pending], limit: Deadline) -> Retry | None:
-        """Wait until these events may be sent. Return why they must not be, if that takes too long."""
-        pair, count = _pair(events), len(events)
+    def _held_back(self, pair: KeyPair, count: int, limit: Deadline) -> Retry | None:
+        """Wait until so many events may be sent. Return why they must not be, if that takes too long."""
         if wait := self.pauses.wait(pair.id):
             return Retry(RATE_LIMITED, wait)
         if limit.remaining() < MIN_CALL_SECONDS:
@@ -170,26 +170,18 @@ class Sending:
 
         They come again, because another key pair may be for another environment, and other platforms.
         """
-        mapped = events[0].mapped
-        assert mapped is not None  # noqa: S101  what has a batch was mapped
-        if self.key_pairs.reread(events[0].account_id, mapped.platform, pair):
+        if self.key_pairs.reread(events[0].account_id, events[0].platform, pair):
             _set_outcome(events, Retry(KEY_PAIR_CHANGED, 0))
             return
         self.telemetry.count("FeedCredentialsRefused")
         self.pauses.pause(pair.id, SUSPENDED_SECONDS)
 
 
-def _pair(events: Sequence[Pending]) -> KeyPair:
-    pair = events[0].pair
-    assert pair is not None  # noqa: S101  events without one are not sent
-    return pair
-
-
 def _upload(api: Api, events: Sequence[Pending], deadline: Deadline) -> Upload:
     batches = [event.batch for event in events if event.batch]
     if events[0].route is Route.HISTORICAL:
         return api.bulk_upload_historical_events(batches, deadline)
-    if events[0].mapped and events[0].mapped.certain:
+    if events[0].is_certain:
         return api.upload_events(batches[0], deadline)
     return api.bulk_upload_events(batches, deadline)
 
@@ -203,7 +195,7 @@ def _chunks(events: Sequence[Pending]) -> Iterator[Sequence[Pending]]:
 def _order(event: Pending) -> int:
     if event.route is Route.HISTORICAL:
         return 2
-    return 0 if event.mapped and event.mapped.certain else 1
+    return 0 if event.is_certain else 1
 
 
 def _set_outcome(events: Sequence[Pending], outcome: Retry) -> None:
