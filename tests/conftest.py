@@ -263,6 +263,21 @@ class Queues:
     erasure_dlq: str
 
     @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables that name the resources of a deployment."""
+        return {
+            "MEMBERSHIP_QUEUE_URL": self.membership,
+            "EVENT_QUEUE_URL": self.event,
+            "MEMBERSHIP_DLQ_URL": self.membership_dlq,
+            "EVENT_DLQ_URL": self.event_dlq,
+            "ERASURE_QUEUE_URL": self.erasure,
+            "ERASURE_DLQ_URL": self.erasure_dlq,
+            "SUSPENSION_TABLE": "suspensions",
+            "LEDGER_TABLE": "ledger",
+            "LARGE_BODY_BUCKET": BUCKET,
+        }
+
+    @property
     def large_bodies(self) -> LargeBodies:
         """What is larger than a queue takes. The bucket is made by the fixture `bucket`."""
         return LargeBodies(AwsClient("s3", {}), BUCKET)
@@ -446,15 +461,7 @@ def deployment(
     with SamplePartner() as partner:
         for name, value in {
             "PARTNER_API_URL": partner.url,
-            "MEMBERSHIP_QUEUE_URL": queues.membership,
-            "EVENT_QUEUE_URL": queues.event,
-            "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
-            "EVENT_DLQ_URL": queues.event_dlq,
-            "ERASURE_QUEUE_URL": queues.erasure,
-            "ERASURE_DLQ_URL": queues.erasure_dlq,
-            "SUSPENSION_TABLE": "suspensions",
-            "LEDGER_TABLE": "ledger",
-            "LARGE_BODY_BUCKET": BUCKET,
+            **queues.variables,
             "HANDLER_DEADLINE_MS": "1000",
         }.items():
             monkeypatch.setenv(name, value)

@@ -76,15 +76,7 @@ def feed(queues: Queues, capsys: pytest.CaptureFixture[str]) -> Iterator[FeedOnM
     with FakeMParticle(FakeEvents({KEY: SECRET})) as mparticle:
         environ = {
             "PARTNER_API_URL": "https://partner.invalid",
-            "MEMBERSHIP_QUEUE_URL": queues.membership,
-            "EVENT_QUEUE_URL": queues.event,
-            "MEMBERSHIP_DLQ_URL": queues.membership_dlq,
-            "EVENT_DLQ_URL": queues.event_dlq,
-            "ERASURE_QUEUE_URL": queues.erasure,
-            "ERASURE_DLQ_URL": queues.erasure_dlq,
-            "SUSPENSION_TABLE": "suspensions",
-            "LEDGER_TABLE": "ledger",
-            "LARGE_BODY_BUCKET": "bucket",
+            **queues.variables,
             "FEED_QUEUE_URL": queue,
             "FEED_DLQ_URL": dlq,
             "FEED_CREDENTIALS": "/feed",

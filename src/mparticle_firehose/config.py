@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, override
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -75,6 +75,17 @@ class _FromEnvironment(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the fields.
+
+        Raises:
+            ConfigurationError: naming every variable that is missing or wrong.
+        """
+        if problems := cls.problems(environ):
+            raise ConfigurationError("; ".join(problems))
+        return cls.model_validate(cls._given(environ))
+
+    @classmethod
     def problems(cls, environ: Mapping[str, str]) -> list[str]:
         """Return a problem for every variable that is missing or wrong. A blank variable counts as missing."""
         try:
@@ -118,6 +129,7 @@ class Resources(_FromEnvironment):
     ledger_table: str = Field(alias="LEDGER_TABLE")
     large_body_bucket: str = Field(alias="LARGE_BODY_BUCKET")
 
+    @override
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the resources.
@@ -132,7 +144,13 @@ class Resources(_FromEnvironment):
         return cls.model_validate(cls._given(environ))
 
 
-class Settings(_FromEnvironment):
+class _Retries(_FromEnvironment):
+    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
+    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
+    max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
+
+
+class Settings(_Retries):
     """What a deployment decides. Each field is read from the environment variable that its alias names.
 
     Attributes:
@@ -189,9 +207,6 @@ class Settings(_FromEnvironment):
     )
     feed_queue_url: str | None = Field(None, alias="FEED_QUEUE_URL")
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
-    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
-    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
-    max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
 
     @property
     def token_service(self) -> Literal["ssm", "secretsmanager"] | None:
@@ -215,6 +230,7 @@ class Settings(_FromEnvironment):
         """The AWS service that has the secrets of webhooks; None if there are none."""
         return _service(self.feed_webhook_secret_source) if self.feed_webhook_secret_source else None
 
+    @override
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings.
@@ -233,7 +249,7 @@ class Settings(_FromEnvironment):
         return cls.model_validate(cls._given(environ))
 
 
-class FeedSettings(_FromEnvironment):
+class FeedSettings(_Retries):
     """What the feed's function needs of a deployment, and nothing else does.
 
     Attributes:
@@ -263,9 +279,6 @@ class FeedSettings(_FromEnvironment):
     batches_per_second: int = Field(240, alias="FEED_BATCHES_PER_SECOND", ge=1, le=10_000)
     concurrency: int = Field(2, alias="FEED_CONCURRENCY", ge=1, le=1_000)
     erasure_key_source: Annotated[str, AfterValidator(_secret_source)] = Field(alias="FEED_ERASURE_KEY_SOURCE")
-    retry_base_seconds: float = Field(2.0, alias="RETRY_BASE_SECONDS", ge=0.1, le=3_600)
-    retry_cap_seconds: float = Field(900.0, alias="RETRY_CAP_SECONDS", ge=864, le=43_200)
-    max_attempts: int = Field(100, alias="MAX_ATTEMPTS", ge=1, le=900)
 
     @property
     def credential_service(self) -> Literal["ssm", "secretsmanager"]:
@@ -276,17 +289,6 @@ class FeedSettings(_FromEnvironment):
     def erasure_key_service(self) -> Literal["ssm", "secretsmanager"]:
         """The AWS service that has the secret which hashes erased people's identities."""
         return _service(self.erasure_key_source)
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> Self:
-        """Read the settings.
-
-        Raises:
-            ConfigurationError: naming every variable that is missing or wrong.
-        """
-        if problems := cls.problems(environ):
-            raise ConfigurationError("; ".join(problems))
-        return cls.model_validate(cls._given(environ))
 
 
 def runs_under_sam_cli(environ: Mapping[str, str]) -> bool:

@@ -7,8 +7,7 @@ import pytest
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.processors import process
-from mparticle_firehose.processors.feed_loop import SOURCE_FEED
-from mparticle_firehose.protocol import EventProcessingRequest
+from mparticle_firehose.protocol import SOURCE_FEED, EventProcessingRequest
 from mparticle_firehose.services import EventMode
 from tests.conftest import Json, ServicesDouble, load_event, parsed
 from tests.sample.partner.integration import INTEGRATION

@@ -37,6 +37,7 @@ CALL_SECONDS = 10.0
 """Longest time of one request."""
 
 type Pause = Callable[[int, Deadline], None]
+"""Waits before a further request of an upload, see `EventsApi`."""
 
 _SITE = "events_api"
 _SINGLE = "/events"

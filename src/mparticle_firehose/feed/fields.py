@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from mparticle_firehose.feed.model import BROKEN_RULE
 from mparticle_firehose.integration import number
+from mparticle_firehose.protocol import SOURCE_FEED
 
 MAX_NAME = 256
 MAX_VALUE = 4_096
@@ -25,9 +26,6 @@ MAX_LIST = 1_000
 MAX_LIST_VALUE = 512
 MIN_TIMESTAMP_MS = 1_262_304_000_000
 """The year 2010. Seconds, sent as milliseconds, would be in January 1970."""
-
-SOURCE_FEED = "mParticle Source Feed"
-"""The attribute by which mParticle marks the events of a feed."""
 
 _MAX_INT = 2**63 - 1
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")

@@ -26,17 +26,17 @@ from mparticle_firehose.feed_worker.sending import (
 from mparticle_firehose.integration import Delivered, Rejected, Retry
 from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
-from mparticle_firehose.queues.delays import Delays, Waiting
+from mparticle_firehose.queues.delays import NOT_DUE, Delays, Waiting, wait_left
 from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.feed_messages import feed_body, feed_message
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.time_limits import (
     DELAY_SECONDS,
     LETTER_SECONDS,
-    MAX_AGE_SECONDS,
     NOTE_SECONDS,
     REMEMBER_SECONDS,
     VISIBILITY_SECONDS,
+    is_too_old,
 )
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import CIRCUIT_OPEN, OUT_OF_TIME, Telemetry
@@ -47,13 +47,9 @@ from mparticle_firehose.tables.progress import Progress
 NO_KEY_PAIR = "no key pair of the account can be read"
 """Why events wait: the customer has not entered one yet, or the partner has not stored it."""
 
-NOT_DUE = "not_due"
-"""The reason of a message whose wait is longer than SQS delays a message, and not over."""
-
 _NO_ATTEMPT = frozenset({CIRCUIT_OPEN, KEY_PAIR_CHANGED, OUT_OF_TIME, PACED, RATE_LIMITED, "http_429"})
 _MIN_READING_SECONDS = 20.0  # with less time left no key pair is read: a slow source must not cost the invocation
 _MAX_SECONDS = 60.0  # of an invocation: what becomes too old for the normal route meanwhile goes the historical one
-_MIN_SECONDS_LEFT = 1.0  # with less left a wait is over: the clocks of two environments differ
 _MESSAGE_TYPE = "feed"
 
 
@@ -125,8 +121,8 @@ class _Delivery:
         for message in self._messages:
             record = message.record
             message.progress = Progress.from_text(record.settled, attempts=record.history.attempts)
-            left = record.history.due_at_ms / 1000 - self._worker.clock()
-            if left >= _MIN_SECONDS_LEFT and not self._is_too_old(message):
+            left = wait_left(record, self._worker.clock())
+            if left and not self._is_too_old(message):
                 message.fail(NOT_DUE, left)
         again = {message.id: message for message in self._messages if message.record.receive_count > 1}
         if not again:
@@ -300,7 +296,7 @@ class _Delivery:
     def _asked_wait(self, message: Message, left: Sequence[Retry]) -> float | None:
         """Return the seconds that a message is asked to wait; None leaves it to the backoff.
 
-        A short wait that mParticle asks for again and again would be a request each time. So after a request it is not
+        mParticle may ask for a short wait again and again. So that requests become rarer, a wait after a request is not
         shorter than the backoff.
         """
         waits = [outcome.after for outcome in left if outcome.after is not None]
@@ -312,7 +308,7 @@ class _Delivery:
         return max(min(waits), floor)
 
     def _is_too_old(self, message: Message) -> bool:
-        return self._worker.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
+        return is_too_old(message.record.sent_at_ms, self._worker.clock())
 
     def _letters(self, message: Message) -> list[tuple[Letter, Sequence[Pending]]]:
         """Return the letters of a message with their events: one for each reason, or one of what cannot be read."""

@@ -7,11 +7,8 @@ name of the feed's configuration.
 from collections.abc import Mapping
 from typing import Any, cast
 
-from mparticle_firehose.protocol import EventProcessingRequest
+from mparticle_firehose.protocol import SOURCE_FEED, EventProcessingRequest
 from mparticle_firehose.services import Services
-
-SOURCE_FEED = "mParticle Source Feed"
-"""The attribute that mParticle adds to the events of feeds."""
 
 
 def without_own_events(request: EventProcessingRequest, services: Services) -> EventProcessingRequest | None:

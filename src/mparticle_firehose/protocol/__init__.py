@@ -40,6 +40,7 @@ from mparticle_firehose.protocol.enums import (
     UserIdentityType,
 )
 from mparticle_firehose.protocol.events import (
+    SOURCE_FEED,
     ApplicationStateTransitionEvent,
     AttributionEvent,
     CustomEvent,
@@ -117,6 +118,7 @@ __all__ = [
     "COOKIE_SYNC_ID",
     "DATA_SALE_OPT_OUT",
     "REQUEST_MODELS",
+    "SOURCE_FEED",
     "AccessTokenType",
     "Account",
     "AndroidRuntimeEnvironment",

@@ -36,6 +36,9 @@ from mparticle_firehose.protocol.wire.json_reader import embedded_object
 from mparticle_firehose.protocol.wire.model import Model
 from mparticle_firehose.protocol.wire.unions import ByType, Counted, DefaultOnError, NullIs
 
+SOURCE_FEED = "mParticle Source Feed"
+"""The attribute by which mParticle marks the events of a feed: its value is the name of the feed's configuration."""
+
 
 class Location(Model):
     """A place in degrees, and its accuracy in metres. An unknown value is 0."""

@@ -26,6 +26,23 @@ MAX_DELAY_SECONDS = 900
 MAX_HOPS = 1_000
 """How often a message is sent again. After that it waits in flight: nothing else would end a loop."""
 
+NOT_DUE = "not_due"
+"""The reason of a message whose wait is longer than SQS delays a message, and not over."""
+
+MIN_SECONDS_LEFT = 1.0
+"""With less left a wait is over: the clocks of two environments differ."""
+
+
+def wait_left(record: Record, now: float) -> float:
+    """Return the seconds that are left of a wait which is longer than SQS delays a message; 0 if there are none.
+
+    Args:
+        record: as it was received.
+        now: in seconds since the epoch.
+    """
+    left = record.history.due_at_ms / 1000 - now
+    return left if left >= MIN_SECONDS_LEFT else 0.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:

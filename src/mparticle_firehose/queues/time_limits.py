@@ -7,6 +7,17 @@ if AWS does not answer it: see `mparticle_firehose.firehose`.
 MAX_AGE_SECONDS = 10 * 86_400
 """The maximum age of a message, whatever it waits for: SQS deletes it silently after fourteen days."""
 
+
+def is_too_old(sent_at_ms: int, now: float) -> bool:
+    """Return whether a message that was queued first at this time must not come again.
+
+    Args:
+        sent_at_ms: in milliseconds since the epoch.
+        now: in seconds since the epoch.
+    """
+    return now - sent_at_ms / 1000 > MAX_AGE_SECONDS
+
+
 LETTER_SECONDS = 3.0
 """What was delivered and refused is stored. A large letter takes two calls, to S3 and to SQS."""
 

@@ -8,7 +8,7 @@ from mparticle_firehose.delivery.plan import Plan
 from mparticle_firehose.errors import DeliveryError, described
 from mparticle_firehose.protocol import QueuedRequest, correlation
 from mparticle_firehose.queues.record import Record
-from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
+from mparticle_firehose.queues.time_limits import is_too_old
 from mparticle_firehose.services import Telemetry
 from mparticle_firehose.tables.progress import Progress
 
@@ -81,7 +81,7 @@ class Batch:
 
     def is_too_old(self, message: Message) -> bool:
         """Return whether a message must not come again."""
-        return self.clock() - message.record.sent_at_ms / 1000 > MAX_AGE_SECONDS
+        return is_too_old(message.record.sent_at_ms, self.clock())
 
     def guard(self, messages: Iterable[Message], step: Callable[[], None]) -> None:
         """Take a step for these messages. If it raises, they are delivered again, and no other message is."""

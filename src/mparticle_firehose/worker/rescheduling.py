@@ -7,7 +7,7 @@ from math import ceil
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration.outcomes import MAX_WAIT_SECONDS
 from mparticle_firehose.queues.backoff import Backoff
-from mparticle_firehose.queues.delays import Delays, Waiting
+from mparticle_firehose.queues.delays import NOT_DUE, Delays, Waiting, wait_left
 from mparticle_firehose.queues.event_queue import site_tenant, tenant
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.time_limits import DELAY_SECONDS, REMEMBER_SECONDS, VISIBILITY_SECONDS
@@ -16,12 +16,6 @@ from mparticle_firehose.services import CIRCUIT_OPEN
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.dead_lettering import DeadLettering
-
-NOT_DUE = "not_due"
-"""The reason of a message whose wait is longer than SQS delays a message, and not over."""
-
-MIN_SECONDS_LEFT = 1.0
-"""With less left a wait is over: the clocks of two environments differ."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +36,7 @@ class Rescheduling:
 
     def hold_back(self, message: Message) -> None:
         """Hold a message back until its wait is over: it may be longer than SQS delays a message."""
-        left = message.record.history.due_at_ms / 1000 - self.batch.clock()
-        if left >= MIN_SECONDS_LEFT:
+        if left := wait_left(message.record, self.batch.clock()):
             message.fail(NOT_DUE, counts=False, wait=left)
 
     def schedule(self, *, knows_progress: bool) -> list[Message]:
