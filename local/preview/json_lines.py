@@ -23,8 +23,7 @@ def json_lines(encoded: bytes, mask: Mask, indent: str = "") -> Iterator[str]:
 def _masked(value: object, mask: Mask) -> object:
     match value:
         case Number():
-            masked = mask.text(value)
-            return value if masked == value else masked
+            return mask.text(value) if mask.is_secret(value) else value
         case str():
             return mask.text(value)
         case dict():

@@ -43,9 +43,13 @@ class Mask:
             return f"<{secret.name}>"
         return self._names.get(secret.strip(), _UNNAMED) if secret else ""
 
+    def is_secret(self, text: str) -> bool:
+        """Return whether a whole text is a secret."""
+        return text in self._secrets
+
     def text(self, text: str) -> str:
         """Return a text in which each secret is replaced by its name."""
-        if text in self._secrets:
+        if self.is_secret(text):
             return self._secrets[text]
         for secret in sorted(self._secrets, key=len, reverse=True):
             if len(secret) >= _MIN_PART:

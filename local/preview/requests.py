@@ -7,7 +7,7 @@ from pathlib import Path
 from local.partner.fake_api import FakeApi
 from local.preview.calls import CallPreviewer
 from local.preview.faults import fault
-from local.preview.masking import mask_of
+from local.preview.masking import Mask, mask_of
 from local.preview.origins import by_type, labels
 from local.preview.results import CallPreview, RequestPreview, counted
 from local.run.declared import undeclared
@@ -63,13 +63,22 @@ def _preview(
     try:
         request = _SERIALIZER.parse(message.content)
         found = _found(integration, request, CallPreviewer(integration, api, mask, folders), empty)
-        return replace(found, problems=(*found.problems, *undeclared(integration, message.content)))
+        return replace(found, problems=(*found.problems, *_undeclared(integration, message, mask, folders)))
     except IntegrationError as error:
         return replace(empty, problems=(f"the integration breaks a rule: {error}",))
     except FirehoseError as error:
         return replace(empty, problems=(f"nothing can be delivered: {error}",))
     except Exception as error:  # noqa: BLE001  the user's own code may raise anything
         return replace(empty, problems=(f"your code fails: {mask.text(fault(error, folders))}",))
+
+
+def _undeclared(integration: Integration, message: Message, mask: Mask, folders: Sequence[Path]) -> Sequence[str]:
+    """Name what the calls need and mParticle does not send."""
+    try:
+        return undeclared(integration, message.content)
+    except Exception as error:  # noqa: BLE001  as above
+        problem = mask.text(fault(error, folders))
+        return [f"your code fails without what the registration does not ask for: {problem}"]
 
 
 def _found(

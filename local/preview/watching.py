@@ -42,7 +42,6 @@ def repeat(start: Callable[[], Process], saves: Iterable[Sequence[Path]], announ
     """Start a process now and after each save. One that still runs, such as in an endless loop, is ended before."""
     process = start()
     try:
-        announce("")
         for saved in saves:
             _end(process)
             announce(", ".join(map(_shown, saved)))
@@ -77,8 +76,7 @@ def _shown(path: Path) -> str:
 
 def _announce(saved: str) -> None:
     """Say what was saved, and when, so that the outputs can be told apart."""
-    if saved:
-        print(f"\n{time.strftime('%H:%M:%S')}  {saved} has changed\n", flush=True)
+    print(f"\n{time.strftime('%H:%M:%S')}  {saved} has changed\n", flush=True)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
