@@ -1,6 +1,6 @@
 """Which of the settings in a sample request are secret: those that the registration declares as confidential."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from mparticle_firehose.integration import Integration
@@ -15,8 +15,8 @@ def confidential_ids(integration: Integration) -> frozenset[str]:
     return frozenset(each.id for each in settings if isinstance(each, TextSetting) and each.confidential and each.id)
 
 
-def settings_in(content: object) -> Iterator[Mapping[str, Any]]:
-    """Yield each group of settings in a request: the account's, and those of each audience."""
+def settings_in(content: object) -> Iterator[dict[str, Any]]:
+    """Yield each group of settings in a request, itself and no copy: the account's, and those of each audience."""
     match content:
         case dict():
             for name, value in content.items():
