@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import cast
 from uuid import UUID, uuid4, uuid5
@@ -119,10 +119,10 @@ class _Samples:
 
     def _of_events(self, declared: EventProcessingRegistration) -> Iterator[Sample]:
         account = self._account((*declared.account_settings, *declared.event_connection_settings))
-        keep_alive = EventProcessingRequest.model_validate(
-            {**self._envelope(f"{_EVENTS}/keep_alive"), "account": account, "events": []}
-        )
-        yield _sample("Keep-alives", "keep_alive", "Keep-alive of events", keep_alive)
+        keep_alive = {**self._envelope(f"{_EVENTS}/keep_alive"), "account": account}
+        message = EventProcessingRequest.model_validate(keep_alive)
+        sample = _sample("Keep-alives", "keep_alive", "Keep-alive of events", message)
+        yield replace(sample, content={**sample.content, "events": []})  # mParticle writes the empty list
         common = self._of_user(account, declared)
         kinds = [each for each in declared.supported_event_types if isinstance(each, EventType)]
         asked = Asked(self._permissions, declared.push_messaging_provider_id or "provider")
