@@ -38,6 +38,7 @@ Your API gets what the integration makes of the requests, with the settings that
 do not give are invented, which your API refuses: those checks then say `not checked`."""
 
 _STATUS = "Exit status: 0 mParticle would accept it, 1 it would refuse, 2 it could not be tried, 130 interrupted."
+_LOCAL_SETTLE_SECONDS = 3
 _NO_TARGET = "name a target, the ARN of an alias or an https:// URL, or run `make up` for a local one"
 
 
@@ -170,6 +171,7 @@ def _run(options: argparse.Namespace, _: object) -> int:
         calls=options.calls,
         burst=options.cold,
         settings=given,
+        settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)
 

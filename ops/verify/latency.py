@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from math import ceil
 
 from local.samples import Sample
+from ops.verify.audiences import MEMBERSHIPS
 from ops.verify.findings import Finding, failed, not_checked, ok, warning
-from ops.verify.messages import EVENTS, MEMBERSHIPS
+from ops.verify.messages import EVENTS
 from ops.verify.replies import Kind, Reply
 from ops.verify.trial import Trial, encoded
 
