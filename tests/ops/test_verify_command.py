@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from local.cloud.background import Running
+from local.isolation import ROOT
 from ops.__main__ import main
 from ops.stack import StackError
 from ops.verify.alias_target import AliasTarget
@@ -17,9 +18,19 @@ from ops.verify.commands import Place, confirmed, found_target, question, run
 from ops.verify.display import About, print_findings, report
 from ops.verify.findings import Finding, Result, failed, not_checked, ok
 from ops.verify.https_target import HttpsTarget
-from ops.verify.run import Wanted
+from ops.verify.run import Wanted, verify
 from ops.verify.settings import given_settings, known_settings
-from tests.ops.fake_deployment import ALIAS, MPARTICLE, ROOM, FakeLambda, declaration, grant
+from tests.ops.fake_deployment import (
+    ALIAS,
+    MPARTICLE,
+    ROOM,
+    TOKEN,
+    FakeDeployment,
+    FakeLambda,
+    declaration,
+    endpoint,
+    grant,
+)
 
 LOCAL = "http://127.0.0.1:4566"
 SECRET = "canary-secret"
@@ -230,3 +241,16 @@ def test_every_result_has_a_style() -> None:
     print_findings(Console(file=text, width=80), [Finding("x", each, "y") for each in Result])
 
     assert text.getvalue().rstrip().endswith("1 ok, 1 warning, 1 failed, 1 not checked.")
+
+
+def test_every_check_is_documented() -> None:
+    documented = (ROOT / "docs" / "deploying.md").read_text().partition("### Verify")[2].partition("\n## ")[0]
+    with endpoint(FakeDeployment()) as url:
+        targets = [AliasTarget(FakeLambda(of_function=[grant("*")]), ALIAS, is_local=False), HttpsTarget(url, TOKEN,
+                   is_local=True)]  # fmt: skip
+        wanted = Wanted(calls=1, burst=1, settle_seconds=0, settings={"token": SECRET})
+        found = [each for target in targets for each in verify(target, ROOM, wanted, lambda _: None).findings]
+
+    names = {each.check for each in found}
+    assert {"cold latency", "TLS", "who may invoke all versions"} <= names
+    assert [name for name in sorted(names) if f"`{name}`" not in documented] == []
