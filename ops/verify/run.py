@@ -101,13 +101,13 @@ def _checks(
     yield "the registration", iter(imported.findings)
     yield "events", try_events(trial)
     yield "audiences", audience.connect()
-    yield "erasures", try_erasure(trial)
     yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
     if isinstance(target, HttpsTarget):
         yield "HTTPS", _of_endpoint(target)
     yield "latency", measure_warm(trial, wanted.calls)
     yield "cold starts", measure_cold(trial, wanted.burst)
     yield "the end of the audience", audience.disconnect()
+    yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
     if isinstance(target, HttpsTarget):
         yield "statuses", statuses(target)
 

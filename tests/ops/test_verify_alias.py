@@ -73,8 +73,8 @@ def test_a_right_deployment_passes_every_check() -> None:
         "alias", "region", "who may invoke", "concurrency of the account", "concurrency of the handler", "registration",
         "registration rules", "registration as here", "keep-alive of events", "event types", "all types in one",
         "system notifications", "unknown event and fields", "keep-alive of audiences", "audience connected",
-        "settings to keep", "members", "audience changed", "erasure", "malformed input", "valid after malformed",
-        "warm latency", "audience disconnected",
+        "settings to keep", "members", "audience changed", "malformed input", "valid after malformed", "warm latency",
+        "audience disconnected", "erasure",
     ]  # fmt: skip
     assert not would_be_refused(found.values())
 
@@ -331,6 +331,22 @@ def test_an_audience_is_disconnected_after_its_members_changes_have_had_time_to_
     verified(settle_seconds=60, sleep=waited.append)
 
     assert [50 < seconds <= 60 for seconds in waited] == [True]
+
+
+def test_a_trial_is_about_one_person_who_is_erased_last_and_the_next_about_another() -> None:
+    first, second = FakeDeployment(), FakeDeployment()
+
+    verified(FakeLambda(first))
+    verified(FakeLambda(second))
+
+    erased = [each.requests[-1]["subject_identities"]["email"]["value"] for each in (first, second)]
+    people = {
+        identity["value"]
+        for request in first.of_type("event_processing_request")
+        for identity in request.get("user_identities") or [] if identity and identity["type"] == "email"
+    }  # fmt: skip
+    assert people == {erased[0]}
+    assert erased[0] != erased[1]
 
 
 def test_without_an_audience_its_changes_are_not_checked() -> None:

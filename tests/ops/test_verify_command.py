@@ -246,8 +246,10 @@ def test_every_result_has_a_style() -> None:
 def test_every_check_is_documented() -> None:
     documented = (ROOT / "docs" / "deploying.md").read_text().partition("### Verify")[2].partition("\n## ")[0]
     with endpoint(FakeDeployment()) as url:
-        targets = [AliasTarget(FakeLambda(of_function=[grant("*")]), ALIAS, is_local=False), HttpsTarget(url, TOKEN,
-                   is_local=True)]  # fmt: skip
+        targets: list[AliasTarget | HttpsTarget] = [
+            AliasTarget(FakeLambda(of_function=[grant("*")]), ALIAS, is_local=False),
+            HttpsTarget(url, TOKEN, is_local=True),
+        ]
         wanted = Wanted(calls=1, burst=1, settle_seconds=0, settings={"token": SECRET})
         found = [each for target in targets for each in verify(target, ROOM, wanted, lambda _: None).findings]
 
