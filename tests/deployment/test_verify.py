@@ -23,7 +23,9 @@ def verified(cloud: LocalCloud, target: AliasTarget | HttpsTarget) -> dict[Resul
     """Return the findings by their result. Before the audience's end the queues are empty, however slow the machine."""
     wanted = Wanted(settings={}, calls=CALLS, settle_seconds=60, sleep=lambda _: cloud.settle())
     done = verify(target, ROOM, wanted, lambda _: None)
-    return {result: [each for each in done.findings if each.result is result] for result in Result}
+    findings = [each for each in done.findings if each.check != "warm latency"]  # which depends on who else is at work
+    assert len(findings) == len(done.findings) - 1
+    return {result: [each for each in findings if each.result is result] for result in Result}
 
 
 def test_the_product_passes_by_its_alias(cloud: LocalCloud) -> None:
@@ -34,7 +36,7 @@ def test_the_product_passes_by_its_alias(cloud: LocalCloud) -> None:
 
     assert [each for result in (Result.FAILED, Result.WARNING) for each in found[result]] == []
     assert [each.check for each in found[Result.NOT_CHECKED]] == ["concurrency"]
-    assert len(found[Result.OK]) == 21
+    assert len(found[Result.OK]) == 20
     assert cloud.settle()
     assert cloud.dead_letters().total() == 0
 
@@ -47,7 +49,7 @@ def test_the_product_passes_over_https(cloud: LocalCloud) -> None:
 
     assert [each for result in (Result.FAILED, Result.WARNING) for each in found[result]] == []
     assert [each.check for each in found[Result.NOT_CHECKED]] == ["TLS", "statuses of passing errors"]
-    assert len(found[Result.OK]) == 26
+    assert len(found[Result.OK]) == 25
     assert cloud.settle()
     assert cloud.dead_letters().total() == 0
 

@@ -397,9 +397,9 @@ def test_a_function_that_answers_nothing_after_malformed_input_fails() -> None:
     assert problems(verified(with_fault(fault), calls=0)) == {"valid after malformed": "crashed: Runtime.ExitError"}
 
 
-def measured(client: FakeLambda, limit_ms: int) -> Finding:
+def measured(client: FakeLambda, limit_ms: int, *, is_local: bool = False) -> Finding:
     """Return the finding of the warm latency with a limit for which no test has to wait."""
-    target = AliasTarget(client, ALIAS, is_local=False)
+    target = AliasTarget(client, ALIAS, is_local=is_local)
     target.latency_limit_ms = limit_ms
     done = verify(target, ROOM, Wanted(settings=KEY, calls=5, settle_seconds=0), lambda _: None)
     return next(each for each in done.findings if each.check == "warm latency")
@@ -417,6 +417,10 @@ def test_slow_answers_of_a_fast_function_are_the_networks() -> None:
 
     assert finding.result is Result.WARNING
     assert finding.seen.endswith("Without the network p99 is 0 ms: measure from the pod's region")
+
+
+def test_slow_answers_in_the_local_cloud_are_this_machines() -> None:
+    assert measured(FakeLambda(seconds=0.003), 2, is_local=True).result is Result.WARNING
 
 
 def test_slow_answers_of_a_slow_function_are_not() -> None:
