@@ -1,5 +1,7 @@
 # make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin;
 #                    PARTNER=folder for an example, or a folder laid out like one)
+# make preview       which calls of your API each message in events/ becomes, in a second and without a cloud (EVENT, PARTNER;
+#                    WATCH=1 again after each save)
 # make test          the whole gate: format, lint, import rules, types, tests
 # make lint          its static part, and linters and scanners for the template and the code
 # make format        formats the code
@@ -15,6 +17,7 @@
 # make registration  what mParticle gets to know of this integration, as JSON
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
+# make postman       writes docs/postman_collection.json, with your messages
 # make cookie-sync-questionnaire   what mParticle asks about the cookie sync, answered (ENDPOINTS="US1=https://... EU1=https://...")
 #
 # Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials, except make verify of what is on AWS.
@@ -23,6 +26,7 @@ PYTHON ?= python3.13
 ARCHITECTURE ?= x86_64
 EVENT ?=
 PARTNER ?=
+WATCH ?=
 ENDPOINTS ?=
 BENCH ?=
 TARGET ?=
@@ -34,7 +38,7 @@ YES ?=
 
 # Recipes read these from the environment, in quotes, and never as $(NAME): what a value holds is text, neither for make,
 # which would run $(shell ...) in it, nor for the shell.
-VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER ENDPOINTS BENCH TARGET CALLS COLD SETTINGS REPORT YES
+VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER WATCH ENDPOINTS BENCH TARGET CALLS COLD SETTINGS REPORT YES
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
@@ -52,8 +56,8 @@ endif
 override BIN := .venv/bin
 override ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
-.PHONY: help run test lint format bench bench-report build up invoke logs down verify registration
-.PHONY: registration-check registration-accept cookie-sync-questionnaire setup python static checked packed-build clean
+.PHONY: help run preview test lint format bench bench-report build up invoke logs down verify registration
+.PHONY: registration-check registration-accept postman cookie-sync-questionnaire setup python static checked packed-build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -61,6 +65,9 @@ help:
 
 run: setup
 	@$(BIN)/python -m local $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"}
+
+preview: .venv/.installed
+	@$(BIN)/python -m local.preview $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"} $${WATCH:+--watch}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -103,13 +110,16 @@ invoke logs down: .venv/.installed
 verify: .venv/.installed
 	@$(BIN)/python -m ops verify $${CALLS:+"--calls=$$CALLS"} $${COLD:+"--cold=$$COLD"} \
 		$${SETTINGS:+"--settings=$$SETTINGS"} $${REPORT:+"--report=$$REPORT"} $${PARTNER:+"--partner=$$PARTNER"} \
-		$$(test -z "$$YES" || echo --yes) $${TARGET:+-- "$$TARGET"}
+		$${YES:+--yes} $${TARGET:+-- "$$TARGET"}
 
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration
 
 registration-check registration-accept: registration-%: .venv/.installed
 	@$(BIN)/python -m local.registration $*
+
+postman: .venv/.installed
+	@$(BIN)/python -m local.postman
 
 cookie-sync-questionnaire: .venv/.installed
 	@set -f --; for endpoint in $$ENDPOINTS; do set -- "$$@" "--endpoint=$$endpoint"; done; \
