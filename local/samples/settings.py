@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from local.confidential_settings import settings_in
+from local import confidential_settings
 from mparticle_firehose.protocol import BooleanSetting, FloatSetting, IntegerSetting, TextSetting
 from mparticle_firehose.protocol.registration import AnySetting
 
@@ -21,7 +21,7 @@ def setting_values(settings: Iterable[AnySetting], given: Mapping[str, str]) -> 
     return {each.id: given.get(each.id, _value(each)) for each in settings if each.id}
 
 
-def known_values(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
+def settings_in(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Return the settings of accounts and audiences in requests, by id; of several values the first.
 
     The requests that an integration keeps in ``events/`` have values that its fake API accepts, such as a region, which
@@ -29,7 +29,7 @@ def known_values(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for request in requests:
-        for settings in settings_in(request):
+        for settings in confidential_settings.settings_in(request):
             found = {**{name: value for name, value in settings.items() if isinstance(value, str)}, **found}
     return found
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.rooms import Room
-from local.samples import known_values
+from local.samples import settings_in
 from mparticle_firehose.protocol import ModuleRegistrationResponse, TextSetting
 from mparticle_firehose.protocol.registration import AnySetting
 from ops.stack import StackError
@@ -37,7 +37,7 @@ def known_settings(
     What the options do not give comes from the requests in the integration's ``events``. Confidential ones do so in the
     local cloud only, whose fake API accepts them: a real API refuses what is invented.
     """
-    own = known_values(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
+    own = settings_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
     if is_local:
         return KnownSettings({**own, **given}, ())
     shared = {each.id: own[each.id] for each in declaration.settings() if _is_shared(each) and each.id in own}

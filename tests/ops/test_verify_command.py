@@ -226,6 +226,28 @@ def test_what_cannot_be_tried_ends_with_status_2_and_a_sentence(
     assert "canary" not in printed
 
 
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--calls", "-1"], "0 or more"),
+        (["--cold", "many"], "0 or more"),
+        (["--peak", "0"], "1 or more"),
+        (["--account", "12"], "twelve digits"),
+    ],
+)
+def test_wrong_options_are_explained(arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["verify", *arguments])
+
+    assert stopped.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_report_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match="nowhere.md cannot be written: No such file or directory"):
+        ran(FakeLambda(), tmp_path / "missing" / "nowhere.md", settings={"token": SECRET})
+
+
 def test_the_help_names_the_results_and_where_the_token_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["verify", "--help"])
