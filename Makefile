@@ -12,13 +12,15 @@
 # make invoke        sends it a message: EVENT=file, or EVENT=- for stdin
 # make logs          what its functions have logged, and which requests the partner got
 # make down          stops it and removes its files
+# make verify        tries what is deployed as mParticle will: TARGET=alias ARN or https URL, default the cloud of make up
+#                    (CALLS=100 COLD=0 SETTINGS=file REPORT=file YES=1 PARTNER=folder; python -m ops verify --help has more)
 # make registration  what mParticle gets to know of this integration, as JSON
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
 # make postman       writes docs/postman_collection.json, with your messages
 # make cookie-sync-questionnaire   what mParticle asks about the cookie sync, answered (ENDPOINTS="US1=https://... EU1=https://...")
 #
-# Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
+# Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials, except make verify of what is on AWS.
 
 PYTHON ?= python3.13
 ARCHITECTURE ?= x86_64
@@ -27,26 +29,34 @@ PARTNER ?=
 WATCH ?=
 ENDPOINTS ?=
 BENCH ?=
+TARGET ?=
+CALLS ?=
+COLD ?=
+SETTINGS ?=
+REPORT ?=
+YES ?=
 
 # Recipes read these from the environment, in quotes, and never as $(NAME): what a value holds is text, neither for make,
 # which would run $(shell ...) in it, nor for the shell.
-VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER WATCH ENDPOINTS BENCH
+VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER WATCH ENDPOINTS BENCH TARGET CALLS COLD SETTINGS REPORT YES
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
 export PYTHONPATH := src
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
-# Whatever asks for AWS in a test must find none.
+export SAM_CLI_TELEMETRY := 0
+# Whatever asks for AWS in a test must find none. Only verify, and only alone, has the credentials of who calls it.
+ifneq ($(MAKECMDGOALS),verify)
 export AWS_CONFIG_FILE := /dev/null
 export AWS_SHARED_CREDENTIALS_FILE := /dev/null
 export AWS_EC2_METADATA_DISABLED := true
-export SAM_CLI_TELEMETRY := 0
 unexport AWS_PROFILE
+endif
 
 override BIN := .venv/bin
 override ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
 
-.PHONY: help run preview test lint format bench bench-report build up invoke logs down registration
+.PHONY: help run preview test lint format bench bench-report build up invoke logs down verify registration
 .PHONY: registration-check registration-accept postman cookie-sync-questionnaire setup python static checked packed-build clean
 .DEFAULT_GOAL := help
 
@@ -96,6 +106,11 @@ up: setup
 
 invoke logs down: .venv/.installed
 	@$(BIN)/python -m local.cloud.background $@ $${EVENT:+"$$EVENT"}
+
+verify: .venv/.installed
+	@$(BIN)/python -m ops verify $${CALLS:+"--calls=$$CALLS"} $${COLD:+"--cold=$$COLD"} \
+		$${SETTINGS:+"--settings=$$SETTINGS"} $${REPORT:+"--report=$$REPORT"} $${PARTNER:+"--partner=$$PARTNER"} \
+		$${YES:+--yes} $${TARGET:+-- "$$TARGET"}
 
 registration: .venv/.installed
 	@$(BIN)/python -m local.registration

@@ -18,6 +18,28 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def natural(text: str) -> int:
+    """Return a whole number from 0 on.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is none.
+    """
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError("write a whole number, 0 or more")
+    return int(text)
+
+
+def aws_account(text: str) -> str:
+    """Return the id of an AWS account.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is none.
+    """
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise argparse.ArgumentTypeError("write the twelve digits of an AWS account")
+    return text
+
+
 def unknown_options(arguments: Sequence[str]) -> str:
     """Return what is wrong with arguments that no command takes.
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _URL = re.compile(r"https?://[^\s/?#@\[\]]+/?|https?://\[[0-9a-f:]+\](:\d+)?/?")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ANSWER_SECONDS = 15
+_LOCAL_ANSWER_SECONDS = 60  # a local cloud on a busy machine starts a function slowly
 _CONNECTIONS = 100
 
 DEAD_LETTER_QUEUES: Mapping[QueueName, str] = {
@@ -98,7 +99,7 @@ def lambda_client(*, region: str, profile: str | None = None, endpoint_url: str 
         max_pool_connections=_CONNECTIONS,
     )
     if endpoint and is_loopback(endpoint):
-        config = config.merge(Config(proxies={}))
+        config = config.merge(Config(proxies={}, read_timeout=_LOCAL_ANSWER_SECONDS))
     make: Any = session.client
     return make("lambda", region_name=region, endpoint_url=endpoint, config=config)
 

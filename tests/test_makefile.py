@@ -18,13 +18,15 @@ GIVEN = re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE)
 RECIPES = [line for line in MAKEFILE.splitlines() if line.startswith("\t")]
 
 STUB = f"""#!{sys.executable}
-import json, sys
+import json, os, sys
 open("arguments.jsonl", "a").write(json.dumps(sys.argv[1:]) + "\\n")
+aws = {{name: os.environ[name] for name in ("AWS_CONFIG_FILE", "AWS_PROFILE") if name in os.environ}}
+open("environment.jsonl", "a").write(json.dumps(aws) + "\\n")
 """
 
-TARGETS = ["run", "preview", "up", "invoke", "build", "bench", "cookie-sync-questionnaire"]
+TARGETS = ["run", "preview", "up", "invoke", "build", "bench", "cookie-sync-questionnaire", "verify"]
 
-SWITCHES = ["WATCH"]
+SWITCHES = ["WATCH", "YES"]
 """Variables of which only counts whether they have a value."""
 
 HOSTILE = [
@@ -145,6 +147,27 @@ def test_without_values_there_are_no_arguments(project: Path) -> None:
         ["-m", "bench"],
         ["-m", "local.registration.cookie_sync_questionnaire"],
     ]
+
+
+def test_verify_hands_over_what_is_given_and_nothing_else(project: Path) -> None:
+    given = {"TARGET": "arn:x", "CALLS": "5", "COLD": "3", "SETTINGS": "s.json", "REPORT": "r.md", "YES": "1"}
+
+    calls = make(project, "verify", *(f"{name}={value}" for name, value in given.items()))
+    without = make(project, "verify")[-1]
+
+    options = ["--calls=5", "--cold=3", "--settings=s.json", "--report=r.md", "--yes"]
+    assert (calls, without) == ([["-m", "ops", "verify", *options, "--", "arn:x"]], ["-m", "ops", "verify"])
+
+
+@pytest.mark.parametrize(("goals", "is_found"), [(["verify"], True), (["run"], False), (["run", "verify"], False)])
+def test_only_verify_finds_the_aws_account_of_who_calls_it(project: Path, goals: list[str], is_found: bool) -> None:
+    own = {"AWS_CONFIG_FILE": "/home/me/aws", "AWS_PROFILE": "me"}
+
+    make(project, *goals, environ=own)
+
+    seen = [json.loads(line) for line in (project / "environment.jsonl").read_text().splitlines()]
+    assert seen
+    assert all((each == own) == is_found for each in seen)
 
 
 def test_lists_are_split_at_blanks(project: Path) -> None:

@@ -1,10 +1,15 @@
-"""The device and the application that the sample events come from."""
+"""The device, the application and the place in mParticle that the sample events come from."""
 
 from collections.abc import Iterable
 from typing import cast
 
-from local.samples.people import device_identities
-from mparticle_firehose.protocol import AttAuthorizationStatus, Permissions, RuntimeEnvironment, RuntimeEnvironmentType
+from local.samples.people import Person
+from mparticle_firehose.protocol import (
+    AttAuthorizationStatus,
+    PlatformFields,
+    RuntimeEnvironment,
+    RuntimeEnvironmentType,
+)
 from mparticle_firehose.protocol.runtime_environments import RUNTIME_ENVIRONMENT_MODELS
 
 _PREFERRED = (RuntimeEnvironmentType.IOS, RuntimeEnvironmentType.ANDROID, RuntimeEnvironmentType.MOBILEWEB)
@@ -53,12 +58,18 @@ _DEVICE: dict[str, object] = {
 """The fields of all environments: each has those that its model names."""
 
 
-def environment(
-    supported: Iterable[RuntimeEnvironmentType | str | None], permissions: Permissions
-) -> RuntimeEnvironment:
+PLATFORM_FIELDS = PlatformFields(
+    mp_account_id=4242, mp_account_name="Sample", workspace_id=17, workspace_name="Sample Production",
+    input_name="iOS", app_name="Sample Shop", app_version="5.2.0", dataplan_id="shop_plan", dataplan_name="Shop",
+    dataplan_version=3,
+)  # fmt: skip
+
+
+def environment(supported: Iterable[RuntimeEnvironmentType | str | None], person: Person) -> RuntimeEnvironment:
     """Return an environment that the registration supports: a phone's, if it can be."""
     kinds = [each for each in supported if isinstance(each, RuntimeEnvironmentType)] or [RuntimeEnvironmentType.UNKNOWN]
     kind = next((each for each in _PREFERRED if each in kinds), kinds[0])
+    permissions = person.permissions
     model = cast("type[RuntimeEnvironment]", RUNTIME_ENVIRONMENT_MODELS[kind])
     device = _DEVICE if permissions.allow_device_info else {}
     return model.model_validate(
@@ -67,7 +78,7 @@ def environment(
             "sdk_version": "8.31.0",
             "client_ip_address": "192.0.2.31" if permissions.allow_access_ip_address else None,
             "http_header_user_agent": "SampleShop/5.2" if permissions.allow_access_http_user_agent else None,
-            "identities": device_identities(permissions, kind),
+            "identities": person.device_identities(kind),
             **{name: value for name, value in device.items() if name in model.model_fields},
         }
     )

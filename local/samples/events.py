@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-from local.samples.people import PUSH_TOKEN, old_email, user_identities
+from local.samples.people import Person
 from mparticle_firehose.protocol import (
     ApplicationState,
     ApplicationStateTransitionEvent,
@@ -19,7 +19,6 @@ from mparticle_firehose.protocol import (
     Impression,
     ImpressionEvent,
     Location,
-    Permissions,
     PrivacySettingChangeEvent,
     Product,
     ProductActionEvent,
@@ -48,11 +47,11 @@ class Asked:
     """What of a registration an event depends on.
 
     Attributes:
-        permissions: what mParticle may send.
+        person: whose event it is, with what mParticle may send of it.
         push_provider: the key that marks the payloads of this partner's pushes.
     """
 
-    permissions: Permissions
+    person: Person
     push_provider: str
 
 
@@ -63,7 +62,7 @@ def event_of(kind: EventType, asked: Asked, *, event_id: UUID, timestamp_ms: int
         "timestamp_ms": timestamp_ms,
         "source_id": str(event_id),
         "session_id": SESSION_ID,
-        "location": _LOCATION if asked.permissions.allow_access_location else None,
+        "location": _LOCATION if asked.person.permissions.allow_access_location else None,
     }
     return _EVENTS[kind](asked).model_copy(update=common)
 
@@ -102,15 +101,15 @@ def _user_attribute_change(_: Asked) -> Event:
 
 def _user_identity_change(asked: Asked) -> Event:
     """Return an address that replaces another, or the first identity of the user without one."""
-    removed = old_email(asked.permissions)
-    identities = user_identities(asked.permissions)
+    removed = asked.person.old_email()
+    identities = asked.person.user_identities()
     kinds = {each.type for each in removed}
     added = tuple(each for each in identities if each.type in kinds) or identities[:1]
     return UserIdentityChangeEvent(added=added, removed=removed)
 
 
-def _push_subscription(_: Asked) -> Event:
-    return PushSubscriptionEvent(action=PushSubscriptionAction.SUBSCRIBE, token=PUSH_TOKEN)
+def _push_subscription(asked: Asked) -> Event:
+    return PushSubscriptionEvent(action=PushSubscriptionAction.SUBSCRIBE, token=asked.person.push_token)
 
 
 def _application_state_transition(_: Asked) -> Event:

@@ -8,17 +8,13 @@ from typing import cast
 from uuid import UUID, uuid4, uuid5
 
 from local.samples.consent import CONSENT_STATE, NOTIFICATIONS
-from local.samples.environment import environment
+from local.samples.environment import PLATFORM_FIELDS, environment
 from local.samples.events import Asked, event_of
 from local.samples.people import (
     ATTRIBUTE_CHANGES,
     ATTRIBUTE_LISTS,
     ATTRIBUTES,
-    MPID,
-    device_identities,
-    partner_identities,
-    subject_identities,
-    user_identities,
+    Person,
 )
 from local.samples.settings import setting_values
 from mparticle_firehose.integration import JsonObject
@@ -38,7 +34,6 @@ from mparticle_firehose.protocol import (
     ModuleRegistrationRequest,
     ModuleRegistrationResponse,
     Permissions,
-    PlatformFields,
     Regulation,
     Request,
     Serializer,
@@ -56,12 +51,6 @@ _RENAMED = "Sample audience, renamed"
 _MOMENT_MS = 1_760_000_000_000
 _NAMESPACE = UUID("5a3c1e70-0000-4000-8000-000000000000")
 _SERIALIZER = Serializer()
-
-_PLATFORM_FIELDS = PlatformFields(
-    mp_account_id=ACCOUNT_ID, mp_account_name="Sample", workspace_id=17, workspace_name="Sample Production",
-    input_name="iOS", app_name="Sample Shop", app_version="5.2.0", dataplan_id="shop_plan", dataplan_name="Shop",
-    dataplan_version=3,
-)  # fmt: skip
 
 _EVENTS, _MEMBERSHIP = "event_processing_request", "audience_membership_change_request"
 _SUBSCRIPTION, _DSR = "audience_subscription_request", "dsr_processing_request"
@@ -85,7 +74,11 @@ class Sample:
 
 
 def samples(
-    declaration: ModuleRegistrationResponse, *, settings: Mapping[str, str] | None = None, fresh: bool = False
+    declaration: ModuleRegistrationResponse,
+    *,
+    settings: Mapping[str, str] | None = None,
+    fresh: bool = False,
+    person: int = 31,
 ) -> list[Sample]:
     """Return the requests that mParticle sends to an integration, in an order in which it could send them.
 
@@ -95,14 +88,19 @@ def samples(
             one is `FAKE_SECRET`, which no partner accepts.
         fresh: whether ids are new and times are now, as of requests that were never sent. Otherwise the same
             registration has the same samples.
+        person: the number of the invented user; another one is another user.
     """
-    return list(_Samples(declaration, settings or {}, fresh=fresh).all())
+    known = Person(declaration.permissions or Permissions(), person)
+    return list(_Samples(declaration, settings or {}, known, fresh=fresh).all())
 
 
 class _Samples:
-    def __init__(self, declaration: ModuleRegistrationResponse, settings: Mapping[str, str], *, fresh: bool) -> None:
+    def __init__(
+        self, declaration: ModuleRegistrationResponse, settings: Mapping[str, str], person: Person, *, fresh: bool
+    ) -> None:
         self._declaration = declaration
-        self._permissions = declaration.permissions or Permissions()
+        self._permissions = person.permissions
+        self._person = person
         self._settings = settings
         self._fresh = fresh
         self._now_ms = time.time_ns() // 1_000_000 if fresh else _MOMENT_MS
@@ -125,7 +123,7 @@ class _Samples:
         yield replace(sample, content={**sample.content, "events": []})  # mParticle writes the empty list
         common = self._of_user(account, declared)
         kinds = [each for each in declared.supported_event_types if isinstance(each, EventType)]
-        asked = Asked(self._permissions, declared.push_messaging_provider_id or "provider")
+        asked = Asked(self._person, declared.push_messaging_provider_id or "provider")
         events = {
             kind: event_of(kind, asked, event_id=self._id(kind), timestamp_ms=self._now_ms - 1_000 * (len(kinds) - at))
             for at, kind in enumerate(kinds)
@@ -151,14 +149,14 @@ class _Samples:
             "account": account,
             "source_id": str(self._id("source")),
             "source_channel": "native",
-            "runtime_environment": environment(declared.supported_runtime_environments, allowed),
-            "user_identities": user_identities(allowed),
-            "partner_identities": partner_identities(allowed),
-            **_if(allowed.allow_access_mpid, mpid=MPID),
+            "runtime_environment": environment(declared.supported_runtime_environments, self._person),
+            "user_identities": self._person.user_identities(),
+            "partner_identities": self._person.partner_identities(),
+            **_if(allowed.allow_access_mpid, mpid=self._person.mpid),
             **_if(allowed.allow_access_device_application_stamp, device_application_stamp=str(self._id("stamp"))),
             **_if(allowed.allow_user_attributes, user_attributes=ATTRIBUTES, user_attribute_lists=ATTRIBUTE_LISTS),
             **_if(allowed.allow_consent_state, consent_state=CONSENT_STATE),
-            **_if(allowed.allow_platform_fields, platform_fields=_PLATFORM_FIELDS),
+            **_if(allowed.allow_platform_fields, platform_fields=PLATFORM_FIELDS),
         }
 
     def _of_audiences(self, declared: AudienceProcessingRegistration) -> Iterator[Sample]:
@@ -205,11 +203,11 @@ class _Samples:
             user_attributes=ATTRIBUTE_CHANGES if allowed.allow_audience_user_attributes else (),
         )
         profile = UserProfile(
-            user_identities=user_identities(allowed),
-            device_identities=device_identities(allowed),
-            partner_identities=partner_identities(allowed),
+            user_identities=self._person.user_identities(),
+            device_identities=self._person.device_identities(),
+            partner_identities=self._person.partner_identities(),
             audiences=(audience,),
-            mpid=MPID if allowed.allow_access_mpid else None,
+            mpid=self._person.mpid if allowed.allow_access_mpid else None,
         )
         envelope = self._envelope(f"{_MEMBERSHIP}/{action}")
         message = AudienceMembershipChangeRequest.model_validate(
@@ -218,7 +216,7 @@ class _Samples:
         return _sample("Audiences", action, f"Membership: {action}", message)
 
     def _erasure(self, declared: tuple[AnySetting, ...]) -> Sample:
-        own, further = subject_identities(self._permissions)
+        own, further = self._person.subject_identities()
         extension = OpenDsrExtension(skip_waiting_period=False, subject_identities=further)
         fields = {
             "account": self._account(declared),

@@ -1,7 +1,8 @@
 """Plausible values of the settings that a customer enters: mParticle sends all of them as text."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
+from local import confidential_settings
 from mparticle_firehose.protocol import BooleanSetting, FloatSetting, IntegerSetting, TextSetting
 from mparticle_firehose.protocol.registration import AnySetting
 
@@ -28,27 +29,9 @@ def settings_in(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for request in requests:
-        for settings in _maps(request):
-            found = {**{str(name): value for name, value in settings.items() if isinstance(value, str)}, **found}
+        for settings in confidential_settings.settings_in(request):
+            found = {**{name: value for name, value in settings.items() if isinstance(value, str)}, **found}
     return found
-
-
-def _maps(request: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
-    account = request.get("account")
-    candidates = [
-        account.get("account_settings") if isinstance(account, dict) else None,
-        request.get("audience_subscription_settings"),
-        *(
-            audience.get("audience_subscription_settings")
-            for profile in _objects(request.get("user_profiles"))
-            for audience in _objects(profile.get("audiences"))
-        ),
-    ]
-    yield from (each for each in candidates if isinstance(each, dict))
-
-
-def _objects(value: object) -> list[dict[str, object]]:
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _value(setting: AnySetting) -> str:

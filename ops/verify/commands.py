@@ -16,7 +16,7 @@ from local.cloud.background import BackgroundCloud, Running
 from local.rooms import Room
 from ops.commands import DONE, NOTHING
 from ops.display import console, print_line
-from ops.options import positive
+from ops.options import aws_account, natural, positive
 from ops.stack import StackError, is_loopback, lambda_client
 from ops.verify.access import MPARTICLE_ACCOUNTS
 from ops.verify.alias_target import AliasTarget
@@ -38,6 +38,7 @@ Your API gets what the integration makes of the requests, with the settings that
 do not give are invented, which your API refuses: those checks then say `not checked`."""
 
 _STATUS = "Exit status: 0 mParticle would accept it, 1 it would refuse, 2 it could not be tried, 130 interrupted."
+_LOCAL_SETTLE_SECONDS = 3
 _NO_TARGET = "name a target, the ARN of an alias or an https:// URL, or run `make up` for a local one"
 
 
@@ -67,13 +68,15 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
         "target", nargs="?", metavar="TARGET", help="the ARN of the alias, or the HTTPS endpoint's URL"
     )
     command.add_argument("--partner", default="", metavar="FOLDER", help="an example's integration instead of yours")
-    command.add_argument("--calls", type=int, default=100, metavar="N", help="warm calls to measure (default: 100)")
+    command.add_argument("--calls", type=natural, default=100, metavar="N", help="warm calls to measure (default: 100)")
     command.add_argument(
-        "--cold", type=int, default=0, metavar="N", help="also send N calls at once, so that environments start"
+        "--cold", type=natural, default=0, metavar="N", help="also send N calls at once, so that environments start"
     )
     command.add_argument("--setting", action="append", default=[], metavar="ID=VALUE", help="ID=- reads standard input")
     command.add_argument("--settings", type=Path, metavar="FILE", help="a JSON object of settings by id")
-    command.add_argument("--account", action="append", metavar="ID", help="mParticle's, instead of the documented ones")
+    command.add_argument(
+        "--account", type=aws_account, action="append", metavar="ID", help="mParticle's, instead of the documented ones"
+    )
     command.add_argument(
         "--requests-per-second", type=positive, default=Load.average, metavar="N", help="on average (default: 2000)"
     )
@@ -84,7 +87,9 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument(
         "--endpoint-url", metavar="URL", help="a local cloud instead of AWS (default: AWS_ENDPOINT_URL)"
     )
-    command.set_defaults(run=_run, when_interrupted="Interrupted. The audience of the trial was disconnected.")
+    command.set_defaults(
+        run=_run, when_interrupted="Interrupted. If an audience was connected, it is disconnected again."
+    )
 
 
 def found_target(
@@ -170,6 +175,7 @@ def _run(options: argparse.Namespace, _: object) -> int:
         calls=options.calls,
         burst=options.cold,
         settings=given,
+        settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)
 
@@ -181,8 +187,15 @@ def run(place: Place, room: Room, wanted: Wanted, out: Console, file: Path | Non
     print_findings(out, verified.findings)
     if file:
         integration = f"{verified.declaration.name} {verified.declaration.version}"
-        file.write_text(report(About(integration, place.name, datetime.now(UTC)), verified.findings))
+        _write(file, report(About(integration, place.name, datetime.now(UTC)), verified.findings))
     return NOTHING if would_be_refused(verified.findings) else DONE
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text)
+    except OSError as error:
+        raise StackError(f"{file.name} cannot be written: {error.strerror}") from None
 
 
 def _read_secret(name: str) -> str:

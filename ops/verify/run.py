@@ -1,6 +1,7 @@
 """All checks of a deployment, in the order in which mParticle gets to them."""
 
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
@@ -10,13 +11,14 @@ from mparticle_firehose.protocol import ModuleRegistrationResponse
 from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
+from ops.verify.audiences import AudienceTrial, Sleep
 from ops.verify.capacity import Load, check_capacity
 from ops.verify.findings import Finding, not_checked
 from ops.verify.https_rules import statuses, try_https
 from ops.verify.https_target import HttpsTarget
 from ops.verify.latency import measure_cold, measure_warm
 from ops.verify.malformed import try_malformed
-from ops.verify.messages import try_audiences, try_erasure, try_events
+from ops.verify.messages import try_erasure, try_events
 from ops.verify.registration import Imported, try_registration
 from ops.verify.settings import known_settings
 from ops.verify.trial import Trial
@@ -36,6 +38,8 @@ class Wanted:
         calls: how many warm calls are measured; 0 for none.
         burst: how many calls at once look for cold starts; 0 for none.
         settings: values by id.
+        settle_seconds: how long a change of an audience's members may take to reach the partner.
+        sleep: waits for them.
     """
 
     accounts: Sequence[str] = MPARTICLE_ACCOUNTS
@@ -43,6 +47,8 @@ class Wanted:
     calls: int = 100
     burst: int = 0
     settings: Mapping[str, str]
+    settle_seconds: float = 10.0
+    sleep: Sleep = time.sleep
 
 
 @dataclass(frozen=True)
@@ -75,26 +81,33 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         invented=known.invented,
         lacks_token=isinstance(target, HttpsTarget) and not target.token,
     )
-    findings = []
-    for name, checks in _checks(trial, imported, wanted):
-        progress(name)
-        findings += [*checks]
+    findings: list[Finding] = []
+    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep)
+    try:
+        for name, checks in _checks(trial, imported, audience, wanted):
+            progress(name)
+            findings += checks
+    finally:
+        audience.close()
     return Verified(tuple(findings), imported.declaration)
 
 
-def _checks(trial: Trial, imported: Imported, wanted: Wanted) -> Iterator[tuple[str, Iterator[Finding]]]:
+def _checks(
+    trial: Trial, imported: Imported, audience: AudienceTrial, wanted: Wanted
+) -> Iterator[tuple[str, Iterator[Finding]]]:
     target = trial.target
     if isinstance(target, AliasTarget):
         yield "permissions and concurrency", _of_account(target, wanted)
     yield "the registration", iter(imported.findings)
     yield "events", try_events(trial)
-    yield "audiences", try_audiences(trial)
-    yield "erasures", try_erasure(trial)
+    yield "audiences", audience.connect()
     yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
     if isinstance(target, HttpsTarget):
         yield "HTTPS", _of_endpoint(target)
     yield "latency", measure_warm(trial, wanted.calls)
     yield "cold starts", measure_cold(trial, wanted.burst)
+    yield "the end of the audience", audience.disconnect()
+    yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
     if isinstance(target, HttpsTarget):
         yield "statuses", statuses(target)
 

@@ -1,7 +1,7 @@
 """The values of settings that a trial sends, and those that nobody knows."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,8 @@ def known_settings(
     own = settings_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
     if is_local:
         return KnownSettings({**own, **given}, ())
-    shared = {each.id: own[each.id] for each in _settings(declaration) if _is_shared(each) and each.id in own}
-    secret = dict.fromkeys(each.id for each in _settings(declaration) if _is_confidential(each) and each.id)
+    shared = {each.id: own[each.id] for each in declaration.settings() if _is_shared(each) and each.id in own}
+    secret = dict.fromkeys(each.id for each in declaration.settings() if _is_confidential(each) and each.id)
     return KnownSettings({**shared, **given}, tuple(name for name in secret if name not in given))
 
 
@@ -61,7 +61,7 @@ def given_settings(
             a JSON object of texts.
     """
     found = dict(_in_file(file)) if file else {}
-    confidential = {each.id for each in _settings(declaration) if _is_confidential(each)}
+    confidential = {each.id for each in declaration.settings() if _is_confidential(each)}
     for option in options:
         name, separator, value = option.partition("=")
         if not separator:
@@ -82,15 +82,6 @@ def _in_file(file: Path) -> Mapping[str, str]:
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise StackError(f"{file.name} must be a JSON object of texts")
     return content
-
-
-def _settings(declaration: ModuleRegistrationResponse) -> Iterator[AnySetting]:
-    if events := declaration.event_processing_registration:
-        yield from (*events.account_settings, *events.event_connection_settings)
-    if audiences := declaration.audience_processing_registration:
-        yield from (*audiences.account_settings, *audiences.audience_subscription_settings)
-    if erasures := declaration.dsr_processing_registration:
-        yield from erasures.account_settings
 
 
 def _is_confidential(setting: AnySetting) -> bool:

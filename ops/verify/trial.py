@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from secrets import randbelow
 from typing import Self
 
 from local.samples import Sample, samples
@@ -13,6 +14,7 @@ from ops.verify.findings import Finding, Result, failed, not_checked, ok
 from ops.verify.replies import Kind, Reply, Target
 
 _SERIALIZER = Serializer()
+_PEOPLE = 10**9
 _WORST_FIRST = (Result.FAILED, Result.NOT_CHECKED, Result.WARNING, Result.OK)
 
 
@@ -30,6 +32,7 @@ class Trial:
         settings: values of settings by id.
         invented: ids of the confidential settings of which no value is known, so that a real partner refuses them.
         lacks_token: whether a token is needed that nobody gave.
+        person: the invented user's number. Each trial has another: the partner may never again take what it has erased.
     """
 
     target: Target
@@ -37,10 +40,12 @@ class Trial:
     settings: Mapping[str, str]
     invented: tuple[str, ...] = ()
     lacks_token: bool = False
+    person: int = field(default_factory=lambda: randbelow(_PEOPLE))
 
     def samples(self) -> dict[str, Sample]:
         """Return requests that were never sent, by name."""
-        return {each.name: each for each in samples(self.declaration, settings=self.settings, fresh=True)}
+        found = samples(self.declaration, settings=self.settings, fresh=True, person=self.person)
+        return {each.name: each for each in found}
 
     def with_settings(self, returned: Mapping[str, str]) -> Self:
         """Return a trial that also sends what the integration asked to keep with an audience."""

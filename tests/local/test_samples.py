@@ -168,8 +168,8 @@ def test_a_hash_is_sent_where_a_hash_is_asked_for() -> None:
 
     (identity,) = named(hashed, "event_processing_request/custom_event")["user_identities"]
 
-    # printf jane.sample@example.com | sha256sum
-    value = "c22e7a217664ac180bf6399c4af4b12c44b03b131644e80bcba0524bb7b29691"
+    # printf jane.sample.31@example.com | sha256sum
+    value = "3956210cb4c35ebc99a679d10ae1781ac339d871a733c8bef7a7802d4d7b4bc8"
     assert identity == {"type": "email", "encoding": "sha256", "value": value}
 
 
@@ -187,6 +187,18 @@ def test_a_device_has_the_identities_of_its_environment(kind: RuntimeEnvironment
     foreign = {"android": "ios_vendor_id", "ios": "google_advertising_id", "mobileweb": "android_id"}
     assert own.get(kind, "") in {*kinds, ""}
     assert foreign.get(kind) not in kinds
+
+
+def test_another_person_has_no_value_of_the_first() -> None:
+    def values(person: int) -> set[str]:
+        (event,) = [each for each in samples(EVERYTHING, person=person) if each.name.endswith("/push_subscription")]
+        content: Any = event.content
+        identities = [*content["user_identities"], *content["runtime_environment"]["identities"]]
+        return {content["mpid"], content["events"][0]["token"], *(each["value"] for each in identities)}
+
+    assert len(values(31)) > 20
+    assert values(31) & values(77_777) == set()
+    assert values(31) == values(31)
 
 
 def test_an_erasure_names_the_person_by_every_identity_that_mparticle_forwards() -> None:

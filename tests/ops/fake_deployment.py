@@ -203,6 +203,7 @@ class Rules:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: two would wait for an acknowledgement
     deployment: FakeDeployment
     rules: Rules
 

@@ -39,7 +39,7 @@ def verified(
 ) -> dict[str, Finding]:
     """Return the findings by the names of their checks."""
     target = AliasTarget(client or FakeLambda(), arn, is_local=is_local)
-    done = verify(target, ROOM, Wanted(**{"settings": KEY, "calls": 5, **wanted}), lambda _: None)
+    done = verify(target, ROOM, Wanted(**{"settings": KEY, "calls": 5, "settle_seconds": 0, **wanted}), lambda _: None)
     names = [each.check for each in done.findings]
     assert len(set(names)) == len(names)
     return {each.check: each for each in done.findings}
@@ -73,8 +73,8 @@ def test_a_right_deployment_passes_every_check() -> None:
         "alias", "region", "who may invoke", "concurrency of the account", "concurrency of the handler", "registration",
         "registration rules", "registration as here", "keep-alive of events", "event types", "all types in one",
         "system notifications", "unknown event and fields", "keep-alive of audiences", "audience connected",
-        "settings to keep", "members", "audience changed", "audience disconnected", "erasure", "malformed input",
-        "valid after malformed", "warm latency",
+        "settings to keep", "members", "audience changed", "malformed input", "valid after malformed", "warm latency",
+        "audience disconnected", "erasure",
     ]  # fmt: skip
     assert not would_be_refused(found.values())
 
@@ -325,6 +325,30 @@ def test_an_audience_is_disconnected_whatever_happens_to_it() -> None:
     assert [each["action"] for each in deployment.of_type("audience_subscription_request")] == ["add", "remove"]
 
 
+def test_an_audience_is_disconnected_after_its_members_changes_have_had_time_to_arrive() -> None:
+    waited: list[float] = []
+
+    verified(settle_seconds=60, sleep=waited.append)
+
+    assert [50 < seconds <= 60 for seconds in waited] == [True]
+
+
+def test_a_trial_is_about_one_person_who_is_erased_last_and_the_next_about_another() -> None:
+    first, second = FakeDeployment(), FakeDeployment()
+
+    verified(FakeLambda(first))
+    verified(FakeLambda(second))
+
+    erased = [each.requests[-1]["subject_identities"]["email"]["value"] for each in (first, second)]
+    people = {
+        identity["value"]
+        for request in first.of_type("event_processing_request")
+        for identity in request.get("user_identities") or [] if identity and identity["type"] == "email"
+    }  # fmt: skip
+    assert people == {erased[0]}
+    assert erased[0] != erased[1]
+
+
 def test_without_an_audience_its_changes_are_not_checked() -> None:
     found = verified(with_fault(on('"add"', raising(DeliveryError("the partner could not be reached in time")))))
 
@@ -373,11 +397,11 @@ def test_a_function_that_answers_nothing_after_malformed_input_fails() -> None:
     assert problems(verified(with_fault(fault), calls=0)) == {"valid after malformed": "crashed: Runtime.ExitError"}
 
 
-def measured(client: FakeLambda, limit_ms: int) -> Finding:
+def measured(client: FakeLambda, limit_ms: int, *, is_local: bool = False) -> Finding:
     """Return the finding of the warm latency with a limit for which no test has to wait."""
-    target = AliasTarget(client, ALIAS, is_local=False)
+    target = AliasTarget(client, ALIAS, is_local=is_local)
     target.latency_limit_ms = limit_ms
-    done = verify(target, ROOM, Wanted(settings=KEY, calls=5), lambda _: None)
+    done = verify(target, ROOM, Wanted(settings=KEY, calls=5, settle_seconds=0), lambda _: None)
     return next(each for each in done.findings if each.check == "warm latency")
 
 
@@ -393,6 +417,10 @@ def test_slow_answers_of_a_fast_function_are_the_networks() -> None:
 
     assert finding.result is Result.WARNING
     assert finding.seen.endswith("Without the network p99 is 0 ms: measure from the pod's region")
+
+
+def test_slow_answers_in_the_local_cloud_are_this_machines() -> None:
+    assert measured(FakeLambda(seconds=0.003), 2, is_local=True).result is Result.WARNING
 
 
 def test_slow_answers_of_a_slow_function_are_not() -> None:
