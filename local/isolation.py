@@ -15,6 +15,8 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
+from local import disk
+
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
 REGION = "us-east-1"
@@ -122,7 +124,9 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
         finally:
             end_group(process)
     if status:
-        raise LocalCloudError(f"{purpose} failed with status {status}:\n{tail(log)}")
+        ended = tail(log)
+        because = f", because {problem}" if (problem := disk.problem_in(ended)) else ""
+        raise LocalCloudError(f"{purpose} failed with status {status}{because}:\n{ended}")
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

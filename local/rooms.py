@@ -119,6 +119,21 @@ class Room:
         api: FakeApi = make()
         return api
 
+    def reloaded_fake_api(self) -> FakeApi:
+        """Read the fake API's files anew and return a new one. If they cannot be used, the earlier code stays.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        name = _module_name(self.fake_api_folder)
+        earlier = {each: sys.modules.pop(each) for each in [*sys.modules] if f"{each}.".startswith(f"{name}.")}
+        importlib.invalidate_caches()
+        try:
+            return self.fake_api()
+        except BaseException:
+            sys.modules.update(earlier)
+            raise
+
 
 def _texts(file: Path) -> dict[str, str]:
     """Read an optional JSON object of texts."""
@@ -131,9 +146,13 @@ def _texts(file: Path) -> dict[str, str]:
     return content
 
 
+def _module_name(folder: Path) -> str:
+    return "room" + re.sub(r"\W", "_", str(folder))
+
+
 def _imported(folder: Path, module: str = "") -> ModuleType:
     """Import a package from its folder, or a module of it, under a name that nothing else has."""
-    name = "room" + re.sub(r"\W", "_", str(folder))
+    name = _module_name(folder)
     if name not in sys.modules:
         init = folder / "__init__.py"
         spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])

@@ -22,7 +22,12 @@ import json, sys
 open("arguments.jsonl", "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
 
-TARGETS = ["run", "up", "invoke", "build", "bench", "cookie-sync-questionnaire"]
+TARGETS = [
+    "run", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build", "bench",
+    "cookie-sync-questionnaire",
+]  # fmt: skip
+INTERNAL = {"help", "python", "static", "checked", "packed-build"}
+"""Targets that other ones need, and that nobody types."""
 
 HOSTILE = [
     "x'; touch broken-in; '",
@@ -121,9 +126,16 @@ def test_no_value_is_a_command(project: Path, value: str) -> None:
 
 
 def test_without_values_there_are_no_arguments(project: Path) -> None:
-    assert make(project, "run", "invoke", "bench", "cookie-sync-questionnaire") == [
+    targets = ["run", "up", "invoke", "logs", "redrive", "purge", "down", "bench", "cookie-sync-questionnaire"]
+
+    assert make(project, *targets) == [
         ["-m", "local"],
-        ["-m", "local.cloud.background", "invoke"],
+        ["-m", "local.cloud", "up"],
+        ["-m", "local.cloud", "invoke"],
+        ["-m", "local.cloud", "logs"],
+        ["-m", "local.cloud", "ops", "redrive"],
+        ["-m", "local.cloud", "ops", "purge"],
+        ["-m", "local.cloud", "down"],
         ["-m", "bench"],
         ["-m", "local.registration.cookie_sync_questionnaire"],
     ]
@@ -138,3 +150,68 @@ def test_lists_are_split_at_blanks(project: Path) -> None:
         ["-m", "bench", "cold_start", "warm_cpu"],
         ["-m", "local.registration.cookie_sync_questionnaire", "--endpoint=US1=https://a", "--endpoint=EU1=*"],
     ]
+
+
+def test_operators_targets_are_commands_for_the_running_cloud(project: Path) -> None:
+    given = ["QUEUE=event", "REASON=a b", "ACCOUNT=7", "ARGS=--older-than 2d", "DRY_RUN=1"]
+
+    assert make(project, "redrive", *given) == [
+        ["-m", "local.cloud", "ops", "redrive", "--queue=event", "--reason=a b", "--account=7", "--dry-run=1",
+         "--older-than", "2d"],
+    ]  # fmt: skip
+    assert make(project, "dead-letters", "dead-letter", "LETTER=m-1", "EACH=1")[1:] == [
+        ["-m", "local.cloud", "ops", "list", "--each=1"],
+        ["-m", "local.cloud", "ops", "show", "m-1"],
+    ]
+
+
+def help_text() -> str:
+    return subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout  # noqa: S607
+
+
+def test_every_target_for_users_and_every_variable_is_in_the_help() -> None:
+    (*lists,) = re.findall(r"(?m)^\.PHONY: (.*)$", MAKEFILE)
+    targets = {*" ".join(lists).split()} - INTERNAL
+    text = help_text()
+
+    assert {"run", "up", "down", "logs", "invoke", "test", "build", "clean"} <= targets
+    assert [target for target in sorted(targets) if not re.search(rf"(?m)^  make {target}( |$)", text)] == []
+    assert [name for name in GIVEN if f"{name}=" not in text] == []
+
+
+def test_the_help_names_no_target_that_does_not_exist() -> None:
+    named = re.findall(r"(?m)^  make (\S+)", help_text())
+
+    assert len(named) > 15
+    assert [target for target in named if not re.search(rf"(?m)^[\w -]*\b{target}\b[\w -]*:", MAKEFILE)] == []
+
+
+def test_the_help_fits_80_columns() -> None:
+    assert [line for line in help_text().splitlines() if len(line) > 80] == []
+
+
+def output(project: Path, shell: str, script: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    command = [shell, "-c", script]
+    return subprocess.run(command, cwd=project, env=kept, capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
+@pytest.fixture
+def without_set_up(project: Path) -> Path:
+    """Return a project that is not set up, and cannot be, because its Python prints something and fails."""
+    (project / ".venv" / ".installed").unlink()
+    (project / "noisy").write_text("#!/bin/sh\necho noise\nexit 1\n")
+    (project / "noisy").chmod(0o755)
+    return project
+
+
+@pytest.mark.parametrize("shell", [name for name in ("bash", "dash", "zsh") if shutil.which(name)])
+def test_a_shell_that_evaluates_up_gets_nothing_of_the_set_up_and_fails_with_it(
+    without_set_up: Path, shell: str
+) -> None:
+    script = 'eval "$(make -s up PYTHON=./noisy)" && echo evaluated'
+
+    assert output(without_set_up, shell, script) == ""
+    assert output(without_set_up, shell, "make -s up PYTHON=./noisy") == "false\n"
+    assert output(without_set_up, shell, "make -s down PYTHON=./noisy") == ""
+    assert "noise" in output(without_set_up, shell, "make -s setup PYTHON=./noisy")  # the control

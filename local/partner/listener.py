@@ -33,6 +33,7 @@ class ReceivedRequest:
         route: the path as the contract has it, without the values of its parameters.
         content: the body as it was sent. Never shown.
         status: of the answer; None while there is none, and for good if the connection was lost.
+        received_at: in epoch seconds.
     """
 
     method: str
@@ -42,6 +43,7 @@ class ReceivedRequest:
     route: str = ""
     content: bytes = field(default=b"", repr=False)
     status: int | None = None
+    received_at: float = field(default_factory=time.time, repr=False, compare=False)
 
     def line(self) -> str:
         """Return a line for a log, without any of the content."""
