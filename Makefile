@@ -14,6 +14,9 @@
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
 # make cookie-sync-questionnaire   what mParticle asks about the cookie sync, answered (ENDPOINTS="US1=https://... EU1=https://...")
+# make setup         the environments for all of these but lint and bench
+# make lock          writes the lock files after a change of the dependency groups in pyproject.toml
+# make lock-upgrade  the same, with newer versions of what the direct dependencies pull in
 #
 # Each sets up what it needs. Nothing here needs an AWS account, Docker or credentials.
 
@@ -31,7 +34,6 @@ $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
 export PYTHONPATH := src
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Whatever asks for AWS in a test must find none.
 export AWS_CONFIG_FILE := /dev/null
 export AWS_SHARED_CREDENTIALS_FILE := /dev/null
@@ -40,87 +42,89 @@ export SAM_CLI_TELEMETRY := 0
 unexport AWS_PROFILE
 
 override BIN := .venv/bin
-override ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
+# Makes the environments whose names follow. Those that are as their locks say cost nothing.
+override SETUP := python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup
 
 .PHONY: help run test lint format bench bench-report build up invoke logs down registration
-.PHONY: registration-check registration-accept cookie-sync-questionnaire setup python static checked packed-build clean
+.PHONY: registration-check registration-accept cookie-sync-questionnaire setup lock lock-upgrade static checked packed-build
+.PHONY: clean
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n '/^# make/s/^# //p' $(MAKEFILE_LIST)
 
-run: setup
+run:
+	@$(SETUP) local sam ministack
 	@$(BIN)/python -m local $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-lint: setup static .local/lint/.installed
+lint: static
+	@$(SETUP) tests sam lint
 	@$(BIN)/python -m local.build.linting
 
 # Side by side, because on a fresh clone the types and the build for the tests take about as long as each other.
 checked: setup
 	@$(MAKE) --no-print-directory --jobs=2 static registration-check packed-build
 
-packed-build: .venv/.installed .local/sam/.installed
-	@$(BIN)/python -m local.build.build --packed
+packed-build:
+	@$(SETUP) local sam
+	@$(BIN)/python -m local.build --packed
 
-static: .venv/.installed
+static:
+	@$(SETUP) tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-format: .venv/.installed
+format:
+	@$(SETUP) tests
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: setup .local/bench/.installed
+bench:
+	@$(SETUP) local sam ministack runtime bench
 	@set -f; .local/bench/bin/python -m bench $$BENCH
 
-bench-report: .local/bench/.installed
+bench-report:
+	@$(SETUP) bench
 	@.local/bench/bin/python -m bench report
 
-build: setup
-	@$(BIN)/python -m local.build.build "--architecture=$$ARCHITECTURE"
+build:
+	@$(SETUP) local sam
+	@$(BIN)/python -m local.build "--architecture=$$ARCHITECTURE"
 
-up: setup
+up:
+	@$(SETUP) local sam ministack
 	@$(BIN)/python -m local.cloud.background up $${PARTNER:+"--partner=$$PARTNER"}
 
-invoke logs down: .venv/.installed
+invoke logs down:
+	@$(SETUP) local
 	@$(BIN)/python -m local.cloud.background $@ $${EVENT:+"$$EVENT"}
 
-registration: .venv/.installed
+registration:
+	@$(SETUP) local
 	@$(BIN)/python -m local.registration
 
-registration-check registration-accept: registration-%: .venv/.installed
+registration-check registration-accept: registration-%:
+	@$(SETUP) local
 	@$(BIN)/python -m local.registration $*
 
-cookie-sync-questionnaire: .venv/.installed
+cookie-sync-questionnaire:
+	@$(SETUP) local
 	@set -f --; for endpoint in $$ENDPOINTS; do set -- "$$@" "--endpoint=$$endpoint"; done; \
 		$(BIN)/python -m local.registration.cookie_sync_questionnaire "$$@"
 
-# The four environments side by side; each is made anew when its requirements change.
 setup:
-	@$(MAKE) --silent --no-print-directory --jobs=4 $(ENVIRONMENTS)
+	@$(SETUP) tests sam ministack runtime
 
-.venv/.installed: requirements-dev.txt requirements.txt
-.local/sam/.installed: local/requirements-sam.txt
-.local/ministack/.installed: local/requirements-ministack.txt
-.local/runtime/.installed: local/requirements-runtime.txt
-.local/lint/.installed: local/requirements-lint.txt
-.local/bench/.installed: bench/requirements.txt requirements.txt
+lock:
+	@python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup.lock
 
-python:
-	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
-		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
-
-$(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
-	@echo 'Installing $< into $(@D) ...'
-	@rm -rf $(@D)
-	@"$$PYTHON" -m venv $(@D)
-	@$(@D)/bin/pip install -qq --requirement $<
-	@touch $@
+lock-upgrade:
+	@python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup.lock --upgrade
 
 clean:
 	@test ! -x $(BIN)/python || $(BIN)/python -m local.cloud.background down

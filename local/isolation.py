@@ -62,9 +62,14 @@ class Startable(ABC):
 
 
 def build_environment() -> dict[str, str]:
-    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account."""
+    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account.
+
+    SAM downloads what ships with the pip beside it. It asks for wheels of another processor by name and version only:
+    as constraints the hashes of requirements.txt hold for them too.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
-    return {**kept, **_SILENT_AWS, "PATH": _path_with_python()}
+    path = os.pathsep.join([str(STATE / "sam" / "bin"), _path_with_python()])
+    return {**kept, **_SILENT_AWS, "PATH": path, "PIP_CONSTRAINT": str(ROOT / "requirements.txt")}
 
 
 def cloud_environment(home: Path, **extra: str) -> dict[str, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.deployment import Deployment
 from local.cloud.http_endpoint import TOKEN, local_url
 from local.cloud.ministack import MiniStack

@@ -18,7 +18,7 @@ from typing import override
 
 import urllib3
 
-from local.build.build import machine_architecture
+from local.build.sam_build import machine_architecture
 from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, free_ports, tail, tool
 
 _START_SECONDS = 20
