@@ -44,7 +44,7 @@ def arguments(group: str, target: Path, *, upgrade: bool) -> Sequence[str | Path
         "pip", "compile", "--quiet", "--python", sys.executable, "--group", f"pyproject.toml:{group}",
         "--generate-hashes", *_PLATFORMS.get(group, ["--universal"]), "--no-emit-index-url", "--no-header",
         "--python-version", "3.13", "--annotation-style", "line", "--output-file", target.relative_to(ROOT),
-        *(["--constraint", LOCKS[base].relative_to(ROOT)] if base else []),
+        *(["--constraint", str(LOCKS[base].relative_to(ROOT))] if base else []),
         *(["--upgrade"] if upgrade else []),
     ]  # fmt: skip
     return command
