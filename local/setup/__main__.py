@@ -9,7 +9,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 
@@ -30,7 +30,7 @@ def main() -> int:
         with explained(SetupError), _alone():
             missing = [ENVIRONMENTS[name] for name in names if not ENVIRONMENTS[name].is_current()]
             if missing:
-                _make(missing)
+                set_up(missing, os.environ)
     except SetupError as error:
         _say(f"The set-up failed: {error}")
         return 1
@@ -46,16 +46,25 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def _make(missing: Sequence[Environment]) -> None:
+def set_up(missing: Sequence[Environment], environ: Mapping[str, str]) -> None:
+    """Make environments side by side, and say what is done.
+
+    Args:
+        missing: the environments.
+        environ: where uv is looked for, and its settings.
+
+    Raises:
+        SetupError: one could not be made.
+    """
     started = time.monotonic()
-    program = uv.find(os.environ)
+    program = uv.find(environ)
     wanted = [*missing, *([] if program else [UV])]
     needed = sum(environment.megabytes for environment in wanted)
     _say(f"Setting up {_listed([environment.folder for environment in wanted])}, about {needed} MB, once ...")
     if needed > (free := shutil.disk_usage(ROOT).free // 1_000_000):
-        raise SetupError(f"{ROOT} has {free} MB of free disk")
+        _say(f"  {ROOT} has only {free} MB of free disk, which suffices if uv's cache is on the same disk and has them")
     if program is None:
-        program = uv.install(os.environ)
+        program = uv.install(environ)
         _say(f"✓ {UV.folder}: uv itself ({time.monotonic() - started:.1f} s)")
     with ThreadPoolExecutor(len(missing)) as pool:
         _report({pool.submit(program.fill, environment): environment for environment in missing}, started)

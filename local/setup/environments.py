@@ -64,10 +64,10 @@ class Environment:
 
 ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
     {
-        "local": Environment(".venv", (f"{_LOCKS}/local.txt", f"{_LOCKS}/tests.txt"), 90),
-        "tests": Environment(".venv", (f"{_LOCKS}/tests.txt",), 250),
-        "sam": Environment(".local/sam", (f"{_LOCKS}/sam.txt",), 270),
-        "ministack": Environment(".local/ministack", (f"{_LOCKS}/ministack.txt",), 75),
+        "local": Environment(".venv", (f"{_LOCKS}/local.txt", f"{_LOCKS}/tests.txt"), 80),
+        "tests": Environment(".venv", (f"{_LOCKS}/tests.txt",), 240),
+        "sam": Environment(".local/sam", (f"{_LOCKS}/sam.txt",), 250),
+        "ministack": Environment(".local/ministack", (f"{_LOCKS}/ministack.txt",), 80),
         "runtime": Environment(".local/runtime", (f"{_LOCKS}/runtime.txt",), 3),
         "lint": Environment(".local/lint", (f"{_LOCKS}/lint.txt",), 350),
         "bench": Environment(".local/bench", ("requirements.txt",), 50),
@@ -75,7 +75,7 @@ ENVIRONMENTS: Mapping[str, Environment] = MappingProxyType(
 )
 """By the name of the dependency group in pyproject.toml; `bench` has what ships."""
 
-UV = Environment(".local/uv", (f"{_LOCKS}/uv.txt",), 60)
+UV = Environment(".local/uv", (f"{_LOCKS}/uv.txt",), 40)
 """What makes the others, for those who have no uv."""
 
 

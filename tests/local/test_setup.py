@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local.isolation import ROOT
+from local.setup.__main__ import set_up
 from local.setup.disk import SetupError, explained, megabytes, reason_in
 from local.setup.environments import Environment
 from local.setup.pip_settings import read_settings, uv_environment
@@ -276,6 +278,25 @@ def test_a_failure_names_the_environment_and_what_uv_said(uv: Uv, environment: E
 
     with pytest.raises(SetupError, match=r"/env was not filled: no such release$"):
         failing.fill(environment)
+
+
+def test_the_set_up_says_what_it_does_and_how_far_it_is(
+    uv: Uv, environment: Environment, tmp_path: Path, calls: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Environment(str(tmp_path / "other"), environment.locks[:1], 2)
+    environ = {"PATH": f"{uv.program.parent}:{os.environ['PATH']}", "CALLS": str(calls)}
+
+    set_up([environment, other], environ)
+
+    output = capsys.readouterr()
+    lines = re.sub(r"\d+\.\d s", "N s", output.err).splitlines()
+    assert output.out == ""
+    assert lines[0] == f"Setting up {environment.folder} and {other.folder}, about 3 MB, once ..."
+    assert {line.partition(":")[0] for line in lines[1:3]} == {f"✓ {environment.folder}", f"✓ {other.folder}"}
+    assert [line.partition(": ")[2] for line in lines[1:3]] == ["0 packages (N s), 1 of 2", "0 packages (N s), 2 of 2"]
+    assert lines[3] == "✓ Set up in N s: 0 MB, of which 0 MB are shared with uv's cache"
+    assert environment.is_current()
+    assert other.is_current()
 
 
 def test_disk_with_another_name_elsewhere_counts_as_shared(tmp_path: Path) -> None:
