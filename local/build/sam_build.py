@@ -3,6 +3,7 @@
 import fcntl
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from local.setup.disk import explained
 
 _DOWNLOADS = ROOT / ".aws-sam" / "deps"  # for any build folder
 _TASK_ROOT = "/var/task"
+_WITHOUT_WHEEL = re.compile(r"ResolveDependencies - \{(.+)\(wheel\)\}")
 
 
 def machine_architecture() -> str:
@@ -55,7 +57,21 @@ def _sam_build(folder: Path, environment: str, architecture: str) -> None:
         "--cached", "--cache-dir", STATE / "sam-cache", "--build-dir", folder,
         "--parameter-overrides", f"Architecture={architecture}",
     ]  # fmt: skip
-    run_quietly(command, environment=build_environment(), log=STATE / "log" / "sam-build.log", purpose="sam build")
+    try:
+        run_quietly(command, environment=build_environment(), log=STATE / "log" / "sam-build.log", purpose="sam build")
+    except LocalCloudError as error:
+        raise LocalCloudError(f"{error}{hint(str(error), architecture)}") from None
+
+
+def hint(output: str, architecture: str) -> str:
+    """Return what the user can do about a failed build, as a further line, if SAM does not say."""
+    missing = _WITHOUT_WHEEL.search(output)
+    if not missing:
+        return ""
+    return (
+        f"\n{missing[1]} has no wheel for {architecture} whose hash is in requirements.txt. "
+        "Choose another version in pyproject.toml, or run `make lock` if a file was added to that release."
+    )
 
 
 def _finish(folder: Path, architecture: str) -> dict[tuple[str, ...], Sizes]:

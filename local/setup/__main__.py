@@ -28,13 +28,19 @@ def main() -> int:
     names = parser.parse_args().names
     try:
         with explained(SetupError), _alone():
-            missing = [ENVIRONMENTS[name] for name in names if not ENVIRONMENTS[name].is_current()]
+            missing = [environment for environment in wanted(names) if not environment.is_current()]
             if missing:
                 set_up(missing, os.environ)
     except SetupError as error:
         _say(f"The set-up failed: {error}")
         return 1
     return 0
+
+
+def wanted(names: Sequence[str]) -> list[Environment]:
+    """Return the environments of these names, of those in one folder the one that holds most."""
+    chosen = sorted((ENVIRONMENTS[name] for name in names), key=lambda each: len(each.locks), reverse=True)
+    return list({environment.folder: environment for environment in chosen}.values())
 
 
 @contextmanager

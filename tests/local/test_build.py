@@ -10,7 +10,7 @@ import pytest
 
 from local.build.artefact import OWN, files_in, is_current, pinned, verify
 from local.build.build import fingerprint, packed_build
-from local.build.sam_build import build, machine_architecture
+from local.build.sam_build import build, hint, machine_architecture
 from local.isolation import ROOT, LocalCloudError
 from local.rooms import Room
 
@@ -126,6 +126,12 @@ def test_a_faulty_build_is_refused_by_name(function: Path, spoil: Callable[[Path
 )
 def test_only_bytecode_of_this_source_with_an_unchecked_hash_is_current(content: bytes, current: bool) -> None:
     assert is_current(content, b"pass") is current
+
+
+def test_a_wheel_that_is_missing_is_named_with_what_to_do() -> None:
+    output = "Build Failed\nError: PythonPipBuilder:ResolveDependencies - {pydantic-core==2.50.4(wheel)}"
+    assert hint(output, "arm64").startswith("\npydantic-core==2.50.4 has no wheel for arm64")
+    assert hint("Build Failed\nError: PythonPipBuilder:ResolveDependencies - no such package", "arm64") == ""
 
 
 def own_build() -> Path:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from local.isolation import ROOT
-from local.setup.__main__ import set_up
+from local.setup.__main__ import set_up, wanted
 from local.setup.disk import SetupError, explained, megabytes, reason_in
-from local.setup.environments import Environment
+from local.setup.environments import ENVIRONMENTS, Environment
 from local.setup.pip_settings import read_settings, uv_environment
 from local.setup.uv import Uv, find, version_of
 
@@ -83,6 +83,11 @@ def test_an_environment_with_more_will_do(uv: Uv, environment: Environment) -> N
     uv.fill(Environment(environment.folder, environment.locks[1:], 1))
 
     assert environment.is_current()
+
+
+@pytest.mark.parametrize("names", [["local", "tests", "sam"], ["tests", "local", "sam"]])
+def test_of_two_for_one_folder_the_larger_is_made(names: list[str]) -> None:
+    assert wanted(names) == [ENVIRONMENTS["tests"], ENVIRONMENTS["sam"]]
 
 
 def test_one_that_was_interrupted_is_made_from_the_start(uv: Uv, environment: Environment, calls: Path) -> None:
