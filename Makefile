@@ -49,6 +49,9 @@
 ##
 ##   make setup         installs what the others need; each does it by itself
 ##                        PYTHON=path of a Python 3.13
+##   make lock          writes the lock files after a change of the dependency
+##                      groups in pyproject.toml
+##   make lock-upgrade  the same, with newer versions of what they pull in
 ##   make clean         removes what was installed and built here
 ##
 ## ARGS="..." adds options of `python -m ops` to dead-letters, redrive and purge.
@@ -80,7 +83,6 @@ $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
 export PYTHONPATH := src
-export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Whatever asks for AWS in a test must find none.
 export AWS_CONFIG_FILE := /dev/null
 export AWS_SHARED_CREDENTIALS_FILE := /dev/null
@@ -89,105 +91,108 @@ export SAM_CLI_TELEMETRY := 0
 unexport AWS_PROFILE
 
 override BIN := .venv/bin
-override ENVIRONMENTS := .venv/.installed .local/sam/.installed .local/ministack/.installed .local/runtime/.installed
+# Makes the environments whose names follow. Those that are as their locks say cost nothing.
+override SETUP := python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup
 
-.PHONY: help run test lint format bench bench-report build registration
+.PHONY: help run test lint format bench bench-report build registration setup lock lock-upgrade
 .PHONY: up invoke logs down dead-letters dead-letter redrive purge
-.PHONY: registration-check registration-accept cookie-sync-questionnaire setup python static checked packed-build clean
+.PHONY: registration-check registration-accept cookie-sync-questionnaire static checked packed-build clean
 .DEFAULT_GOAL := help
 
 help:
 	@sed -n 's/^## \{0,1\}//p' $(MAKEFILE_LIST)
 
-run: setup
+run:
+	@$(SETUP) local sam ministack
 	@$(BIN)/python -m local $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
-lint: setup static .local/lint/.installed
+lint: static
+	@$(SETUP) tests sam lint
 	@$(BIN)/python -m local.build.linting
 
 # Side by side, because on a fresh clone the types and the build for the tests take about as long as each other.
 checked: setup
 	@$(MAKE) --no-print-directory --jobs=2 static registration-check packed-build
 
-packed-build: .venv/.installed .local/sam/.installed
-	@$(BIN)/python -m local.build.build --packed
+packed-build:
+	@$(SETUP) local sam
+	@$(BIN)/python -m local.build --packed
 
-static: .venv/.installed
+static:
+	@$(SETUP) tests
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
-format: .venv/.installed
+format:
+	@$(SETUP) tests
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-bench: setup .local/bench/.installed
+bench:
+	@$(SETUP) local sam ministack runtime bench
 	@set -f; .local/bench/bin/python -m bench $$BENCH
 
-bench-report: .local/bench/.installed
+bench-report:
+	@$(SETUP) bench
 	@.local/bench/bin/python -m bench report
 
-build: setup
-	@$(BIN)/python -m local.build.build "--architecture=$$ARCHITECTURE"
+build:
+	@$(SETUP) local sam
+	@$(BIN)/python -m local.build "--architecture=$$ARCHITECTURE"
 
 # A shell evaluates what `up` and `down` print: nothing else goes to standard output. Where the set-up fails it gets "false".
 up:
-	@$(MAKE) --no-print-directory setup >&2 || { test -t 1 || echo false; exit 1; }
+	@{ $(SETUP) local sam ministack; } >&2 || { test -t 1 || echo false; exit 1; }
 	@$(BIN)/python -m local.cloud up $${PARTNER:+"--partner=$$PARTNER"} $${WATCH:+"--watch=$$WATCH"}
 
 down:
-	@$(MAKE) --no-print-directory .venv/.installed >&2
+	@{ $(SETUP) local; } >&2
 	@$(BIN)/python -m local.cloud down
 
-invoke: .venv/.installed
+invoke:
+	@$(SETUP) local
 	@$(BIN)/python -m local.cloud invoke $${EVENT:+"$$EVENT"}
 
-logs: .venv/.installed
+logs:
+	@$(SETUP) local
 	@$(BIN)/python -m local.cloud logs $${FILTER:+"--filter=$$FILTER"} $${FOLLOW:+"--follow=$$FOLLOW"} $${JSON:+"--json=$$JSON"}
 
-dead-letter: .venv/.installed
+dead-letter:
+	@$(SETUP) local
 	@$(BIN)/python -m local.cloud ops show "$$LETTER"
 
-dead-letters redrive purge: .venv/.installed
+dead-letters redrive purge:
+	@$(SETUP) local
 	@set -f -- $$ARGS; $(BIN)/python -m local.cloud ops $(subst dead-letters,list,$@) \
 		$${QUEUE:+"--queue=$$QUEUE"} $${REASON:+"--reason=$$REASON"} $${ACCOUNT:+"--account=$$ACCOUNT"} \
 		$${EACH:+"--each=$$EACH"} $${DRY_RUN:+"--dry-run=$$DRY_RUN"} $${ALL:+"--all=$$ALL"} "$$@"
 
-registration: .venv/.installed
+registration:
+	@$(SETUP) local
 	@$(BIN)/python -m local.registration
 
-registration-check registration-accept: registration-%: .venv/.installed
+registration-check registration-accept: registration-%:
+	@$(SETUP) local
 	@$(BIN)/python -m local.registration $*
 
-cookie-sync-questionnaire: .venv/.installed
+cookie-sync-questionnaire:
+	@$(SETUP) local
 	@set -f --; for endpoint in $$ENDPOINTS; do set -- "$$@" "--endpoint=$$endpoint"; done; \
 		$(BIN)/python -m local.registration.cookie_sync_questionnaire "$$@"
 
-# The four environments side by side; each is made anew when its requirements change.
 setup:
-	@$(MAKE) --silent --no-print-directory --jobs=4 $(ENVIRONMENTS)
+	@$(SETUP) tests sam ministack runtime
 
-.venv/.installed: requirements-dev.txt requirements.txt
-.local/sam/.installed: local/requirements-sam.txt
-.local/ministack/.installed: local/requirements-ministack.txt
-.local/runtime/.installed: local/requirements-runtime.txt
-.local/lint/.installed: local/requirements-lint.txt
-.local/bench/.installed: bench/requirements.txt requirements.txt
+lock:
+	@python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup.lock
 
-python:
-	@"$$PYTHON" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null || \
-		{ echo 'Python 3.13 is needed: install it, or name it with "make PYTHON=/path/to/python3.13 ..."' >&2; exit 1; }
-
-$(ENVIRONMENTS) .local/lint/.installed .local/bench/.installed: | python
-	@echo 'Installing $< into $(@D) ...'
-	@rm -rf $(@D)
-	@"$$PYTHON" -m venv $(@D)
-	@$(@D)/bin/pip install -qq --requirement $<
-	@touch $@
+lock-upgrade:
+	@python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup.lock --upgrade
 
 clean:
 	@test ! -x $(BIN)/python || $(BIN)/python -m local.cloud down >/dev/null

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from local import disk
 from local.isolation import LocalCloudError
+from local.setup.disk import explained
 
 FAILED = 2
 """The exit status of a command that could not be tried."""
@@ -25,13 +25,10 @@ def exit_status(action: Callable[[], int], problems: Console, when_interrupted: 
         when_interrupted: what to print after Ctrl-C.
     """
     try:
-        return action()
+        with explained(LocalCloudError):
+            return action()
     except LocalCloudError as error:
-        problem: str | None = str(error)
-    except OSError as error:
-        problem = disk.problem(error)
-        if not problem:
-            raise
+        problem = str(error)
     except SyntaxError as error:
         problem = f"{error.filename}, line {error.lineno}: {error.msg}"
     except (BotoCoreError, ClientError) as error:

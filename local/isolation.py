@@ -15,7 +15,7 @@ import boto3
 import botocore.session
 from botocore.config import Config
 
-from local import disk
+from local.setup.disk import reason_in
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
@@ -64,9 +64,14 @@ class Startable(ABC):
 
 
 def build_environment() -> dict[str, str]:
-    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account."""
+    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account.
+
+    SAM downloads what ships with the pip beside it. It asks for wheels of another processor by name and version only:
+    as constraints the hashes of requirements.txt hold for them too.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
-    return {**kept, **_SILENT_AWS, "PATH": _path_with_python()}
+    path = os.pathsep.join([str(STATE / "sam" / "bin"), _path_with_python()])
+    return {**kept, **_SILENT_AWS, "PATH": path, "PIP_CONSTRAINT": str(ROOT / "requirements.txt")}
 
 
 def cloud_environment(home: Path, **extra: str) -> dict[str, str]:
@@ -125,7 +130,7 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
             end_group(process)
     if status:
         ended = tail(log)
-        because = f", because {problem}" if (problem := disk.problem_in(ended)) else ""
+        because = f", because {problem}" if (problem := reason_in(ended)) else ""
         raise LocalCloudError(f"{purpose} failed with status {status}{because}:\n{ended}")
 
 

@@ -16,6 +16,7 @@ from local.isolation import ROOT
 MAKEFILE = (ROOT / "Makefile").read_text()
 GIVEN = re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE)
 RECIPES = [line for line in MAKEFILE.splitlines() if line.startswith("\t")]
+CHOOSES_PYTHON = "local/setup/python.sh"
 
 STUB = f"""#!{sys.executable}
 import json, sys
@@ -26,7 +27,7 @@ TARGETS = [
     "run", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build", "bench",
     "cookie-sync-questionnaire",
 ]  # fmt: skip
-INTERNAL = {"help", "python", "static", "checked", "packed-build"}
+INTERNAL = {"help", "static", "checked", "packed-build"}
 """Targets that other ones need, and that nobody types."""
 
 HOSTILE = [
@@ -53,15 +54,13 @@ HOSTILE = [
 def project(tmp_path: Path) -> Path:
     """Return a folder with the Makefile, in which each interpreter only writes down its arguments."""
     shutil.copy(ROOT / "Makefile", tmp_path)
-    for name in re.findall(r"[\w./-]*requirements\S*\.txt", MAKEFILE):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    for name in re.findall(r"^(\.\S+/\.installed):", MAKEFILE, re.MULTILINE):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
+    setup = tmp_path / "local" / "setup"
+    setup.mkdir(parents=True)
+    (setup / "__main__.py").touch()
+    shutil.copy(ROOT / CHOOSES_PYTHON, setup)
     for folder in (".venv", ".local/bench"):
         python = tmp_path / folder / "bin" / "python"
-        python.parent.mkdir()
+        python.parent.mkdir(parents=True)
         python.write_text(STUB)
         python.chmod(0o755)
     return tmp_path
@@ -94,12 +93,11 @@ def test_no_recipe_has_make_expand_such_a_variable(name: str) -> None:
 
 @pytest.mark.parametrize("name", GIVEN)
 def test_every_recipe_has_such_a_variable_in_quotes_or_in_a_shell_without_globs(name: str) -> None:
-    uses = [line for line in RECIPES if f"$${name}" in line]
+    shell = [line.replace("$$", "$") for line in RECIPES] + (ROOT / CHOOSES_PYTHON).read_text().splitlines()
+    uses = [line for line in shell if f"${name}" in line]
 
     assert uses
-    assert [
-        line for line in uses if f'"$${name}' not in line and f"=$${name}" not in line and "set -f" not in line
-    ] == []
+    assert [line for line in uses if f'"${name}' not in line and f"=${name}" not in line and "set -f" not in line] == []
 
 
 @pytest.mark.parametrize("where", ["command-line", "environment"])
@@ -119,7 +117,7 @@ def test_no_value_is_a_command(project: Path, value: str) -> None:
     given = [f"{name}={value}" for name in GIVEN if name != "PYTHON"]
 
     calls = make(project, "--keep-going", *TARGETS, *given)
-    make(project, "python", f"PYTHON={value}")
+    make(project, "setup", f"PYTHON={value}")
 
     assert len(calls) == len(TARGETS)
     assert not (project / "broken-in").exists()
@@ -198,8 +196,8 @@ def output(project: Path, shell: str, script: str) -> str:
 
 @pytest.fixture
 def without_set_up(project: Path) -> Path:
-    """Return a project that is not set up, and cannot be, because its Python prints something and fails."""
-    (project / ".venv" / ".installed").unlink()
+    """Return a project that cannot be set up, because its Python prints something and fails."""
+    (project / "local" / "setup" / "python.sh").write_text("echo ./noisy\n")
     (project / "noisy").write_text("#!/bin/sh\necho noise\nexit 1\n")
     (project / "noisy").chmod(0o755)
     return project
@@ -209,9 +207,9 @@ def without_set_up(project: Path) -> Path:
 def test_a_shell_that_evaluates_up_gets_nothing_of_the_set_up_and_fails_with_it(
     without_set_up: Path, shell: str
 ) -> None:
-    script = 'eval "$(make -s up PYTHON=./noisy)" && echo evaluated'
+    script = 'eval "$(make -s up)" && echo evaluated'
 
     assert output(without_set_up, shell, script) == ""
-    assert output(without_set_up, shell, "make -s up PYTHON=./noisy") == "false\n"
-    assert output(without_set_up, shell, "make -s down PYTHON=./noisy") == ""
-    assert "noise" in output(without_set_up, shell, "make -s setup PYTHON=./noisy")  # the control
+    assert output(without_set_up, shell, "make -s up") == "false\n"
+    assert output(without_set_up, shell, "make -s down") == ""
+    assert "noise" in output(without_set_up, shell, "make -s setup")  # the control

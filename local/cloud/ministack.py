@@ -10,8 +10,8 @@ from typing import override
 import urllib3
 
 from local.cloud.emulator import LOG, Emulator
-from local.disk import TemporaryFolder
 from local.isolation import LocalCloudError, Startable, cloud_environment, end_group, free_ports, tail, tool
+from local.temporary import TemporaryFolder
 
 _START_SECONDS = 60
 _START_ATTEMPTS = 3  # another program may take the free port before the emulator does

@@ -5,7 +5,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.deployment import Deployment
 from local.cloud.emulator import Emulator
 from local.cloud.http_endpoint import TOKEN

@@ -16,9 +16,9 @@ from typing import override
 
 import urllib3
 
-from local.build.build import machine_architecture
-from local.disk import TemporaryFolder
+from local.build.sam_build import machine_architecture
 from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, free_ports, tail, tool
+from local.temporary import TemporaryFolder
 
 _START_SECONDS = 20
 _INVOCATION_SECONDS = 120

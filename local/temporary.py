@@ -1,39 +1,12 @@
-"""The disk: which of its problems an error is about; temporary folders that also go when their process is killed."""
+"""Temporary folders that also go when their process is killed."""
 
-import errno
 import fcntl
 import os
 import shutil
 import tempfile
 from pathlib import Path
 
-_PROBLEMS = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EROFS: "the disk is read-only",
-    errno.EACCES: "permission is denied",
-}
-_ADVICE = {
-    errno.ENOSPC: "free some space (`make clean` removes what was installed and built here)",
-    errno.EDQUOT: "free some space (`make clean` removes what was installed and built here)",
-    errno.EROFS: "work in a folder that can be written to; TMPDIR chooses another one for temporary files",
-    errno.EACCES: "give your user the right to write there; TMPDIR chooses another folder for temporary files",
-}
 _LOCK = "lock"
-
-
-def problem(error: OSError) -> str | None:
-    """Return a sentence about an error if it is about the disk: what is wrong, where, and what to do."""
-    if error.errno not in _PROBLEMS:
-        return None
-    where = f", at {error.filename}" if error.filename else ""
-    return f"{_PROBLEMS[error.errno]}{where}: {_ADVICE[error.errno]}"
-
-
-def problem_in(text: str) -> str | None:
-    """Return a sentence about the disk if what a program wrote is about it."""
-    number = next((number for number in _PROBLEMS if os.strerror(number) in text), None)
-    return f"{_PROBLEMS[number]}: {_ADVICE[number]}" if number else None
 
 
 class TemporaryFolder:
