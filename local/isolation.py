@@ -1,6 +1,7 @@
 """Isolates the local cloud from the user's AWS accounts, proxies and Python settings."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,6 +31,7 @@ _SILENT_AWS = {
     "__SAM_CLI_APP_DIR": str(STATE / "sam-home"),
 }
 _LOG_TAIL_LINES = 25
+_FULL_BYTES = 64 * 1024
 
 
 class LocalCloudError(Exception):
@@ -130,8 +132,14 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
             end_group(process)
     if status:
         ended = tail(log)
-        because = f", because {problem}" if (problem := reason_in(ended)) else ""
+        reason = reason_in(ended) or ("the disk is full" if is_full(log.parent) else None)
+        because = f", because {reason}" if reason else ""
         raise LocalCloudError(f"{purpose} failed with status {status}{because}:\n{ended}")
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk of a folder has no space worth mentioning: a program that fails then rarely says so."""
+    return shutil.disk_usage(folder).free < _FULL_BYTES
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

@@ -30,6 +30,24 @@ class Silent(Progress):
     def done(self, step: str) -> None: ...
 
 
+class Briefly(Progress):
+    """Shows what is being done and no line for what has been.
+
+    Args:
+        progress: is told of the steps that begin.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    @override
+    def doing(self, step: str) -> None:
+        self._progress.doing(step)
+
+    @override
+    def done(self, step: str) -> None: ...
+
+
 class Lines(Progress):
     """Writes a line for each step to standard output, which another process reads and shows; see `repeat`."""
 

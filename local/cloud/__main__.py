@@ -55,10 +55,16 @@ def _up(options: argparse.Namespace, problems: Console) -> int:
         problems.print('Watching for edits; Ctrl-C ends this. In other shells: eval "$(make -s up)"', markup=False)
         return watch(cloud, options.partner, problems)
     print(exports(running), flush=True)
-    alias = running.outputs["HandlerAliasArn"]
-    problems.print(f"The alias: {alias}\nThe fake API: {running.partner}", soft_wrap=True)
     if sys.stdout.isatty():
         problems.print('For boto3, the AWS CLI and curl in this shell: eval "$(make -s up)"', markup=False)
+    problems.print(f"The alias: {running.outputs['HandlerAliasArn']}\nThe fake API: {running.partner}", soft_wrap=True)
+    return 0
+
+
+def _update(options: argparse.Namespace, problems: Console) -> int:
+    """Bring the cloud up to date, for a process that watches."""
+    with Spinner(problems) as progress:
+        _cloud(options).up(progress)
     return 0
 
 
@@ -149,6 +155,8 @@ def _parser() -> argparse.ArgumentParser:
     up = actions.add_parser("up", parents=[folder, starting], help="start it, or bring it up to date")
     up.add_argument("--watch", **switch, help="and again after each edit")
     up.set_defaults(do=_up)
+    update = actions.add_parser("update", parents=[folder, starting], help="bring it up to date")
+    update.set_defaults(do=_update)
     actions.add_parser("down", parents=[folder], help="stop it").set_defaults(do=_down)
     invoking = actions.add_parser("invoke", parents=[folder], help="send it a message")
     invoking.add_argument("event", nargs="?", default="", help="a file; - reads standard input")

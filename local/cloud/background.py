@@ -23,7 +23,7 @@ from local.cloud.partner_log import PartnerLog
 from local.cloud.running import Running, exports
 from local.cloud.sources import Sources
 from local.cloud.updating import RELOAD, updated
-from local.isolation import ROOT, STATE, LocalCloudError, tail
+from local.isolation import ROOT, STATE, LocalCloudError, is_full, tail
 from local.partner.server import PartnerServer
 from local.progress import Lines, Progress, Silent, repeat, without_steps
 from local.rooms import Room
@@ -155,7 +155,8 @@ class BackgroundCloud:
             if found := self.running():
                 return found
             time.sleep(_POLL_SECONDS)
-        raise LocalCloudError(f"the local cloud did not start:\n{without_steps(tail(self._log))}")
+        because = ", because the disk is full" if is_full(self.folder) else ""
+        raise LocalCloudError(f"the local cloud did not start{because}:\n{without_steps(self._log.read_text())}")
 
     def _request_reload(self, _number: int, _frame: object) -> None:
         self._reload_wanted = True

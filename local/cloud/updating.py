@@ -10,7 +10,7 @@ from local.cloud.release import Release
 from local.cloud.running import Running
 from local.cloud.sources import Sources
 from local.isolation import LocalCloudError
-from local.progress import Progress
+from local.progress import Briefly, Progress
 from local.rooms import Room
 
 RELOAD = signal.SIGUSR1
@@ -48,7 +48,7 @@ def updated(running: Running, partner: str, progress: Progress) -> Running:
 
 def _redeployed(running: Running, room: Room, progress: Progress) -> Running:
     started = time.monotonic()
-    release = Release(room, running.partner, {}, progress)
+    release = Release(room, running.partner, {}, Briefly(progress))
     outputs = release.deploy(release.build(), running.emulator)
     progress.done(f"Redeployed in {time.monotonic() - started:.1f} s")
     return replace(running, outputs=outputs, deployed_at=time.time())

@@ -79,5 +79,5 @@ def await_edit(paths: list[Path]) -> None:
 
 def _redeploy(folder: Path, partner: str) -> None:
     """Redeploy in a process of its own: this one has imported the code as it was."""
-    command = [sys.executable, "-m", "local.cloud", "up", "--folder", str(folder), "--partner", partner]
-    subprocess.run(command, cwd=ROOT, stdout=subprocess.DEVNULL, check=False)
+    command = [sys.executable, "-m", "local.cloud", "update", "--folder", str(folder), "--partner", partner]
+    subprocess.run(command, cwd=ROOT, check=False)

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from local.failures import exit_status
-from local.isolation import LocalCloudError, run_quietly
+from local.isolation import LocalCloudError, is_full, run_quietly
 
 
 def failing(number: int) -> int:
@@ -51,3 +51,9 @@ def test_a_full_disk_is_recognized_in_what_a_program_wrote(tmp_path: Path) -> No
 
     with pytest.raises(LocalCloudError, match=r"^a step failed with status 1, because the disk is full:"):
         run_quietly(command, environment=dict(os.environ), log=tmp_path / "log", purpose="a step")
+
+
+def test_a_disk_without_space_is_full_and_another_one_is_not(tmp_path: Path) -> None:
+    assert not is_full(tmp_path)
+    if sys.platform == "linux":
+        assert is_full(Path("/proc"))  # has no space at all
