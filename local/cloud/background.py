@@ -74,9 +74,11 @@ class BackgroundCloud:
             progress: is told of each step.
 
         Raises:
-            LocalCloudError: it did not start, the message holds its last lines; or another example is up.
+            LocalCloudError: it did not start, the message holds its last lines; another example is up; or there is
+                no such example.
         """
         progress = progress or Silent()
+        Room.of(self._partner)  # a wrong name is told before anything is started
         with self._only_one():
             if not self._is_up():
                 return self._started(progress)

@@ -253,6 +253,13 @@ def test_an_endpoint_is_served_below_a_path_that_needs_no_name_to_resolve(announ
     assert local_url(announced, "http://127.0.0.1:4566") == f"http://127.0.0.1:4566/_aws/{served}"
 
 
+def test_an_example_that_does_not_exist_is_named_and_nothing_is_started(tmp_path: Path) -> None:
+    with pytest.raises(LocalCloudError, match=r"^examples/none holds no integration"):
+        BackgroundCloud(tmp_path / "up", "examples/none", port=0).up()
+
+    assert [*tmp_path.iterdir()] == []
+
+
 def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
