@@ -144,10 +144,8 @@ def test_operators_commands_see_its_dead_letters(background: BackgroundCloud, ru
     )
 
     listed = run_action(background, "ops", "list", "--queue=event", "--each=0")
-    purged = run_action(background, "ops", "purge", "--all=1", "--yes-delete=1")
 
     assert (listed.returncode, listed.stdout.count("event_processing_request")) == (0, 1)
-    assert (purged.returncode, "1" in purged.stdout) == (0, True)
 
 
 @pytest.mark.cloud
@@ -198,9 +196,8 @@ def test_down_leaves_nothing_and_may_be_repeated(background: BackgroundCloud, ru
     assert (refused.returncode, refused.stderr) == (2, "the local cloud is not up: run `make up` first\n")
 
 
-@pytest.mark.parametrize("shell", SHELLS)
-def test_a_shell_that_evaluates_down_no_longer_points_at_a_cloud(shell: str, tmp_path: Path) -> None:
-    done = evaluated(shell, f"down --folder {tmp_path / 'none'}", 'echo "[$AWS_ENDPOINT_URL$AWS_ACCESS_KEY_ID]"')
+def test_a_shell_that_evaluates_down_no_longer_points_at_a_cloud(tmp_path: Path) -> None:
+    done = evaluated("sh", f"down --folder {tmp_path / 'none'}", 'echo "[$AWS_ENDPOINT_URL$AWS_ACCESS_KEY_ID]"')
 
     assert (done.stdout, done.stderr) == ("[]\n", "The local cloud was not up.\n")
 
@@ -217,8 +214,7 @@ def test_what_up_sets_is_what_down_takes_back() -> None:
 
 
 @pytest.mark.cloud
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_start_leaves_nothing(tmp_path: Path, stop: signal.Signals) -> None:
+def test_an_interrupted_start_leaves_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "up"
     with subprocess.Popen(  # noqa: S603  as above
         [sys.executable, "-m", "local.cloud", "up", "--port=0", f"--folder={folder}", "--partner=tests/sample"],
@@ -227,10 +223,10 @@ def test_an_interrupted_start_leaves_nothing(tmp_path: Path, stop: signal.Signal
         assert up.stderr is not None
         next(line for line in up.stderr if "Built" in line)
         process = int((folder / "lock").read_text())
-        up.send_signal(stop)
+        up.send_signal(signal.SIGINT)
         out, _ = up.communicate(timeout=30)
 
-    assert (up.returncode, out) == (128 + stop, "false\n" if stop == signal.SIGINT else "")
+    assert (up.returncode, out) == (128 + signal.SIGINT, "false\n")
     assert not folder.exists()
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
