@@ -52,7 +52,7 @@ def cloud_inspector(fake_partner: SamplePartner) -> Iterator[Inspector]:
 @pytest.fixture(scope="session")
 def inspector_url(cloud: LocalCloud, cloud_inspector: Inspector) -> str:
     """Serve the inspector of the cloud, and return the URL of its page."""
-    return cloud_inspector.serve(cloud)
+    return cloud_inspector.serve(cloud, lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@
 import json
 import os
 import re
-import shutil
 import subprocess
-import tempfile
 import threading
 import time
 from collections import Counter
@@ -15,8 +13,9 @@ from typing import Any, override
 
 import urllib3
 
-from local.cloud.clients import Clients
+from local.cloud.emulator import LOG, Emulator
 from local.isolation import LocalCloudError, Startable, cloud_environment, end_group, free_ports, tail, tool
+from local.temporary import TemporaryFolder
 from mparticle_firehose.errors import described
 
 _START_SECONDS = 60
@@ -27,7 +26,7 @@ type Observer = Callable[[Mapping[str, Any]], None]
 """Takes the reports that ministack_observer.py lists. Never shown: they hold personal data."""
 
 
-class MiniStack(Startable, Clients):
+class MiniStack(Startable, Emulator):
     """An empty emulator of AWS, for the time of a ``with`` block.
 
     `launch` and `wait` may be called one by one instead, to do other work while the emulator starts.
@@ -35,7 +34,7 @@ class MiniStack(Startable, Clients):
 
     def __init__(self, port: int = 0, observer: Observer | None = None) -> None:
         """Take the port to listen on, 0 for a free one, and what is told of everything that queues and functions do."""
-        self._home = Path()
+        self._folder: TemporaryFolder | None = None
         self._wanted_port = port
         self._port = 0
         self._observer = observer
@@ -52,21 +51,21 @@ class MiniStack(Startable, Clients):
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    @override
     def home(self) -> Path:
-        """A folder that is removed with the emulator."""
-        return self._home
+        return self._folder.path if self._folder else Path()
 
     def launch(self) -> None:
         """Start the emulator on a free port, without waiting for it."""
-        if not self._home.name:
-            self._home = Path(tempfile.mkdtemp(prefix="local-cloud-"))
+        if self._folder is None:
+            self._folder = TemporaryFolder("local-cloud-")
         self._port = self._wanted_port or free_ports(1)[0]
         program = Path(__file__).with_name("ministack_process.py")
         pipes = [_observed(self._observer)] if self._observer else []
         try:
             with self._log.open("ab") as log:
                 self._process = subprocess.Popen(
-                    [tool("ministack", "python"), "-I", program, self._home, *map(str, pipes)], cwd=self._home,
+                    [tool("ministack", "python"), "-I", program, self.home, *map(str, pipes)], cwd=self.home,
                     env=self._environment(), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
                     pass_fds=pipes, start_new_session=True,
                 )  # fmt: skip
@@ -90,12 +89,8 @@ class MiniStack(Startable, Clients):
     @override
     def stop(self) -> None:
         self._end_process()
-        if self._home.name:
-            shutil.rmtree(self._home, ignore_errors=True)
-
-    def log_tail(self) -> str:
-        """Return the last lines of the emulator's own log."""
-        return tail(self._log)
+        if self._folder is not None:
+            self._folder.remove()
 
     def processed_messages(self) -> Counter[str]:
         """Count the messages that functions have taken from each queue, by the queue's name."""
@@ -106,17 +101,17 @@ class MiniStack(Startable, Clients):
 
     @property
     def _log(self) -> Path:
-        return self._home / "ministack.log"
+        return self.home / LOG
 
     def _environment(self) -> dict[str, str]:
         return cloud_environment(
-            self._home,
+            self.home,
             BIND_HOST="127.0.0.1",
             MINISTACK_HOST="127.0.0.1",
             GATEWAY_PORT=str(self._port),
-            S3_DATA_DIR=str(self._home / "s3"),
-            STATE_DIR=str(self._home / "state"),
-            DOCKER_HOST=f"unix://{self._home}/no-docker.sock",
+            S3_DATA_DIR=str(self.home / "s3"),
+            STATE_DIR=str(self.home / "state"),
+            DOCKER_HOST=f"unix://{self.home}/no-docker.sock",
             # Unused services that listen on fixed ports.
             IOT_MTLS_ENABLED="0",
             SFTP_ENABLED="0",

@@ -1,13 +1,14 @@
 """The inspector of one local cloud: its parts, put together."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import override
 
-from local.build.build import fingerprint, machine_architecture
 from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import TOKEN, ask
 from local.cloud.ministack import Observer
+from local.cloud.running import Running
 from local.inspector import schemas
 from local.inspector.app import Call, Operation, build
 from local.inspector.checking import check
@@ -53,8 +54,12 @@ class Inspector(Startable):
     def stop(self) -> None:
         self._running.close()
 
-    def serve(self, cloud: LocalCloud) -> str:
+    def serve(self, cloud: LocalCloud, running: Callable[[], Running | None]) -> str:
         """Begin to serve the page, and return its URL.
+
+        Args:
+            cloud: what is shown.
+            running: returns what other processes know of it; None before it is ready.
 
         Raises:
             LocalCloudError: the port cannot be used.
@@ -62,17 +67,19 @@ class Inspector(Startable):
         sending = Sending(self._follower, self._traces, _Transport(cloud))
         self._running.callback(sending.close)
         streams = {"/api/stream": Stream(self._traces).open}
-        app = build(self._operations(cloud, sending), streams)
+        app = build(self._operations(cloud, running, sending), streams)
         return self._running.enter_context(InspectorServer(app, self._port)).url
 
-    def _operations(self, cloud: LocalCloud, sending: Sending) -> dict[str, Operation]:
+    def _operations(
+        self, cloud: LocalCloud, running: Callable[[], Running | None], sending: Sending
+    ) -> dict[str, Operation]:
         overview = Overview(
             room=self._room,
+            running=running,
             endpoint=cloud.aws.endpoint,
             https=cloud.http_endpoint,
             alias=cloud.outputs["HandlerAliasArn"],
             partner_url=self._partner.url,
-            fingerprint=lambda: fingerprint(machine_architecture(), self._room),
         )
         faults = Faults(self._partner)
         letters = Letters(sqs=cloud.aws.sqs, s3=cloud.aws.s3, outputs=cloud.outputs)

@@ -1,9 +1,11 @@
 """What runs: whose integration, where, since when, and whether the code on disk is another one by now."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from local.cloud.running import Running
+from local.cloud.sources import Sources
 from local.inspector.app import Call
 from local.rooms import Room
 
@@ -15,33 +17,28 @@ DESCRIBED = ("name", "description", "version", "sdk_version", "firehose_version"
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What was deployed when this was made.
+    """What is deployed.
 
     Attributes:
         room: whose integration it is.
+        running: returns what other processes know of the cloud; None before it is ready.
         endpoint: the URL of every AWS service.
         https: the base URL of the HTTPS endpoint.
         alias: the ARN that mParticle invokes.
         partner_url: of the fake API.
-        fingerprint: returns a hash of the code on disk.
     """
 
     room: Room
+    running: Callable[[], Running | None]
     endpoint: str
     https: str
     alias: str
     partner_url: str
-    fingerprint: Callable[[], str]
-    _deployed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
-    _deployed: str = field(default="", init=False)
-
-    def __post_init__(self) -> None:
-        """Remember the code that was deployed."""
-        object.__setattr__(self, "_deployed", self.fingerprint())
 
     def show(self, _: Call) -> Json:
         """Answer ``GET api/overview``."""
-        module = described_module(self.room)
+        module, running = described_module(self.room), self.running()
+        deployed_at = datetime.fromtimestamp(running.deployed_at, UTC) if running else datetime.now(UTC)
         return {
             "partner": module.get("name") or self.room.partner.parent.name,
             "module": module,
@@ -49,8 +46,8 @@ class Overview:
             "https": self.https,
             "alias": self.alias,
             "partner_url": self.partner_url,
-            "deployed_at": self._deployed_at,
-            "is_stale": self.fingerprint() != self._deployed,
+            "deployed_at": deployed_at.isoformat(timespec="milliseconds"),
+            "is_stale": bool(running and running.sources != Sources.of(self.room)),
         }
 
 

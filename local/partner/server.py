@@ -40,12 +40,18 @@ class PartnerServer(ScriptedServer[_Call]):
     def __init__(self, api: FakeApi, port: int = 0) -> None:
         """Take the API to host, and the port; 0 picks a free one."""
         super().__init__(port, "partner-server")
-        self.api: Any = api
-        self.contract = Contract(api.document)
-        self._recorded_headers = _RECORDED_HEADERS | self.contract.headers
         self._revoked: set[str] = set()
-        self._done: dict[str, tuple[tuple[str, str, object], tuple[int, object]]] = {}
         self._repeats = 0
+        self.serve(api)
+
+    def serve(self, api: FakeApi) -> None:
+        """Host another API from now on, which knows nothing of what the earlier one was told."""
+        contract = Contract(api.document)
+        with self._lock:
+            self.api: Any = api
+            self.contract = contract
+            self._recorded_headers = _RECORDED_HEADERS | contract.headers
+            self._done: dict[str, tuple[tuple[str, str, object], tuple[int, object]]] = {}
 
     def revoke(self, credential: str) -> None:
         """Answer 401 to every later request with this credential."""

@@ -55,7 +55,10 @@ def _options(arguments: Sequence[str] | None) -> _Options:
         default="",
         help="an example, or laid out like one; default: your own integration",
     )
-    parser.add_argument("--watch", action="store_true", help="again after each save, until Ctrl-C")
+    parser.add_argument(
+        "--watch", nargs="?", type=lambda text: text != "0", const=True, default=False, metavar="0|1",
+        help="again after each save, until Ctrl-C",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
     if given.watch and given.event == "-":
         parser.error("--watch needs a file: standard input can be read once only")

@@ -13,7 +13,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.build.artefact import verify
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.deployment import Deployment, environments
 from local.cloud.http_endpoint import TOKEN, ask, local_url
 from local.cloud.ministack import MiniStack

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from local.cloud.background import Running
+from local.cloud.running import Running
+from local.cloud.sources import Sources
 from local.isolation import ROOT
 from ops.__main__ import main
 from ops.stack import StackError
@@ -59,7 +60,18 @@ def test_a_url_is_called_with_the_token_of_the_environment() -> None:
 
 
 def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
-    running = Running(1, LOCAL, f"{LOCAL}/x", LOCAL, {"HandlerAliasArn": ALIAS})
+    running = Running(
+        process=1,
+        endpoint=LOCAL,
+        http_endpoint=f"{LOCAL}/x",
+        partner=LOCAL,
+        inspector=LOCAL,
+        outputs={"HandlerAliasArn": ALIAS},
+        room="",
+        home="",
+        sources=Sources(stack="", fake_api=""),
+        deployed_at=0.0,
+    )
 
     place = target_of(None, running=running)
 

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from local.inspector import registration as module
+from local.cloud.running import Running
+from local.cloud.sources import Sources
 from local.inspector.app import Call
 from local.inspector.overview import Overview
 from local.inspector.registration import Registration
@@ -105,10 +107,28 @@ def test_every_room_can_be_shown(folder: str) -> None:
 
 
 def test_the_overview_says_that_the_code_has_changed_since() -> None:
-    code = ["before"]
-    overview = Overview(room=SAMPLE, endpoint="e", https="h", alias="a", partner_url="p", fingerprint=lambda: code[0])
+    deployed = [Sources.of(SAMPLE)]
+    overview = Overview(
+        room=SAMPLE, running=lambda: running(deployed[0]), endpoint="e", https="h", alias="a", partner_url="p"
+    )
     fresh = overview.show(Call())
-    code[0] = "after"
+    deployed[0] = Sources(stack="another", fake_api=deployed[0].fake_api)
 
     assert (fresh["partner"], fresh["is_stale"], fresh["alias"]) == ("Sample", False, "a")
+    assert fresh["deployed_at"] == "2025-10-09T08:53:20.000+00:00"
     assert overview.show(Call())["is_stale"] is True
+
+
+def running(sources: Sources) -> Running:
+    return Running(
+        process=1,
+        endpoint="e",
+        http_endpoint="h",
+        partner="p",
+        inspector="i",
+        outputs={},
+        room="",
+        home="",
+        sources=sources,
+        deployed_at=1_760_000_000.0,
+    )
