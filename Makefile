@@ -1,5 +1,7 @@
 # make run           the product on your machine: every message in events/, end to end (EVENT=file for one, EVENT=- for stdin;
 #                    PARTNER=folder for an example, or a folder laid out like one)
+# make preview       which calls of your API each message in events/ becomes, in a second and without a cloud (EVENT, PARTNER;
+#                    WATCH=1 again after each save)
 # make test          the whole gate: format, lint, import rules, types, tests
 # make lint          its static part, and linters and scanners for the template and the code
 # make format        formats the code
@@ -13,6 +15,7 @@
 # make registration  what mParticle gets to know of this integration, as JSON
 # make registration-check   fails if it would break live customers, compared with registration.json
 # make registration-accept  makes it the one to compare with
+# make postman       writes docs/postman_collection.json, with your messages
 # make cookie-sync-questionnaire   what mParticle asks about the cookie sync, answered (ENDPOINTS="US1=https://... EU1=https://...")
 # make setup         the environments for all of these but lint and bench
 # make lock          writes the lock files after a change of the dependency groups in pyproject.toml
@@ -24,12 +27,13 @@ PYTHON ?= python3.13
 ARCHITECTURE ?= x86_64
 EVENT ?=
 PARTNER ?=
+WATCH ?=
 ENDPOINTS ?=
 BENCH ?=
 
 # Recipes read these from the environment, in quotes, and never as $(NAME): what a value holds is text, neither for make,
 # which would run $(shell ...) in it, nor for the shell.
-VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER ENDPOINTS BENCH
+VARIABLES := PYTHON ARCHITECTURE EVENT PARTNER WATCH ENDPOINTS BENCH
 $(foreach name,$(VARIABLES),$(eval override $(name) := $$(value $(name))))
 export $(VARIABLES)
 
@@ -45,9 +49,9 @@ override BIN := .venv/bin
 # Makes the environments whose names follow. Those that are as their locks say cost nothing.
 override SETUP := python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup
 
-.PHONY: help run test lint format bench bench-report build up invoke logs down registration
-.PHONY: registration-check registration-accept cookie-sync-questionnaire setup lock lock-upgrade static checked packed-build
-.PHONY: clean
+.PHONY: help run preview test lint format bench bench-report build up invoke logs down registration
+.PHONY: registration-check registration-accept postman cookie-sync-questionnaire setup lock lock-upgrade static checked
+.PHONY: packed-build clean
 .DEFAULT_GOAL := help
 
 help:
@@ -56,6 +60,10 @@ help:
 run:
 	@$(SETUP) local sam ministack
 	@$(BIN)/python -m local $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"}
+
+preview:
+	@$(SETUP) local
+	@$(BIN)/python -m local.preview $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"} $${WATCH:+--watch}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
@@ -111,6 +119,10 @@ registration:
 registration-check registration-accept: registration-%:
 	@$(SETUP) local
 	@$(BIN)/python -m local.registration $*
+
+postman:
+	@$(SETUP) local
+	@$(BIN)/python -m local.postman
 
 cookie-sync-questionnaire:
 	@$(SETUP) local

@@ -11,10 +11,6 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-import boto3
-import botocore.session
-from botocore.config import Config
-
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
 REGION = "us-east-1"
@@ -86,28 +82,6 @@ def cloud_environment(home: Path, **extra: str) -> dict[str, str]:
 def _path_with_python() -> str:
     """Put the real interpreter's folder first: SAM looks for `python3.13` there and rejects version managers' shims."""
     return os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", os.defpath)])
-
-
-def isolated_session() -> boto3.Session:
-    """Return a session with dummy credentials that reads neither the user's AWS files nor AWS_PROFILE."""
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    return boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
-        botocore_session=session,
-    )
-
-
-def client_config() -> Config:
-    """Return settings of a client that uses no proxy and does not retry."""
-    return Config(proxies={}, connect_timeout=5, read_timeout=90, retries={"total_max_attempts": 1})
 
 
 def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, purpose: str) -> None:

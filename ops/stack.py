@@ -17,7 +17,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from local.isolation import client_config, isolated_session
+from local.aws_session import client_config, isolated_session
 from ops.dead_letters import QueueName
 
 if TYPE_CHECKING:

@@ -198,7 +198,7 @@ class SuspensionsDouble:
 
     reasons: dict[int, str] = field(default_factory=dict)
 
-    def is_suspended(self, account: Account) -> bool:
+    def is_suspended(self, account: Account, deadline: Deadline) -> bool:
         return account.account_id in self.reasons
 
     def suspend(self, account: Account, reason: str) -> None:

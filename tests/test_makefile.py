@@ -23,7 +23,10 @@ import json, sys
 open("arguments.jsonl", "a").write(json.dumps(sys.argv[1:]) + "\\n")
 """
 
-TARGETS = ["run", "up", "invoke", "build", "bench", "cookie-sync-questionnaire"]
+TARGETS = ["run", "preview", "up", "invoke", "build", "bench", "cookie-sync-questionnaire"]
+
+SWITCHES = ["WATCH"]
+"""Variables of which only counts whether they have a value."""
 
 HOSTILE = [
     "x'; touch broken-in; '",
@@ -91,7 +94,7 @@ def test_every_recipe_has_such_a_variable_in_quotes_or_in_a_shell_without_globs(
     shell = [line.replace("$$", "$") for line in RECIPES] + (ROOT / CHOOSES_PYTHON).read_text().splitlines()
     uses = [line for line in shell if f"${name}" in line]
 
-    assert uses
+    assert uses or name in SWITCHES
     assert [line for line in uses if f'"${name}' not in line and f"=${name}" not in line and "set -f" not in line] == []
 
 
@@ -118,9 +121,24 @@ def test_no_value_is_a_command(project: Path, value: str) -> None:
     assert not (project / "broken-in").exists()
 
 
+@pytest.mark.parametrize("name", SWITCHES)
+def test_the_value_of_a_switch_is_never_used(name: str) -> None:
+    uses = [line for line in RECIPES if name in line]
+
+    assert uses
+    assert [line for line in uses if not re.search(r"\$\${" + name + r":\+--\w+}", line)] == []
+
+
+@pytest.mark.parametrize("value", ["1", "yes", *HOSTILE])
+def test_a_switch_is_on_whatever_its_value_is(project: Path, value: str) -> None:
+    assert make(project, "preview", f"WATCH={value}") == [["-m", "local.preview", "--watch"]]
+    assert not (project / "broken-in").exists()
+
+
 def test_without_values_there_are_no_arguments(project: Path) -> None:
-    assert make(project, "run", "invoke", "bench", "cookie-sync-questionnaire") == [
+    assert make(project, "run", "preview", "invoke", "bench", "cookie-sync-questionnaire") == [
         ["-m", "local"],
+        ["-m", "local.preview"],
         ["-m", "local.cloud.background", "invoke"],
         ["-m", "bench"],
         ["-m", "local.registration.cookie_sync_questionnaire"],

@@ -35,6 +35,27 @@ SHORT_TIMEOUTS: Mapping[str, Any] = MappingProxyType(
 )
 """For calls that must not delay a response, such as whether an account is suspended."""
 
+_MIN_QUEUEING_SECONDS = 0.6
+"""SQS answers nearly all calls in a tenth of it. A shorter limit would give up calls that SQS then carries out."""
+
+
+def queueing_timeouts(deadline_seconds: float) -> Mapping[str, Any]:
+    """Return the timeouts of a client that stores what a response waits for.
+
+    botocore takes timeouts for a client and not for a call, so the deadline of a request is taken as a whole. Without a
+    limit near it, an SQS that answers slowly would hold every environment for seconds, and Lambda would start
+    another one for each request that comes meanwhile. The client repeats nothing: who calls does, as long as there is
+    time.
+    """
+    return MappingProxyType(
+        {
+            **_ALWAYS,
+            "connect_timeout": 0.25,
+            "read_timeout": max(_MIN_QUEUEING_SECONDS, deadline_seconds),
+            "retries": {"mode": "standard", "total_max_attempts": 1},
+        }
+    )
+
 
 _LOCAL_CLOUD_SECONDS = 0.5
 

@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from mparticle_firehose.aws_client import SHORT_TIMEOUTS, STANDARD_TIMEOUTS, AwsClient, require_local_cloud
+from mparticle_firehose.aws_client import (
+    SHORT_TIMEOUTS,
+    STANDARD_TIMEOUTS,
+    AwsClient,
+    queueing_timeouts,
+    require_local_cloud,
+)
 from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.endpoint import is_http_event
@@ -213,12 +219,7 @@ class Firehose:
     @cached_property
     def dead_letters(self) -> DeadLetters:
         """The dead-letter queues."""
-        return DeadLetters(
-            self.sender,
-            membership_url=self._resources.membership_dlq_url,
-            event_url=self._resources.event_dlq_url,
-            erasure_url=self._resources.erasure_dlq_url,
-        )
+        return DeadLetters.of(self.sender, self._resources)
 
     @cached_property
     def large_bodies(self) -> LargeBodies:
@@ -259,7 +260,7 @@ class Firehose:
         return build_worker(
             self,
             self._resources,
-            sqs=self._sqs,
+            sqs=self._worker_sqs,
             ledger_client=self._ledger_client,
             outages_client=self._short_client,
             erasure_key_client=self._erasure_key_client,
@@ -286,11 +287,16 @@ class Firehose:
 
     @cached_property
     def sender(self) -> QueueSender:
-        """Puts messages on queues."""
+        """Puts messages on queues while mParticle waits."""
         return QueueSender(self._sqs, self.large_bodies)
 
     @cached_property
     def _sqs(self) -> AwsClient:
+        longest_ms = max(self.settings.handler_deadline_ms, self.settings.http_deadline_ms)
+        return AwsClient("sqs", queueing_timeouts(longest_ms / 1000))
+
+    @cached_property
+    def _worker_sqs(self) -> AwsClient:
         return AwsClient("sqs", STANDARD_TIMEOUTS)
 
     @cached_property
@@ -335,7 +341,7 @@ class Firehose:
             self._deployment_secret_client,
             self._erasure_key_client,
         )
-        return (self._sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))
+        return (self._sqs, self._worker_sqs, self._s3, self._short_client, self._ledger_client, *filter(None, optional))
 
 
 class _QueueWorker(Protocol):

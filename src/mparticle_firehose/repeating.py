@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import SystemRandom
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  their name
 
 from mparticle_firehose.deadline import Deadline
 
@@ -57,12 +57,14 @@ class Repeating:
 
 
 def is_temporary(error: BotoCoreError | ClientError) -> bool:
-    """Return whether a service has answered that it has no time now, or has failed.
-
-    A network fault is none: the client has repeated the call by then.
-    """
+    """Return whether a service has answered that it has no time now, or has failed."""
     if not isinstance(error, ClientError):
         return False
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     code = str(error.response.get("Error", {}).get("Code", "")).removeprefix("AWS.SimpleQueueService.")
     return status >= _SERVER_ERROR or status == _TOO_MANY_REQUESTS or code in _THROTTLED
+
+
+def may_pass(error: BotoCoreError | ClientError) -> bool:
+    """Return whether the same call may succeed a moment later. That includes faults of the network."""
+    return is_temporary(error) or isinstance(error, ConnectionError | HTTPClientError)

@@ -199,8 +199,11 @@ class DeadLetterStore(Protocol):
 class SuspensionRegister(Protocol):
     """Knows the accounts whose credentials the partner refuses."""
 
-    def is_suspended(self, account: Account) -> bool:
-        """Return whether the partner refuses this account with these settings."""
+    def is_suspended(self, account: Account, deadline: Deadline) -> bool:
+        """Return whether the partner refuses this account with these settings.
+
+        False if that cannot be found out, or not without taking the time that queueing needs.
+        """
 
     def suspend(self, account: Account, reason: str) -> None:
         """Record that the partner refuses it."""

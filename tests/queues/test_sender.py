@@ -2,7 +2,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError, ReadTimeoutError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -198,7 +198,7 @@ def test_the_error_names_the_messages_of_a_batch_that_are_not_stored(deadline: D
     [
         (0.15, [{"b": ("InternalError", False)}] * 100, "b"),
         (60, [{"b": ("InternalError", False), "c": ("InternalError", False)}, {"c": ("InvalidContents", True)}], "c"),
-        (60, [{"b": ("InternalError", False)}, EndpointConnectionError(endpoint_url="https://sqs")], "b"),
+        (0.15, [{"b": ("InternalError", False)}, *[EndpointConnectionError(endpoint_url="https://sqs")] * 100], "b"),
         (0.15, [failed_call("RequestThrottled")] * 100, "abc"),
     ],
     ids=["until-the-deadline", "later-refused", "later-unreachable", "throttled"],
@@ -224,18 +224,28 @@ def test_what_comes_after_a_batch_that_is_not_stored_is_not_sent_and_not_stored_
 
 
 @pytest.mark.parametrize(
-    "fault",
+    ("script", "sent"),
     [
-        EndpointConnectionError(endpoint_url="https://sqs"),
-        failed_call("AccessDenied", 403),
+        ([EndpointConnectionError(endpoint_url="https://sqs")] * 100, False),
+        ([failed_call("AccessDenied", 403)], False),
+        ([ReadTimeoutError(endpoint_url="https://sqs")], True),
+        ([ConnectionClosedError(endpoint_url="https://sqs")], True),
     ],
-    ids=["unreachable", "refused"],
+    ids=["unreachable", "refused", "late-once", "closed-once"],
 )
-def test_a_queue_that_cannot_be_used_is_a_delivery_error(fault: Exception, deadline: Deadline) -> None:
-    with pytest.raises(DeliveryError, match=type(fault).__name__) as caught:
-        sender(SqsDouble(fault)).send("queue", messages("a"), deadline)
+def test_a_call_without_an_answer_is_repeated_until_the_deadline_and_a_refused_one_is_not(
+    script: list[dict[str, Refusal] | Exception], *, sent: bool
+) -> None:
+    sqs = SqsDouble(*script)
 
-    assert "canary-secret" not in str(caught.value)
+    if sent:
+        Waiting(sqs).send(0.15, "a")
+    else:
+        with pytest.raises(DeliveryError, match=type(script[0]).__name__) as caught:
+            Waiting(sqs).send(0.15, "a")
+        assert "canary-secret" not in str(caught.value)
+
+    assert sqs.sent == ([["a"]] if sent else [])
 
 
 def test_messages_reach_a_real_queue_with_group_and_attributes(queues: Queues, deadline: Deadline) -> None:

@@ -21,7 +21,7 @@ def process(
     offered(services.integration.memberships)
     if not (request.user_profiles or request.unreadable):
         return AudienceMembershipChangeResponse()
-    if services.suspensions.is_suspended(request.account):
+    if services.suspensions.is_suspended(request.account, deadline):
         services.telemetry.count("MembershipsSuspended")
         return AudienceMembershipChangeResponse(suspend_subscription=True)
     messages = services.memberships.enqueue(request, deadline)

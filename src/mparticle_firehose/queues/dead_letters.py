@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
+from typing import Self
 
+from mparticle_firehose.config import Resources
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
@@ -103,6 +105,16 @@ class DeadLetters:
         self._event_url = event_url
         self._erasure_url = erasure_url
         self._clock = clock
+
+    @classmethod
+    def of(cls, sender: QueueSender, resources: Resources) -> Self:
+        """Return the dead-letter queues of a deployment."""
+        return cls(
+            sender,
+            membership_url=resources.membership_dlq_url,
+            event_url=resources.event_dlq_url,
+            erasure_url=resources.erasure_dlq_url,
+        )
 
     def put_events(
         self,

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.queues.splitting import utf8_length
-from mparticle_firehose.repeating import Repeating, is_temporary
+from mparticle_firehose.repeating import Repeating, is_temporary, may_pass
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
@@ -88,7 +88,7 @@ class QueueSender:
     def send(self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline) -> None:
         """Send every message, those of a group in the order given.
 
-        Entries and calls that SQS throttles, or fails to take for reasons of its own, are sent again until the
+        Entries and calls that SQS throttles or fails to take, or that get no answer, are sent again until the
         deadline, after pauses that grow. Each batch is sent at least once, so that a slow start loses no work.
 
         Raises:
@@ -112,8 +112,8 @@ class QueueSender:
         except DeliveryError as error:
             return batch, str(error)
         for _ in self._repeating.tries(deadline):
-            left, failure = self._send_once(queue_url, left)
-            if failure or not left:
+            left, failure, is_final = self._send_once(queue_url, left)
+            if is_final or not left:
                 break
         return [message for message, _ in left], failure or f"the queue did not take {len(left)} messages in time"
 
@@ -123,16 +123,17 @@ class QueueSender:
             return message
         return replace(message, body=self._large_bodies.store(message.body))
 
-    def _send_once(self, queue_url: str, batch: _Batch) -> tuple[_Batch, str]:
-        """Send one batch once. Return what is not stored, and why it must not be sent again; nothing if it may be."""
+    def _send_once(self, queue_url: str, batch: _Batch) -> tuple[_Batch, str, bool]:
+        """Send one batch once. Return what is not stored, why if that is known, and whether that is final."""
         entries = [_entry(number, fitting) for number, (_, fitting) in enumerate(batch)]
         try:
             failures = self._sqs.send_message_batch(QueueUrl=queue_url, Entries=entries).get("Failed", [])
         except (BotoCoreError, ClientError) as error:
-            return batch, "" if is_temporary(error) else f"the queue cannot be used: {type(error).__name__}"
+            failure = "" if is_temporary(error) else f"the queue cannot be used: {type(error).__name__}"
+            return batch, failure, not may_pass(error)
         faults = sorted({failure["Code"] for failure in failures if failure["SenderFault"]})
         left = [batch[int(failure["Id"])] for failure in failures]
-        return left, f"the queue refuses the message: {', '.join(faults)}" if faults else ""
+        return left, f"the queue refuses the message: {', '.join(faults)}" if faults else "", bool(faults)
 
 
 def batches(messages: Iterable[QueueMessage]) -> Iterator[list[QueueMessage]]:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import batched, islice
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError  # noqa: A004  their name
+from botocore.exceptions import BotoCoreError, ClientError
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
-from mparticle_firehose.repeating import Repeating, is_temporary
+from mparticle_firehose.repeating import Repeating, may_pass
 from mparticle_firehose.services import OUT_OF_TIME
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -94,7 +94,7 @@ class Entries:
                 left = act(left)
             except (BotoCoreError, ClientError) as error:
                 failure = _REFUSED if _is_refused(error) else f"the ledger cannot be used: {type(error).__name__}"
-                if not _may_pass(error):
+                if not may_pass(error):
                     break
             else:
                 failure = "the ledger is overloaded" if left else ""
@@ -105,8 +105,3 @@ class Entries:
 
 def _is_refused(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, ClientError) and error.response.get("Error", {}).get("Code") == "ValidationException"
-
-
-def _may_pass(error: BotoCoreError | ClientError) -> bool:
-    """Return whether the same call may succeed a moment later. That includes faults of the network."""
-    return is_temporary(error) or isinstance(error, ConnectionError | HTTPClientError)

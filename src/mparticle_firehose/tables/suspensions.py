@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import Account
 
 if TYPE_CHECKING:  # stubs that do not ship
@@ -25,6 +26,12 @@ is worth a call: the customer may have repaired the account at the partner witho
 """
 
 _CACHE_SECONDS = 30.0
+
+_QUEUEING_SECONDS = 0.05
+"""What queueing needs of a request's time. With less left, the table is not read: a queued change is not lost."""
+
+_PAUSE_SECONDS = 5.0
+"""How long the table is not read after a failure. Each attempt would take the time of a request."""
 
 _MAX_KEYS = 100
 """DynamoDB's limit for a BatchGetItem."""
@@ -46,22 +53,28 @@ class Suspensions:
         self._table = table
         self._clock = clock
         self._absent_until: dict[str, float] = {}
+        self._readable_at = 0.0
         self._lock = threading.Lock()
 
     def forget(self) -> None:
         """Empty the cache."""
         with self._lock:
             self._absent_until.clear()
+            self._readable_at = 0.0
 
-    def is_suspended(self, account: Account) -> bool:
+    def is_suspended(self, account: Account, deadline: Deadline) -> bool:
         """Return whether the partner refuses this account with these settings.
 
-        False if the table cannot be read: the changes are queued then.
+        False if the table cannot be read, could not a moment ago, or not without taking the time that queueing needs:
+        the changes are queued then.
         """
-        key = suspension_key(account)
-        if self._absent_until.get(key, 0.0) > self._clock():
+        key, now = suspension_key(account), self._clock()
+        if max(self._absent_until.get(key, 0.0), self._readable_at) > now or deadline.remaining() < _QUEUEING_SECONDS:
             return False
         suspended = self._read(key)
+        if suspended is None:
+            self._readable_at = now + _PAUSE_SECONDS
+            return False
         if not suspended:
             self._remember_absent(key)
         return suspended
@@ -96,11 +109,12 @@ class Suspensions:
                 for key in self._existing(keys):
                     self._dynamodb.delete_item(TableName=self._table, Key={"account": {"S": key}})
 
-    def _read(self, key: str) -> bool:
+    def _read(self, key: str) -> bool | None:
+        """Return whether an account is suspended; None if the table cannot be read."""
         try:
             answer = self._dynamodb.get_item(TableName=self._table, Key={"account": {"S": key}}, ConsistentRead=True)
         except (BotoCoreError, ClientError):
-            return False
+            return None
         item = answer.get("Item")
         return item is not None and float(item["expires_at"]["N"]) > self._clock()
 

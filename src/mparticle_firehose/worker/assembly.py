@@ -40,14 +40,6 @@ class Deployment(Services, Protocol):
         """Reads what the queues hold."""
 
     @property
-    def sender(self) -> QueueSender:
-        """Puts messages on queues."""
-
-    @property
-    def dead_letters(self) -> DeadLetters:
-        """The dead-letter queues."""
-
-    @property
     def large_bodies(self) -> LargeBodies:
         """What is larger than a queue takes."""
 
@@ -66,12 +58,13 @@ def build_worker(
     Args:
         deployment: what the worker shares with the handler.
         resources: the deployment's queues and tables.
-        sqs: the client that delays failed messages.
+        sqs: the client for the queues, which may take its time.
         ledger_client: the client for the ledger, which may take its time.
         outages_client: the client for the entries of sites that are down, which may not.
         erasure_key_client: the client of the service that has `Settings.erasure_key_source`; None if there is no feed.
     """
     settings, telemetry = deployment.settings, deployment.telemetry
+    sender = QueueSender(sqs, deployment.large_bodies)
     source_queues = SourceQueues(
         membership_url=resources.membership_queue_url,
         event_url=resources.event_queue_url,
@@ -84,12 +77,12 @@ def build_worker(
         verdicts=deployment.verdicts,
         breaker=SharedCircuitBreaker(store=Outages(outages_client, resources.ledger_table), telemetry=telemetry),
         rate_limits=deployment.rate_limits,
-        dead_letters=deployment.dead_letters,
+        dead_letters=DeadLetters.of(sender, resources),
         large_bodies=deployment.large_bodies,
         suspensions=deployment.suspensions,
         ledger=Ledger(ledger_client, resources.ledger_table),
         visibility=VisibilityTimeouts(sqs, telemetry, source_queues),
-        delays=Delays(deployment.sender, telemetry, source_queues),
+        delays=Delays(sender, telemetry, source_queues),
         backoff=Backoff(settings.retry_base_seconds, settings.retry_cap_seconds),
         max_attempts=settings.max_attempts,
         telemetry=telemetry,
