@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.inspector import registration as module
 from local.cloud.running import Running
 from local.cloud.sources import Sources
+from local.inspector import registration as module
 from local.inspector.app import Call
 from local.inspector.overview import Overview
 from local.inspector.registration import Registration
