@@ -1,4 +1,4 @@
-"""Builds both functions with SAM, compiles them ahead of time, and verifies what came out.
+"""Builds the functions with SAM, compiles them ahead of time, and verifies what came out.
 
 ``python -m local.build.build`` makes the build that `sam deploy` uploads to AWS.
 """
@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from local.build.artefact import Sizes, verify
+from local.build.deployment_settings import problems
 from local.isolation import ROOT, STATE, LocalCloudError, build_environment, run_quietly, tool
 from local.rooms import Room
 
@@ -197,7 +198,7 @@ def _compile(folder: Path, below: str = "") -> None:
 
 def main() -> int:
     """Build for AWS, and print the folder and the sizes of the result."""
-    parser = argparse.ArgumentParser(prog="python -m local.build.build", description="Build both functions for AWS.")
+    parser = argparse.ArgumentParser(prog="python -m local.build.build", description="Build the functions for AWS.")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="x86_64")
     parser.add_argument("--packed", action="store_true", help="build for this machine's local cloud instead, if needed")
     options = parser.parse_args()
@@ -213,6 +214,9 @@ def main() -> int:
 
 
 def _build_for_aws(architecture: str) -> None:
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    if wrong := list(problems(configuration)):
+        raise LocalCloudError("samconfig.toml: " + "\n".join(wrong))
     folder = ROOT / ".aws-sam" / "build"
     sizes = build(folder, environment="default", architecture=architecture)
     print(f"Built and verified for {architecture} in {folder.relative_to(ROOT)}:")

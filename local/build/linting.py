@@ -66,7 +66,9 @@ def steps(template: Path, folder: Path) -> Iterator[Step]:
     for region in REGIONS:
         yield _cfn_lint(template, folder, region, GradualDeployment="true")
     yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="false", HttpEndpoint="http-api", Feed="on")
-    yield _cfn_lint(template, folder, REGIONS[0], GradualDeployment="true", HttpEndpoint="function-url")
+    yield _cfn_lint(
+        template, folder, REGIONS[0], GradualDeployment="true", DeploymentType="AllAtOnce", HttpEndpoint="function-url"
+    )
     yield Step(
         "checkov", (tool("lint", "checkov"), "--file", template, "--framework", "cloudformation", "--skip-download",
                     "--compact", "--quiet"),

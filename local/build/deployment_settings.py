@@ -1,0 +1,48 @@
+"""What samconfig.toml may not say. A template cannot refuse it: CloudFormation measures no text and adds no numbers."""
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+MAX_STACK_NAME = 49
+"""Characters of a stack's name: the longest name of a function begins with ``CodeDeployHook_``, and may have 64."""
+
+DEFAULTS: Mapping[str, int] = MappingProxyType(
+    {"MembershipConcurrency": 50, "EventConcurrency": 100, "EventMinimumPollers": 0, "EventMaximumPollers": 20}
+)
+"""Those of the template's parameters."""
+
+ERASURE_CONCURRENCY = 5
+"""Batches of erasures that are delivered at a time, which no parameter changes."""
+
+INVOCATIONS_PER_POLLER = 10
+"""How often an event poller of Lambda's provisioned mode invokes a function at a time."""
+
+
+def problems(configuration: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a sentence for each setting with which a deployment would fail, or deliver too slowly.
+
+    Args:
+        configuration: of samconfig.toml.
+    """
+    for name, environment in configuration.items():
+        if isinstance(environment, dict):
+            stack = environment["global"]["parameters"]["stack_name"]
+            if len(stack) > MAX_STACK_NAME:
+                yield f"{name}: stack_name has {len(stack)} characters, and may have {MAX_STACK_NAME}"
+            overrides = environment["deploy"]["parameters"].get("parameter_overrides", [])
+            for problem in _problems_of_concurrency(dict(entry.split("=", 1) for entry in overrides)):
+                yield f"{name}: {problem}"
+
+
+def _problems_of_concurrency(given: Mapping[str, str]) -> Iterator[str]:
+    numbers = {name: int(given.get(name, default)) for name, default in DEFAULTS.items()}
+    if numbers["EventMinimumPollers"] > numbers["EventMaximumPollers"]:
+        yield "EventMinimumPollers is more than EventMaximumPollers"
+    events = numbers["EventConcurrency"]
+    if numbers["EventMinimumPollers"]:
+        events = INVOCATIONS_PER_POLLER * numbers["EventMaximumPollers"]
+    needed = numbers["MembershipConcurrency"] + events + ERASURE_CONCURRENCY
+    reserved = int(given.get("WorkerReservedConcurrency", 0))
+    if 0 < reserved < needed:
+        yield f"WorkerReservedConcurrency is {reserved}, and the worker may need {needed}: set 0, or {needed} or more"
