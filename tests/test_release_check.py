@@ -45,7 +45,7 @@ class LambdaDouble:
         request = json.loads(Payload)
         self.invoked.append((FunctionName, request))
         _, function, _ = FunctionName.split(":")
-        response = self._otherwise.get(function, respond)(request)
+        response = (self._otherwise.get(function) or respond)(request)
         failed = {"FunctionError": "Unhandled"} if isinstance(response, dict) and "errorMessage" in response else {}
         return {"Payload": io.BytesIO(json.dumps(response).encode()), **failed}
 

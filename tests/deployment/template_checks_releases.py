@@ -63,6 +63,12 @@ def each_function_is_released_step_by_step(template: Node) -> list[str]:
     return found
 
 
+def old_versions_stay_to_roll_back_to(template: Node) -> list[str]:
+    """Also if only settings change: CloudFormation then replaces the version, whose logical id stays."""
+    policies = {name: template["Resources"][name].get("UpdateReplacePolicy") for name in published(template)}
+    return [f"{name}: {policy}" for name, policy in policies.items() if policy != "Retain"]
+
+
 def the_steps_of_a_release_are_those_of_codedeploy(template: Node) -> list[str]:
     """A tenth more each minute by default: the second step of a canary starts environments for 90 % at once."""
     parameter = template["Parameters"]["DeploymentType"]
@@ -211,6 +217,7 @@ def the_check_may_invoke_report_and_log(template: Node) -> list[str]:
 
 CHECKS: tuple[Check, ...] = (
     each_function_is_released_step_by_step,
+    old_versions_stay_to_roll_back_to,
     the_steps_of_a_release_are_those_of_codedeploy,
     a_release_is_rolled_back_by_alarms_on_the_new_version,
     alarms_of_a_release_watch_the_new_version,

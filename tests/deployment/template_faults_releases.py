@@ -25,6 +25,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "checked-afterwards": put(f"{HANDLER}/Hooks", {"PostTraffic": {"Ref": "ReleaseCheckFunction"}}),
         "a-group-without-the-feed": drop(f"{FEED}/PassthroughCondition"),
     },
+    "old_versions_stay_to_roll_back_to": {
+        "deleted": drop("Resources/WorkerFunction/UpdateReplacePolicy"),
+        "deleted-by-name": put("Resources/HandlerFunction/UpdateReplacePolicy", "Delete"),
+    },
     "the_steps_of_a_release_are_those_of_codedeploy": {
         "canary-by-default": put("Parameters/DeploymentType/Default", "Canary10Percent5Minutes"),
         "misspelt": put("Parameters/DeploymentType/AllowedValues/0", "Linear10PercentEvery1Minutes"),
