@@ -4,8 +4,11 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-MAX_STACK_NAME = 49
-"""Characters of a stack's name: the longest name of a function begins with ``CodeDeployHook_``, and may have 64."""
+MAX_STACK_NAME = 52
+"""Characters of a stack's name: a queue's name ends with ``-membership-dead-letter.fifo``, and may have 80."""
+
+MAX_STACK_NAME_WITH_RELEASES = 49
+"""With ``GradualDeployment=true`` a function's name begins with ``CodeDeployHook_``, and may have 64."""
 
 DEFAULTS: Mapping[str, int] = MappingProxyType(
     {"MembershipConcurrency": 50, "EventConcurrency": 100, "EventMinimumPollers": 0, "EventMaximumPollers": 20}
@@ -28,11 +31,17 @@ def problems(configuration: Mapping[str, Any]) -> Iterator[str]:
     for name, environment in configuration.items():
         if isinstance(environment, dict):
             stack = environment["global"]["parameters"]["stack_name"]
-            if len(stack) > MAX_STACK_NAME:
-                yield f"{name}: stack_name has {len(stack)} characters, and may have {MAX_STACK_NAME}"
             overrides = environment["deploy"]["parameters"].get("parameter_overrides", [])
-            for problem in _problems_of_concurrency(dict(entry.split("=", 1) for entry in overrides)):
+            given = dict(entry.split("=", 1) for entry in overrides)
+            for problem in (*_problems_of_name(stack, given), *_problems_of_concurrency(given)):
                 yield f"{name}: {problem}"
+
+
+def _problems_of_name(stack: str, given: Mapping[str, str]) -> Iterator[str]:
+    has_releases = given.get("GradualDeployment") == "true"
+    limit = MAX_STACK_NAME_WITH_RELEASES if has_releases else MAX_STACK_NAME
+    if len(stack) > limit:
+        yield f"stack_name has {len(stack)} characters, and may have {limit}"
 
 
 def _problems_of_concurrency(given: Mapping[str, str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ Each check takes the template and returns a sentence for each problem.
 
 import re
 
-from local.build.deployment_settings import MAX_STACK_NAME
+from local.build.deployment_settings import MAX_STACK_NAME, MAX_STACK_NAME_WITH_RELEASES
 from tests.deployment.template_checks_security import NETWORK
 from tests.deployment.template_reading import (
     Check,
@@ -158,28 +158,25 @@ def without_an_account_there_is_an_endpoint(template: Node) -> list[str]:
 
 def names_fit_with_the_longest_name_of_a_stack(template: Node) -> list[str]:
     """That one is what the shortest limit leaves; `make build` refuses longer ones."""
-    lengths = [
-        (f"{name}/{path[-1]}", _length(value) - MAX_NAMES[path[-1]])
-        for name, resource in template["Resources"].items()
-        for path, value in walk(resource["Properties"])
-        if len(path) == 1 and path[0] in MAX_NAMES and _length(value)
-    ]
-    longest = max((excess for _, excess in lengths), default=0)
-    return [name for name, excess in lengths if excess > 0] + problems(
-        (longest == 0, f"a stack's name could have {-longest} characters more"),
-        (len(lengths) > 40, "names are not found"),
-    )
+    found, spare = [], dict.fromkeys((MAX_STACK_NAME, MAX_STACK_NAME_WITH_RELEASES), 255)
+    for name, resource in template["Resources"].items():
+        stack = MAX_STACK_NAME_WITH_RELEASES if resource.get("Condition") == "IsGradual" else MAX_STACK_NAME
+        for key in MAX_NAMES.keys() & resource["Properties"].keys():
+            rest = MAX_NAMES[key] - _length(resource["Properties"][key], stack)
+            found += problems((rest >= 0, f"{name}/{key} is too long"))
+            spare[stack] = min(spare[stack], rest)
+    return found + [f"a name of {stack} could have {rest} characters more" for stack, rest in spare.items() if rest]
 
 
-def _length(value: object) -> int:
-    """Return how long a name is in a stack with the longest name, and 0 if it is not made from that."""
+def _length(value: object, stack: int) -> int:
+    """Return how long a name is in a stack whose name has so many characters."""
     match value:
         case {"Ref": "AWS::StackName"}:
-            return MAX_STACK_NAME
-        case {"Fn::Sub": str(text)} if "${AWS::StackName}" in text:
-            filled = text.replace("${AWS::StackName}", "x" * MAX_STACK_NAME).replace("${AWS::Region}", REGION_NAME)
+            return stack
+        case {"Fn::Sub": str(text)}:
+            filled = text.replace("${AWS::StackName}", "x" * stack).replace("${AWS::Region}", REGION_NAME)
             return len(re.sub(r"\$\{[^}]+\}", "", filled))
-    return 0
+    return len(str(value))
 
 
 CHECKS: tuple[Check, ...] = (

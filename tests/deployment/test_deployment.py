@@ -49,7 +49,6 @@ ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth")
 TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
 TICKETS = "arn:aws:sns:us-east-1:111122223333:tickets"
 DOMAIN = "firehose.example.com"
-BOUNDARY = "arn:aws:iam::111122223333:policy/boundary"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 CHANGED = {
@@ -89,7 +88,7 @@ CHANGED = {
     "ProvisionedConcurrency": "2",
     "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
     "SecurityGroupIds": "sg-0123456789abcdef0",
-    "PermissionsBoundaryArn": BOUNDARY,
+    "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
     "EventMaximumPollers": "40",  # without effect if there are none
     "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
     "WorkerReservedConcurrency": "600",
@@ -275,14 +274,10 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
     assert life.created.variables["MEMBERSHIP_QUEUE_URL"] == life.deployment.outputs["MembershipQueueUrl"]
 
 
-def test_the_functions_have_the_memory_and_the_boundary_that_the_update_said(life: Life) -> None:
-    """Of subnets the emulator keeps nothing."""
-    deployment = life.deployment
-    for name in ("handler", "worker", "feed"):
-        configuration = released(deployment, name)
-        assert int(configuration["MemorySize"]) == 512
-        role = deployment.client("iam").get_role(RoleName=configuration["Role"].rpartition("/")[2])["Role"]
-        assert role["PermissionsBoundary"]["PermissionsBoundaryArn"] == BOUNDARY
+def test_the_functions_have_the_memory_that_the_update_said(life: Life) -> None:
+    """Of subnets and of a permissions boundary the emulator keeps nothing."""
+    sizes = [int(released(life.deployment, name)["MemorySize"]) for name in ("handler", "worker", "feed")]
+    assert sizes == [512] * 3
 
 
 def test_the_endpoint_has_its_domain_name_if_it_is_an_http_api(life: Life) -> None:
@@ -416,8 +411,11 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
 def test_every_alarm_stands_and_tells_its_topic(life: Life) -> None:
     alarms = life.deployment.client("cloudwatch").describe_alarms()["MetricAlarms"]
     absent = {"SpillRateAlarm", *RELEASE_ALARMS}
-    standing = {TEMPLATE["Resources"][name]["Properties"]["AlarmName"]["Fn::Sub"]: TICKETS if name in CAN_WAIT else TOPIC
-                for name in of_type("AWS::CloudWatch::Alarm") if name not in absent}  # fmt: skip
+    standing = {
+        TEMPLATE["Resources"][name]["Properties"]["AlarmName"]["Fn::Sub"]: TICKETS if name in CAN_WAIT else TOPIC
+        for name in of_type("AWS::CloudWatch::Alarm")
+        if name not in absent
+    }
     told = {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms}
     stack = life.deployment.stack
     assert told == {name.replace("${AWS::StackName}", stack): ([topic], [topic]) for name, topic in standing.items()}

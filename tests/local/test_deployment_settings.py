@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from local.build.deployment_settings import MAX_STACK_NAME, problems
+from local.build.deployment_settings import problems
 from local.isolation import ROOT
 
 
@@ -24,12 +24,14 @@ def test_the_configuration_of_the_repository_is_accepted() -> None:
     assert list(problems(tomllib.loads((ROOT / "samconfig.toml").read_text()))) == []
 
 
-def test_a_stack_may_have_a_name_that_leaves_room_for_those_made_from_it() -> None:
-    assert list(problems(environment(stack="x" * MAX_STACK_NAME))) == []
+@pytest.mark.parametrize(("gradual", "limit"), [("false", 52), ("true", 49)])
+def test_the_name_of_a_stack_leaves_room_for_those_made_from_it(gradual: str, limit: int) -> None:
+    override = f"GradualDeployment={gradual}"
 
-
-def test_a_longer_name_of_a_stack_is_refused() -> None:
-    assert list(problems(environment(stack="x" * 50))) == ["eu1: stack_name has 50 characters, and may have 49"]
+    assert list(problems(environment(override, stack="x" * limit))) == []
+    assert list(problems(environment(override, stack="x" * (limit + 1)))) == [
+        f"eu1: stack_name has {limit + 1} characters, and may have {limit}"
+    ]
 
 
 def test_an_environment_without_parameters_is_accepted() -> None:
