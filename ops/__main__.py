@@ -1,4 +1,4 @@
-"""`python -m ops`: handle dead letters; verify a deployment, and the module at mParticle; try the feed."""
+"""`python -m ops`: dead letters; a deployment and the module at mParticle, verified; the feed; old versions."""
 
 import argparse
 import sys
@@ -17,9 +17,10 @@ from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
 from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
-from ops.options import positive, unknown_options
+from ops.options import add_stack_options, positive, unknown_options
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
 from ops.verify.commands import add_commands as add_verify_command
+from ops.versions import add_commands as add_versions_commands
 
 _FAILED = 2
 _EXPLAINED = (
@@ -38,9 +39,9 @@ _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
 Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
-Three others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
+Others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
 mParticle has of this integration with the registration. `feed check` and `feed send` check your own events against the
-feed, and send them to mParticle."""
+feed, and send them to mParticle. `versions prune` deletes old versions of the functions."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -172,6 +173,7 @@ def _parser() -> argparse.ArgumentParser:
     add_mparticle_commands(subparsers)
     add_feed_commands(subparsers)
     add_verify_command(subparsers)
+    add_versions_commands(subparsers)
     return parser
 
 
@@ -194,10 +196,7 @@ def _filter_options() -> argparse.ArgumentParser:
 def _connection_options() -> argparse.ArgumentParser:
     connection = argparse.ArgumentParser(add_help=False)
     group = connection.add_argument_group("connection")
-    group.add_argument("--stack", default="mparticle-firehose", help="the deployed stack (default: %(default)s)")
-    group.add_argument("--region", help="the AWS region (default: AWS_REGION or your AWS configuration)")
-    group.add_argument("--profile", help="the AWS profile (default: AWS_PROFILE)")
-    group.add_argument("--endpoint-url", metavar="URL", help="a local cloud instead of AWS (default: AWS_ENDPOINT_URL)")
+    add_stack_options(group)
     for urls, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
         for queue, output in urls.items():
             help_text = f"the {queue} {words}, instead of the stack's"

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -58,7 +58,15 @@ LARGE_BODY_BUCKET = "LargeBodyBucketName"
 def connect(
     *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
 ) -> tuple["SQSClient", "S3Client", Any]:
-    """Return clients of SQS, S3 and CloudFormation.
+    """Return clients of SQS, S3 and CloudFormation, as `client_maker` does."""
+    make = client_maker(region=region, profile=profile, endpoint_url=endpoint_url)
+    return make("sqs"), make("s3"), make("cloudformation")
+
+
+def client_maker(
+    *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
+) -> Callable[[str], Any]:
+    """Return what makes the client of a service.
 
     What is None is taken from AWS's own environment variables and files. An endpoint on this machine gets dummy
     credentials, never the user's.
@@ -75,8 +83,8 @@ def connect(
         "endpoint_url": endpoint,
         "config": config,
     }
-    make: Any = session.client  # CloudFormation has no type stubs here
-    return session.client("sqs", **options), session.client("s3", **options), make("cloudformation", **options)
+    make: Any = session.client  # not every service has type stubs here
+    return lambda service: make(service, **options)
 
 
 def lambda_client(*, region: str, profile: str | None = None, endpoint_url: str | None = None) -> Any:

@@ -3,9 +3,11 @@
 import argparse
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from local.build.build import packed_build, write_zip
+from local.build.deployment_settings import problems
 from local.build.sam_build import build, machine_architecture
 from local.isolation import ROOT, LocalCloudError
 
@@ -28,6 +30,9 @@ def main() -> int:
 
 
 def _build_for_aws(architecture: str) -> None:
+    configuration = tomllib.loads((ROOT / "samconfig.toml").read_text())
+    if wrong := list(problems(configuration)):
+        raise LocalCloudError("samconfig.toml: " + "\n".join(wrong))
     folder = ROOT / ".aws-sam" / "build"
     sizes = build(folder, environment="default", architecture=architecture)
     print(f"Built and verified for {architecture} in {folder.relative_to(ROOT)}:")

@@ -52,6 +52,20 @@ def functions(template: Node) -> dict[str, Node]:
     return of_type(template, "AWS::Serverless::Function")
 
 
+RELEASE_CHECK = "ReleaseCheckFunction"
+"""The function that CodeDeploy invokes. It is not published and has no settings of the product."""
+
+
+def published(template: Node) -> dict[str, Node]:
+    """Return the functions that do the product's work: all but the check of a release."""
+    return {name: function for name, function in functions(template).items() if name != RELEASE_CHECK}
+
+
+def statements_of(role: Node) -> list[Node]:
+    """Return the statements of a role's own policies, those that depend on a condition as they stand."""
+    return [entry for policy in role.get("Policies", []) for entry in policy["PolicyDocument"]["Statement"]]
+
+
 def walk(node: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     """Yield every node below this one, itself among them, with the keys that lead to it."""
     yield path, node
@@ -86,7 +100,7 @@ def conditions(node: object) -> set[str]:
 def conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
     """Yield each statement of a policy that depends on a condition, with its role and the condition."""
     for name, role in of_type(template, "AWS::IAM::Role").items():
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+        for statement in statements_of(role):
             if "Fn::If" in statement:
                 condition, given, _ = statement["Fn::If"]
                 yield name, condition, given
