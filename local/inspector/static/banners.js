@@ -1,0 +1,35 @@
+/** What one must know in every view: faults that are switched on, and code that is newer than what is deployed. */
+
+import { announce, button, h } from "./dom.js";
+
+/** Shows the banners and keeps them current. */
+export function showBanners(container, { api, live, overview }) {
+  const faults = h("div", { class: "banner fault", role: "region", "aria-label": "Active faults", hidden: true });
+  container.append(faults);
+  if (overview.is_stale) {
+    const text = "The code has changed since it was deployed. Run make down and make up to see the change here.";
+    container.append(h("div", { class: "banner stale", role: "region", "aria-label": "Deployment" }, h("p", {}, text)));
+  }
+  const heal = async () => {
+    live.setFaults(await api.heal());
+    announce("The fake API is healed.");
+    document.querySelector("main h1")?.focus();
+  };
+  const show = () => {
+    const { active, kinds } = live.faults;
+    faults.hidden = active.length === 0;
+    faults.replaceChildren(
+      h("p", {}, h("strong", {}, "The fake API is broken. "), active.map((fault) => faultText(fault, kinds)).join(", ")),
+      button("Heal", heal),
+    );
+  };
+  live.addEventListener("faults", show);
+  show();
+}
+
+/** Writes an active fault as text. */
+export function faultText({ kind, route, left }, kinds) {
+  const title = kinds.find((each) => each.name === kind)?.title ?? kind;
+  const where = route ? ` at ${route}` : " at every route";
+  return title + where + (left === null ? "" : ` (${left} more)`);
+}
