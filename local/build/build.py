@@ -104,6 +104,11 @@ def packed_build(architecture: str, room: Room | None = None) -> tuple[Path, boo
         return _variant(folder, inputs, room)
 
 
+def fingerprint(architecture: str, room: Room) -> str:
+    """Return a hash of everything that the build of a room's integration depends on, as it is on disk now."""
+    return f"{_digest(architecture)} {_content_digest(room.partner)}"
+
+
 def _is_current(folder: Path, inputs: str) -> bool:
     """Return whether a build was made of these inputs; if not, mark it as unfinished."""
     stamp = folder / _STAMP

@@ -24,6 +24,7 @@ from local.cloud.clients import local_client
 from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud, log_lines
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import TOKEN
+from local.inspector.inspector import Inspector
 from local.isolation import CREDENTIALS, REGION, ROOT, STATE, LocalCloudError, tail
 from local.partner.server import PartnerServer
 from local.rooms import Room
@@ -47,6 +48,7 @@ class Running:
         endpoint: the URL of every AWS service.
         http_endpoint: the base URL of the HTTPS endpoint.
         partner: the URL of the fake API.
+        inspector: the URL of the page that shows what happens; its token lets nobody else in.
         outputs: of the stack.
     """
 
@@ -54,6 +56,7 @@ class Running:
     endpoint: str
     http_endpoint: str
     partner: str
+    inspector: str
     outputs: Mapping[str, str]
 
     def client(self, service: str) -> Any:
@@ -67,7 +70,8 @@ class BackgroundCloud:
     Args:
         folder: for its state and its logs. It is removed when the cloud is stopped.
         partner: folder of the example to deploy; empty for the user's own integration.
-        port: of the emulator; the partner's API gets the next one. 0 picks free ones. Containers need the default.
+        port: of the emulator; the partner's API gets the next one, and the inspector the one after that. 0 picks free
+            ones. Containers need the default.
     """
 
     def __init__(self, folder: Path = _FOLDER, partner: str = "", port: int = PORT) -> None:
@@ -127,17 +131,19 @@ class BackgroundCloud:
         with ExitStack() as stack:
             _take(stack.enter_context(self._lock.open("a+")))
             partner = stack.enter_context(PartnerServer(room.fake_api(), self._port and self._port + 1))
+            inspector = stack.enter_context(Inspector(room, partner, self._port and self._port + 2))
             cloud = stack.enter_context(
                 LocalCloud(partner.url, room=room, port=self._port, report=lambda step: print(step, flush=True))
             )
             endpoint = cloud.aws.endpoint
             bridge = stack.enter_context(DockerBridge([_port(partner.url), _port(endpoint)]))
             _create_container_storage(cloud)
-            self._write(Running(os.getpid(), endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
+            page = inspector.serve(cloud)
+            self._write(Running(os.getpid(), endpoint, cloud.http_endpoint, partner.url, page, cloud.outputs))
             self._log_requests(partner, bridge)
 
     def _require_free_ports(self) -> None:
-        for port in (self._port, self._port + 1) if self._port else ():
+        for port in (self._port, self._port + 1, self._port + 2) if self._port else ():
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     raise LocalCloudError(f"port {port} is in use, perhaps by another emulator: stop it first")
@@ -166,6 +172,7 @@ class BackgroundCloud:
     def _write(self, running: Running) -> None:
         """Write the state with a rename, so that no other process reads a part of it."""
         draft = self._state.with_suffix(".draft")
+        draft.touch(mode=0o600)  # the inspector's URL is for this user only
         draft.write_text(json.dumps(asdict(running)))
         draft.rename(self._state)
 
@@ -304,6 +311,7 @@ def _print_instructions(running: Running) -> None:
     print(exports(running))
     print("# With Docker, after sam build: sam local invoke HandlerFunction -e events/...")
     print(f"# The alias:   {running.outputs['HandlerAliasArn']}")
+    print(f"# What happens with a request, step by step: {running.inspector}")
 
 
 if __name__ == "__main__":
