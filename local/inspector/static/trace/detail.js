@@ -14,6 +14,7 @@ export class TraceDetail {
 
   constructor({ replay }) {
     this.title = h("h2", { tabindex: "-1" });
+    this.type = h("code", { class: "muted" });
     this.badge = h("span", { class: "state" });
     this.facts = h("dl", { class: "facts" });
     this.list = h("ol", { class: "timeline", "aria-label": "Timeline" });
@@ -22,7 +23,7 @@ export class TraceDetail {
     this.element = h(
       "article",
       { class: "trace-detail", "aria-label": "Trace" },
-      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.badge), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), button("Replay", () => replay(this.#trace), { class: "small" }))),
+      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.type, this.badge), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), button("Replay", () => replay(this.#trace), { class: "small" }))),
       h("div", { class: "detail-body", tabindex: "0", role: "group", "aria-label": "Timeline and facts" }, this.facts, this.list),
     );
   }
@@ -31,6 +32,7 @@ export class TraceDetail {
     if (this.#trace?.id !== trace.id) this.#rows.clear();
     this.#trace = trace;
     this.title.replaceChildren(trace.title);
+    this.type.replaceChildren(trace.type);
     this.badge.replaceChildren(STATES[trace.state] ?? trace.state);
     this.badge.dataset.state = trace.state;
     this.#showFacts(trace);
@@ -46,7 +48,6 @@ export class TraceDetail {
       ["Answer", answerText(trace)],
       ["Route", routeText(trace)],
       ["Sent", time(trace.at)],
-      ["Type", h("code", {}, trace.type)],
       ["Request id", id ? [h("code", {}, id), copyButton(id, "request id")] : "none"],
     ];
     this.facts.replaceChildren(...facts.map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))));

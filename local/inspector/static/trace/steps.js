@@ -9,19 +9,20 @@ const OUTCOMES = {
   again: ["warn", "Comes again"],
   failed: ["bad", "Failed"],
 };
+const CALLED = { alias: " by its alias", https: " over HTTPS" };
 const LOST = { hang: "No answer in time", reset: "Connection reset" };
 const LOG_TONES = { WARNING: "warn", ERROR: "bad", CRITICAL: "bad" };
 
 const KINDS = {
   request: (step) => ({
     label: "Request",
-    title: `mParticle calls the handler, ${step.route === "https" ? "over HTTPS" : step.route === "alias" ? "by its alias" : "from elsewhere"}`,
+    title: `The handler is called${CALLED[step.route] ?? ""}`,
     boxes: () => [jsonView(step.body, "Request")],
   }),
   answer: (step) => ({
     label: "Answer",
     title: step.failed ? "The call failed" : "The handler answered",
-    tone: step.failed ? "bad" : "good",
+    tone: step.failed || step.isSlow ? "bad" : "good",
     tags: [step.status ? [step.failed ? "bad" : "", `HTTP ${step.status}`] : null, step.isSlow ? ["bad", `Over ${step.limit} ms`] : null],
     boxes: () => (step.body === null ? [] : [jsonView(step.body, "Answer")]),
   }),
@@ -33,8 +34,8 @@ const KINDS = {
   }),
   delivery: (step) => ({
     label: "Delivery",
-    title: `The ${step.function} takes ${count(step.messages, "message")} of ${step.queue}`,
-    note: [step.receive_count > 1 ? `receive ${step.receive_count}` : null],
+    title: `The ${step.function} takes ${count(step.messages, "message")}`,
+    note: [step.queue, step.receive_count > 1 ? `receive ${step.receive_count}` : null],
     tone: OUTCOMES[step.outcome]?.[0],
     tags: [OUTCOMES[step.outcome]],
   }),
@@ -80,7 +81,7 @@ export function stepRow(step) {
   const notes = note.filter(Boolean).join(" · ");
   const took = step.milliseconds ? h("span", { class: "took" }, duration(step.milliseconds)) : null;
   const line = [
-    h("span", { class: "offset" }, `+${duration(step.offset_ms)}`),
+    h("span", { class: "offset" }, step.offset_ms ? `+${duration(step.offset_ms)}` : "0 ms"),
     h("span", { class: "label" }, label),
     h("span", { class: "what" }, h(isCode ? "code" : "span", { class: "title" }, title), notes ? h("span", { class: "note" }, notes) : null),
     h("span", { class: "tags" }, tags.filter(Boolean).map(([kind, text]) => h("span", { class: `tag ${kind}` }, text)), took),

@@ -40,9 +40,11 @@ function settingsForm({ module, settings }) {
   );
 }
 
-/** mParticle shows descriptions with links in HTML; the preview shows their text, which an inert document yields. */
+const ENTITIES = { "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&" };
+
+/** Returns the text of a description, which may hold links in HTML. It is inserted as text, so it need not be safe. */
 function plainText(html) {
-  return new DOMParser().parseFromString(html, "text/html").body.textContent;
+  return html.replace(/<\/?[a-z][^>]*>/gi, "").replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity]);
 }
 
 let settings = 0;
