@@ -14,13 +14,14 @@ export class Live extends EventTarget {
   #refreshing = false;
   #isOutdated = false;
 
-  start() {
+  /** Begins to listen. The faults come first: traces name them. */
+  async start() {
+    await this.refreshFaults().catch(() => this.#connected("lost"));
     const stream = new EventSource("api/stream");
     stream.addEventListener("open", () => this.#connected("live"));
     stream.addEventListener("error", () => this.#connected("lost"));
     stream.addEventListener("version", () => this.refresh());
     this.refresh();
-    this.refreshFaults();
   }
 
   /** Returns the traces, newest first. */

@@ -22,6 +22,10 @@ class FakeInspector:
     """Holds what the page shows; a test puts traces and letters into it, and looks at what the page asked for."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, for another test."""
         self.traces: dict[str, Json] = {}
         self.active: list[Json] = []
         self.letters: list[Json] = []

@@ -12,7 +12,8 @@ export class TraceDetail {
   #rows = new Map();
   #trace = null;
 
-  constructor({ replay }) {
+  constructor({ replay, faultTitle }) {
+    this.faultTitle = faultTitle;
     this.title = h("h2", { tabindex: "-1" });
     this.type = h("code", { class: "muted" });
     this.badge = h("span", { class: "state" });
@@ -58,7 +59,7 @@ export class TraceDetail {
     const rows = new Map();
     for (const step of steps) {
       const key = uniqueKey(JSON.stringify(step), rows);
-      const row = this.#rows.get(key) ?? stepRow(step);
+      const row = this.#rows.get(key) ?? stepRow(step, this.faultTitle);
       place(row, step, total);
       rows.set(key, row);
     }

@@ -39,13 +39,13 @@ const KINDS = {
     tone: OUTCOMES[step.outcome]?.[0],
     tags: [OUTCOMES[step.outcome]],
   }),
-  call: (step) => ({
+  call: (step, faultTitle) => ({
     label: "Call",
     title: `${step.method} ${step.path}`,
     isCode: true,
     note: [step.site, step.attempt > 1 ? `attempt ${step.attempt}` : null],
     tone: isRefused(step) ? "bad" : "good",
-    tags: [step.fault ? ["fault", `Fault: ${step.fault}`] : null, [isRefused(step) ? "bad" : "good", step.lost ? (LOST[step.lost] ?? step.lost) : String(step.status ?? "No answer")]],
+    tags: [step.fault ? ["fault", `Fault: ${faultTitle(step.fault)}`] : null, [isRefused(step) ? "bad" : "good", step.lost ? (LOST[step.lost] ?? step.lost) : String(step.status ?? "No answer")]],
     boxes: () => [jsonView(step.headers, "Headers"), step.body === null ? null : jsonView(step.body, "Body"), step.answer === null ? null : jsonView(step.answer, "The partner's answer")],
   }),
   dead_letter: (step) => ({
@@ -75,9 +75,9 @@ export function stepsOf(trace) {
   return [...own, ...trace.steps].sort((one, other) => one.offset_ms - other.offset_ms);
 }
 
-/** Makes a row of the timeline. What it says of itself in JSON is asked for when it is opened. */
-export function stepRow(step) {
-  const { label, title, note = [], tone = "", tags = [], boxes = () => [], isCode = false } = (KINDS[step.kind] ?? unknown)(step);
+/** Makes a row of the timeline; `faultTitle` returns the title of a fault by its name. */
+export function stepRow(step, faultTitle) {
+  const { label, title, note = [], tone = "", tags = [], boxes = () => [], isCode = false } = (KINDS[step.kind] ?? unknown)(step, faultTitle);
   const notes = note.filter(Boolean).join(" · ");
   const took = step.milliseconds ? h("span", { class: "took" }, duration(step.milliseconds)) : null;
   const line = [

@@ -14,6 +14,7 @@ export function faultsView({ api, live }) {
   const times = h("input", { type: "number", id: "fault-times", min: "1", max: "1000", value: "1" });
   const active = h("div", { class: "active-faults", role: "region", "aria-label": "Faults that are on" });
   const cards = h("div", { class: "cards" });
+  const marks = new Map();
   const failure = h("p", { class: "bad-text", role: "alert" });
   const settings = h(
     "div",
@@ -37,11 +38,13 @@ export function faultsView({ api, live }) {
   function card(kind) {
     const wanted = SECONDS[kind.name];
     const id = `fault-${kind.name}`;
+    const mark = h("span", { class: "tag fault", hidden: true }, "On");
+    marks.set(kind.name, mark);
     const seconds = wanted ? h("input", { type: "number", id, min: wanted.min, max: wanted.max, step: "any", value: wanted.value }) : null;
     return h(
       "article",
       { class: "card" },
-      h("h2", {}, kind.title),
+      h("h2", {}, kind.title, mark),
       h("p", {}, kind.explanation),
       seconds ? h("div", { class: "labelled" }, h("label", { for: id }, wanted.label), seconds) : null,
       button("Break it", () => start(kind, seconds), { "aria-label": `Break it: ${kind.title}` }),
@@ -54,6 +57,7 @@ export function faultsView({ api, live }) {
     route.replaceChildren(...["", ...routes].map((value) => h("option", { value }, value || "Every route")));
     route.value = chosen;
     if (cards.children.length !== kinds.length) cards.replaceChildren(...kinds.map(card));
+    for (const [name, mark] of marks) mark.hidden = !on.some((fault) => fault.kind === name);
     const list = on.length ? h("ul", {}, on.map((fault) => h("li", {}, faultText(fault, kinds)))) : h("p", { class: "muted" }, "The fake API is healthy.");
     active.replaceChildren(list);
   }

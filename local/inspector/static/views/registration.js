@@ -55,7 +55,7 @@ function setting(declared) {
   const help = declared.help ? h("p", { class: "hint", id: `${id}-help` }, plainText(declared.help)) : null;
   const described = help ? { "aria-describedby": help.id } : {};
   const input = settingInput(declared, { id, required: declared.required, ...described });
-  const marks = [declared.required ? h("span", { class: "tag" }, "required") : null, declared.is_secret ? h("span", { class: "tag" }, "secret") : null];
+  const marks = [declared.required ? "required" : null, declared.is_secret ? "secret" : null].filter(Boolean).map((text) => [" ", h("span", { class: "tag" }, text)]);
   return h("div", { class: "setting" }, h("label", { for: id }, declared.name, marks), input, help, h("code", { class: "muted" }, declared.id));
 }
 

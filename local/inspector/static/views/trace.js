@@ -9,7 +9,7 @@ import { TraceList } from "../trace/list.js";
 export function traceView({ api, live, go }) {
   const choose = (id) => go("trace", id, { isStep: true });
   const list = new TraceList(choose);
-  const detail = new TraceDetail({ replay });
+  const detail = new TraceDetail({ replay, faultTitle: (name) => live.faults.kinds.find((kind) => kind.name === name)?.title ?? name });
   const search = h("input", { type: "search", placeholder: "Filter by request id or type", "aria-label": "Filter by request id or type", "data-search": true, oninput: render });
   const number = h("span", { class: "muted number" });
   const none = h("p", { class: "muted none", hidden: true }, "No trace matches.");
