@@ -133,7 +133,13 @@ class BackgroundCloud:
             partner = stack.enter_context(PartnerServer(room.fake_api(), self._port and self._port + 1))
             inspector = stack.enter_context(Inspector(room, partner, self._port and self._port + 2))
             cloud = stack.enter_context(
-                LocalCloud(partner.url, room=room, port=self._port, report=lambda step: print(step, flush=True))
+                LocalCloud(
+                    partner.url,
+                    room=room,
+                    port=self._port,
+                    report=lambda step: print(step, flush=True),
+                    observer=inspector.observer,
+                )
             )
             endpoint = cloud.aws.endpoint
             bridge = stack.enter_context(DockerBridge([_port(partner.url), _port(endpoint)]))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, override
 from local.build.build import machine_architecture, packed_build
 from local.cloud.deployment import Deployment
 from local.cloud.http_endpoint import TOKEN, local_url
-from local.cloud.ministack import MiniStack
+from local.cloud.ministack import MiniStack, Observer
 from local.isolation import LocalCloudError, Startable
 from local.rooms import Room
 
@@ -70,6 +70,7 @@ class LocalCloud(Startable):
         port: of the emulator; 0 picks a free one.
         room: whose integration is deployed; None for the user's own.
         report: called with a description of each finished step of the start.
+        observer: told of everything that queues and functions do, see `ministack.Observer`.
 
     Raises:
         LocalCloudError: the room's files for the local cloud cannot be used.
@@ -83,8 +84,9 @@ class LocalCloud(Startable):
         room: Room | None = None,
         port: int = 0,
         report: Report = lambda _: None,
+        observer: Observer | None = None,
     ) -> None:
-        self.aws = MiniStack(port)
+        self.aws = MiniStack(port, observer)
         self.outputs: dict[str, str] = {}
         self._architecture = machine_architecture()
         self._room = room or Room.of()

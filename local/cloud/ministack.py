@@ -1,22 +1,30 @@
 """The emulator of AWS: MiniStack on a free port of this machine, without any resources."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import override
+from typing import Any, override
 
 import urllib3
 
 from local.cloud.clients import Clients
 from local.isolation import LocalCloudError, Startable, cloud_environment, end_group, free_ports, tail, tool
+from mparticle_firehose.errors import described
 
 _START_SECONDS = 60
 _START_ATTEMPTS = 3  # another program may take the free port before the emulator does
 _PROCESSED = re.compile(r"ESM: Lambda \S+ processed (\d+) SQS messages from (\S+)")
+
+type Observer = Callable[[Mapping[str, Any]], None]
+"""Takes the reports that ministack_observer.py lists. Never shown: they hold personal data."""
 
 
 class MiniStack(Startable, Clients):
@@ -25,11 +33,12 @@ class MiniStack(Startable, Clients):
     `launch` and `wait` may be called one by one instead, to do other work while the emulator starts.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        """Take the port to listen on; 0 picks a free one."""
+    def __init__(self, port: int = 0, observer: Observer | None = None) -> None:
+        """Take the port to listen on, 0 for a free one, and what is told of everything that queues and functions do."""
         self._home = Path()
         self._wanted_port = port
         self._port = 0
+        self._observer = observer
         self._process: subprocess.Popen[bytes] | None = None
 
     @override
@@ -53,11 +62,17 @@ class MiniStack(Startable, Clients):
             self._home = Path(tempfile.mkdtemp(prefix="local-cloud-"))
         self._port = self._wanted_port or free_ports(1)[0]
         program = Path(__file__).with_name("ministack_process.py")
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [tool("ministack", "python"), "-I", program, self._home], cwd=self._home, env=self._environment(),
-                stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
-            )  # fmt: skip
+        pipes = [_observed(self._observer)] if self._observer else []
+        try:
+            with self._log.open("ab") as log:
+                self._process = subprocess.Popen(
+                    [tool("ministack", "python"), "-I", program, self._home, *map(str, pipes)], cwd=self._home,
+                    env=self._environment(), stdin=subprocess.PIPE, stdout=log, stderr=subprocess.STDOUT,
+                    pass_fds=pipes, start_new_session=True,
+                )  # fmt: skip
+        finally:
+            for pipe in pipes:
+                os.close(pipe)
 
     def wait(self) -> None:
         """Wait until the emulator responds.
@@ -121,6 +136,22 @@ class MiniStack(Startable, Clients):
             if self._process.stdin is not None:
                 self._process.stdin.close()
             self._process = None
+
+
+def _observed(observer: Observer) -> int:
+    """Return the writing end of a pipe, of which a thread hands each line to the observer until it is closed."""
+    reading, writing = os.pipe()
+    threading.Thread(target=_read, args=(reading, observer), name="observer", daemon=True).start()
+    return writing
+
+
+def _read(descriptor: int, observer: Observer) -> None:
+    with os.fdopen(descriptor, "rb") as lines:
+        for line in lines:
+            try:
+                observer(json.loads(line))
+            except Exception as error:  # noqa: BLE001  its text could quote a request; the last line may be incomplete
+                print(f"a report of the emulator's could not be used: {described(error)}", flush=True)
 
 
 def _responds(url: str) -> bool:

@@ -1,7 +1,7 @@
 """The inspector as an ASGI application: static files, and operations that take and return JSON."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -41,8 +41,10 @@ class Call:
 type Operation = Callable[[Call], object]
 """Returns the JSON of the answer. It runs in a thread of its own, and may wait."""
 
+type Endpoint = Callable[[Request], Awaitable[Response]]
 
-def build(operations: Mapping[str, Operation], streams: Mapping[str, ASGIApp], static: Path = STATIC) -> ASGIApp:
+
+def build(operations: Mapping[str, Operation], streams: Mapping[str, Endpoint], static: Path = STATIC) -> ASGIApp:
     """Return the application.
 
     Args:
@@ -66,7 +68,7 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(json.dumps(content), status, media_type="application/json")
 
 
-def _endpoint(operation: Operation) -> Callable[[Request], object]:
+def _endpoint(operation: Operation) -> Endpoint:
     async def respond(request: Request) -> Response:
         try:
             content = await _content(request)

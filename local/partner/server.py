@@ -11,7 +11,7 @@ from email.message import Message
 from typing import Any, NamedTuple, override
 
 from local.partner.contract import Contract, ContractError
-from local.partner.fake_api import FakeApi
+from local.partner.fake_api import FakeApi, RefusesItems
 from local.partner.faults import SUCCESSES
 from local.partner.listener import ReceivedRequest, Reply
 from local.partner.scripted import ScriptedServer
@@ -103,6 +103,14 @@ class PartnerServer(ScriptedServer[_Call]):
         if key and answer[0] in SUCCESSES:
             self._done[key] = (content, answer)
         return Reply(*answer)
+
+    @override
+    def carry_out_partly(self, request: ReceivedRequest, call: _Call) -> Reply:
+        """Apply a valid call save for its first item, if the API can answer so; else apply it whole."""
+        body = copy.deepcopy(request.body)
+        api = self.api
+        answer = api.partial_failure(call.operation, call.parameters, body) if isinstance(api, RefusesItems) else None
+        return Reply(*answer) if answer else self.carry_out(request, call)
 
 
 def main() -> None:
