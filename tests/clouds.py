@@ -6,9 +6,12 @@ import pytest
 
 from local.cloud.cloud import LocalCloud
 from local.cloud.ministack import MiniStack
+from local.inspector.inspector import Inspector
 from local.mparticle.server import FakeMParticle
 from local.rooms import Room
 from tests.sample.server import SamplePartner
+
+SAMPLE = Room.of("tests/sample")
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +36,24 @@ def fake_mparticle() -> Iterator[FakeMParticle]:
 
 
 @pytest.fixture(scope="session")
-def cloud(fake_partner: SamplePartner, fake_mparticle: FakeMParticle) -> Iterator[LocalCloud]:
+def cloud_inspector(fake_partner: SamplePartner) -> Iterator[Inspector]:
+    """Follow what happens in the cloud of all tests."""
+    with Inspector(SAMPLE, fake_partner) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def inspector_url(cloud: LocalCloud, cloud_inspector: Inspector) -> str:
+    """Serve the inspector of the cloud, and return the URL of its page."""
+    return cloud_inspector.serve(cloud)
+
+
+@pytest.fixture(scope="session")
+def cloud(
+    fake_partner: SamplePartner, fake_mparticle: FakeMParticle, cloud_inspector: Inspector
+) -> Iterator[LocalCloud]:
     """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
     parameters = {"RetryBaseSeconds": "0.1", "Feed": "on", "FeedUrl": fake_mparticle.partner_feed_url}
-    with LocalCloud(fake_partner.url, parameters=parameters, room=Room.of("tests/sample")) as deployed:
+    observer = cloud_inspector.observer
+    with LocalCloud(fake_partner.url, parameters=parameters, room=SAMPLE, observer=observer) as deployed:
         yield deployed

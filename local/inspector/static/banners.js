@@ -19,7 +19,7 @@ export function showBanners(container, { api, live, overview }) {
     const { active, kinds } = live.faults;
     faults.hidden = active.length === 0;
     faults.replaceChildren(
-      h("p", {}, h("strong", {}, "The fake API is broken. "), active.map((fault) => faultText(fault, kinds)).join(", ")),
+      h("p", {}, h("strong", {}, "The fake API is broken on purpose. "), active.map((fault) => faultText(fault, kinds)).join(", ")),
       button("Heal", heal),
     );
   };

@@ -1,6 +1,6 @@
 """A browser for tests of the inspector's page: whatever goes wrong in it fails the test.
 
-Without Playwright, or without a browser, the tests are skipped. Where REQUIRE_BROWSER=1 is set they fail: .ci/run sets it.
+Without Playwright, or without a browser, the tests are skipped; with REQUIRE_BROWSER=1, which .ci/run sets, they fail.
 """
 
 import os
@@ -21,7 +21,7 @@ except ImportError:
         raise
     pytest.skip("playwright is not installed: the inspector's page is not tested", allow_module_level=True)
 
-__all__ = ["Browser", "Locator", "Page", "Scheme", "expect", "executable", "launched", "opened", "scrolls_sideways"]
+__all__ = ["Browser", "Locator", "Page", "Scheme", "executable", "expect", "launched", "opened", "scrolls_sideways"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 FLAGS = (

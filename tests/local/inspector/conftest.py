@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
 from tests.local.inspector.fake_inspector import FakeInspector
 
 if TYPE_CHECKING:
-    from tests.local.inspector.browsers import Browser, Page
+    from tests.local.inspector.browsers import Browser, Page, Scheme
 
-type Open = Callable[..., Page]
+
+class Open(Protocol):
+    """Opens the page of the fake inspector at a view; the options are those of `browsers.opened`."""
+
+    def __call__(
+        self, view: str = "compose", *, width: int = 1280, scheme: Scheme = "light", expected: tuple[str, ...] = ()
+    ) -> Page: ...
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +48,14 @@ def inspector(served: tuple[FakeInspector, str]) -> FakeInspector:
 
 @pytest.fixture
 def open_page(browser: Browser, inspector: FakeInspector, served: tuple[FakeInspector, str]) -> Iterator[Open]:
-    """Return what opens the page of the fake inspector at a view; width and scheme are those of `browsers.opened`."""
     from tests.local.inspector.browsers import opened  # noqa: PLC0415  it needs Playwright
 
     with ExitStack() as stack:
 
-        def opening(view: str = "compose", **options: object) -> Page:
-            return stack.enter_context(opened(browser, f"{served[1]}#/{view}", **options))
+        def opening(
+            view: str = "compose", *, width: int = 1280, scheme: Scheme = "light", expected: tuple[str, ...] = ()
+        ) -> Page:
+            url = f"{served[1]}#/{view}"
+            return stack.enter_context(opened(browser, url, width=width, scheme=scheme, expected=expected))
 
         yield opening

@@ -70,27 +70,72 @@ SCHEMAS: dict[str, Json] = {
 
 FAULTS: Json = {
     "kinds": [
-        {"name": "status_500", "title": "500 Internal Server Error", "explanation": "The work is tried again later."},
-        {"name": "status_429", "title": "429 Too Many Requests", "explanation": "It waits as long as is asked."},
-        {"name": "slow", "title": "Slow answers", "explanation": "The handler queues what is late."},
+        {
+            "name": "status_500",
+            "title": "500 Internal Server Error",
+            "explanation": "The work is tried again later.",
+            "seconds": None,
+        },
+        {
+            "name": "status_429",
+            "title": "429 Too Many Requests",
+            "explanation": "It waits as long as is asked.",
+            "seconds": "wait_seconds",
+        },
+        {
+            "name": "slow",
+            "title": "Slow answers",
+            "explanation": "The handler queues what is late.",
+            "seconds": "delay_seconds",
+        },
     ],
     "routes": ["/track", "/lists/{id}"],
 }
 
 REGISTRATION: Json = {
-    "module": {"name": "Sample Messaging", "description": f'<a href="https://x.example">Sends</a> messages {HOSTILE}', "version": "1.0"},
+    "module": {
+        "name": "Sample Messaging",
+        "description": f'<a href="https://x.example">Sends</a> messages {HOSTILE}',
+        "version": "1.0",
+    },
     "settings": [
-        {"part": "Events", "scope": "account", "id": "apiKey", "name": "API key", "type": "text", "is_secret": True,
-         "default": None, "help": "From your settings page.", "required": True, "options": None},
-        {"part": "Audiences", "scope": "subscription", "id": "region", "name": "Region", "type": "text", "is_secret": False,
-         "default": "eu", "help": "", "required": False, "options": ["us", "eu"]},
+        {
+            "part": "Events",
+            "scope": "account",
+            "id": "apiKey",
+            "name": "API key",
+            "type": "text",
+            "is_secret": True,
+            "default": None,
+            "is_visible": True,
+            "min": None,
+            "max": None,
+            "help": "From your settings page.",
+            "required": True,
+            "options": None,
+        },
+        {
+            "part": "Audiences",
+            "scope": "subscription",
+            "id": "region",
+            "name": "Region",
+            "type": "text",
+            "is_secret": False,
+            "default": "eu",
+            "is_visible": False,
+            "min": None,
+            "max": None,
+            "help": "",
+            "required": False,
+            "options": ["us", "eu"],
+        },
     ],
     "permissions": ["It gets the email address.", "It gets the MPID."],
     "event_types": [{"name": "screen_view", "sentence": "A screen was shown."}],
     "json": {"type": "module_registration_response", "name": "Sample Messaging"},
     "changes": [{"level": "breaking", "sentence": "The setting zone is gone."}],
     "has_accepted": True,
-}  # fmt: skip
+}
 
 
 def problems(content: Any) -> list[Json]:
@@ -107,21 +152,43 @@ def problems(content: Any) -> list[Json]:
 def trace(id_: str, content: Json, **fields: object) -> Json:
     """Return the trace of a request that was answered and delivered."""
     answered: Json = {
-        "id": id_, "request_id": content.get("id"), "type": content["type"], "title": "Purchase", "route": "alias",
-        "at": f"2026-11-27T10:00:00.{int(id_[1:]):03}Z", "request": content, "answer": {"type": "event_processing_response"},
-        "failed": False, "status": None, "milliseconds": 23.0, "limit_ms": 200, "is_slow": False, "state": "done",
+        "id": id_,
+        "request_id": content.get("id"),
+        "type": content["type"],
+        "title": "Purchase",
+        "route": "alias",
+        "at": f"2026-11-27T10:00:00.{int(id_[1:]):03}Z",
+        "request": content,
+        "answer": {"type": "event_processing_response"},
+        "failed": False,
+        "status": None,
+        "milliseconds": 23.0,
+        "limit_ms": 200,
+        "is_slow": False,
+        "state": "done",
         "steps": [call()],
-    }  # fmt: skip
+    }
     return {**answered, **fields}
 
 
 def call(offset: float = 8.0, **fields: object) -> Json:
     """Return the step of a call to the partner."""
     made: Json = {
-        "kind": "call", "at": "2026-11-27T10:00:00.008Z", "offset_ms": offset, "method": "POST", "site": "127.0.0.1",
-        "path": "/track", "headers": {"Authorization": "***"}, "body": {"note": HOSTILE}, "status": 202, "lost": None,
-        "answer": {}, "milliseconds": 9.5, "attempt": 1, "fault": None,
-    }  # fmt: skip
+        "kind": "call",
+        "at": "2026-11-27T10:00:00.008Z",
+        "offset_ms": offset,
+        "method": "POST",
+        "site": "127.0.0.1",
+        "path": "/track",
+        "headers": {"Authorization": "***"},
+        "body": {"note": HOSTILE},
+        "status": 202,
+        "lost": None,
+        "answer": {},
+        "milliseconds": 9.5,
+        "attempt": 1,
+        "fault": None,
+    }
     return {**made, **fields}
 
 
@@ -130,20 +197,58 @@ def retried_steps() -> list[Json]:
     at = "2026-11-27T10:00:01.000Z"
     return [
         call(status=500, fault="status_500"),
-        {"kind": "queued", "at": at, "offset_ms": 30, "queue": "event", "group": None, "attributes": {"request_id": "x"}, "body": {}, "bytes": 2048},
-        {"kind": "delivery", "at": at, "offset_ms": 60, "function": "worker", "queue": "event", "messages": 1, "receive_count": 2, "outcome": "again", "milliseconds": 40},
+        {
+            "kind": "queued",
+            "at": at,
+            "offset_ms": 30,
+            "queue": "event",
+            "group": None,
+            "attributes": {"request_id": "x"},
+            "body": {},
+            "bytes": 2048,
+        },
+        {
+            "kind": "delivery",
+            "at": at,
+            "offset_ms": 60,
+            "function": "worker",
+            "queue": "event",
+            "messages": 1,
+            "receive_count": 2,
+            "outcome": "again",
+            "milliseconds": 40,
+        },
         call(70, status=None, lost="reset", attempt=2),
-        {"kind": "log", "at": at, "offset_ms": 90, "function": "worker", "level": "WARNING", "message": "given up", "fields": {"reason": "attempts"}},
-        {"kind": "dead_letter", "at": at, "offset_ms": 100, "queue": "event-dead-letter", "reason": "too many attempts"},
-    ]  # fmt: skip
+        {
+            "kind": "log",
+            "at": at,
+            "offset_ms": 90,
+            "function": "worker",
+            "level": "WARNING",
+            "message": "given up",
+            "fields": {"reason": "attempts"},
+        },
+        {
+            "kind": "dead_letter",
+            "at": at,
+            "offset_ms": 100,
+            "queue": "event-dead-letter",
+            "reason": "too many attempts",
+        },
+    ]
 
 
 def letter(message_id: str) -> Json:
     """Return a dead letter."""
     return {
-        "queue": "event-dead-letter", "message_id": message_id, "reason": "rejected: 400", "account": 4242,
-        "type": "event_processing_request", "at": "2026-11-27T10:00:00.000Z", "attempts": 1,
-    }  # fmt: skip
+        "queue": "event-dead-letter",
+        "message_id": message_id,
+        "reason": "rejected: 400",
+        "account": "4242",
+        "type": "event_processing_request",
+        "at": "2026-11-27T10:00:00.000Z",
+        "attempts": 1,
+    }
 
 
 def groups(letters: list[Json]) -> list[Json]:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.responses import Response, StreamingResponse
 
 from local.inspector.app import Call, Operation, build
 from local.inspector.errors import unusable
@@ -38,7 +37,7 @@ class FakeInspector:
 
     def server(self) -> InspectorServer:
         """Return the server to enter."""
-        return InspectorServer(build(self._operations(), {"/api/stream": _Stream(self)}))
+        return InspectorServer(build(self._operations(), {"/api/stream": self._stream}))
 
     def put(self, trace: Json) -> None:
         """Let a trace arrive, or change."""
@@ -65,10 +64,10 @@ class FakeInspector:
             "DELETE /api/faults": self._heal,
             "GET /api/registration": lambda _: fake_data.REGISTRATION,
             "GET /api/dead-letters": lambda _: {"groups": fake_data.groups(self.letters), "letters": self.letters},
-            "GET /api/dead-letters/{queue}/{message_id}": lambda call: {"lines": [f"email: <masked> ({call.path['message_id']})"]},
+            "GET /api/dead-letters/{queue}/{message_id}": self._show,
             "POST /api/dead-letters/redrive": self._redrive,
             "POST /api/dead-letters/purge": self._purge,
-        }  # fmt: skip
+        }
 
     def _send(self, call: Call) -> Json:
         asked: Json = dict(call.content)
@@ -109,6 +108,9 @@ class FakeInspector:
         wanted = {name: selection[name] for name in ("queue", "reason", "account") if name in selection}
         return [letter for letter in self.letters if wanted.items() <= letter.items()]
 
+    def _show(self, call: Call) -> Json:
+        return {"lines": [f"email: <masked> ({call.path['message_id']})"]}
+
     def _redrive(self, call: Call) -> Json:
         found = self._matching(call.content)
         if not call.content["dry_run"]:
@@ -124,8 +126,10 @@ class FakeInspector:
         self.letters = [letter for letter in self.letters if letter not in found]
         return {"deleted": len(found)}
 
-    async def versions(self, request: Request) -> AsyncIterator[str]:
-        """Yield an event whenever something changed."""
+    async def _stream(self, request: Request) -> Response:
+        return StreamingResponse(self._versions(request), media_type="text/event-stream")
+
+    async def _versions(self, request: Request) -> AsyncIterator[str]:
         told = 0
         yield ": open\n\n"
         while not await request.is_disconnected():
@@ -133,14 +137,3 @@ class FakeInspector:
                 told = self._version
                 yield f'event: version\ndata: {{"version": {told}}}\n\n'
             await asyncio.sleep(0.03)
-
-
-class _Stream:
-    """The stream as an ASGI application."""
-
-    def __init__(self, inspector: FakeInspector) -> None:
-        self._inspector = inspector
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        versions = self._inspector.versions(Request(scope, receive))
-        await StreamingResponse(versions, media_type="text/event-stream")(scope, receive, send)

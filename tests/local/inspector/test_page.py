@@ -18,6 +18,16 @@ VIEWS = {
 }
 
 
+CONTENTS = {
+    "Compose": "event_processing_request",
+    "Trace": "Dead letter",
+    "Break it": "429 Too Many Requests",
+    "Registration": "The JSON to send to mParticle",
+    "Dead letters": "rejected: 400",
+}
+"""A text of each view that is there once its data have come."""
+
+
 def filled(inspector: FakeInspector) -> None:
     """Give each view something to show."""
     for _ in range(3):
@@ -91,7 +101,7 @@ def test_no_view_scrolls_sideways(open_page: Open, inspector: FakeInspector, wid
     for number, title in enumerate(VIEWS.values(), start=1):
         page.keyboard.press(str(number))
         expect(page.get_by_role("heading", name=title, level=1)).to_be_visible()
-        page.wait_for_load_state("networkidle")
+        expect(page.get_by_text(CONTENTS[title]).first).to_be_visible()
         assert not scrolls_sideways(page), title
 
 
@@ -130,7 +140,7 @@ def test_a_trace_tells_of_faults_retries_logs_and_dead_letters(open_page: Open, 
 
     expect(page.get_by_text("Fault: 500 Internal Server Error")).to_be_visible()
     expect(page.get_by_text("Connection reset")).to_be_visible()
-    expect(page.get_by_text("127.0.0.1 · attempt 2")).to_be_visible()
+    expect(page.get_by_text("attempt 2")).to_be_visible()
     assert steps(page) == ["Request", "Call", "Answer", "Queue", "Delivery", "Call", "Dead letter"]
     page.get_by_label("Logs").check()
     assert steps(page)[-2:] == ["Log", "Dead letter"]

@@ -24,7 +24,7 @@ export class TraceDetail {
     this.element = h(
       "article",
       { class: "trace-detail", "aria-label": "Trace" },
-      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.type, this.badge), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), button("Replay", () => replay(this.#trace), { class: "small" }))),
+      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.badge, this.type), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), button("Replay", () => replay(this.#trace), { class: "small" }))),
       h("div", { class: "detail-body", tabindex: "0", role: "group", "aria-label": "Timeline and facts" }, this.facts, this.list),
     );
   }

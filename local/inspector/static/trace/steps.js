@@ -30,6 +30,7 @@ const KINDS = {
     label: "Queue",
     title: `Put on ${step.queue}`,
     note: [step.group ? `group ${step.group}` : null, bytes(step.bytes)],
+    tags: [step.is_duplicate ? ["warn", "Duplicate, dropped"] : null],
     boxes: () => [jsonView(step.attributes, "Attributes"), step.body === null ? null : jsonView(step.body, "Message")],
   }),
   delivery: (step) => ({
@@ -43,10 +44,10 @@ const KINDS = {
     label: "Call",
     title: `${step.method} ${step.path}`,
     isCode: true,
-    note: [step.site, step.attempt > 1 ? `attempt ${step.attempt}` : null],
+    note: [step.attempt > 1 ? `attempt ${step.attempt}` : null],
     tone: isRefused(step) ? "bad" : "good",
     tags: [step.fault ? ["fault", `Fault: ${faultTitle(step.fault)}`] : null, [isRefused(step) ? "bad" : "good", step.lost ? (LOST[step.lost] ?? step.lost) : String(step.status ?? "No answer")]],
-    boxes: () => [jsonView(step.headers, "Headers"), step.body === null ? null : jsonView(step.body, "Body"), step.answer === null ? null : jsonView(step.answer, "The partner's answer")],
+    boxes: () => [jsonView(step.headers, `Headers, to ${step.site}`), step.body === null ? null : jsonView(step.body, "Body"), step.answer === null ? null : jsonView(step.answer, "The partner's answer")],
   }),
   dead_letter: (step) => ({
     label: "Dead letter",

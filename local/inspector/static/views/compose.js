@@ -84,7 +84,7 @@ export function composeView({ api, live }) {
     const samples = await api.samples();
     const made = sampleList(samples, choose);
     list.replaceWith(made.element);
-    const first = samples.find((sample) => sample.offered && sample.type === "event_processing_request") ?? samples[0];
+    const first = samples.find((sample) => sample.offered && sample.content.events?.length) ?? samples[0];
     if (first) made.pick(first);
   }
 

@@ -4,8 +4,8 @@ import { announce, button, h, select, viewHead } from "../dom.js";
 import { faultText } from "../banners.js";
 
 const SECONDS = {
-  status_429: { field: "wait_seconds", label: "Retry-After, in seconds", value: 2, min: 0, max: 3600 },
-  slow: { field: "delay_seconds", label: "Delay, in seconds", value: 0.5, min: 0.1, max: 60 },
+  wait_seconds: { label: "Retry-After, in seconds", value: 2, step: 1 },
+  delay_seconds: { label: "Delay, in seconds", value: 0.5, step: 0.1 },
 };
 
 /** Makes the view. */
@@ -15,6 +15,7 @@ export function faultsView({ api, live }) {
   const active = h("div", { class: "active-faults", role: "region", "aria-label": "Faults that are on" });
   const cards = h("div", { class: "cards" });
   const marks = new Map();
+  const absent = h("div", { class: "absent muted" });
   const failure = h("p", { class: "bad-text", role: "alert" });
   const settings = h(
     "div",
@@ -22,11 +23,11 @@ export function faultsView({ api, live }) {
     h("div", { class: "labelled" }, h("label", { for: "fault-route" }, "Where"), route),
     h("div", { class: "labelled" }, h("label", { for: "fault-times" }, "For how many calls"), times),
   );
-  const element = h("section", { class: "view faults scrolls" }, viewHead("Break it", "Make the fake API fail, then send a message and watch its trace."), settings, failure, active, cards);
+  const element = h("section", { class: "view faults scrolls" }, viewHead("Break it", "Make the fake API fail, then send a message and watch its trace."), settings, failure, active, cards, absent);
 
   async function start(kind, seconds) {
     failure.replaceChildren();
-    const extra = seconds ? { [SECONDS[kind.name].field]: Number(seconds.value) } : {};
+    const extra = seconds ? { [kind.seconds]: Number(seconds.value) } : {};
     try {
       live.setFaults(await api.addFault({ kind: kind.name, route: route.value, times: Number(times.value), ...extra }));
       announce(`${kind.title} is on.`);
@@ -36,11 +37,11 @@ export function faultsView({ api, live }) {
   }
 
   function card(kind) {
-    const wanted = SECONDS[kind.name];
+    const wanted = SECONDS[kind.seconds];
     const id = `fault-${kind.name}`;
     const mark = h("span", { class: "tag fault", hidden: true }, "On");
     marks.set(kind.name, mark);
-    const seconds = wanted ? h("input", { type: "number", id, min: wanted.min, max: wanted.max, step: "any", value: wanted.value }) : null;
+    const seconds = wanted ? h("input", { type: "number", id, min: 0, max: 3600, step: wanted.step, value: wanted.value }) : null;
     return h(
       "article",
       { class: "card" },
@@ -52,11 +53,12 @@ export function faultsView({ api, live }) {
   }
 
   function render() {
-    const { kinds, routes, active: on } = live.faults;
+    const { kinds, routes, active: on, left_out: leftOut = [] } = live.faults;
     const chosen = route.value;
     route.replaceChildren(...["", ...routes].map((value) => h("option", { value }, value || "Every route")));
     route.value = chosen;
     if (cards.children.length !== kinds.length) cards.replaceChildren(...kinds.map(card));
+    absent.replaceChildren(...leftOut.map(({ reason }) => h("p", {}, reason)));
     for (const [name, mark] of marks) mark.hidden = !on.some((fault) => fault.kind === name);
     const list = on.length ? h("ul", {}, on.map((fault) => h("li", {}, faultText(fault, kinds)))) : h("p", { class: "muted" }, "The fake API is healthy.");
     active.replaceChildren(list);

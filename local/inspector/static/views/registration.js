@@ -4,6 +4,7 @@ import { h, select, viewHead } from "../dom.js";
 import { jsonView } from "../json_view.js";
 
 const SCOPES = { account: "For each account", subscription: "For each audience subscription", connection: "For each connection" };
+const NUMBERS = { integer: "1", float: "any" };
 const LEVELS = { breaking: ["bad", "Breaking"], compatible: ["good", "Compatible"] };
 
 /** Makes the view. */
@@ -55,7 +56,7 @@ function setting(declared) {
   const help = declared.help ? h("p", { class: "hint", id: `${id}-help` }, plainText(declared.help)) : null;
   const described = help ? { "aria-describedby": help.id } : {};
   const input = settingInput(declared, { id, required: declared.required, ...described });
-  const marks = [declared.required ? "required" : null, declared.is_secret ? "secret" : null].filter(Boolean).map((text) => [" ", h("span", { class: "tag" }, text)]);
+  const marks = [declared.required ? "required" : null, declared.is_secret ? "secret" : null, declared.is_visible ? null : "not shown to customers"].filter(Boolean).map((text) => [" ", h("span", { class: "tag" }, text)]);
   return h("div", { class: "setting" }, h("label", { for: id }, declared.name, marks), input, help, h("code", { class: "muted" }, declared.id));
 }
 
@@ -64,7 +65,8 @@ function settingInput(declared, attributes) {
   if (declared.options?.length) return select(optionsOf(declared), { ...attributes, value: String(value) });
   if (declared.type === "boolean") return select([["true", "Yes"], ["false", "No"]], { ...attributes, value: String(value || false) });
   if (declared.is_secret) return h("input", { type: "password", autocomplete: "new-password", ...attributes, value });
-  return h("input", { type: "text", inputmode: /int|num|float/.test(declared.type) ? "decimal" : "text", autocomplete: "off", ...attributes, value: String(value) });
+  if (NUMBERS[declared.type]) return h("input", { type: "number", step: NUMBERS[declared.type], min: declared.min, max: declared.max, ...attributes, value: String(value) });
+  return h("input", { type: "text", autocomplete: "off", ...attributes, value: String(value) });
 }
 
 function optionsOf({ options, required }) {
