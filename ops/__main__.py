@@ -1,4 +1,4 @@
-"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
+"""`python -m ops`: handle dead letters; verify a deployment, and the module at mParticle; try the feed."""
 
 import argparse
 import sys
@@ -19,6 +19,7 @@ from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
 from ops.options import positive, unknown_options
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
+from ops.verify.commands import add_commands as add_verify_command
 
 _FAILED = 2
 _EXPLAINED = (
@@ -37,8 +38,9 @@ _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
 Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
-Two groups of commands are about something else. `mparticle verify` compares what mParticle has of this integration with
-the registration. `feed check` and `feed send` check your own events against the feed, and send them to mParticle."""
+Three others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
+mParticle has of this integration with the registration. `feed check` and `feed send` check your own events against the
+feed, and send them to mParticle."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -169,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
     add_mparticle_commands(subparsers)
     add_feed_commands(subparsers)
+    add_verify_command(subparsers)
     return parser
 
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://[^\s/?#@\[\]]+/?|https?://\[[0-9a-f:]+\](:\d+)?/?")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_ANSWER_SECONDS = 15
+_CONNECTIONS = 100
 
 DEAD_LETTER_QUEUES: Mapping[QueueName, str] = {
     "membership": "MembershipDeadLetterQueueUrl",
@@ -64,14 +66,9 @@ def connect(
         StackError: the endpoint is not a URL.
         BotoCoreError: the region or the profile is missing or unknown.
     """
-    endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and not _URL.fullmatch(endpoint):
-        raise StackError("the endpoint is not a URL such as http://127.0.0.1:4566")
-    if endpoint and urlsplit(endpoint).hostname in _LOOPBACK:
-        session, config = isolated_session(), client_config()
-    else:
-        session = boto3.Session(profile_name=profile)
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    session, endpoint = _session(profile, endpoint_url)
+    is_isolated = bool(endpoint) and is_loopback(str(endpoint))
+    config = client_config() if is_isolated else Config(retries={"mode": "standard", "total_max_attempts": 5})
     options: Any = {
         "region_name": region or os.environ.get("AWS_REGION"),
         "endpoint_url": endpoint,
@@ -79,6 +76,45 @@ def connect(
     }
     make: Any = session.client  # CloudFormation has no type stubs here
     return session.client("sqs", **options), session.client("s3", **options), make("cloudformation", **options)
+
+
+def lambda_client(*, region: str, profile: str | None = None, endpoint_url: str | None = None) -> Any:
+    """Return a client of Lambda that repeats nothing and waits no longer than mParticle would care to.
+
+    Args:
+        region: of the function.
+        profile: as of `connect`.
+        endpoint_url: as of `connect`.
+
+    Raises:
+        StackError: the endpoint is not a URL.
+        BotoCoreError: the profile is unknown.
+    """
+    session, endpoint = _session(profile, endpoint_url)
+    config = Config(
+        connect_timeout=5,
+        read_timeout=_ANSWER_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=_CONNECTIONS,
+    )
+    if endpoint and is_loopback(endpoint):
+        config = config.merge(Config(proxies={}))
+    make: Any = session.client
+    return make("lambda", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _session(profile: str | None, endpoint_url: str | None) -> tuple[boto3.Session, str | None]:
+    """Return the session that an endpoint gets, and the endpoint, which is None for AWS."""
+    endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and not _URL.fullmatch(endpoint):
+        raise StackError("the endpoint is not a URL such as http://127.0.0.1:4566")
+    is_isolated = bool(endpoint) and is_loopback(str(endpoint))
+    return (isolated_session() if is_isolated else boto3.Session(profile_name=profile)), endpoint
 
 
 def outputs(

@@ -35,7 +35,7 @@ PORT = 4566
 
 _FOLDER = STATE / "up"
 _START_SECONDS = 300  # the first start builds the functions
-_STOP_SECONDS = 30
+_STOP_SECONDS = 120  # each environment of a function has a copy of its code to be removed
 _POLL_SECONDS = 0.2
 
 

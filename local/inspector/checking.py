@@ -13,6 +13,7 @@ from local.run.expected import calls_for, is_offered
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.errors import FirehoseError, MalformedRequestError, SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Integration, Rejected, Undeliverable
+from mparticle_firehose.processors.events import is_empty
 from mparticle_firehose.protocol import (
     REQUEST_MODELS,
     AnyRequest,
@@ -116,7 +117,8 @@ def _undeliverable(integration: Integration, request: AnyRequest, content: Json)
             yield from _refused_items(integration, request, content)
         calls_for(integration, content)
     except SettingError as error:
-        yield (*_SETTINGS, error.setting), str(error)
+        if not (isinstance(request, EventProcessingRequest) and is_empty(request)):  # these are answered without a call
+            yield (*_SETTINGS, error.setting), str(error)
     except FirehoseError as error:
         yield (), str(error)
 

@@ -78,7 +78,7 @@ class Inspector(Startable):
         letters = Letters(sqs=cloud.aws.sqs, s3=cloud.aws.s3, outputs=cloud.outputs)
         return {
             "GET /api/overview": overview.show,
-            "GET /api/samples": Samples(self._room).list,
+            "GET /api/samples": Samples(self._room).show,
             "GET /api/schema/{type}": schemas.show,
             "POST /api/check": lambda call: check(self._room, call),
             "POST /api/send": sending.send,
@@ -89,7 +89,7 @@ class Inspector(Startable):
             "POST /api/faults": faults.add,
             "DELETE /api/faults": faults.remove,
             "GET /api/registration": Registration(self._room).show,
-            "GET /api/dead-letters": letters.list,
+            "GET /api/dead-letters": letters.summary,
             "GET /api/dead-letters/{queue}/{message_id}": letters.show,
             "POST /api/dead-letters/redrive": letters.redrive,
             "POST /api/dead-letters/purge": letters.purge,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 type Json = Mapping[str, object]
 
 MAX_LISTED = 500
-_WIDTH = 120
+_WIDTH = 160
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +41,7 @@ class Letters:
     outputs: Mapping[str, str]
     _lock: Lock = field(default_factory=Lock)
 
-    def list(self, _: Call) -> Json:
+    def summary(self, _: Call) -> Json:
         """Answer ``GET api/dead-letters``."""
         with self._lock:
             letters = self._context().find(Selection())

@@ -1,4 +1,4 @@
-"""Requests to begin with: generated ones, and the files of the room's folder ``events``."""
+"""Requests to begin with: some made from what the integration declares, and the files of its folder ``events``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from local.inspector.app import Call
 from local.rooms import Room
 from local.run.expected import is_offered
-from local.run.messages import messages_in
+from local.run.messages import Message, messages_in
+from local.samples import samples, settings_in
 
 type Json = dict[str, object]
 
@@ -23,18 +24,28 @@ class Samples:
 
     room: Room
 
-    def list(self, _: Call) -> list[Json]:
-        """Answer ``GET api/samples``."""
-        return [*self._of_files()]
+    def show(self, _: Call) -> list[Json]:
+        """Answer ``GET api/samples``. The settings are those in the files, which the fake API accepts."""
+        files = messages_in(self.room.events)
+        return [*self._generated(files), *self._of_files(files)]
 
-    def _of_files(self) -> Iterator[Json]:
+    def _generated(self, files: list[Message]) -> Iterator[Json]:
+        """Yield requests with new ids and the present time, as of requests that were never sent."""
+        declaration = self.room.integration().declaration()
+        settings = settings_in(message.content for message in files)
+        for sample in samples(declaration, settings=settings, fresh=True):
+            kind = str(sample.content["type"])
+            yield _sample(sample.name, sample.group, sample.title, kind, sample.content)
+
+    def _of_files(self, files: list[Message]) -> Iterator[Json]:
         integration = self.room.integration()
-        for message in messages_in(self.room.events):
+        for message in files:
+            title = message.name.replace("_", " ").capitalize()
             yield {
-                "name": f"file/{message.name}",
-                "group": _FILES,
-                "title": message.name.replace("_", " ").capitalize(),
-                "type": message.kind,
+                **_sample(f"file/{message.name}", _FILES, title, message.kind, message.content),
                 "offered": is_offered(integration, message.kind),
-                "content": message.content,
             }
+
+
+def _sample(name: str, group: str, title: str, kind: str, content: object) -> Json:
+    return {"name": name, "group": group, "title": title, "type": kind, "offered": True, "content": content}

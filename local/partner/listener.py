@@ -48,10 +48,10 @@ class ReceivedRequest:
     route: str = ""
     content: bytes = field(default=b"", repr=False)
     status: int | None = None
-    received_at: float = field(default_factory=time.time, compare=False)
+    received_at: float = field(default_factory=time.time, repr=False, compare=False)
     reply: "Reply | None" = field(default=None, repr=False, compare=False)
-    behaviour: Behaviour = field(default_factory=Behaviour, compare=False)
-    milliseconds: float | None = field(default=None, compare=False)
+    behaviour: Behaviour = field(default_factory=Behaviour, repr=False, compare=False)
+    milliseconds: float | None = field(default=None, repr=False, compare=False)
 
     def line(self) -> str:
         """Return a line for a log, without any of the content."""
