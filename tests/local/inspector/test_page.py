@@ -144,8 +144,18 @@ def test_a_trace_tells_of_faults_retries_logs_and_dead_letters(open_page: Open, 
     assert steps(page) == ["Request", "Call", "Answer", "Queue", "Delivery", "Call", "Dead letter"]
     page.get_by_label("Logs").check()
     assert steps(page)[-2:] == ["Log", "Dead letter"]
-    page.locator("summary", has_text="Put on event").click()
+    page.locator("summary", has_text="Put on the queue event").click()
     expect(page.get_by_role("group", name="Attributes")).to_contain_text('"request_id": "x"')
+
+
+def test_steps_that_are_left_out_are_counted_and_what_cannot_be_replayed_is_not_offered(
+    open_page: Open, inspector: FakeInspector
+) -> None:
+    inspector.put(inspector.new_trace(fake_data.PURCHASE, type="", steps_left_out=12))
+    page = open_page("trace")
+
+    expect(page.get_by_text("12 more steps are not shown.")).to_be_visible()
+    expect(page.get_by_role("button", name="Replay")).to_be_disabled()
 
 
 def test_arrow_keys_move_in_the_list_and_new_traces_do_not_take_the_focus(

@@ -78,7 +78,7 @@ export class Form {
     if (typeof part === "number" || isOptional(parentSchema, part)) {
       actions.push(button("Remove", () => this.#remove(place), { class: "quiet small", "aria-label": `Remove ${name}` }));
     }
-    return h("div", { class: "field" }, made, h("div", { class: "field-actions" }, actions));
+    return h("div", { class: made.matches("details") ? "field holds-section" : "field" }, made, h("div", { class: "field-actions" }, actions));
   }
 
   #leaf(part, value, schema, place) {

@@ -17,6 +17,8 @@ export class TraceDetail {
     this.title = h("h2", { tabindex: "-1" });
     this.type = h("code", { class: "muted" });
     this.badge = h("span", { class: "state" });
+    this.replay = button("Replay", () => replay(this.#trace), { class: "small" });
+    this.leftOut = h("p", { class: "muted left-out", hidden: true });
     this.facts = h("dl", { class: "facts" });
     this.list = h("ol", { class: "timeline", "aria-label": "Timeline" });
     const logs = h("input", { type: "checkbox", checked: localStorage.getItem(STORED_LOGS) === "shown", onchange: () => this.#showLogs(logs.checked) });
@@ -24,8 +26,8 @@ export class TraceDetail {
     this.element = h(
       "article",
       { class: "trace-detail", "aria-label": "Trace" },
-      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.badge, this.type), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), button("Replay", () => replay(this.#trace), { class: "small" }))),
-      h("div", { class: "detail-body", tabindex: "0", role: "group", "aria-label": "Timeline and facts" }, this.facts, this.list),
+      h("header", { class: "pane-head" }, h("div", { class: "heading" }, this.title, this.badge, this.type), h("div", { class: "actions" }, h("label", { class: "check" }, logs, "Logs"), this.replay)),
+      h("div", { class: "detail-body", tabindex: "0", role: "group", "aria-label": "Timeline and facts" }, this.facts, this.list, this.leftOut),
     );
   }
 
@@ -36,6 +38,9 @@ export class TraceDetail {
     this.type.replaceChildren(trace.type);
     this.badge.replaceChildren(STATES[trace.state] ?? trace.state);
     this.badge.dataset.state = trace.state;
+    this.replay.disabled = !trace.type;
+    this.leftOut.hidden = !trace.steps_left_out;
+    this.leftOut.replaceChildren(`${trace.steps_left_out} more steps are not shown.`);
     this.#showFacts(trace);
     this.#showSteps(stepsOf(trace));
   }

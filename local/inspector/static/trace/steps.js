@@ -28,15 +28,15 @@ const KINDS = {
   }),
   queued: (step) => ({
     label: "Queue",
-    title: `Put on ${step.queue}`,
-    note: [step.group ? `group ${step.group}` : null, bytes(step.bytes)],
+    title: `Put on the queue ${step.queue}`,
+    note: [step.group ? `group ${shortened(step.group)}` : null, bytes(step.bytes)],
     tags: [step.is_duplicate ? ["warn", "Duplicate, dropped"] : null],
-    boxes: () => [jsonView(step.attributes, "Attributes"), step.body === null ? null : jsonView(step.body, "Message")],
+    boxes: () => [jsonView({ ...(step.group ? { MessageGroupId: step.group } : {}), ...step.attributes }, "Attributes"), step.body === null ? null : jsonView(step.body, "Message")],
   }),
   delivery: (step) => ({
     label: "Delivery",
     title: `The ${step.function} takes ${count(step.messages, "message")}`,
-    note: [step.queue, step.receive_count > 1 ? `receive ${step.receive_count}` : null],
+    note: [`queue ${step.queue}`, step.receive_count > 1 ? `receive ${step.receive_count}` : null],
     tone: OUTCOMES[step.outcome]?.[0],
     tags: [OUTCOMES[step.outcome]],
   }),
@@ -51,7 +51,7 @@ const KINDS = {
   }),
   dead_letter: (step) => ({
     label: "Dead letter",
-    title: `Put on ${step.queue}`,
+    title: `Put on the queue ${step.queue}`,
     note: [step.reason],
     tone: "bad",
   }),
@@ -64,6 +64,8 @@ const KINDS = {
   }),
 };
 
+const MAX_GROUP = 16;
+const shortened = (group) => (group.length > MAX_GROUP ? `${group.slice(0, 8)}…` : group);
 const isRefused = (step) => Boolean(step.lost) || step.status === null || step.status >= 300;
 
 /** Returns all steps of a trace in order, the request and its answer among them. */

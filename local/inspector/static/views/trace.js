@@ -2,6 +2,7 @@
 
 import { announce, button, emptyState, h, viewHead } from "../dom.js";
 import { count } from "../format.js";
+import { showDialog } from "../keyboard.js";
 import { TraceDetail } from "../trace/detail.js";
 import { TraceList } from "../trace/list.js";
 
@@ -53,9 +54,13 @@ export function traceView({ api, live, go }) {
   }
 
   async function replay(trace) {
-    const { sent } = await api.replay(trace.id).catch((error) => ({ sent: [], error }));
-    announce(sent.length ? "Sent again." : "It could not be sent again.");
-    if (sent.length) go("trace", sent[0]);
+    try {
+      const { sent } = await api.replay(trace.id);
+      announce("Sent again.");
+      go("trace", sent[0]);
+    } catch (error) {
+      showDialog("Replay", h("p", { class: "bad-text" }, error.message));
+    }
   }
 
   async function clearAll() {
