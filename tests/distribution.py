@@ -16,6 +16,7 @@ FIRST = (
         "tests/deployment/test_end_to_end.py",
         "tests/deployment/test_feed_end_to_end.py",
         "tests/deployment/test_http_endpoint.py",
+        "tests/local/inspector/test_inspector.py",
         "tests/local/inspector/test_page_end_to_end.py",
         "tests/local/test_cloud.py",
     ),

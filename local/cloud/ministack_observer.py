@@ -36,7 +36,7 @@ class Pipe:
     def __init__(self, descriptor: int) -> None:
         """Take the pipe's writing end. The functions' processes do not inherit it."""
         os.set_inheritable(descriptor, False)
-        self._out = os.fdopen(descriptor, "wb", buffering=0)
+        self._descriptor = descriptor
         self._unread: queue.Queue[Fields] = queue.Queue(_MAX_UNREAD)
         threading.Thread(target=self._write, name="observer", daemon=True).start()
 
@@ -49,9 +49,10 @@ class Pipe:
 
     def _write(self) -> None:
         while True:
-            line = json.dumps(self._unread.get(), default=repr).encode()
+            line = json.dumps(self._unread.get(), default=repr).encode() + b"\n"
             try:
-                self._out.write(line + b"\n")
+                while line:
+                    line = line[os.write(self._descriptor, line) :]
             except OSError:
                 return  # nobody reads any more
 

@@ -19,6 +19,14 @@ _LABEL = "Correlation-Id"
 
 
 @dataclass(slots=True)
+class _Open:
+    """A call that is not answered yet, and where it is noted."""
+
+    request: ReceivedRequest
+    noted: list[tuple[Trace, Step]]
+
+
+@dataclass(slots=True)
 class _Orphan:
     """A call whose trace is not known yet: the emulator's report of the request may come a little later."""
 
@@ -33,26 +41,29 @@ class Calls:
         """Take the traces, and what returns those that an invocation works on which has a request, or any."""
         self._traces = traces
         self._in_flight = in_flight
-        self._open: dict[int, list[tuple[Trace, Step]]] = {}
+        self._open: dict[int, _Open] = {}
         self._orphans: deque[_Orphan] = deque(maxlen=_MAX_ORPHANS)
 
     def note(self, request: ReceivedRequest) -> None:
         """Note a call that has come, or what became of one that is noted already."""
-        noted = self._open.get(id(request))
-        if noted is None and request.milliseconds is None:
-            works = tuple(request.headers.get(_LABEL, "").split())
-            traces = self._traces_of(works)
-            self._open[id(request)] = [self._add(trace, request) for trace in traces]
-            if not traces and works:
-                self._orphans.append(_Orphan(works, request))
+        known = self._open.get(id(request))
+        if known is None:
+            self._begin(request)
             return
-        for trace, step in noted or ():
+        for trace, step in known.noted:
             with self._traces.changing(trace):
                 result = _result(request)
                 step.update(result)
                 trace.size += len(json.dumps(result, default=repr))
         if request.milliseconds is not None:
-            self._open.pop(id(request), None)
+            del self._open[id(request)]
+
+    def _begin(self, request: ReceivedRequest) -> None:
+        works = tuple(request.headers.get(_LABEL, "").split())
+        traces = self._traces_of(works)
+        self._open[id(request)] = _Open(request, [self._add(trace, request) for trace in traces])
+        if not traces and works:
+            self._orphans.append(_Orphan(works, request))
 
     def adopt(self, trace: Trace) -> None:
         """Note the calls of a trace that came before it."""
@@ -60,8 +71,8 @@ class Calls:
             is_recent = time.time() - orphan.request.received_at < _ORPHAN_SECONDS
             if trace.work in orphan.works and is_recent:
                 noted = self._add(trace, orphan.request)
-                if orphan.request.milliseconds is None:
-                    self._open.setdefault(id(orphan.request), []).append(noted)
+                if known := self._open.get(id(orphan.request)):
+                    known.noted.append(noted)
                 self._orphans.remove(orphan)
 
     def _traces_of(self, works: tuple[str, ...]) -> Iterable[Trace]:

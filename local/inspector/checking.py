@@ -137,28 +137,20 @@ def _refused_items(integration: Integration, request: QueuedRequest, content: Js
 
 
 def _place(request: AnyRequest, content: Json, origin: Sequence[str | int]) -> Place:
-    """Return where an element is in the JSON. An origin counts neither nulls nor what cannot be read."""
+    """Return where an element is in the JSON: an origin counts no nulls, and no events that cannot be read."""
     match origin:
         case (str(name), int(index)):
-            return _element(request.source, content, name, index)
-        case (str(name), int(index), int(inner)):
-            profile = _element(request.source, content, name, index)
-            lists = [tree.get(name) for tree in (request.source, content)]
-            found = [_present(each)[index] for each in lists if isinstance(each, list) and index < len(_present(each))]
-            inside = _element(found[0], found[-1], "audiences", inner) if found else ()
-            return (*profile, *inside)
+            read, received = _present(request.source.get(name)), _present(content.get(name))
+            numbers = [number for number, each in received if each is read[index][1]]
+            return (name, *numbers[:1])
+        case (str(name), int(index), int(inner)):  # what cannot be read of these has an empty element in its place
+            number, profile = _present(content.get(name))[index]
+            return (name, number, "audiences", _present(profile.get("audiences"))[inner][0])
         case _:
             return ()
 
 
-def _element(read: object, content: object, name: str, index: int) -> Place:
-    elements = [tree.get(name) if isinstance(tree, Mapping) else None for tree in (read, content)]
-    if not all(isinstance(each, list) for each in elements):
-        return (name,)
-    wanted = _present(elements[0])[index : index + 1]
-    every = enumerate(elements[1] or ())
-    return next(((name, number) for number, each in every if wanted and each is wanted[0]), (name,))
-
-
-def _present(elements: Any) -> list[Any]:
-    return [each for each in elements if each is not None]
+def _present(elements: object) -> list[tuple[int, Any]]:
+    """Return the elements of a list that are not null, with their indexes."""
+    listed = elements if isinstance(elements, list) else []
+    return [(number, each) for number, each in enumerate(listed) if each is not None]
