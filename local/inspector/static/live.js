@@ -90,7 +90,7 @@ function compare(one, other) {
 /** Makes the durations of a trace numbers to count with. */
 function measured(trace) {
   for (const each of [trace, ...trace.steps]) {
-    for (const name of ["milliseconds", "limit_ms", "offset_ms"]) if (name in each) each[name] = asNumber(each[name]);
+    for (const name of ["milliseconds", "limit_ms", "offset_ms", "answer_offset_ms"]) if (name in each) each[name] = asNumber(each[name]);
   }
   return trace;
 }

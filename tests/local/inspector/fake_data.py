@@ -163,6 +163,7 @@ def trace(id_: str, content: Json, **fields: object) -> Json:
         "failed": False,
         "status": None,
         "milliseconds": 23.0,
+        "answer_offset_ms": 25.0,
         "limit_ms": 200,
         "is_slow": False,
         "state": "done",

@@ -1,7 +1,7 @@
 """Makes the screenshots of docs/inspector.md: ``python -m tests.local.inspector.screenshots``, with src on the path.
 
-It deploys the integration in src/partner into a local cloud of its own, lets its fake API fail twice, and takes pictures
-of the trace of that, in light, and of the form, in dark.
+It deploys the integration in src/partner into a local cloud of its own, lets its fake API fail twice, and takes
+pictures of the trace of that, in light, and of the form, in dark.
 """
 
 from contextlib import ExitStack

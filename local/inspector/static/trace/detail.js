@@ -60,7 +60,7 @@ export class TraceDetail {
   }
 
   #showSteps(steps) {
-    const total = Math.max(1, ...steps.map((step) => step.offset_ms + (step.milliseconds ?? 0)));
+    const total = Math.max(1, ...steps.map((step) => step.offset_ms + (step.kind === "answer" ? 0 : (step.milliseconds ?? 0))));
     const rows = new Map();
     for (const step of steps) {
       const key = uniqueKey(JSON.stringify(step), rows);
@@ -96,8 +96,8 @@ function uniqueKey(key, taken) {
 
 function place(row, step, total) {
   const bar = row.querySelector(".bar i");
-  const start = step.kind === "answer" ? 0 : step.offset_ms;
-  const length = step.kind === "answer" ? step.offset_ms : (step.milliseconds ?? 0);
+  const length = step.milliseconds ?? 0;
+  const start = step.kind === "answer" ? step.offset_ms - length : step.offset_ms;
   bar.style.setProperty("--start", `${(100 * start) / total}%`);
   bar.style.setProperty("--length", `${(100 * length) / total}%`);
 }

@@ -70,10 +70,10 @@ const isRefused = (step) => Boolean(step.lost) || step.status === null || step.s
 
 /** Returns all steps of a trace in order, the request and its answer among them. */
 export function stepsOf(trace) {
-  const { request, answer, failed, status, milliseconds, route } = trace;
+  const { request, answer, failed, status, milliseconds, answer_offset_ms: offset, route } = trace;
   const own = [{ kind: "request", at: trace.at, offset_ms: 0, milliseconds: null, body: request, route }];
   if (milliseconds !== null) {
-    own.push({ kind: "answer", at: trace.at, offset_ms: milliseconds, body: answer, failed, status, isSlow: trace.is_slow, limit: trace.limit_ms });
+    own.push({ kind: "answer", at: trace.at, offset_ms: offset ?? milliseconds, milliseconds, body: answer, failed, status, isSlow: trace.is_slow, limit: trace.limit_ms });
   }
   return [...own, ...trace.steps].sort((one, other) => one.offset_ms - other.offset_ms);
 }
