@@ -28,7 +28,7 @@ export function showBanners(container, { api, live, overview }) {
 }
 
 /** Writes an active fault as text. */
-export function faultText({ kind, route, left }, kinds) {
+function faultText({ kind, route, left }, kinds) {
   const title = kinds.find((each) => each.name === kind)?.title ?? kind;
   const where = route ? ` at ${route}` : " at every route";
   return title + where + (left === null ? "" : ` (${left} more)`);

@@ -95,6 +95,20 @@ def test_a_problem_leads_to_its_line_in_the_json(open_page: Open) -> None:
     assert page.evaluate("getSelection().toString()").strip() == '"timestamp_ms": "soon",'
 
 
+def test_the_line_numbers_are_as_high_as_the_text_and_scroll_with_it(open_page: Open) -> None:
+    page = open_page()
+    composed(page)
+    page.get_by_label("The message as JSON").fill("[\n" + "0,\n" * 60 + "0\n]")
+    page.locator(".json-editor textarea").evaluate("(area) => (area.scrollTop = 300)")
+
+    numbers, text = page.locator(".numbers").bounding_box(), page.locator(".json-editor textarea").bounding_box()
+    assert numbers is not None
+    assert text is not None
+    assert numbers["height"] == text["height"]
+    assert page.locator(".numbers span").count() == 63
+    page.wait_for_function("document.querySelector('.numbers').scrollTop === 300")
+
+
 def test_json_that_cannot_be_read_is_not_sent_and_keeps_the_text(open_page: Open, inspector: FakeInspector) -> None:
     page = open_page()
     composed(page)

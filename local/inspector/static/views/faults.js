@@ -1,7 +1,6 @@
 /** Break it: faults of the fake API, and what the product does about each. */
 
 import { announce, button, h, select, viewHead } from "../dom.js";
-import { faultText } from "../banners.js";
 
 const SECONDS = {
   wait_seconds: { label: "Retry-After, in seconds", value: 2, step: 1 },
@@ -12,7 +11,7 @@ const SECONDS = {
 export function faultsView({ api, live }) {
   const route = select([["", "Every route"]], { id: "fault-route" });
   const times = h("input", { type: "number", id: "fault-times", min: "1", max: "1000", value: "1" });
-  const active = h("div", { class: "active-faults", role: "region", "aria-label": "Faults that are on" });
+  const healthy = h("p", { class: "muted" }, "The fake API is healthy.");
   const cards = h("div", { class: "cards" });
   const marks = new Map();
   const absent = h("div", { class: "absent muted" });
@@ -23,7 +22,7 @@ export function faultsView({ api, live }) {
     h("div", { class: "labelled" }, h("label", { for: "fault-route" }, "Where"), route),
     h("div", { class: "labelled" }, h("label", { for: "fault-times" }, "For how many calls"), times),
   );
-  const element = h("section", { class: "view faults scrolls" }, viewHead("Break it", "Make the fake API fail, then send a message and watch its trace."), settings, failure, active, cards, absent);
+  const element = h("section", { class: "view faults scrolls" }, viewHead("Break it", "Make the fake API fail, then send a message and watch its trace."), settings, failure, h("div", { class: "health" }, healthy), cards, absent);
 
   async function start(kind, seconds) {
     failure.replaceChildren();
@@ -60,8 +59,7 @@ export function faultsView({ api, live }) {
     if (cards.children.length !== kinds.length) cards.replaceChildren(...kinds.map(card));
     absent.replaceChildren(...leftOut.map(({ reason }) => h("p", {}, reason)));
     for (const [name, mark] of marks) mark.hidden = !on.some((fault) => fault.kind === name);
-    const list = on.length ? h("ul", {}, on.map((fault) => h("li", {}, faultText(fault, kinds)))) : h("p", { class: "muted" }, "The fake API is healthy.");
-    active.replaceChildren(list);
+    healthy.hidden = on.length > 0;
   }
 
   live.addEventListener("faults", render);
