@@ -1,15 +1,20 @@
 """The emulator and the local cloud, each started once for all tests of a process."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from local.cloud.cloud import LocalCloud
 from local.cloud.ministack import MiniStack
-from local.inspector.inspector import Inspector
 from local.mparticle.server import FakeMParticle
 from local.rooms import Room
 from tests.sample.server import SamplePartner
+
+if TYPE_CHECKING:  # the inspector's web server takes a while to load, and few tests need it
+    from local.inspector.inspector import Inspector
 
 SAMPLE = Room.of("tests/sample")
 
@@ -38,6 +43,8 @@ def fake_mparticle() -> Iterator[FakeMParticle]:
 @pytest.fixture(scope="session")
 def cloud_inspector(fake_partner: SamplePartner) -> Iterator[Inspector]:
     """Follow what happens in the cloud of all tests."""
+    from local.inspector.inspector import Inspector  # noqa: PLC0415  as above
+
     with Inspector(SAMPLE, fake_partner) as running:
         yield running
 

@@ -24,7 +24,6 @@ from local.cloud.clients import local_client
 from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud, log_lines
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import TOKEN
-from local.inspector.inspector import Inspector
 from local.isolation import CREDENTIALS, REGION, ROOT, STATE, LocalCloudError, tail
 from local.partner.server import PartnerServer
 from local.rooms import Room
@@ -125,6 +124,8 @@ class BackgroundCloud:
 
     def run(self) -> None:
         """Run the cloud in this process until a signal ends it."""
+        from local.inspector.inspector import Inspector  # noqa: PLC0415  the other actions need no web server
+
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _exit)
         room = Room.of(self._partner)

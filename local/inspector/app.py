@@ -7,6 +7,7 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -60,12 +61,18 @@ def build(operations: Mapping[str, Operation], streams: Mapping[str, Endpoint], 
         method, path = route.split(" ")
         routes.append(Route(path, _endpoint(operation), methods=[method]))
     routes += [Route(path, stream) for path, stream in streams.items()]
-    return Starlette(routes=routes)
+    return Starlette(routes=routes, exception_handlers={HTTPException: _refuse})
 
 
 def json_response(content: object, status: int = 200) -> Response:
     """Return JSON in ASCII, which carries any text, also a lone surrogate."""
     return Response(json.dumps(content), status, media_type="application/json")
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    """Answer what no route takes, as everything else that is refused."""
+    assert isinstance(error, HTTPException)  # noqa: S101  it is registered for these only
+    return json_response({"error": f"{error.detail}."}, error.status_code)
 
 
 def _endpoint(operation: Operation) -> Endpoint:

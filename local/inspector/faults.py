@@ -58,13 +58,13 @@ KINDS: Mapping[str, Kind] = {
     ),
     "reset": Kind(
         "Connection lost before the call",
-        "Nothing has reached the partner; the call is made again with the same Idempotency-Key.",
+        "Nothing has reached the partner; the worker makes the call again.",
         lambda _: {"lost": "reset"},
     ),
     "apply_then_reset": Kind(
         "Connection lost after the call",
-        "The partner has taken the call, which nobody knows: it is made again with the same Idempotency-Key, by which "
-        "the partner can tell.",
+        "The partner has taken the call, which nobody knows, so that it is made again. A call of one request has the "
+        "same Idempotency-Key then, by which the partner can tell; one that merges requests must be repeatable.",
         lambda _: {"lost": "reset", "applied": True},
     ),
     "status_401": Kind(

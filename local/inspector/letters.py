@@ -14,6 +14,7 @@ from local.inspector.shown import moment
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection, grouped
+from ops.display import counted
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET
 
 if TYPE_CHECKING:
@@ -85,7 +86,9 @@ class Letters:
             context = self._context()
             letters = context.find(selection)
             if len(letters) != confirmed:
-                raise InspectorError(409, f"{len(letters)} letters match, not {confirmed}. Nothing was deleted.")
+                raise InspectorError(
+                    409, f"{counted(len(letters))} would be deleted, not {confirmed}. Nothing was deleted."
+                )
             return {"deleted": commands.delete_letters(context, {letter.message_id for letter in letters}, selection)}
 
     def _context(self, out: StringIO | None = None, queue: QueueName | None = None) -> commands.Context:

@@ -3,12 +3,14 @@
 import json
 import os
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 
 from local.cloud.background import BackgroundCloud, Running, exports
 from local.cloud.docker_bridge import DockerBridge
@@ -84,6 +86,18 @@ def test_a_message_is_answered_logged_and_arrives(background: BackgroundCloud) -
     assert '"message":"answered"' in logs
     assert "partner POST /track -> 202" in logs
     assert not leaks(logs)
+
+
+@pytest.mark.cloud
+def test_the_inspector_shows_what_was_sent_and_no_file_holds_it(background: BackgroundCloud, running: Running) -> None:
+    assert f"step by step: {running.inspector}\n" in run_action(background, "up").stdout
+    run_action(background, "invoke", str(EVENTS / "event_processing_request.json"))
+    shown = urllib3.request("GET", f"{running.inspector}api/traces").data.decode()
+
+    assert (leaks(shown), '"route": "other"' in shown) == (True, True)
+    assert [file.name for file in background.folder.iterdir() if leaks(file.read_text())] == []
+    private = background.folder / "running.json"
+    assert (running.inspector in private.read_text(), stat.S_IMODE(private.stat().st_mode)) == (True, 0o600)
 
 
 @pytest.mark.cloud

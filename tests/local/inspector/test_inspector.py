@@ -115,7 +115,10 @@ def test_a_dead_letter_is_shown_masked_sent_back_and_delivered(page: Page) -> No
     assert trace["request_id"] in lines
     assert "canary" not in lines
     refused = page.client.ask("POST", "api/dead-letters/purge", json={**kind, "confirm": 2})
-    assert (refused.status, refused.json()) == (409, {"error": "1 letters match, not 2. Nothing was deleted."})
+    assert (refused.status, refused.json()) == (
+        409,
+        {"error": "1 letter would be deleted, not 2. Nothing was deleted."},
+    )
     tried = page.post("dead-letters/redrive", **kind, dry_run=True)
     assert (tried["matched"], tried["sent"], tried["lines"][-1]) == (
         1,
@@ -159,12 +162,12 @@ def test_what_others_send_is_seen_too(page: Page, cloud: LocalCloud) -> None:
 
 
 def test_several_requests_are_sent_under_ids_of_their_own(page: Page) -> None:
-    """Three: each that runs at the same time takes an environment, which the emulator unpacks the code for."""
-    sent = page.send("audience_membership_change_request", count=3)
+    """Two: each that runs at the same time takes an environment, which the emulator unpacks the code for."""
+    sent = page.send("audience_membership_change_request", count=2)
     traces = [page.trace(each) for each in sent]
 
-    assert [trace["state"] for trace in traces] == ["done"] * 3
-    assert len({trace["request_id"] for trace in traces}) == 3
+    assert [trace["state"] for trace in traces] == ["done"] * 2
+    assert len({trace["request_id"] for trace in traces}) == 2
 
 
 def test_the_rest_of_the_page_is_filled(page: Page, cloud: LocalCloud) -> None:

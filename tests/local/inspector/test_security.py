@@ -131,7 +131,15 @@ def test_what_a_form_can_send_is_refused(page: Client, done: Done, method: str, 
 
 
 def test_a_get_changes_nothing(page: Client) -> None:
-    assert page.ask("GET", "api/refuse").status == 405
+    answer = page.ask("GET", "api/refuse")
+
+    assert (answer.status, answer.json()) == (405, {"error": "Method Not Allowed."})
+
+
+def test_a_path_that_is_unknown_below_the_token_is_named_as_such(page: Client) -> None:
+    answer = page.ask("GET", "api/nothing")
+
+    assert (answer.status, answer.json()) == (404, {"error": "Not Found."})
 
 
 @pytest.mark.parametrize(
