@@ -3,7 +3,8 @@
  * JSON.rawJSON: it is shown and sent as it came.
  */
 
-const isExact = typeof JSON.rawJSON === "function";
+/** Whether this browser can do that; one that cannot would change large numbers. */
+export const isExact = typeof JSON.rawJSON === "function";
 
 function keepLiteral(_key, value, context) {
   return typeof value === "number" && context && String(value) !== context.source ? JSON.rawJSON(context.source) : value;

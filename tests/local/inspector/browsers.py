@@ -5,7 +5,7 @@ Without Playwright, or without a browser, the tests are skipped; with REQUIRE_BR
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import urlsplit
@@ -40,12 +40,12 @@ def executable() -> str | None:
 
 
 @contextmanager
-def launched() -> Iterator[Browser]:
+def launched(find: Callable[[], str | None] = executable, *, is_required: bool = IS_REQUIRED) -> Iterator[Browser]:
     """Start the installed browser; without one the test is skipped, or fails where one is required."""
-    path = executable()
+    path = find()
     if path is None:
         reason = "no Chromium or Chrome is installed: the inspector's page is not tested"
-        (pytest.fail if IS_REQUIRED else pytest.skip)(reason)
+        (pytest.fail if is_required else pytest.skip)(reason)
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *sandbox])

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.local.inspector import fake_data
-from tests.local.inspector.browsers import NARROW, WIDE, Page, expect, scrolls_sideways
+from tests.local.inspector.browsers import NARROW, WIDE, Browser, Page, expect, launched, opened, scrolls_sideways
 from tests.local.inspector.conftest import Open
 from tests.local.inspector.fake_inspector import FakeInspector
 
@@ -37,11 +37,50 @@ def filled(inspector: FakeInspector) -> None:
     inspector.active = [{"kind": "status_500", "route": "/track", "left": 3}]
 
 
+def run_in_page(browser: Browser, url: str, script: str) -> None:
+    with opened(browser, f"{url}#/trace") as page:
+        page.evaluate(script)
+        page.wait_for_timeout(100)
+
+
 def steps(page: Page) -> list[str]:
     return [
         row.replace("\n", " ")
         for row in page.get_by_role("list", name="Timeline").locator("li:visible .label").all_inner_texts()
     ]
+
+
+def test_without_a_browser_the_tests_are_skipped_and_fail_where_one_is_required() -> None:
+    with pytest.raises(pytest.skip.Exception, match="no Chromium"), launched(lambda: None, is_required=False):
+        pass
+    with pytest.raises(pytest.fail.Exception, match="no Chromium"), launched(lambda: None, is_required=True):
+        pass
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "console.error('planted')",
+        "setTimeout(() => { throw new Error('planted'); })",
+        "fetch('http://127.0.0.1:9/planted').catch(() => {})",
+        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"planted()\"></i>')",
+    ],
+)
+def test_what_goes_wrong_in_the_page_would_fail_its_test(
+    browser: Browser, served: tuple[FakeInspector, str], fault: str
+) -> None:
+    with pytest.raises(AssertionError, match=r"planted|inline"):
+        run_in_page(browser, served[1], f"() => {{ {fault} }}")
+
+
+def test_a_browser_that_changes_large_numbers_is_pointed_out(
+    browser: Browser, served: tuple[FakeInspector, str]
+) -> None:
+    with opened(browser, f"{served[1]}#/trace") as page:
+        expect(page.get_by_role("region", name="Browser")).to_be_hidden()
+        page.add_init_script("delete JSON.rawJSON")
+        page.reload()
+        expect(page.get_by_role("region", name="Browser")).to_be_visible()
 
 
 def test_each_view_is_reached_with_its_number_and_takes_the_focus(open_page: Open) -> None:
