@@ -17,7 +17,7 @@ from mparticle_firehose.integration import Answer, Delivered, Outcome, PartnerCa
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, Serializer
 from tests.sample.fake_api import FakeApi as SampleApi
 
-ROOMS = ["", "tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
+ROOMS = ["tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
 
 
 def _headers() -> Message:

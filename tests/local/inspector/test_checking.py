@@ -15,7 +15,7 @@ from mparticle_firehose.protocol import REQUEST_MODELS
 from mparticle_firehose.protocol.events import EVENT_MODELS
 from tests.conftest import SAMPLE, load_event
 
-ROOMS = ["", "tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
+ROOMS = ["tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
 DEAD_ELEMENT = "so that this element becomes a dead letter; the rest is delivered"
 DEAD_REQUEST = "so that the whole request becomes a dead letter"
 REFUSED = "so that the whole request is refused"
