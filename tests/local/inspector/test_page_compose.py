@@ -106,7 +106,7 @@ def test_the_line_numbers_are_as_high_as_the_text_and_scroll_with_it(open_page: 
     assert text is not None
     assert numbers["height"] == text["height"]
     assert page.locator(".numbers span").count() == 63
-    page.wait_for_function("document.querySelector('.numbers').scrollTop === 300")
+    expect(page.locator(".numbers")).to_have_js_property("scrollTop", 300)
 
 
 def test_json_that_cannot_be_read_is_not_sent_and_keeps_the_text(open_page: Open, inspector: FakeInspector) -> None:
