@@ -178,6 +178,20 @@ def test_a_hundred_are_sent_over_https_with_one_key(open_page: Open, inspector: 
     expect(page.get_by_role("heading", name="Trace", level=1)).to_be_focused()
 
 
+def test_the_link_to_the_trace_stays_while_the_result_changes(open_page: Open, inspector: FakeInspector) -> None:
+    page = open_page()
+    expect(field(page, "timestamp_ms")).to_be_visible()
+    page.keyboard.press("Control+Enter")
+    link = page.get_by_role("link", name="Open the trace")
+    expect(page.get_by_text("Answered in 23 ms. Done.")).to_be_visible()
+    link.focus()
+
+    inspector.put({**inspector.traces["t1"], "milliseconds": 231.0, "is_slow": True, "state": "waiting"})
+
+    expect(page.get_by_text("more than the 200 ms that mParticle allows. In a queue.")).to_be_visible()
+    expect(link).to_be_focused()
+
+
 def test_the_search_finds_message_types(open_page: Open) -> None:
     page = open_page()
     search = page.get_by_label("Search message types")

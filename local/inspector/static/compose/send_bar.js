@@ -1,8 +1,7 @@
-/** How the message is sent, and what came of it. */
+/** How the message is sent. */
 
 import { h } from "../dom.js";
-import { count, duration, ROUTES, STATES } from "../format.js";
-import { jsonView } from "../json_view.js";
+import { ROUTES } from "../format.js";
 
 const MAX_COUNT = 100;
 
@@ -22,25 +21,4 @@ export function sendBar(send) {
     send(element.elements.route.value, Number(times.value));
   });
   return { element, enable: (isEnabled) => (submit.disabled = !isEnabled), submit: () => !submit.disabled && element.requestSubmit() };
-}
-
-/** Makes the line, and the box, that say what came of the traces that were sent. */
-export function sentResult(ids, traces) {
-  const known = ids.map((id) => traces.get(id)).filter(Boolean);
-  const link = (text, id) => h("a", { href: `#/trace/${encodeURIComponent(id)}` }, text);
-  if (ids.length === 1) return oneResult(known[0], link("Open the trace", ids[0]));
-  const answered = known.filter((trace) => trace.milliseconds !== null).map((trace) => trace.milliseconds).sort((one, other) => one - other);
-  const failed = known.filter((trace) => trace.failed).length;
-  const slow = known.filter((trace) => trace.is_slow).length;
-  const parts = [`${answered.length} of ${ids.length} answered`, count(failed, "failure"), `${slow} too slow`];
-  if (answered.length) parts.push(`median ${duration(answered[Math.floor(answered.length / 2)])}`, `slowest ${duration(answered.at(-1))}`);
-  return [h("p", {}, parts.join(" · "), " ", link("Open the last trace", ids.at(-1)))];
-}
-
-function oneResult(trace, link) {
-  if (!trace || trace.milliseconds === null) return [h("p", {}, "Sent. Waiting for the answer. ", link)];
-  const verdict = trace.failed ? "The call failed" : "Answered";
-  const text = `${verdict} in ${duration(trace.milliseconds)}${trace.is_slow ? `, more than the ${trace.limit_ms} ms that mParticle allows` : ""}. `;
-  const line = h("p", { class: trace.failed || trace.is_slow ? "bad-text" : "" }, text, h("span", { class: "muted" }, `${STATES[trace.state]}. `), link);
-  return [line, trace.answer === null ? null : jsonView(trace.answer, "Answer")].filter(Boolean);
 }

@@ -3,8 +3,9 @@
 import { Draft } from "../compose/draft.js";
 import { Form } from "../compose/form.js";
 import { JsonEditor } from "../compose/json_editor.js";
+import { Result } from "../compose/result.js";
 import { sampleList } from "../compose/sample_list.js";
-import { sendBar, sentResult } from "../compose/send_bar.js";
+import { sendBar } from "../compose/send_bar.js";
 import { announce, button, h, viewHead } from "../dom.js";
 import { count } from "../format.js";
 import { placeText } from "../json.js";
@@ -18,7 +19,7 @@ export function composeView({ api, live }) {
   const title = h("h2", {}, "Message");
   const type = h("code", { class: "muted" });
   const problems = h("div", { class: "problems", id: "problems", role: "region", "aria-label": "Problems" });
-  const result = h("div", { class: "result", role: "region", "aria-label": "Result", hidden: true });
+  const result = new Result(live.traces);
   const bar = sendBar(send);
   const unreadable = h("div", { class: "empty" }, h("p", {}, "The JSON has a syntax error. The form is back once it is corrected."));
   const formPanel = h("div", {}, form.element);
@@ -35,11 +36,9 @@ export function composeView({ api, live }) {
       "div",
       { class: "panes" },
       list,
-      h("section", { class: "editor", "aria-label": "Message" }, h("div", { class: "pane-head" }, h("div", { class: "heading" }, title, type), panels.list), h("div", { class: "editor-body" }, panels.panels), problems, result, bar.element),
+      h("section", { class: "editor", "aria-label": "Message" }, h("div", { class: "pane-head" }, h("div", { class: "heading" }, title, type), panels.list), h("div", { class: "editor-body" }, panels.panels), problems, result.element, bar.element),
     ),
   );
-  let sent = [];
-
   function showForm() {
     formPanel.replaceChildren(draft.syntax ? unreadable : form.element);
     if (!draft.syntax) form.render();
@@ -65,19 +64,15 @@ export function composeView({ api, live }) {
   }
 
   async function send(route, times) {
-    result.hidden = false;
+    result.say("Sending …");
     try {
-      sent = (await api.send(draft.value, route, times)).sent;
+      const { sent } = await api.send(draft.value, route, times);
       announce(sent.length === 1 ? "Sent." : `Sent ${sent.length} times.`);
-      showResult();
+      result.follow(sent);
     } catch (error) {
-      sent = [];
-      result.replaceChildren(h("p", { class: "bad-text", role: "alert" }, error.message));
+      announce(error.message);
+      result.say(error.message, { isError: true });
     }
-  }
-
-  function showResult() {
-    if (sent.length) result.replaceChildren(...sentResult(sent, live.traces));
   }
 
   async function loadSamples() {
@@ -91,8 +86,7 @@ export function composeView({ api, live }) {
   function choose(sample) {
     title.replaceChildren(sample.title);
     type.replaceChildren(sample.type);
-    sent = [];
-    result.hidden = true;
+    result.clear();
     draft.load(sample.content);
   }
 
@@ -107,9 +101,10 @@ export function composeView({ api, live }) {
   });
   draft.addEventListener("problems", showProblems);
   panels.addEventListener("shown", showProblems);
-  live.addEventListener("traces", ({ detail: { changed } }) => changed.some(({ id }) => sent.includes(id)) && showResult());
-  element.addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+  live.addEventListener("traces", () => result.update());
+  document.addEventListener("keydown", (event) => {
+    const isOpen = element.isConnected && !document.querySelector("dialog[open]");
+    if (isOpen && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       bar.submit();
     }
