@@ -141,6 +141,8 @@ REGISTRATION: Json = {
 def problems(content: Any) -> list[Json]:
     """Return the problems of a request: a time that is no number, an event without a type."""
     found: list[Json] = []
+    if not isinstance(content, dict):
+        return [{"place": [], "message": "must be a JSON object"}]
     if not isinstance(content.get("timestamp_ms", 0), int):
         found.append({"place": ["timestamp_ms"], "message": "must be a whole number"})
     for index, event in enumerate(content.get("events", [])):

@@ -12,6 +12,7 @@ from tests.local.inspector.fake_inspector import FakeInspector
 def composed(page: Page) -> str:
     """Return the text of the message, as the JSON tab shows it."""
     page.get_by_role("tab", name="JSON").click()
+    expect(page.get_by_label("The message as JSON")).not_to_have_value("")
     return page.get_by_label("The message as JSON").input_value()
 
 

@@ -34,6 +34,7 @@ def small_message() -> Json:
 def compose(page: Page, message: Json) -> None:
     page.get_by_role("link", name="Compose").click()
     page.get_by_role("tab", name="JSON").click()
+    expect(page.get_by_label("The message as JSON")).not_to_have_value("")
     page.get_by_label("The message as JSON").fill(json.dumps(message))
 
 

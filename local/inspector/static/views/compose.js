@@ -93,7 +93,7 @@ export function composeView({ api, live }) {
   draft.addEventListener("loaded", () => {
     form.reset();
     panels.refresh();
-    bar.enable(true);
+    bar.enable(!draft.syntax);
   });
   draft.addEventListener("changed", () => {
     editor.follow();
