@@ -102,7 +102,7 @@ class Follower:
         if trace is None:
             return
         with self._traces.changing(trace):
-            trace.is_over, trace.milliseconds = True, report["milliseconds"]
+            trace.is_over, trace.milliseconds, trace.answered_at = True, report["milliseconds"], report["at"]
             trace.failed = report["failed"]
             trace.answer = shown(report["body"])
             if trace.is_http and not report["failed"]:

@@ -35,6 +35,7 @@ def test_a_request_of_somebody_else_is_a_trace_with_its_answer() -> None:
         "failed": False,
         "status": None,
         "milliseconds": 12.3,
+        "answer_offset_ms": 1.0,
         "limit_ms": 200,
         "is_slow": False,
         "state": "done",
