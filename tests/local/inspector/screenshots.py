@@ -25,7 +25,7 @@ def main() -> None:
         partner = stack.enter_context(PartnerServer(room.fake_api()))
         inspector = stack.enter_context(Inspector(room, partner))
         cloud = stack.enter_context(LocalCloud(partner.url, room=room, observer=inspector.observer))
-        url = inspector.serve(cloud)
+        url = inspector.serve(cloud, lambda: None)
         browser = stack.enter_context(launched())
         FOLDER.mkdir(exist_ok=True)
         take_trace(browser, url)
