@@ -18,6 +18,7 @@ FIRST = (
         "tests/deployment/test_http_endpoint.py",
         "tests/local/inspector/test_inspector.py",
         "tests/deployment/test_verify.py",
+        "tests/local/inspector/test_page_end_to_end.py",
         "tests/local/test_cloud.py",
     ),
     ("tests/local/test_examples.py",),

@@ -38,6 +38,7 @@ class Trace:
         waiting: the ids of its messages that are in a queue.
         letters: the ids of its messages that are in a dead-letter queue.
         is_over: whether the handler has answered.
+        answered_at: when it did.
         version: of the last change.
         size: of everything in it, in bytes, about.
     """
@@ -57,6 +58,7 @@ class Trace:
     status: int | None = None
     milliseconds: float | None = None
     is_over: bool = False
+    answered_at: float | None = None
     steps: list[Step] = field(default_factory=list)
     steps_left_out: int = 0
     waiting: set[str] = field(default_factory=set)
@@ -98,6 +100,7 @@ class Trace:
             "failed": self.failed,
             "status": self.status,
             "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 1),
+            "answer_offset_ms": None if self.answered_at is None else self._offset(self.answered_at),
             "limit_ms": limit,
             "is_slow": self.milliseconds is not None and self.milliseconds > limit,
             "state": self.state,
@@ -106,7 +109,11 @@ class Trace:
         }
 
     def _step(self, step: Step) -> Step:
-        return {**step, "at": moment(step["at"]), "offset_ms": round((step["at"] - self.at) * 1000, 1)}
+        return {**step, "at": moment(step["at"]), "offset_ms": self._offset(step["at"])}
+
+    def _offset(self, at: float) -> float:
+        """Return how long after the beginning something happened, in milliseconds."""
+        return round((at - self.at) * 1000, 1)
 
 
 class Traces:
