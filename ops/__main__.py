@@ -1,4 +1,4 @@
-"""`python -m ops`: list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
+"""`python -m ops`: count, list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
 
 import argparse
 import sys
@@ -18,7 +18,19 @@ from ops.interrupts import Interrupts
 from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
 from ops.options import positive, unknown_options
-from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
+from ops.stack import (
+    DEAD_LETTER_QUEUES,
+    FEED_FUNCTION,
+    FUNCTIONS,
+    LARGE_BODY_BUCKET,
+    SOURCE_QUEUES,
+    Clients,
+    StackError,
+    connect,
+    explained,
+    outputs,
+)
+from ops.summary import Filters, Summary
 
 _FAILED = 2
 _EXPLAINED = (
@@ -36,13 +48,20 @@ _ENDED_BY_SIGNAL = 128
 _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
-Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
+Begin with `summary` or `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then
+`redrive`. Letters that were moved to the archive are found with --archived.
 Two groups of commands are about something else. `mparticle verify` compares what mParticle has of this integration with
 the registration. `feed check` and `feed send` check your own events against the feed, and send them to mParticle."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
 _WHEN_INTERRUPTED = "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue."
+_WHEN_INTERRUPTED_IN_THE_ARCHIVE = "Interrupted. Letters that were not sent or deleted are still in the archive."
+
+_SUMMARY = """\
+Counts from the functions' logs what was put aside, by queue, reason, account and message type, and prints what lies in
+the dead-letter queues and in the archive. No letter is read. Use it if there are too many letters for `list`.
+CloudWatch Logs Insights charges for the log that it scans; the amount is printed."""
 
 _LIST = """\
 Counts the letters of all queues by reason, account and message type, with the times at which they were dead-lettered
@@ -84,14 +103,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    sqs, s3, cloudformation = connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
+    clients = _connect(options)
     given = _given(options)
     needed, optional = _needed(options, has_feed=not given.keys().isdisjoint(_OF_THE_FEED))
-    found = outputs(needed, given, cloudformation, options.stack, optional=optional)
+    found = outputs(needed, given, clients.cloudformation, options.stack, optional=optional)
+    if options.archived:
+        options.when_interrupted = _WHEN_INTERRUPTED_IN_THE_ARCHIVE
     context = commands.Context(
-        sqs=sqs,
+        sqs=clients.sqs,
+        s3=clients.s3,
         urls=found,
-        large_bodies=LargeBodies(s3, found.get(LARGE_BODY_BUCKET, "")),
+        archived=options.archived,
+        large_bodies=LargeBodies(clients.s3, found.get(LARGE_BODY_BUCKET, "")),
         out=console(),
         progress=console(stderr=True),
         uninterrupted=interrupts.uninterrupted,
@@ -105,6 +128,34 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
             return commands.redrive(context, _selection(options), rate=options.rate, dry_run=options.dry_run)
         case _:
             return commands.purge(context, _selection(options), everything=options.all, confirmed=options.yes_delete)
+
+
+def _run_summary(options: argparse.Namespace, _: Interrupts) -> int:
+    clients = _connect(options)
+    needed, optional = [*DEAD_LETTER_QUEUES.values(), LARGE_BODY_BUCKET, *FUNCTIONS], [*_OF_THE_FEED, FEED_FUNCTION]
+    found = outputs(
+        [name for name in needed if name not in optional],
+        _given(options),
+        clients.cloudformation,
+        options.stack,
+        optional=optional,
+    )
+    summary = Summary(
+        logs=clients.logs,
+        cloudwatch=clients.cloudwatch,
+        sqs=clients.sqs,
+        s3=clients.s3,
+        urls=found,
+        functions=[found[name] for name in (*FUNCTIONS, FEED_FUNCTION) if name in found],
+        out=console(),
+        status=console(stderr=True).status,
+    )
+    summary.print(Filters(since=options.since, queue=options.queue, account=options.account, reason=options.reason))
+    return commands.DONE
+
+
+def _connect(options: argparse.Namespace) -> Clients:
+    return connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
 
 
 def _explained(error: Exception) -> str:
@@ -121,11 +172,13 @@ def _needed(options: argparse.Namespace, *, has_feed: bool) -> tuple[list[str], 
     Those are of the feed, unless the user has named its queue.
     """
     chosen = getattr(options, "queue", None)
-    sources = (DEAD_LETTER_QUEUES, SOURCE_QUEUES) if options.command == "redrive" else (DEAD_LETTER_QUEUES,)
+    sources = [] if options.archived else [DEAD_LETTER_QUEUES]
+    sources += [SOURCE_QUEUES] if options.command == "redrive" else []
     urls = [names[queue] for names in sources for queue in ((chosen,) if chosen else QUEUES)]
     optional = [] if chosen or has_feed else [url for url in urls if url in _OF_THE_FEED]
     needed = [url for url in urls if url not in optional]
-    return (needed if options.command == "list" else [*needed, LARGE_BODY_BUCKET]), optional
+    needs_bucket = options.archived or options.command != "list"
+    return ([*needed, LARGE_BODY_BUCKET] if needs_bucket else needed), optional
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
@@ -150,21 +203,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_run, when_interrupted=_WHEN_INTERRUPTED)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    connection, filters = _connection_options(), _filter_options()
+    connection, filters, place = _connection_options(), _filter_options(), _place_options()
 
     def add(name: str, about: str, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, help=about, description=help_text, epilog=_STATUS, parents=parents)
 
-    listing = add("list", "count the letters by queue, reason, account and type", _LIST, filters, connection)
+    summary = add("summary", "count what was put aside, from the log", _SUMMARY, _summary_options(), connection)
+    summary.set_defaults(run=_run_summary, when_interrupted="Interrupted. Nothing was changed.")
+    listing = add("list", "count the letters by queue, reason, account and type", _LIST, filters, place, connection)
     listing.add_argument("--each", action="store_true", help="a row for each letter, with its message id")
-    show = add("show", "show one letter, masked", _SHOW, connection)
+    show = add("show", "show one letter, masked", _SHOW, place, connection)
     show.add_argument("message_id", metavar="MESSAGE_ID", help="as `list --each` prints it")
-    redrive = add("redrive", "send letters back to their queue, in order", _REDRIVE, filters, connection)
+    redrive = add("redrive", "send letters back to their queue, in order", _REDRIVE, filters, place, connection)
     redrive.add_argument("--dry-run", action="store_true", help="only print which letters would be sent")
     redrive.add_argument(
         "--rate", type=positive, metavar="N", help="send at most N letters a second (default: no limit)"
     )
-    purge = add("purge", "delete letters for good", _PURGE, filters, connection)
+    purge = add("purge", "delete letters for good", _PURGE, filters, place, connection)
     purge.add_argument("--all", action="store_true", help="allow it without a filter")
     purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
     add_mparticle_commands(subparsers)
@@ -172,15 +227,37 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _filter_options() -> argparse.ArgumentParser:
+def _summary_options() -> argparse.ArgumentParser:
+    options, group = _kind_options("with exactly this reason")
+    group.add_argument(
+        "--since",
+        type=_duration,
+        metavar="DURATION",
+        default=timedelta(hours=24),
+        help="dead-lettered less long ago than, such as 30m, 12h or 7d (default: 24h)",
+    )
+    return options
+
+
+def _place_options() -> argparse.ArgumentParser:
+    place = argparse.ArgumentParser(add_help=False)
+    place.add_argument("--archived", action="store_true", help="the letters of the archive, instead of the queues'")
+    return place
+
+
+def _kind_options(reason: str) -> tuple[argparse.ArgumentParser, "argparse._ArgumentGroup"]:
     filters = argparse.ArgumentParser(add_help=False)
     group = filters.add_argument_group("filters (all that are given must match)")
     group.add_argument("--queue", choices=QUEUES, help="dead-lettered from this queue (default: all)")
-    group.add_argument(
-        "--reason",
-        help=f"with exactly this reason, as `list` prints it; {TOO_MANY_RECEIVES!r} for what SQS moved itself",
-    )
+    group.add_argument("--reason", help=reason)
     group.add_argument("--account", metavar="ID", help="of this account at mParticle")
+    return filters, group
+
+
+def _filter_options() -> argparse.ArgumentParser:
+    filters, group = _kind_options(
+        f"with exactly this reason, as `list` prints it; {TOO_MANY_RECEIVES!r} for what SQS moved itself"
+    )
     group.add_argument(
         "--older-than", type=_duration, metavar="DURATION", help="dead-lettered longer ago than, such as 30m, 12h or 2d"
     )

@@ -1,4 +1,4 @@
-"""The four commands. Each prints what it did and returns its exit status."""
+"""The commands for letters, in the queues or the archive. Each prints what it did and returns its exit status."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -12,7 +12,8 @@ from rich.status import Status
 from mparticle_firehose.errors import MalformedRequestError
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.sender import QueueSender
-from ops.dead_letter_queue import DeadLetterQueue, Limits
+from ops.archived_letters import ArchivedLetters
+from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
 from ops.display import (
     counted,
@@ -24,10 +25,12 @@ from ops.display import (
     print_unreleased,
 )
 from ops.interrupts import Uninterrupted
+from ops.letter_source import LetterSource, Limits
 from ops.redrive import RateLimit, Redrive, Tally
-from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
+from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_sqs import SQSClient
 
 DONE, NOTHING, INCOMPLETE = 0, 1, 2
@@ -44,7 +47,9 @@ class Context:
 
     Attributes:
         sqs: the client.
-        urls: queue URLs by the names of their stack outputs.
+        s3: the client.
+        urls: queue URLs, and the bucket's name, by the names of their stack outputs.
+        archived: whether the commands are about the letters of the archive, and not about those of the queues.
         large_bodies: the bodies that are kept in S3.
         out: where results are printed.
         progress: where it is shown that a command is still busy.
@@ -58,7 +63,9 @@ class Context:
     """
 
     sqs: "SQSClient"
+    s3: "S3Client"
     urls: Mapping[str, str]
+    archived: bool = False
     large_bodies: LargeBodies
     out: Console
     progress: Console
@@ -75,12 +82,22 @@ class Context:
         print_line(self.out, text)
 
     @contextmanager
-    def open(self, queue: QueueName) -> Iterator[tuple[DeadLetterQueue, Status]]:
-        """Open a dead-letter queue; at the end, every letter that was received and not deleted is visible again.
+    def open(self, queue: QueueName) -> Iterator[tuple[LetterSource, Status]]:
+        """Open a dead-letter queue, or its part of the archive, with the line that is shown meanwhile.
 
-        It comes with the line that is shown meanwhile.
+        At the end, every letter that was received from a queue and not deleted is visible again.
         """
-        dead_letters = DeadLetterQueue(
+        place = "archived letters" if self.archived else "dead letters"
+        with self.progress.status(f"Reading the {place} of the {queue} queue") as status:
+            letters = self._archived(queue, status) if self.archived else self._queued(queue)
+            try:
+                with letters:
+                    yield letters, status
+            finally:
+                print_unreleased(self.out, letters.unreleased)
+
+    def _queued(self, queue: QueueName) -> LetterSource:
+        return DeadLetterQueue(
             sqs=self.sqs,
             queue=queue,
             url=self.urls[DEAD_LETTER_QUEUES[queue]],
@@ -89,33 +106,36 @@ class Context:
             wait_seconds=self.wait_seconds,
             limits=self.limits,
         )
-        try:
-            with self.progress.status(f"Reading the dead letters of the {queue} queue") as status, dead_letters:
-                yield dead_letters, status
-        finally:
-            print_unreleased(self.out, dead_letters.unreleased)
+
+    def _archived(self, queue: QueueName, status: Status) -> LetterSource:
+        return ArchivedLetters(
+            s3=self.s3,
+            bucket=self.urls[LARGE_BODY_BUCKET],
+            queue=queue,
+            now=self.now() / 1000,
+            limits=self.limits,
+            uninterrupted=self.uninterrupted,
+            progress=lambda read: status.update(f"Reading the archived letters of the {queue} queue: {read}"),
+        )
 
     def present(self, queues: Iterable[QueueName]) -> list[QueueName]:
-        """Return those of these queues that the deployment has."""
-        return [queue for queue in queues if DEAD_LETTER_QUEUES[queue] in self.urls]
+        """Return those of these queues that the deployment has. The archive may have letters of others."""
+        return [queue for queue in queues if self.archived or DEAD_LETTER_QUEUES[queue] in self.urls]
 
-    def find(self, selection: Selection) -> list[DeadLetter]:
-        """Return the matching letters, all visible again, and print how many could not be received."""
+    def matching(self, selection: Selection) -> Iterator[DeadLetter]:
+        """Yield the matching letters, and print how many could not be received. At the end all are visible again."""
         now = self.now()
-        matching: list[DeadLetter] = []
         for queue in self.present(selection.queues):
             with self.open(queue) as (dead_letters, _):
-                matching += [letter for letter in dead_letters.receive() if selection.matches(letter, now)]
+                yield from (letter for letter in dead_letters.receive() if selection.matches(letter, now))
             print_not_received(self.out, dead_letters)
-        return matching
 
 
 def list_letters(context: Context, selection: Selection, *, each: bool = False) -> int:
     """Print how many letters there are of each kind, or each of them with its message id."""
-    letters = context.find(selection)
-    if letters:
-        (print_each if each else print_summary)(context.out, letters)
-    context.print(f"{counted(len(letters), 'dead letter')}{'' if selection.is_everything else ' of this kind'}.")
+    number = (print_each if each else print_summary)(context.out, context.matching(selection))
+    kind = "archived letter" if context.archived else "dead letter"
+    context.print(f"{counted(number, kind)}{'' if selection.is_everything else ' of this kind'}.")
     return DONE
 
 
@@ -137,7 +157,8 @@ def redrive(context: Context, selection: Selection, *, rate: int | None = None, 
     """Send matching letters back to their queues, in the original order of each message group."""
     if dry_run:
         return _rehearse(context, selection)
-    tallies = [_redrive_queue(context, queue, selection, rate) for queue in context.present(selection.queues)]
+    queues = [queue for queue in context.present(selection.queues) if SOURCE_QUEUES[queue] in context.urls]
+    tallies = [_redrive_queue(context, queue, selection, rate) for queue in queues]
     if not any(tally.sent for tally in tallies):
         return _nothing_matches(context)
     return INCOMPLETE if any(tally.undeleted for tally in tallies) else DONE
@@ -152,7 +173,7 @@ def purge(context: Context, selection: Selection, *, everything: bool = False, c
     if selection.is_everything and not everything:
         context.print("Refused: purge needs a filter, or --all to delete every dead letter.")
         return NOTHING
-    letters = context.find(selection)
+    letters = list(context.matching(selection))
     if not letters:
         return _nothing_matches(context)
     print_summary(context.out, letters)
@@ -182,11 +203,10 @@ def _nothing_matches(context: Context) -> int:
 
 
 def _rehearse(context: Context, selection: Selection) -> int:
-    letters = context.find(selection)
-    if not letters:
+    number = print_summary(context.out, context.matching(selection))
+    if not number:
         return _nothing_matches(context)
-    print_summary(context.out, letters)
-    context.print(f"{counted(len(letters))} would be sent back. Nothing was changed.")
+    context.print(f"{counted(number)} would be sent back. Nothing was changed.")
     return DONE
 
 

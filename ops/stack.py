@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -49,13 +50,28 @@ class StackError(Exception):
 
 
 LARGE_BODY_BUCKET = "LargeBodyBucketName"
-"""The stack output with the name of the bucket of bodies that are larger than SQS takes."""
+"""The stack output with the name of the bucket of bodies that are larger than SQS takes, and of archived letters."""
+
+FUNCTIONS = ("HandlerFunctionName", "WorkerFunctionName")
+"""The stack outputs with the names of the functions that dead-letter."""
+
+FEED_FUNCTION = "FeedFunctionName"
+"""The stack output with the name of the feed's function, which also does."""
 
 
-def connect(
-    *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
-) -> tuple["SQSClient", "S3Client", Any]:
-    """Return clients of SQS, S3 and CloudFormation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Clients of AWS's services. Those that are Any have no type stubs here."""
+
+    sqs: "SQSClient"
+    s3: "S3Client"
+    cloudformation: Any
+    logs: Any
+    cloudwatch: Any
+
+
+def connect(*, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None) -> Clients:
+    """Return the clients.
 
     What is None is taken from AWS's own environment variables and files. An endpoint on this machine gets dummy
     credentials, never the user's.
@@ -77,8 +93,9 @@ def connect(
         "endpoint_url": endpoint,
         "config": config,
     }
-    make: Any = session.client  # CloudFormation has no type stubs here
-    return session.client("sqs", **options), session.client("s3", **options), make("cloudformation", **options)
+    make: Any = session.client
+    services = ("sqs", "s3", "cloudformation", "logs", "cloudwatch")
+    return Clients(**{service: make(service, **options) for service in services})
 
 
 def outputs(

@@ -24,6 +24,7 @@ from tests.deployment.template_reading import (
     problems,
     queues,
     references,
+    released_functions,
     walk,
 )
 
@@ -185,7 +186,7 @@ def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
 
 def the_worker_may_send_waiting_messages_again(template: Node) -> list[str]:
     """To the standard queues that it empties. Lambda must not take that for a loop; the handler has no reason to."""
-    loops = {name: function.get("RecursiveLoop") for name, function in functions(template).items()}
+    loops = {name: function.get("RecursiveLoop") for name, function in released_functions(template).items()}
     statements = of_type(template, "AWS::IAM::Role")["WorkerRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     sent = [references(it) for it in statements if it.get("Action") == "sqs:SendMessage"]
     fifo = {name for name, queue in queues(template).items() if queue.get("FifoQueue") and "RedrivePolicy" in queue}
@@ -254,7 +255,7 @@ def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
     """All functions have the same variables; the feed's function also has what only it reads."""
     variables = set(template["Globals"]["Function"]["Environment"]["Variables"])
     read = _aliases(Settings) | _aliases(Resources) | LIBRARIES
-    own = {name: _own_variables(function) for name, function in functions(template).items()}
+    own = {name: _own_variables(function) for name, function in released_functions(template).items()}
     feed = {name for name in _aliases(FeedSettings) if name.startswith("FEED_")}
     wanted = {name: feed if name == "FeedFunction" else set() for name in own}
     return [f"{name} is set or read, but not both" for name in sorted(variables ^ read)] + [
@@ -334,7 +335,7 @@ def functions_are_released_with_snapshots(template: Node) -> list[str]:
         (template["Parameters"]["SnapStart"]["Default"] == "PublishedVersions", "no snapshot by default"),
         (shared["Runtime"] == "python3.13", "another runtime than the one that is tested"),
     )
-    for name, function in functions(template).items():
+    for name, function in released_functions(template).items():
         released = (function.get("AutoPublishAlias"), function.get("AutoPublishAliasAllProperties"))
         found += problems((released == (ALIAS, True), f"{name}: changes are not published"))
     return found
@@ -347,7 +348,7 @@ def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
     that equals the last one.
     """
     found = []
-    for name, function in functions(template).items():
+    for name, function in released_functions(template).items():
         own = {key: value for key, value in function.items() if key not in _NOT_IN_A_VERSION}
         needed = _decided_by(template, [own, template["Globals"]])
         named = _decided_by(template, _configurations_named_by(template, function))

@@ -52,6 +52,11 @@ def functions(template: Node) -> dict[str, Node]:
     return of_type(template, "AWS::Serverless::Function")
 
 
+def released_functions(template: Node) -> dict[str, Node]:
+    """Return the functions with an alias: all but the one that archives letters, which its schedule alone invokes."""
+    return {name: function for name, function in functions(template).items() if name != "LetterArchiveFunction"}
+
+
 def walk(node: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
     """Yield every node below this one, itself among them, with the keys that lead to it."""
     yield path, node

@@ -72,6 +72,8 @@ WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/State
 FEED = "Resources/FeedFunction/Properties"
 FEEDS = "Resources/FeedDelivery/Properties"
 FEED_POLICY = "Resources/FeedRole/Properties/Policies/0/PolicyDocument/Statement"
+ARCHIVE = "Resources/LetterArchiveFunction/Properties"
+ARCHIVE_POLICY = "Resources/LetterArchiveRole/Properties/Policies/0/PolicyDocument/Statement"
 BUCKET = "Resources/LargeBodyBucket/Properties"
 BUCKET_SSE = f"{BUCKET}/BucketEncryption/ServerSideEncryptionConfiguration/0/Fn::If"
 BUCKET_POLICY = "Resources/LargeBodyBucketPolicy/Properties/PolicyDocument/Statement/0"
@@ -529,6 +531,38 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "none-of-errors": drop("Resources/FeedErrorsAlarm"),
         "crossed": put(f"{alarm('FeedCredentialsMissing')}/MetricName", "FeedCredentialsRefused"),
         "average": put(f"{alarm('FeedAge')}/Statistic", "Average"),
+    },
+    "the_archive_exists_unless_its_parameter_is_zero": {
+        "condition": put("Conditions/HasLetterArchive", {"Condition": "HasFeed"}),
+        "off-by-default": put("Parameters/DeadLetterArchiveDays/Default", 0),
+        "always": drop("Resources/LetterArchiveRole/Condition"),
+        "no-alarm": drop("Resources/LetterArchiveErrorsAlarm"),
+    },
+    "letters_are_archived_every_hour_and_before_sqs_deletes_them": {
+        "weekly": put(f"{ARCHIVE}/Events/Hourly/Properties/Schedule", "rate(7 days)"),
+        "long": put(f"{ARCHIVE}/Timeout", 900),
+        "always": put("Parameters/DeadLetterArchiveDays/MinValue", 1),
+        "late": put("Parameters/DeadLetterArchiveDays/MaxValue", 14),
+        "other-default": put("Parameters/DeadLetterArchiveDays/Default", 3),
+        "short-retention": put(f"{EVENT}/MessageRetentionPeriod", 86400),
+    },
+    "the_archives_function_may_move_letters_and_no_more": {
+        "any-object": put(f"{ARCHIVE_POLICY}/2/Resource", {"Fn::Sub": "${LargeBodyBucket.Arn}/*"}),
+        "reads": put(f"{ARCHIVE_POLICY}/2/Action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]),
+        "not-the-erasures": drop(f"{ARCHIVE_POLICY}/1/Resource/2"),
+        "messages": put(f"{ARCHIVE_POLICY}/1/Resource/0", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
+        "another-queue": put("Resources/Other", {"Type": "AWS::SQS::Queue", "Properties": {}}),
+        "more-with-the-feed": put(f"{ARCHIVE_POLICY}/4/Fn::If/0", "HasFeed"),
+    },
+    "the_archives_function_knows_what_it_needs": {
+        "other-days": put(f"{ARCHIVE}/Environment/Variables/DEAD_LETTER_ARCHIVE_DAYS", 7),
+        "no-feed": drop(f"{ARCHIVE}/Environment/Variables/FEED_DLQ_URL"),
+        "unread": put(f"{ARCHIVE}/Environment/Variables/OTHER", "x"),
+    },
+    "an_alarm_tells_that_letters_are_not_archived": {
+        "other-function": put(f"{alarm('LetterArchiveErrors')}/Dimensions/0/Value", {"Ref": "WorkerFunction"}),
+        "throttles": put(f"{alarm('LetterArchiveErrors')}/MetricName", "Throttles"),
+        "at-once": drop(f"{alarm('LetterArchiveErrors')}/DatapointsToAlarm"),
     },
     "no_partition_region_or_account_is_hard_coded": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),

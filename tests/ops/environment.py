@@ -10,8 +10,9 @@ from typing import Any
 from rich.console import Console
 
 from ops.commands import Context
-from ops.dead_letter_queue import DeadLetterQueue, Limits
+from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import QueueName
+from ops.letter_source import Limits
 from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
 from tests.conftest import Clock, Json, Queues, load_event
 
@@ -119,7 +120,7 @@ class Environment:
             **{output: self.source_url(queue) for queue, output in SOURCE_QUEUES.items()},
         }
         settings: dict[str, Any] = {
-            "sqs": self.sqs, "urls": urls, "large_bodies": self.queues.large_bodies,
+            "sqs": self.sqs, "s3": self.queues.s3, "urls": urls, "large_bodies": self.queues.large_bodies,
             "out": console, "progress": console, "ask": self._ask,
             "now": lambda: self.now, "clock": self.clock, "sleep": self._sleep, "wait_seconds": 0,
             "limits": self.limits,

@@ -48,7 +48,13 @@ def context_at(aws: MiniStack, dead: str, queue: str) -> Context:
     urls = {DEAD_LETTER_QUEUES["membership"]: dead, SOURCE_QUEUES["membership"]: queue}
     bodies: Any = None  # these letters are small
     return Context(
-        sqs=aws.sqs, urls=urls, large_bodies=bodies, out=console(), progress=console(stderr=True), wait_seconds=0
+        sqs=aws.sqs,
+        s3=bodies,
+        urls=urls,
+        large_bodies=bodies,
+        out=console(),
+        progress=console(stderr=True),
+        wait_seconds=0,
     )
 
 

@@ -13,8 +13,8 @@ from rich.console import Console
 
 from mparticle_firehose.tables.progress import STATE_SETTLED, Progress
 from ops.commands import Context, list_letters, purge, redrive, show
-from ops.dead_letter_queue import Limits
 from ops.dead_letters import QueueName, Selection
+from ops.letter_source import Limits
 from tests.conftest import BUCKET, Json, load_event
 from tests.ops.environment import CANARIES, NOW, TYPES, Environment
 
