@@ -20,9 +20,6 @@ from ops.letter_source import Counts, Limits
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-MAX_UNWRITTEN = 1_000
-"""Deleted letters that are still in their objects. If the process is killed, a further run finds them again."""
-
 _MAX_TRIES = 5
 _GONE = {"NoSuchKey", "404"}
 _CHANGED = {"PreconditionFailed", "ConditionalRequestConflict", "412"}
@@ -44,6 +41,8 @@ class ArchivedLetters:
         now: seconds since the epoch. Objects that are too old by then are left out: the function deletes them.
         limits: how much is read before `receive` ends, of letters whose body is kept.
         uninterrupted: wraps writing.
+        max_unwritten: how many deleted letters may still be in their objects. If the process is killed, a further run
+            finds these again.
         progress: called for each object with the number of letters that have been received.
     """
 
@@ -53,6 +52,7 @@ class ArchivedLetters:
     now: float
     limits: Limits = field(default_factory=Limits)
     uninterrupted: Uninterrupted = nullcontext
+    max_unwritten: int = 1_000
     progress: Callable[[int], None] = lambda _received: None
     received: int = 0
     limit_reached: bool = False
@@ -108,7 +108,7 @@ class ArchivedLetters:
             self._deleted.add(name)
             for key in (letter.archived_in, *self._copies.get(name, ())):
                 self._unwritten[key].add(name)
-        if sum(map(len, self._unwritten.values())) >= MAX_UNWRITTEN:
+        if sum(map(len, self._unwritten.values())) >= self.max_unwritten:
             self._write()
         return 0
 

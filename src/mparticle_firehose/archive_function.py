@@ -26,7 +26,17 @@ _PATIENT: Mapping[str, Any] = {
 
 
 def handler(_event: Mapping[str, Any], context: Invocation) -> None:
+    """Archive letters: what the template names as the handler. See `run`."""
+    run(os.environ, context)
+
+
+def run(environ: Mapping[str, str], invocation: Invocation, *, wait_seconds: int = 1) -> None:
     """Archive letters, and delete what has been in the archive long enough.
+
+    Args:
+        environ: the environment variables of the deployment.
+        invocation: says how much time there is.
+        wait_seconds: how long SQS looks for further letters.
 
     Raises:
         ConfigurationError: an environment variable is missing or wrong.
@@ -34,13 +44,17 @@ def handler(_event: Mapping[str, Any], context: Invocation) -> None:
     """
     with reported("letters archived") as report:
         report.facts["message_type"] = "letter_archive"
-        settings = ArchiveSettings.from_env(os.environ)
-        sqs, s3 = AwsClient("sqs", _PATIENT), AwsClient("s3", {**_PATIENT, "s3": _addressing(os.environ)})
+        settings = ArchiveSettings.from_env(environ)
+        sqs, s3 = AwsClient("sqs", _PATIENT), AwsClient("s3", {**_PATIENT, "s3": _addressing(environ)})
         archive = LetterArchive(s3, settings.large_body_bucket)
         archiving = Archiving(
-            sqs=sqs, archive=archive, min_age_seconds=settings.dead_letter_archive_days * _DAY, clock=time.time
+            sqs=sqs,
+            archive=archive,
+            min_age_seconds=settings.dead_letter_archive_days * _DAY,
+            clock=time.time,
+            wait_seconds=wait_seconds,
         )
-        counts, failures = run_all(archiving, _queues(settings), Deadline.of_invocation(context, _SPARE_SECONDS))
+        counts, failures = run_all(archiving, _queues(settings), Deadline.of_invocation(invocation, _SPARE_SECONDS))
         for queue, its in counts.items():
             telemetry.count("LettersArchived", its.archived)
             report.facts[queue] = {"archived": its.archived, "kept": its.kept, "complete": its.is_complete}

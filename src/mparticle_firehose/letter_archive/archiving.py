@@ -33,12 +33,10 @@ VISIBILITY_SECONDS = TIMEOUT_SECONDS + 60
 FINISH_SECONDS = 40.0
 """Of a queue's time, for the last object and to make visible again what stays: a thousand calls to SQS."""
 
-MAX_LETTERS = 1_000
 MAX_BYTES = 16 * 1024 * 1024
-"""Of an object, before it is compressed. A letter has at most 1 MiB more."""
+"""Of the letters of an object, before they are compressed; the last one may exceed it."""
 
 _BATCH = 10
-_MAX_EMPTY_RECEIVES = 2  # in a row; each waits, which makes SQS query all of its servers
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,10 +68,6 @@ class _Chunk:
         self.messages.append(message)
         self.size += len(message["Body"])
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.messages) >= MAX_LETTERS or self.size >= MAX_BYTES
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archiving:
@@ -85,7 +79,8 @@ class Archiving:
         min_age_seconds: how old a letter is that is archived.
         clock: seconds since the epoch.
         max_kept: how many letters stay in the queue.
-        wait_seconds: the wait time of a receive.
+        max_letters: of an object.
+        wait_seconds: the wait time of a receive. Any makes SQS query all of its servers.
     """
 
     sqs: "SQSClient"
@@ -93,6 +88,7 @@ class Archiving:
     min_age_seconds: int
     clock: Callable[[], float]
     max_kept: int = MAX_KEPT_IN_QUEUE
+    max_letters: int = 1_000
     wait_seconds: int = 1
 
     def run(self, queue: str, url: str, deadline: Deadline, counts: Counts) -> None:
@@ -116,18 +112,17 @@ class Archiving:
             self._release(url, kept)
 
     def _move(self, queue: str, url: str, deadline: Deadline, counts: Counts, kept: list[str]) -> None:
-        chunk, empty = _Chunk(), 0
+        chunk = _Chunk()
         while deadline.remaining() > FINISH_SECONDS and not counts.is_complete:
             messages = self._receive(url)
-            empty = 0 if messages else empty + 1
-            counts.is_complete = empty >= _MAX_EMPTY_RECEIVES
+            counts.is_complete = not messages
             for message in messages:
                 if self._is_old(message) or len(kept) >= self.max_kept:
                     chunk.add(message)
                 else:
                     kept.append(message["ReceiptHandle"])
                     counts.kept += 1
-            if chunk.is_full:
+            if len(chunk.messages) >= self.max_letters or chunk.size >= MAX_BYTES:
                 self._archive(queue, url, chunk, counts)
                 chunk = _Chunk()
         self._archive(queue, url, chunk, counts)
