@@ -241,13 +241,13 @@ def logs(running: Running, partner_log: Path) -> Iterator[str]:
     """Yield what the functions have logged, oldest first, and then the requests to the partner."""
     client = running.client("logs")
     lines = [
-        (moment, f"{function:8}{line.rstrip()}")
+        (moment, f"{function:15}{line.rstrip()}")
         for function, output in FUNCTION_OUTPUTS.items()
         if output in running.outputs
         for moment, line in log_lines(client, running.outputs[output])
     ]
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
-    yield from (f"{'partner':8}{line}" for line in partner_log.read_text().splitlines())
+    yield from (f"{'partner':15}{line}" for line in partner_log.read_text().splitlines())
 
 
 def main() -> int:

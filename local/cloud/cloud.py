@@ -25,8 +25,11 @@ _QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl", "Fee
 _DEAD_LETTER_OUTPUTS = (
     "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl", "FeedDeadLetterQueueUrl",
 )  # fmt: skip
-FUNCTION_OUTPUTS = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
-"""The stack output with the name of each function. That of the feed is there with Feed=on only."""
+_RELEASED = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
+"""The stack output with the name of each function that has versions. That of the feed is there with Feed=on only."""
+
+FUNCTION_OUTPUTS = {**_RELEASED, "letter-archive": "LetterArchiveFunctionName"}
+"""The stack output with the name of each function."""
 
 _FEED_CREDENTIALS = "/mparticle-firehose/feed"  # the template's default
 _SETTLE_INTERVAL_SECONDS = 0.02
@@ -207,7 +210,7 @@ class LocalCloud(Startable):
     def _wait_for_snapshots(self) -> None:
         """Wait until the released versions accept calls, as CloudFormation does."""
         waiter = self.aws.functions.get_waiter("published_version_active")
-        for function in self._present(FUNCTION_OUTPUTS.values()):
+        for function in self._present(_RELEASED.values()):
             waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
 
     def _present(self, outputs: Iterable[str]) -> list[str]:
