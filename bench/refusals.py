@@ -24,7 +24,7 @@ from mparticle_firehose.tables.ledger import Ledger
 
 SHARES = (0.0, 0.001, 0.01)
 PER_SECOND = 1_000
-MAX_USD = 1_000
+MAX_USD = 1_500  # letters are guarded for 58 days: as long as the archive may bring them back
 _MONTH_SECONDS = 30 * 86_400
 _READ_BYTES, _WRITE_BYTES = 4_096, 1_024
 
@@ -45,7 +45,7 @@ class Assumptions:
         changes_of_pair: of one user in one audience, in the time for which a letter of them is guarded.
     """
 
-    changes_of_pair: float = 10.0
+    changes_of_pair: float = 20.0
 
 
 ASSUMED = Assumptions()
