@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,10 +10,12 @@ from local.isolation import LocalCloudError
 from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
-from ops.dead_letters import FEED, QUEUES, TOO_MANY_RECEIVES, Selection, duration
+from ops.context import Context
+from ops.dead_letters import FEED, QUEUES, Selection
 from ops.display import console, print_line
 from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
+from ops.letter_options import connection_options, filter_options, place_options, summary_options
 from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
 from ops.options import positive, unknown_options
@@ -109,7 +110,7 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     found = outputs(needed, given, clients.cloudformation, options.stack, optional=optional)
     if options.archived:
         options.when_interrupted = _WHEN_INTERRUPTED_IN_THE_ARCHIVE
-    context = commands.Context(
+    context = Context(
         sqs=clients.sqs,
         s3=clients.s3,
         urls=found,
@@ -203,12 +204,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_run, when_interrupted=_WHEN_INTERRUPTED)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    connection, filters, place = _connection_options(), _filter_options(), _place_options()
+    connection, filters, place = connection_options(), filter_options(), place_options()
 
     def add(name: str, about: str, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, help=about, description=help_text, epilog=_STATUS, parents=parents)
 
-    summary = add("summary", "count what was put aside, from the log", _SUMMARY, _summary_options(), connection)
+    summary = add("summary", "count what was put aside, from the log", _SUMMARY, summary_options(), connection)
     summary.set_defaults(run=_run_summary, when_interrupted="Interrupted. Nothing was changed.")
     listing = add("list", "count the letters by queue, reason, account and type", _LIST, filters, place, connection)
     listing.add_argument("--each", action="store_true", help="a row for each letter, with its message id")
@@ -225,71 +226,6 @@ def _parser() -> argparse.ArgumentParser:
     add_mparticle_commands(subparsers)
     add_feed_commands(subparsers)
     return parser
-
-
-def _summary_options() -> argparse.ArgumentParser:
-    options, group = _kind_options("with exactly this reason")
-    group.add_argument(
-        "--since",
-        type=_duration,
-        metavar="DURATION",
-        default=timedelta(hours=24),
-        help="dead-lettered less long ago than, such as 30m, 12h or 7d (default: 24h)",
-    )
-    return options
-
-
-def _place_options() -> argparse.ArgumentParser:
-    place = argparse.ArgumentParser(add_help=False)
-    place.add_argument("--archived", action="store_true", help="the letters of the archive, instead of the queues'")
-    return place
-
-
-def _kind_options(reason: str) -> tuple[argparse.ArgumentParser, "argparse._ArgumentGroup"]:
-    filters = argparse.ArgumentParser(add_help=False)
-    group = filters.add_argument_group("filters (all that are given must match)")
-    group.add_argument("--queue", choices=QUEUES, help="dead-lettered from this queue (default: all)")
-    group.add_argument("--reason", help=reason)
-    group.add_argument("--account", metavar="ID", help="of this account at mParticle")
-    return filters, group
-
-
-def _filter_options() -> argparse.ArgumentParser:
-    filters, group = _kind_options(
-        f"with exactly this reason, as `list` prints it; {TOO_MANY_RECEIVES!r} for what SQS moved itself"
-    )
-    group.add_argument(
-        "--older-than", type=_duration, metavar="DURATION", help="dead-lettered longer ago than, such as 30m, 12h or 2d"
-    )
-    group.add_argument("--newer-than", type=_duration, metavar="DURATION", help="dead-lettered less long ago than")
-    return filters
-
-
-def _connection_options() -> argparse.ArgumentParser:
-    connection = argparse.ArgumentParser(add_help=False)
-    group = connection.add_argument_group("connection")
-    group.add_argument("--stack", default="mparticle-firehose", help="the deployed stack (default: %(default)s)")
-    group.add_argument("--region", help="the AWS region (default: AWS_REGION or your AWS configuration)")
-    group.add_argument("--profile", help="the AWS profile (default: AWS_PROFILE)")
-    group.add_argument("--endpoint-url", metavar="URL", help="a local cloud instead of AWS (default: AWS_ENDPOINT_URL)")
-    for urls, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
-        for queue, output in urls.items():
-            help_text = f"the {queue} {words}, instead of the stack's"
-            group.add_argument(f"--{queue}-{kind}-url", dest=output, metavar="URL", help=help_text)
-    group.add_argument(
-        "--large-body-bucket",
-        dest=LARGE_BODY_BUCKET,
-        metavar="NAME",
-        help="the bucket of large bodies",
-    )
-    return connection
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.commands import Context
+from ops.context import Context
 from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import QueueName
 from ops.letter_source import Limits

@@ -8,7 +8,8 @@ import pytest
 
 from local.cloud.ministack import MiniStack
 from ops.__main__ import main
-from ops.commands import Context, redrive
+from ops.commands import redrive
+from ops.context import Context
 from ops.dead_letters import TOO_MANY_RECEIVES, Selection
 from ops.display import console
 from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
