@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.runtime import LambdaRuntime, is_error
 from local.isolation import LocalCloudError
 

@@ -4,23 +4,26 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from types import FrameType
 
 from rich.console import Console
 
-from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud
+from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import HttpResponse, ask
+from local.cloud.release import FUNCTION_OUTPUTS
+from local.failures import ENDED_BY_SIGNAL, exit_status
 from local.isolation import ROOT, STATE, LocalCloudError
 from local.partner.server import PartnerServer
+from local.progress import Progress, Spinner
 from local.rooms import Room
 from local.run.feeding import FeedRun, fake_mparticle, send_feed
 from local.run.messages import Message, message_from, messages_in
-from local.run.report import console, show, show_feed
+from local.run.report import HTTPS_LIMIT_MILLISECONDS, show, show_feed
 from local.run.sending import Run, send_all
 
-_ENDED_BY_SIGNAL = 128
 _OK = 200
+_REGISTRATION = b'{"type": "module_registration_request"}'
 
 
 def main() -> int:
@@ -28,15 +31,8 @@ def main() -> int:
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
-    out, problems = console(), Console(stderr=True, highlight=False)
-    try:
-        return _run(*_options(), out)
-    except LocalCloudError as error:
-        problems.print(f"\nThe local cloud could not do it: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        problems.print("\nInterrupted; everything is stopped.")
-        return _ENDED_BY_SIGNAL + signal.SIGINT
+    out, problems = Console(highlight=False), Console(stderr=True, highlight=False)
+    return exit_status(lambda: _run(*_options(), out), problems, "Interrupted; everything is stopped.")
 
 
 def _options() -> tuple[Room, Sequence[Message]]:
@@ -60,42 +56,50 @@ def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     started = time.monotonic()
     feed = room.integration().feed if room.feed_messages else None
     with (
-        out.status("Starting the local cloud ..."),
+        Spinner(out) as progress,
         PartnerServer(room.fake_api()) as partner,
         fake_mparticle() as mparticle,
     ):
-        report = _step_printer(out)
         parameters = {"Feed": "on", "FeedUrl": mparticle.partner_feed_url} if feed else {}
-        with LocalCloud(partner.url, parameters=parameters, room=room, report=report) as cloud:
+        with LocalCloud(partner.url, parameters=parameters, room=room, progress=progress) as cloud:
+            _warm_up(cloud, progress)
             sending = time.monotonic()
-            run = send_all(cloud, partner, messages, room.integration())
-            report(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
+            run = send_all(cloud, partner, messages, room.integration(), progress)
+            progress.done(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
+            progress.doing("Sending a registration to the HTTPS endpoint")
             over_http = _registered_over_http(cloud)
-            report(f"Sent a registration to the HTTPS endpoint ({over_http.milliseconds:.0f} ms)")
+            progress.done(f"Sent a registration to the HTTPS endpoint ({over_http.milliseconds:.0f} ms)")
             feeding = time.monotonic()
+            progress.doing("Putting events of the partner on the feed's queue")
             fed = send_feed(cloud, mparticle, room.feed_messages, feed()) if feed else None
             if fed:
-                report(f"Put {fed.sent} events of the partner on the feed's queue ({time.monotonic() - feeding:.1f} s)")
+                took = time.monotonic() - feeding
+                progress.done(f"Put {fed.sent} events of the partner on the feed's queue ({took:.1f} s)")
             _keep_logs(cloud)
+            progress.doing("Stopping the local cloud")
     _finish(run, fed, out, time.monotonic() - started)
     if over_http.status != _OK:
         out.print(f"The HTTPS endpoint answered {over_http.status} to a registration.", style="red")
+    elif over_http.milliseconds > HTTPS_LIMIT_MILLISECONDS:
+        out.print(f"The HTTPS endpoint was slow: mParticle allows {HTTPS_LIMIT_MILLISECONDS} ms.", style="yellow")
     return 1 if run.problems or (fed and fed.problems) or over_http.status != _OK else 0
+
+
+def _warm_up(cloud: LocalCloud, progress: Progress) -> None:
+    """Send a registration first: for its first call the emulator unpacks the function and starts it, unlike AWS."""
+    progress.doing("Warming up the handler")
+    answer = cloud.invoke(_REGISTRATION)
+    progress.done(f"Warmed up the handler with a registration ({answer.milliseconds:.0f} ms)")
 
 
 def _registered_over_http(cloud: LocalCloud) -> HttpResponse:
     """Register over HTTPS as well: the endpoint answers a registration without a token."""
-    registration = b'{"type": "module_registration_request"}'
     headers = {"Content-Type": "application/json"}
-    return ask("POST", f"{cloud.http_endpoint}/registration", registration, headers)
+    return ask("POST", f"{cloud.http_endpoint}/registration", _REGISTRATION, headers)
 
 
 def _counted(messages: Sequence[Message]) -> str:
     return "1 message" if len(messages) == 1 else f"{len(messages)} messages"
-
-
-def _step_printer(out: Console) -> Callable[[str], None]:
-    return lambda step: out.print(f"[green]✓[/green] {step}")
 
 
 def _finish(run: Run, fed: FeedRun | None, out: Console, seconds: float) -> None:
@@ -103,7 +107,7 @@ def _finish(run: Run, fed: FeedRun | None, out: Console, seconds: float) -> None
     if fed:
         show_feed(fed, out)
     logs = (STATE / "log").relative_to(ROOT)
-    out.print(f"It took {seconds:.0f} s, and all of it is stopped again. What the functions logged is in {logs}/.")
+    out.print(f"It took {seconds:.0f} s; everything is stopped. The logs of the functions: {logs}/", soft_wrap=True)
 
 
 def _keep_logs(cloud: LocalCloud) -> None:
@@ -117,7 +121,7 @@ def _keep_logs(cloud: LocalCloud) -> None:
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
     """Leave as an exception does, so that every context is closed on the way."""
-    raise SystemExit(_ENDED_BY_SIGNAL + number)
+    raise SystemExit(ENDED_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Isolates the local cloud from the user's AWS accounts, proxies and Python settings."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -11,9 +12,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Self
 
-import boto3
-import botocore.session
-from botocore.config import Config
+from local.setup.disk import reason_in
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".local"
@@ -28,6 +27,7 @@ _SILENT_AWS = {
     "__SAM_CLI_APP_DIR": str(STATE / "sam-home"),
 }
 _LOG_TAIL_LINES = 25
+_FULL_BYTES = 64 * 1024
 
 
 class LocalCloudError(Exception):
@@ -62,9 +62,14 @@ class Startable(ABC):
 
 
 def build_environment() -> dict[str, str]:
-    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account."""
+    """Return this shell's environment for `sam build`, with pip's settings and without any AWS account.
+
+    SAM downloads what ships with the pip beside it. It asks for wheels of another processor by name and version only:
+    as constraints the hashes of requirements.txt hold for them too.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
-    return {**kept, **_SILENT_AWS, "PATH": _path_with_python()}
+    path = os.pathsep.join([str(STATE / "sam" / "bin"), _path_with_python()])
+    return {**kept, **_SILENT_AWS, "PATH": path, "PIP_CONSTRAINT": str(ROOT / "requirements.txt")}
 
 
 def cloud_environment(home: Path, **extra: str) -> dict[str, str]:
@@ -81,28 +86,6 @@ def cloud_environment(home: Path, **extra: str) -> dict[str, str]:
 def _path_with_python() -> str:
     """Put the real interpreter's folder first: SAM looks for `python3.13` there and rejects version managers' shims."""
     return os.pathsep.join([str(Path(sys.base_prefix, "bin")), os.environ.get("PATH", os.defpath)])
-
-
-def isolated_session() -> boto3.Session:
-    """Return a session with dummy credentials that reads neither the user's AWS files nor AWS_PROFILE."""
-    session = botocore.session.Session(
-        session_vars={
-            "profile": (None, None, None, None),
-            "config_file": (None, None, os.devnull, None),
-            "credentials_file": (None, None, os.devnull, None),
-        }
-    )
-    return boto3.Session(
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        region_name=REGION,
-        botocore_session=session,
-    )
-
-
-def client_config() -> Config:
-    """Return settings of a client that uses no proxy and does not retry."""
-    return Config(proxies={}, connect_timeout=5, read_timeout=90, retries={"total_max_attempts": 1})
 
 
 def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str], log: Path, purpose: str) -> None:
@@ -122,7 +105,15 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
         finally:
             end_group(process)
     if status:
-        raise LocalCloudError(f"{purpose} failed with status {status}:\n{tail(log)}")
+        ended = tail(log)
+        reason = reason_in(ended) or ("the disk is full" if is_full(log.parent) else None)
+        because = f", because {reason}" if reason else ""
+        raise LocalCloudError(f"{purpose} failed with status {status}{because}:\n{ended}")
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether the disk of a folder has no space worth mentioning: a program that fails then rarely says so."""
+    return shutil.disk_usage(folder).free < _FULL_BYTES
 
 
 def end_group(process: subprocess.Popen[bytes]) -> None:

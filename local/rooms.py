@@ -107,6 +107,10 @@ class Room:
             raise LocalCloudError(f"{self.partner / 'integration.py'} does not define INTEGRATION")
         return integration
 
+    def forget_integration(self) -> None:
+        """Have the next `integration` read its files anew."""
+        _forgotten(self.partner)
+
     def fake_api(self) -> FakeApi:
         """Import the fake API and return a new one, which knows nothing yet.
 
@@ -118,6 +122,19 @@ class Room:
             raise LocalCloudError(f"{self.fake_api_folder / '__init__.py'} does not define FakeApi")
         api: FakeApi = make()
         return api
+
+    def reloaded_fake_api(self) -> FakeApi:
+        """Read the fake API's files anew and return a new one. If they cannot be used, the earlier code stays.
+
+        Raises:
+            LocalCloudError: there is none.
+        """
+        earlier = _forgotten(self.fake_api_folder)
+        try:
+            return self.fake_api()
+        except BaseException:
+            sys.modules.update(earlier)
+            raise
 
 
 def _texts(file: Path) -> dict[str, str]:
@@ -131,9 +148,20 @@ def _texts(file: Path) -> dict[str, str]:
     return content
 
 
+def _module_name(folder: Path) -> str:
+    return "room" + re.sub(r"\W", "_", str(folder))
+
+
+def _forgotten(folder: Path) -> dict[str, ModuleType]:
+    """Have the next import of a folder read its files anew. Return the modules that were imported from it."""
+    name = _module_name(folder)
+    importlib.invalidate_caches()
+    return {each: sys.modules.pop(each) for each in [*sys.modules] if f"{each}.".startswith(f"{name}.")}
+
+
 def _imported(folder: Path, module: str = "") -> ModuleType:
     """Import a package from its folder, or a module of it, under a name that nothing else has."""
-    name = "room" + re.sub(r"\W", "_", str(folder))
+    name = _module_name(folder)
     if name not in sys.modules:
         init = folder / "__init__.py"
         spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=[str(folder)])

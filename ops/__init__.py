@@ -1,4 +1,4 @@
-"""Commands for operators, with `python -m ops`: dead letters, the module at mParticle, the feed. Not deployed."""
+"""Commands for operators, with `python -m ops`: dead letters, mParticle's module, the feed, versions. Not deployed."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""`python -m ops`: count, list, show, redrive and purge dead letters; verify the module at mParticle; try the feed."""
+"""`python -m ops`: dead letters; a deployment and the module at mParticle, verified; the feed; old versions."""
 
 import argparse
 import sys
@@ -32,6 +32,8 @@ from ops.stack import (
     outputs,
 )
 from ops.summary import Filters, Summary
+from ops.verify.commands import add_commands as add_verify_command
+from ops.versions import add_commands as add_versions_commands
 
 _FAILED = 2
 _EXPLAINED = (
@@ -51,8 +53,9 @@ Handles dead letters: messages that could not be delivered. Personal and secret 
 
 Begin with `summary` or `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then
 `redrive`. Letters that were moved to the archive are found with --archived.
-Two groups of commands are about something else. `mparticle verify` compares what mParticle has of this integration with
-the registration. `feed check` and `feed send` check your own events against the feed, and send them to mParticle."""
+Others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
+mParticle has of this integration with the registration. `feed check` and `feed send` check your own events against the
+feed, and send them to mParticle. `versions prune` deletes old versions of the functions."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -225,6 +228,8 @@ def _parser() -> argparse.ArgumentParser:
     purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
     add_mparticle_commands(subparsers)
     add_feed_commands(subparsers)
+    add_verify_command(subparsers)
+    add_versions_commands(subparsers)
     return parser
 
 

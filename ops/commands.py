@@ -40,11 +40,16 @@ def redrive(context: Context, selection: Selection, *, rate: int | None = None, 
     """Send matching letters back to their queues, in the original order of each message group."""
     if dry_run:
         return _rehearse(context, selection)
-    queues = [queue for queue in context.present(selection.queues) if SOURCE_QUEUES[queue] in context.urls]
-    tallies = [_redrive_queue(context, queue, selection, rate) for queue in queues]
+    tallies = redrive_letters(context, selection, rate)
     if not any(tally.sent for tally in tallies):
         return _nothing_matches(context)
     return INCOMPLETE if any(tally.undeleted for tally in tallies) else DONE
+
+
+def redrive_letters(context: Context, selection: Selection, rate: int | None = None) -> list[Tally]:
+    """Send matching letters back, print how many, and return what was done in each queue."""
+    queues = [queue for queue in context.present(selection.queues) if SOURCE_QUEUES[queue] in context.urls]
+    return [_redrive_queue(context, queue, selection, rate) for queue in queues]
 
 
 def purge(context: Context, selection: Selection, *, everything: bool = False, confirmed: int | None = None) -> int:
@@ -62,7 +67,7 @@ def purge(context: Context, selection: Selection, *, everything: bool = False, c
     print_summary(context.out, letters)
     if not _is_confirmed(context, len(letters), confirmed):
         return NOTHING
-    deleted = _delete(context, {letter.message_id for letter in letters}, selection)
+    deleted = delete_letters(context, {letter.message_id for letter in letters}, selection)
     context.print(f"{counted(deleted)} deleted.")
     if deleted < len(letters):
         context.print(f"{counted(len(letters) - deleted)} could not be received again or not be deleted: repeat it.")
@@ -137,7 +142,7 @@ def _is_confirmed(context: Context, number: int, confirmed: int | None) -> bool:
     return answer.strip() == str(number)
 
 
-def _delete(context: Context, message_ids: set[str], selection: Selection) -> int:
+def delete_letters(context: Context, message_ids: set[str], selection: Selection) -> int:
     """Delete the letters with these ids that can be received again, and return how many."""
     deleted = 0
     for queue in context.present(selection.queues):

@@ -4,6 +4,7 @@ import argparse
 from datetime import timedelta
 
 from ops.dead_letters import QUEUES, TOO_MANY_RECEIVES, duration
+from ops.options import add_stack_options
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES
 
 
@@ -52,10 +53,7 @@ def connection_options() -> argparse.ArgumentParser:
     """Return the options that say where the deployment is."""
     connection = argparse.ArgumentParser(add_help=False)
     group = connection.add_argument_group("connection")
-    group.add_argument("--stack", default="mparticle-firehose", help="the deployed stack (default: %(default)s)")
-    group.add_argument("--region", help="the AWS region (default: AWS_REGION or your AWS configuration)")
-    group.add_argument("--profile", help="the AWS profile (default: AWS_PROFILE)")
-    group.add_argument("--endpoint-url", metavar="URL", help="a local cloud instead of AWS (default: AWS_ENDPOINT_URL)")
+    add_stack_options(group)
     for urls, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
         for queue, output in urls.items():
             help_text = f"the {queue} {words}, instead of the stack's"

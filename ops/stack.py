@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 
-from local.isolation import client_config, isolated_session
+from local.aws_session import client_config, isolated_session
 from ops.dead_letters import QueueName
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _URL = re.compile(r"https?://[^\s/?#@\[\]]+/?|https?://\[[0-9a-f:]+\](:\d+)?/?")
 _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+_ANSWER_SECONDS = 15
+_LOCAL_ANSWER_SECONDS = 60  # a local cloud on a busy machine starts a function slowly
+_CONNECTIONS = 100
 
 DEAD_LETTER_QUEUES: Mapping[QueueName, str] = {
     "membership": "MembershipDeadLetterQueueUrl",
@@ -71,7 +74,16 @@ class Clients:
 
 
 def connect(*, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None) -> Clients:
-    """Return the clients.
+    """Return the clients, as `client_maker` does."""
+    make = client_maker(region=region, profile=profile, endpoint_url=endpoint_url)
+    services = ("sqs", "s3", "cloudformation", "logs", "cloudwatch")
+    return Clients(**{service: make(service) for service in services})
+
+
+def client_maker(
+    *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
+) -> Callable[[str], Any]:
+    """Return what makes the client of a service.
 
     What is None is taken from AWS's own environment variables and files. An endpoint on this machine gets dummy
     credentials, never the user's.
@@ -80,22 +92,55 @@ def connect(*, region: str | None = None, profile: str | None = None, endpoint_u
         StackError: the endpoint is not a URL.
         BotoCoreError: the region or the profile is missing or unknown.
     """
-    endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
-    if endpoint and not _URL.fullmatch(endpoint):
-        raise StackError("the endpoint is not a URL such as http://127.0.0.1:4566")
-    if endpoint and urlsplit(endpoint).hostname in _LOOPBACK:
-        session, config = isolated_session(), client_config()
-    else:
-        session = boto3.Session(profile_name=profile)
-        config = Config(retries={"mode": "standard", "total_max_attempts": 5})
+    session, endpoint = _session(profile, endpoint_url)
+    is_isolated = bool(endpoint) and is_loopback(str(endpoint))
+    config = client_config() if is_isolated else Config(retries={"mode": "standard", "total_max_attempts": 5})
     options: Any = {
         "region_name": region or os.environ.get("AWS_REGION"),
         "endpoint_url": endpoint,
         "config": config,
     }
+    make: Any = session.client  # not every service has type stubs here
+    return lambda service: make(service, **options)
+
+
+def lambda_client(*, region: str, profile: str | None = None, endpoint_url: str | None = None) -> Any:
+    """Return a client of Lambda that repeats nothing and waits no longer than mParticle would care to.
+
+    Args:
+        region: of the function.
+        profile: as of `connect`.
+        endpoint_url: as of `connect`.
+
+    Raises:
+        StackError: the endpoint is not a URL.
+        BotoCoreError: the profile is unknown.
+    """
+    session, endpoint = _session(profile, endpoint_url)
+    config = Config(
+        connect_timeout=5,
+        read_timeout=_ANSWER_SECONDS,
+        retries={"total_max_attempts": 1},
+        max_pool_connections=_CONNECTIONS,
+    )
+    if endpoint and is_loopback(endpoint):
+        config = config.merge(Config(proxies={}, read_timeout=_LOCAL_ANSWER_SECONDS))
     make: Any = session.client
-    services = ("sqs", "s3", "cloudformation", "logs", "cloudwatch")
-    return Clients(**{service: make(service, **options) for service in services})
+    return make("lambda", region_name=region, endpoint_url=endpoint, config=config)
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine."""
+    return urlsplit(url).hostname in _LOOPBACK
+
+
+def _session(profile: str | None, endpoint_url: str | None) -> tuple[boto3.Session, str | None]:
+    """Return the session that an endpoint gets, and the endpoint, which is None for AWS."""
+    endpoint = endpoint_url or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint and not _URL.fullmatch(endpoint):
+        raise StackError("the endpoint is not a URL such as http://127.0.0.1:4566")
+    is_isolated = bool(endpoint) and is_loopback(str(endpoint))
+    return (isolated_session() if is_isolated else boto3.Session(profile_name=profile)), endpoint
 
 
 def outputs(

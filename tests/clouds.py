@@ -1,6 +1,9 @@
 """The emulator and the local cloud, each started once for all tests of a process."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -9,6 +12,11 @@ from local.cloud.ministack import MiniStack
 from local.mparticle.server import FakeMParticle
 from local.rooms import Room
 from tests.sample.server import SamplePartner
+
+if TYPE_CHECKING:  # the inspector's web server takes a while to load, and few tests need it
+    from local.inspector.inspector import Inspector
+
+SAMPLE = Room.of("tests/sample")
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +41,26 @@ def fake_mparticle() -> Iterator[FakeMParticle]:
 
 
 @pytest.fixture(scope="session")
-def cloud(fake_partner: SamplePartner, fake_mparticle: FakeMParticle) -> Iterator[LocalCloud]:
+def cloud_inspector(fake_partner: SamplePartner) -> Iterator[Inspector]:
+    """Follow what happens in the cloud of all tests."""
+    from local.inspector.inspector import Inspector  # noqa: PLC0415  as above
+
+    with Inspector(SAMPLE, fake_partner) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def inspector_url(cloud: LocalCloud, cloud_inspector: Inspector) -> str:
+    """Serve the inspector of the cloud, and return the URL of its page."""
+    return cloud_inspector.serve(cloud, lambda: None)
+
+
+@pytest.fixture(scope="session")
+def cloud(
+    fake_partner: SamplePartner, fake_mparticle: FakeMParticle, cloud_inspector: Inspector
+) -> Iterator[LocalCloud]:
     """Deploy the real template into the emulator, once for all tests; nobody waits long for what comes again."""
     parameters = {"RetryBaseSeconds": "0.1", "Feed": "on", "FeedUrl": fake_mparticle.partner_feed_url}
-    with LocalCloud(fake_partner.url, parameters=parameters, room=Room.of("tests/sample")) as deployed:
+    observer = cloud_inspector.observer
+    with LocalCloud(fake_partner.url, parameters=parameters, room=SAMPLE, observer=observer) as deployed:
         yield deployed

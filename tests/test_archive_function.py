@@ -11,7 +11,7 @@ from mparticle_firehose.archive_function import run
 from mparticle_firehose.errors import ConfigurationError, DeliveryError
 from tests.conftest import Context, Queues
 
-MINUTES = Context(milliseconds=600_000, function_name="letter-archive")
+MINUTES = Context(milliseconds=600_000, function_name="archive")
 
 
 def test_it_looks_at_every_queue_and_logs_what_it_has_done(

@@ -16,6 +16,7 @@ EXAMPLE = "hubspot"  # it has both optional files of the local cloud
 BEFORE = (
     "src/partner/planted.py",
     "events/planted.json",
+    "events/types/planted.json",
     "tests/partner/fake_api/planted.py",
     "tests/partner/snapshots/planted.json",
     "tests/partner/test_planted.py",
@@ -25,7 +26,7 @@ BEFORE = (
 
 def commands() -> str:
     """Return the page's commands, for another example, and what it says about further files."""
-    blocks: list[str] = re.findall(r"(?ms)^```\n(rm -r src/partner.*?)^```$", PAGE.read_text())
+    blocks: list[str] = re.findall(r"(?ms)^```\n(rm -rf src/partner.*?)^```$", PAGE.read_text())
     assert len(blocks) == 1
     further = [f"cp examples/{EXAMPLE}/{name}.json tests/partner/" for name in ("parameters", "deployment_secret")]
     return "\n".join(["set -e", *further, blocks[0].replace("examples/iterable", f"examples/{EXAMPLE}")])

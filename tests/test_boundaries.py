@@ -1,16 +1,17 @@
 """The framework knows no partner: nothing that a release brings imports the user's code or needs the user's files."""
 
 import ast
+import os
+import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from local.isolation import ROOT
-
-YOURS = ("src/app.py", "src/partner", "tests/partner", "events", "registration.json", "samconfig.toml")
-"""What docs/upgrading.md lists as the user's."""
+from tests.independence import INDEPENDENT, YOURS
 
 FRAMEWORK = ("src/mparticle_firehose", "local", "ops", "bench", "tests")
 REFERENCE_PARTNER = ("acme", "/v1/events", "/v1/audiences", "/v1/erasures", "partneraudienceid")
@@ -75,3 +76,27 @@ def test_the_list_of_the_users_files_is_the_documented_one() -> None:
     documented = (ROOT / "docs" / "upgrading.md").read_text()
 
     assert [name for name in YOURS if f"`{name}" not in documented] == []
+
+
+def test_what_is_called_independent_asks_for_no_integration_of_the_users() -> None:
+    asking = re.compile(r"Room\.of\(\)|^(?:from|import) app\b", re.MULTILINE)
+    sources = {str(path.relative_to(ROOT)): path.read_text() for path in files(*INDEPENDENT) if path.suffix == ".py"}
+
+    assert len(sources) > 50
+    assert [name for name, source in sources.items() if asking.search(source)] == []
+    assert asking.search("room = Room.of()")  # the control
+    assert asking.search("from app import handler")
+
+
+@pytest.mark.parametrize(("folder", "fails"), [("endpoint", True), ("integration", False)])
+def test_an_independent_test_that_opens_a_file_of_the_users_fails(tmp_path: Path, folder: str, fails: bool) -> None:
+    test = tmp_path / "tests" / folder / "test_planted.py"
+    test.parent.mkdir(parents=True)
+    test.write_text(f"def test_it():\n    open({str(ROOT / 'src' / 'app.py')!r}).close()\n")
+    command = [sys.executable, "-m", "pytest", "-p", "tests.independence", "-p", "no:cacheprovider", "tests"]
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+
+    assert (done.returncode == 1) is fails
+    assert ("it depends on the user's src/app.py" in done.stdout) is fails

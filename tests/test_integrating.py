@@ -9,7 +9,7 @@ import pytest
 
 from local.isolation import ROOT
 from local.partner.answering import answer_to
-from local.run.expected import broken_rules, calls_for
+from local.run.expected import broken_rules, calls_for, is_offered
 from mparticle_firehose import integration as seam
 from mparticle_firehose.delivery.merging import merged
 from mparticle_firehose.delivery.plan import Planner
@@ -35,7 +35,9 @@ from mparticle_firehose.partner_api.encoding import encode
 from mparticle_firehose.protocol import (
     AudienceSubscriptionRequest,
     EventProcessingRequest,
+    Serializer,
 )
+from mparticle_firehose.protocol.enums import MessageType
 from tests.conftest import parsed
 
 PAGE = ROOT / "docs" / "integrating.md"
@@ -146,6 +148,35 @@ def test_every_name_of_the_seam_is_explained_or_used() -> None:
 @pytest.mark.parametrize("complete", [EVENTS_ONLY, AUDIENCES_ONLY], ids=["events", "audiences"])
 def test_the_complete_integrations_can_be_declared(complete: Integration) -> None:
     assert complete.declaration().name == "Beacon"
+
+
+@pytest.mark.parametrize(
+    ("complete", "part", "requests"),
+    [
+        (EVENTS_ONLY, "event_processing_registration", {"event_processing_request"}),
+        (
+            AUDIENCES_ONLY,
+            "audience_processing_registration",
+            {"audience_subscription_request", "audience_membership_change_request"},
+        ),
+    ],
+    ids=["events", "audiences"],
+)
+def test_a_complete_integration_declares_and_takes_nothing_else(
+    complete: Integration, part: str, requests: set[str]
+) -> None:
+    declared = Serializer().dump(complete.declaration())
+    others = {kind.value for kind in MessageType if kind.value.endswith("_request")} - {"module_registration_request"}
+
+    assert [name for name in declared if name.endswith("_registration")] == [part]
+    assert {kind for kind in others if is_offered(complete, kind)} == requests
+
+
+def test_the_onboarding_page_shows_the_same_two_values() -> None:
+    shown = re.findall(r"(?m)^INTEGRATION = .*$", (ROOT / "docs" / "onboarding.md").read_text())
+
+    assert shown == re.findall(r"(?m)^INTEGRATION = .*$", PAGE.read_text())
+    assert len(shown) == 2
 
 
 def test_the_smallest_integration_sends_the_events_of_a_request_in_one_call() -> None:

@@ -1,12 +1,10 @@
-"""A local cloud in the background: `make up`, `make invoke`, `make logs` and `make down`.
+"""A local cloud in the background: one process runs it, and others find it, bring it up to date, and stop it.
 
-One process runs it, and holds a file lock as long as it lives. The lock shows that the cloud is up; a process id alone
-would not, because the system may reuse it.
+The process holds a file lock as long as it lives. The lock shows that the cloud is up; a process id alone would not,
+because the system may reuse it.
 """
 
-import argparse
 import fcntl
-import json
 import os
 import shutil
 import signal
@@ -14,63 +12,46 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
-from local.cloud.clients import local_client
-from local.cloud.cloud import FUNCTION_OUTPUTS, LocalCloud, log_lines
+from local.cloud.cloud import LocalCloud
 from local.cloud.docker_bridge import DockerBridge
-from local.cloud.http_endpoint import TOKEN
-from local.isolation import CREDENTIALS, REGION, ROOT, STATE, LocalCloudError, tail
+from local.cloud.partner_log import PartnerLog
+from local.cloud.running import Running, exports
+from local.cloud.sources import Sources
+from local.cloud.updating import RELOAD, updated
+from local.isolation import ROOT, STATE, LocalCloudError, is_full, tail
 from local.partner.server import PartnerServer
+from local.progress import Lines, Progress, Silent, repeat, without_steps
 from local.rooms import Room
-from local.run.messages import message_from
+
+__all__ = ["FOLDER", "PORT", "BackgroundCloud", "Running", "exports"]
 
 PORT = 4566
 """The emulator's port, the usual one for emulators of AWS. local/env.json names it and the next one."""
 
-_FOLDER = STATE / "up"
+FOLDER = STATE / "up"
+"""For the state of the cloud that `make up` starts."""
+
 _START_SECONDS = 300  # the first start builds the functions
-_STOP_SECONDS = 30
+_STOP_SECONDS = 120  # the emulator unpacks each version of each function, and all of that is removed
 _POLL_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Running:
-    """What other processes need to know of a running cloud.
-
-    Attributes:
-        process: the id of the process that runs it.
-        endpoint: the URL of every AWS service.
-        http_endpoint: the base URL of the HTTPS endpoint.
-        partner: the URL of the fake API.
-        outputs: of the stack.
-    """
-
-    process: int
-    endpoint: str
-    http_endpoint: str
-    partner: str
-    outputs: Mapping[str, str]
-
-    def client(self, service: str) -> Any:
-        """Return a client of one of its AWS services."""
-        return local_client(service, self.endpoint)
-
-
 class BackgroundCloud:
-    """Starts, finds and stops the local cloud of a folder.
+    """Starts, finds, updates and stops the local cloud of a folder.
 
     Args:
         folder: for its state and its logs. It is removed when the cloud is stopped.
         partner: folder of the example to deploy; empty for the user's own integration.
-        port: of the emulator; the partner's API gets the next one. 0 picks free ones. Containers need the default.
+        port: of the emulator; the partner's API gets the next one, and the inspector the one after that. 0 picks free
+            ones. Containers need the default.
     """
 
-    def __init__(self, folder: Path = _FOLDER, partner: str = "", port: int = PORT) -> None:
+    def __init__(self, folder: Path = FOLDER, partner: str = "", port: int = PORT) -> None:
         self.folder = folder
         self.partner_log = folder / "partner.log"
         self._partner = partner
@@ -79,65 +60,133 @@ class BackgroundCloud:
         self._lock = folder / "lock"
         self._state = folder / "running.json"
         self._process: subprocess.Popen[bytes] | None = None
+        self._reload_wanted = False
 
     def running(self) -> Running | None:
         """Return the cloud if it is ready, else None."""
-        return Running(**json.loads(self._state.read_text())) if self._is_up() and self._state.exists() else None
+        return Running.read(self._state.read_text()) if self._is_up() and self._state.exists() else None
 
-    def up(self) -> Running:
-        """Start the cloud unless it is up, and wait until it is ready.
+    def up(self, progress: Progress | None = None) -> Running:
+        """Start the cloud, or bring it up to date if it is up, and wait until it is ready.
+
+        An interrupted start is undone. What is in the queues, and what the fake API knows, outlives an update.
+
+        Args:
+            progress: is told of each step.
 
         Raises:
-            LocalCloudError: it did not start; the message holds its last lines.
+            LocalCloudError: it did not start, the message holds its last lines; another example is up; or there is
+                no such example.
         """
-        if not self._is_up():
-            self._require_free_ports()
-            self._start()
-        give_up = time.monotonic() + _START_SECONDS
-        while time.monotonic() < give_up and (self._process is None or self._process.poll() is None):
-            if found := self.running():
-                return found
-            time.sleep(_POLL_SECONDS)
-        raise LocalCloudError(f"the local cloud did not start:\n{tail(self._log)}")
+        progress = progress or Silent()
+        Room.of(self._partner)  # a wrong name is told before anything is started
+        with self._only_one():
+            if not self._is_up():
+                return self._started(progress)
+            running = updated(self._awaited(progress), self._partner, progress)
+            self._write(running)
+            return running
 
-    def down(self) -> bool:
-        """Stop the cloud and remove its folder; return whether it was up.
+    def down(self) -> Running | None:
+        """Stop the cloud and remove its folder; return what was running.
 
         Raises:
             LocalCloudError: it did not stop.
         """
-        was_up = self._is_up()
-        if was_up:
+        was_up = self.running()
+        if self._is_up():
             os.kill(int(self._lock.read_text()), signal.SIGTERM)
-        give_up = time.monotonic() + _STOP_SECONDS
-        while self._is_up():
-            if time.monotonic() > give_up:
-                raise LocalCloudError(f"the local cloud does not stop:\n{tail(self._log)}")
-            time.sleep(_POLL_SECONDS)
-        if self._process is not None:
-            self._process.wait()
+        self._await_end()
         shutil.rmtree(self.folder, ignore_errors=True)
         return was_up
 
     def run(self) -> None:
         """Run the cloud in this process until a signal ends it."""
+        from local.inspector.inspector import Inspector  # noqa: PLC0415  the other actions need no web server
+
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _exit)
-        room = Room.of(self._partner)
+        signal.signal(RELOAD, self._request_reload)
+        room, sources = Room.of(self._partner), Sources.of(Room.of(self._partner))
         with ExitStack() as stack:
             _take(stack.enter_context(self._lock.open("a+")))
             partner = stack.enter_context(PartnerServer(room.fake_api(), self._port and self._port + 1))
+            inspector = stack.enter_context(Inspector(room, partner, self._port and self._port + 2))
             cloud = stack.enter_context(
-                LocalCloud(partner.url, room=room, port=self._port, report=lambda step: print(step, flush=True))
+                LocalCloud(partner.url, room=room, port=self._port, progress=Lines(), observer=inspector.observer)
             )
             endpoint = cloud.aws.endpoint
             bridge = stack.enter_context(DockerBridge([_port(partner.url), _port(endpoint)]))
             _create_container_storage(cloud)
-            self._write(Running(os.getpid(), endpoint, cloud.http_endpoint, partner.url, cloud.outputs))
-            self._log_requests(partner, bridge)
+            self._write(
+                Running(
+                    process=os.getpid(),
+                    endpoint=endpoint,
+                    http_endpoint=cloud.http_endpoint,
+                    partner=partner.url,
+                    inspector=inspector.serve(cloud, self.running),
+                    outputs=cloud.outputs,
+                    room=self._partner,
+                    home=str(cloud.aws.home),
+                    sources=sources,
+                    deployed_at=time.time(),
+                )
+            )
+            log = stack.enter_context(PartnerLog(self.partner_log))
+            while True:
+                log.write(partner.requests)
+                bridge.listen()
+                sources = self._reloaded(room, partner, sources)
+                time.sleep(_POLL_SECONDS)
+
+    def _started(self, progress: Progress) -> Running:
+        self._require_free_ports()
+        try:
+            self._start()
+            return self._awaited(progress)
+        except LocalCloudError:
+            raise  # the log stays
+        except BaseException:
+            if self._process is not None:
+                self._process.terminate()
+            self.down()
+            raise
+
+    def _awaited(self, progress: Progress) -> Running:
+        """Wait until the cloud is ready, and show the steps of its process if this object has started it."""
+        give_up = time.monotonic() + _START_SECONDS
+        shown = 0
+        while time.monotonic() < give_up and (self._process is None or self._process.poll() is None):
+            lines = self._log.read_text(errors="replace").splitlines() if self._process is not None else []
+            for line in lines[shown:]:
+                repeat(line, progress)
+            shown = len(lines)
+            if found := self.running():
+                return found
+            time.sleep(_POLL_SECONDS)
+        because = ", because the disk is full" if is_full(self.folder) else ""
+        raise LocalCloudError(f"the local cloud did not start{because}:\n{without_steps(self._log.read_text())}")
+
+    def _request_reload(self, _number: int, _frame: object) -> None:
+        self._reload_wanted = True
+
+    def _reloaded(self, room: Room, partner: PartnerServer, earlier: Sources) -> Sources:
+        """Read what has changed of the room anew if that is wanted, and return what its files are now."""
+        if not self._reload_wanted:
+            return earlier
+        self._reload_wanted = False
+        sources = Sources.of(room)
+        if sources.stack != earlier.stack:
+            room.forget_integration()
+        if sources.fake_api != earlier.fake_api:
+            try:
+                partner.serve(room.reloaded_fake_api())
+            except Exception as error:  # noqa: BLE001  the user's code may raise anything; the earlier one goes on
+                print(f"The fake API could not be loaded anew: {type(error).__name__}", flush=True)
+        return sources
 
     def _require_free_ports(self) -> None:
-        for port in (self._port, self._port + 1) if self._port else ():
+        for port in (self._port, self._port + 1, self._port + 2) if self._port else ():
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
                     raise LocalCloudError(f"port {port} is in use, perhaps by another emulator: stop it first")
@@ -147,10 +196,19 @@ class BackgroundCloud:
         self._state.unlink(missing_ok=True)
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __spec__.name, "run", "--folder", self.folder, "--partner", self._partner,
+                [sys.executable, "-m", "local.cloud", "run", "--folder", self.folder, "--partner", self._partner,
                  "--port", str(self._port)], cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"},
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
+
+    def _await_end(self) -> None:
+        give_up = time.monotonic() + _STOP_SECONDS
+        while self._is_up():
+            if time.monotonic() > give_up:
+                raise LocalCloudError(f"the local cloud does not stop:\n{tail(self._log)}")
+            time.sleep(_POLL_SECONDS)
+        if self._process is not None:
+            self._process.wait()
 
     def _is_up(self) -> bool:
         """Return whether a process holds the lock."""
@@ -163,23 +221,20 @@ class BackgroundCloud:
             return True
         return False
 
+    @contextmanager
+    def _only_one(self) -> Iterator[None]:
+        """Let one process start or update the cloud at a time."""
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.folder.with_name(f"{self.folder.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     def _write(self, running: Running) -> None:
         """Write the state with a rename, so that no other process reads a part of it."""
         draft = self._state.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(running)))
+        draft.touch(mode=0o600)  # the inspector's URL is for this user only
+        draft.write_text(running.text())
         draft.rename(self._state)
-
-    def _log_requests(self, partner: PartnerServer, bridge: DockerBridge) -> None:
-        """Log each request to the partner without its content, and connect to Docker as soon as it runs."""
-        logged = 0
-        with self.partner_log.open("w") as log:
-            while True:
-                for request in partner.requests[logged:]:
-                    log.write(f"{request.line()}\n")
-                    logged += 1
-                log.flush()
-                bridge.listen()
-                time.sleep(_POLL_SECONDS)
 
 
 def _take(lock: TextIO) -> None:
@@ -208,103 +263,3 @@ def _exit(number: int, _frame: object) -> None:
 
 def _port(url: str) -> int:
     return int(url.rpartition(":")[2])
-
-
-def exports(running: Running) -> str:
-    """Return shell commands that make boto3, the AWS CLI and the README's curl use the cloud instead of an account."""
-    variables = {
-        "AWS_ENDPOINT_URL": running.endpoint,
-        **CREDENTIALS,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "HTTP_ENDPOINT_URL": running.http_endpoint,
-        "HTTP_TOKEN": TOKEN,
-    }
-    lines = (f"export {name}={value}" for name, value in variables.items())
-    return "\n".join(["unset AWS_PROFILE AWS_SESSION_TOKEN", *lines])
-
-
-def invoke(running: Running, source: str) -> int:
-    """Invoke the alias with one message, print the response, and return the exit status: 1 for an error.
-
-    Args:
-        running: the cloud.
-        source: a file, or - for standard input.
-    """
-    message = message_from(source)
-    response = running.client("lambda").invoke(FunctionName=running.outputs["HandlerAliasArn"], Payload=message.payload)
-    print(json.dumps(json.loads(response["Payload"].read()), indent=2, ensure_ascii=False))
-    return 1 if "FunctionError" in response else 0
-
-
-def logs(running: Running, partner_log: Path) -> Iterator[str]:
-    """Yield what the functions have logged, oldest first, and then the requests to the partner."""
-    client = running.client("logs")
-    lines = [
-        (moment, f"{function:15}{line.rstrip()}")
-        for function, output in FUNCTION_OUTPUTS.items()
-        if output in running.outputs
-        for moment, line in log_lines(client, running.outputs[output])
-    ]
-    yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
-    yield from (f"{'partner':15}{line}" for line in partner_log.read_text().splitlines())
-
-
-def main() -> int:
-    """Do what the command line says, and return the exit status."""
-    parser = argparse.ArgumentParser(prog=f"python -m {__spec__.name}", description="A local cloud in the background.")
-    parser.add_argument("action", choices=["up", "invoke", "logs", "down", "run"])
-    parser.add_argument("event", nargs="?", default="", help="the message to invoke with; - reads standard input")
-    parser.add_argument("--folder", type=Path, default=_FOLDER, help="for the state of the cloud")
-    parser.add_argument("--port", type=int, default=PORT, help="of the emulator; 0 picks a free one")
-    parser.add_argument(
-        "--partner",
-        metavar="FOLDER",
-        default="",
-        help="an example, or laid out like one; default: your own integration",
-    )
-    options = parser.parse_args()
-    if options.action in {"invoke", "logs"}:
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make logs | head` ends without an error
-    try:
-        cloud = BackgroundCloud(options.folder.absolute(), options.partner, options.port)
-        return _do(cloud, options.action, options.event)
-    except LocalCloudError as error:
-        print(error, file=sys.stderr)
-        return 2
-
-
-def _do(cloud: BackgroundCloud, action: str, event: str) -> int:
-    match action:
-        case "run":
-            cloud.run()
-        case "up":
-            _print_instructions(cloud.up())
-        case "down":
-            print("The local cloud is down." if cloud.down() else "The local cloud was not up.")
-        case "invoke" if not event:
-            raise LocalCloudError("name a message: make invoke EVENT=events/event_processing_request.json")
-        case "invoke":
-            return invoke(_running(cloud), event)
-        case "logs":
-            for line in logs(_running(cloud), cloud.partner_log):
-                print(line)
-    return 0
-
-
-def _running(cloud: BackgroundCloud) -> Running:
-    running = cloud.running()
-    if running is None:
-        raise LocalCloudError("the local cloud is not up: run `make up` first")
-    return running
-
-
-def _print_instructions(running: Running) -> None:
-    print(f"# The local cloud is up, with the partner's API on {running.partner}. For boto3, the AWS CLI and curl:")
-    print(exports(running))
-    print("# With Docker, after sam build: sam local invoke HandlerFunction -e events/...")
-    print(f"# The alias:   {running.outputs['HandlerAliasArn']}")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

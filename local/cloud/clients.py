@@ -4,7 +4,8 @@ from abc import ABC, abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from local.isolation import REGION, client_config, isolated_session
+from local.aws_session import client_config, isolated_session
+from local.isolation import REGION
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient

@@ -3,17 +3,16 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, override
 
-from local.build.build import machine_architecture, packed_build
-from local.cloud.deployment import Deployment
-from local.cloud.http_endpoint import TOKEN, local_url
-from local.cloud.ministack import MiniStack
-from local.isolation import LocalCloudError, Startable
+from local.cloud.http_endpoint import local_url
+from local.cloud.ministack import MiniStack, Observer
+from local.cloud.release import FUNCTION_OUTPUTS, Release, present
+from local.isolation import Startable
+from local.progress import Progress, Silent
 from local.rooms import Room
 
 if TYPE_CHECKING:
@@ -25,16 +24,8 @@ _QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl", "Fee
 _DEAD_LETTER_OUTPUTS = (
     "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl", "FeedDeadLetterQueueUrl",
 )  # fmt: skip
-_RELEASED = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
-"""The stack output with the name of each function that has versions. That of the feed is there with Feed=on only."""
-
-FUNCTION_OUTPUTS = {**_RELEASED, "letter-archive": "LetterArchiveFunctionName"}
-"""The stack output with the name of each function."""
-
 _FEED_CREDENTIALS = "/mparticle-firehose/feed"  # the template's default
 _SETTLE_INTERVAL_SECONDS = 0.02
-
-type Report = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -72,7 +63,8 @@ class LocalCloud(Startable):
         parameters: other parameters of the template. They replace the room's own.
         port: of the emulator; 0 picks a free one.
         room: whose integration is deployed; None for the user's own.
-        report: called with a description of each finished step of the start.
+        progress: is told of each step of the start.
+        observer: told of everything that queues and functions do, see `ministack.Observer`.
 
     Raises:
         LocalCloudError: the room's files for the local cloud cannot be used.
@@ -85,23 +77,13 @@ class LocalCloud(Startable):
         parameters: Mapping[str, str] = MappingProxyType({}),
         room: Room | None = None,
         port: int = 0,
-        report: Report = lambda _: None,
+        progress: Progress | None = None,
+        observer: Observer | None = None,
     ) -> None:
-        self.aws = MiniStack(port)
+        self.aws = MiniStack(port, observer)
         self.outputs: dict[str, str] = {}
-        self._architecture = machine_architecture()
-        self._room = room or Room.of()
-        self._parameters = {
-            **({} if self._room.integration().cookie_sync else {"CookieSync": "off"}),
-            **self._room.parameters,
-            **parameters,
-            "Architecture": self._architecture,
-            "PartnerApiUrl": partner_api_url,
-        }
-        self._deployment_secret = dict(self._room.deployment_secret)
-        if self._deployment_secret and self._parameters.get("DeploymentSecretSource") != "secret":
-            raise LocalCloudError("deployment_secret.json needs DeploymentSecretSource=secret in parameters.json")
-        self._report = report
+        self._progress = progress or Silent()
+        self._release = Release(room or Room.of(), partner_api_url, parameters, self._progress)
 
     @override
     def stop(self) -> None:
@@ -172,50 +154,16 @@ class LocalCloud(Startable):
 
     @override
     def start(self) -> None:
-        started = time.monotonic()
         self.aws.launch()
-        template, is_new = packed_build(self._architecture, self._room)
-        took = f"{time.monotonic() - started:.1f} s" if is_new else "unchanged"
-        self._report(f"Built both functions for {self._architecture} with sam build ({took})")
+        template = self._release.build()
+        self._progress.doing("Starting the emulator of AWS")
         self.aws.wait()
-        self._report(f"Started an emulator of AWS on {self.aws.endpoint}")
-        started = time.monotonic()
+        self._progress.done(f"Started an emulator of AWS on {self.aws.endpoint}")
         self.aws.client("s3").create_bucket(Bucket=_BUCKET)
-        self._deploy(template)
-        self._report(f"Deployed template.yaml into it with sam deploy ({time.monotonic() - started:.1f} s)")
+        self.outputs = self._release.deploy(template, self.aws)
 
-    def _deploy(self, template: Path) -> None:
-        deployment = Deployment(self.aws, "local")
-        try:
-            deployment.deploy(template, **self._parameters)
-        except LocalCloudError as error:
-            raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{self.aws.log_tail()}") from None
-        self.outputs = deployment.outputs
-        self._wait_for_snapshots()
-        self._store_token()
-        self._store_deployment_secret()
-
-    def _store_token(self) -> None:
-        """Store the token for the HTTPS endpoint, as an operator stores mParticle's."""
-        secrets = self.aws.client("secretsmanager")
-        secrets.put_secret_value(SecretId=self.outputs["HttpTokenSecretArn"], SecretString=TOKEN)
-
-    def _store_deployment_secret(self) -> None:
-        """Store what the partner gave to this deployment, as an operator does."""
-        if self._deployment_secret:
-            self.aws.client("secretsmanager").put_secret_value(
-                SecretId=self.outputs["DeploymentSecretArn"], SecretString=json.dumps(self._deployment_secret)
-            )
-
-    def _wait_for_snapshots(self) -> None:
-        """Wait until the released versions accept calls, as CloudFormation does."""
-        waiter = self.aws.functions.get_waiter("published_version_active")
-        for function in self._present(_RELEASED.values()):
-            waiter.wait(FunctionName=self.outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
-
-    def _present(self, outputs: Iterable[str]) -> list[str]:
-        """Return those of these outputs that the stack has: the feed's are there with Feed=on only."""
-        return [name for name in outputs if name in self.outputs]
+    def _present(self, outputs: Sequence[str]) -> list[str]:
+        return present(outputs, self.outputs)
 
     def _message_count(self, output: str) -> int:
         attributes = self.aws.sqs.get_queue_attributes(QueueUrl=self.outputs[output], AttributeNames=["All"])

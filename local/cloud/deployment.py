@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, override
 
 from local.cloud.clients import Clients
-from local.cloud.ministack import MiniStack
+from local.cloud.emulator import Emulator
 from local.isolation import ROOT, cloud_environment, run_quietly, tool
 
 _SAMCONFIG = ROOT / "samconfig.toml"
@@ -29,7 +29,7 @@ class Deployment(Clients):
         environment: section of samconfig.toml, with the region and the stack's name.
     """
 
-    aws: MiniStack
+    aws: Emulator
     environment: str
 
     @property

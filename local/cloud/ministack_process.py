@@ -1,6 +1,7 @@
 """Runs MiniStack until the process that started it has ended.
 
-Executed by MiniStack's own interpreter, with a folder as the only argument. Standard input is a pipe that the starting
+Executed by MiniStack's own interpreter, with a folder as argument, and perhaps the descriptor of a pipe on which is
+reported what its queues and functions do, see ministack_observer.py. Standard input is a pipe that the starting
 process holds open without writing to it. The pipe closes when that process ends in any way. Then the emulator is
 killed, with the functions that it runs, and the folder is removed.
 
@@ -11,12 +12,14 @@ Two things that AWS accepts in a template are corrected before the emulator sees
 - It refuses alarms that calculate, and with them the whole stack. Such an alarm watches its first metric instead.
 """
 
+import importlib.util
 import os
 import shutil
 import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 type Properties = dict[str, Any]
@@ -70,6 +73,18 @@ def _correct_templates() -> None:
         handlers[kind] = corrected(handlers[kind], correct)
 
 
+def _report_to(descriptor: int) -> None:
+    from ministack.services import lambda_svc, sqs  # type: ignore[import-not-found] # noqa: PLC0415  as below
+
+    # The interpreter runs isolated: the folder of this program is not among those that modules are found in.
+    place = Path(__file__).with_name("ministack_observer.py")
+    spec = importlib.util.spec_from_file_location(place.stem, place)
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018  the file is there
+    observer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(observer)
+    observer.observe(observer.Pipe(descriptor).report, sqs, lambda_svc)
+
+
 def _end_with_parent(home: str) -> None:
     sys.stdin.buffer.read()
     shutil.rmtree(home, ignore_errors=True)
@@ -77,9 +92,13 @@ def _end_with_parent(home: str) -> None:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, args=[sys.argv.pop()], daemon=True).start()
+    folder, *descriptors = sys.argv[1:]
+    del sys.argv[1:]
+    threading.Thread(target=_end_with_parent, args=[folder], daemon=True).start()
     # It is installed in its own environment only. The import is slow, and the thread must run before.
     from ministack.app import main  # type: ignore[import-not-found]
 
     _correct_templates()
+    for each in descriptors:
+        _report_to(int(each))
     main()

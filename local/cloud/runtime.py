@@ -6,10 +6,8 @@ one for each concurrent call. It responds to function errors and timeouts with s
 
 import json
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,8 +16,9 @@ from typing import override
 
 import urllib3
 
-from local.build.build import machine_architecture
+from local.build.sam_build import machine_architecture
 from local.isolation import CREDENTIALS, REGION, STATE, LocalCloudError, Startable, end_group, free_ports, tail, tool
+from local.temporary import TemporaryFolder
 
 _START_SECONDS = 20
 _INVOCATION_SECONDS = 120
@@ -59,7 +58,7 @@ class LambdaRuntime(Startable):
         self._handler = handler
         self._variables = dict(environment)
         self._timeout = timeout_seconds
-        self._home = Path()
+        self._home_folder: TemporaryFolder | None = None
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._pool = urllib3.PoolManager(retries=False, timeout=_INVOCATION_SECONDS)
@@ -70,8 +69,8 @@ class LambdaRuntime(Startable):
         if self._process is not None:
             end_group(self._process)
             self._process = None
-        if self._home.name:
-            shutil.rmtree(self._home, ignore_errors=True)
+        if self._home_folder is not None:
+            self._home_folder.remove()
 
     def invoke(self, payload: bytes) -> bytes:
         """Invoke the function and return what it returned, or Lambda's description of its error.
@@ -120,7 +119,7 @@ class LambdaRuntime(Startable):
 
     @override
     def start(self) -> None:
-        self._home = Path(tempfile.mkdtemp(prefix="lambda-runtime-"))
+        self._home_folder = TemporaryFolder("lambda-runtime-")
         self._port, runtime_port = free_ports(2)
         command: list[str | Path] = [
             emulator_program(), "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
@@ -133,6 +132,10 @@ class LambdaRuntime(Startable):
                 start_new_session=True,
             )  # fmt: skip
         self._wait()
+
+    @property
+    def _home(self) -> Path:
+        return self._home_folder.path if self._home_folder else Path()
 
     def _environment(self) -> dict[str, str]:
         """Return the variables that AWS sets for every function, and the function's own."""

@@ -190,6 +190,11 @@ class Contract:
         schemes = {each.header for operation in operations for schemes in operation.security for each in schemes}
         return frozenset(parameters | schemes)
 
+    @property
+    def routes(self) -> tuple[str, ...]:
+        """The paths as the document has them, in its order."""
+        return tuple(self._document["paths"])
+
     def route(self, target: str) -> str:
         """Return the path as the document has it, without the values of its parameters; an unknown one as it is."""
         path = target.partition("?")[0]

@@ -1,7 +1,7 @@
 """What a partner's fake API consists of: an OpenAPI document, and the few lines of state that a document cannot say."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class FakeApi(Protocol):
@@ -19,3 +19,14 @@ class FakeApi(Protocol):
 
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Return what the partner knows, in counts and ids without personal data."""
+
+
+@runtime_checkable
+class RefusesItems(Protocol):
+    """What a fake API may have beside, if the API refuses single items in a successful answer."""
+
+    def partial_failure(self, operation: str, parameters: Mapping[str, str], body: Any) -> tuple[int, object] | None:
+        """Carry out a valid call save for its first item, and return the answer, which refuses that item for good.
+
+        None, with nothing done, if the operation takes single items only or refuses none.
+        """

@@ -18,6 +18,8 @@ class Behaviour(TypedDict, total=False):
         drip: seconds between the bytes of the body.
         lost: how the connection ends instead of an answer.
         applied: whether the call takes effect although its answer is lost.
+        partial: whether the call is taken save for its first item, as the fake API does it, see `fake_api`.
+        name: what a list of calls shows it as.
     """
 
     status: int
@@ -28,6 +30,8 @@ class Behaviour(TypedDict, total=False):
     drip: float
     lost: Literal["hang", "reset"]
     applied: bool
+    partial: bool
+    name: str
 
 
 type Step = int | Literal["hang", "reset", "apply_then_reset"] | Behaviour

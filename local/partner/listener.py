@@ -15,6 +15,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Protocol, override
 from urllib.parse import parse_qsl
 
+from local.partner.faults import Behaviour
+
 MAX_BODY_BYTES = 8 * 1024 * 1024
 FORM = "application/x-www-form-urlencoded"
 LINES = frozenset({"application/x-ndjson", "application/ndjson", "application/jsonl"})
@@ -33,6 +35,10 @@ class ReceivedRequest:
         route: the path as the contract has it, without the values of its parameters.
         content: the body as it was sent. Never shown.
         status: of the answer; None while there is none, and for good if the connection was lost.
+        received_at: when it came, in seconds since the epoch.
+        reply: the answer, also if it was lost on the way; None while there is none. Never shown.
+        behaviour: how a script has it treated.
+        milliseconds: until it was answered or the connection was lost; None until then.
     """
 
     method: str
@@ -42,6 +48,10 @@ class ReceivedRequest:
     route: str = ""
     content: bytes = field(default=b"", repr=False)
     status: int | None = None
+    received_at: float = field(default_factory=time.time, repr=False, compare=False)
+    reply: "Reply | None" = field(default=None, repr=False, compare=False)
+    behaviour: Behaviour = field(default_factory=Behaviour, repr=False, compare=False)
+    milliseconds: float | None = field(default=None, repr=False, compare=False)
 
     def line(self) -> str:
         """Return a line for a log, without any of the content."""

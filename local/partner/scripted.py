@@ -1,14 +1,18 @@
 """A server on this machine that records every request, refuses what breaks a rule, and fails as scripted."""
 
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from email.message import Message
 from typing import Self
 
 from local.partner.faults import SUCCESSES, Behaviour, Step, behaviour_of
 from local.partner.listener import Listener, ReceivedRequest, Reply
+
+EVERY_ROUTE = ""
+"""The name of a route's script that is for all routes without one of their own."""
 
 
 class ScriptedServer[Call](ABC):
@@ -25,6 +29,8 @@ class ScriptedServer[Call](ABC):
         self._requests: list[ReceivedRequest] = []
         self._violations: list[str] = []
         self._scripts: dict[str, deque[Behaviour]] = {}
+        self._routes: dict[str, deque[Behaviour]] = {}
+        self._watchers: list[Callable[[ReceivedRequest], None]] = []
         self._listener = Listener(self, port)
         self._thread = threading.Thread(target=self._listener.serve_forever, args=(0.02,), name=name)
 
@@ -58,6 +64,23 @@ class ScriptedServer[Call](ABC):
         with self._lock:
             self._scripts[path.rstrip("/")] = deque(behaviour_of(step) for step in steps)
 
+    def script_route(self, route: str, steps: Iterable[Step]) -> None:
+        """Decide how the next requests to one route are treated, whatever the parameters in their paths.
+
+        It goes before the scripts of paths. Without steps the route behaves well again.
+        """
+        with self._lock:
+            self._routes[route] = deque(behaviour_of(step) for step in steps)
+
+    def steps_left(self, route: str) -> int:
+        """Return how many steps of a route's script are not used yet."""
+        with self._lock:
+            return len(self._routes.get(route, ()))
+
+    def watch(self, watcher: Callable[[ReceivedRequest], None]) -> None:
+        """Have something told of each request twice: when it has come, and when it has been treated."""
+        self._watchers.append(watcher)
+
     @property
     def requests(self) -> tuple[ReceivedRequest, ...]:
         """Every request so far, in the order of arrival."""
@@ -87,16 +110,28 @@ class ScriptedServer[Call](ABC):
     def carry_out(self, request: ReceivedRequest, call: Call) -> Reply:
         """Apply a valid request and return the answer."""
 
+    def carry_out_partly(self, request: ReceivedRequest, call: Call) -> Reply:
+        """Apply a valid request save for its first item, if a subclass knows how; else apply it whole."""
+        return self.carry_out(request, call)
+
     def respond(self, request: ReceivedRequest) -> Reply | None:
         """Treat one request as its script says; None means that the connection is to be lost."""
-        behaviour = self._admit(request)
+        started = time.perf_counter()
+        behaviour = request.behaviour = self._admit(request)
+        self._tell(request)
         hangs = behaviour.get("lost") == "hang"
         if self._closing.wait(None if hangs else behaviour.get("delay", 0)):
             return None
         with self._lock:
             reply = self._decide(request, behaviour)
             request.status = reply.status if reply else None
+        request.milliseconds = (time.perf_counter() - started) * 1000
+        self._tell(request)
         return reply
+
+    def _tell(self, request: ReceivedRequest) -> None:
+        for watcher in self._watchers:
+            watcher(request)
 
     def refuse(self, request: ReceivedRequest, status: int, rule: str) -> Reply:
         """Record a broken rule and answer with it."""
@@ -111,6 +146,8 @@ class ScriptedServer[Call](ABC):
     def _admit(self, request: ReceivedRequest) -> Behaviour:
         with self._lock:
             self._requests.append(request)
+            if steps := self._routes.get(request.route) or self._routes.get(EVERY_ROUTE):
+                return steps.popleft()
             asked = request.path.partition("?")[0]
             below = (path for path in self._scripts if f"{asked}/".startswith(f"{path}/") and self._scripts[path])
             path = max(below, key=len, default=None)
@@ -121,10 +158,16 @@ class ScriptedServer[Call](ABC):
         status = behaviour.get("status")
         lost = "lost" in behaviour
         if status is not None and status not in SUCCESSES:
-            return _scripted(Reply(status, {"error": "scripted"}), behaviour)
+            request.reply = _scripted(Reply(status, {"error": "scripted"}), behaviour)
+            return request.reply
         if lost and not behaviour.get("applied"):
             return None
-        reply = checked if isinstance(checked, Reply) else _scripted(self.carry_out(request, checked), behaviour)
+        if isinstance(checked, Reply):
+            reply = checked
+        else:
+            take = self.carry_out_partly if behaviour.get("partial") else self.carry_out
+            reply = _scripted(take(request, checked), behaviour)
+        request.reply = reply
         return None if lost else reply
 
 

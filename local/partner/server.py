@@ -11,7 +11,7 @@ from email.message import Message
 from typing import Any, NamedTuple, override
 
 from local.partner.contract import Contract, ContractError
-from local.partner.fake_api import FakeApi
+from local.partner.fake_api import FakeApi, RefusesItems
 from local.partner.faults import SUCCESSES
 from local.partner.listener import ReceivedRequest, Reply
 from local.partner.scripted import ScriptedServer
@@ -40,12 +40,18 @@ class PartnerServer(ScriptedServer[_Call]):
     def __init__(self, api: FakeApi, port: int = 0) -> None:
         """Take the API to host, and the port; 0 picks a free one."""
         super().__init__(port, "partner-server")
-        self.api: Any = api
-        self.contract = Contract(api.document)
-        self._recorded_headers = _RECORDED_HEADERS | self.contract.headers
         self._revoked: set[str] = set()
-        self._done: dict[str, tuple[tuple[str, str, object], tuple[int, object]]] = {}
         self._repeats = 0
+        self.serve(api)
+
+    def serve(self, api: FakeApi) -> None:
+        """Host another API from now on, which knows nothing of what the earlier one was told."""
+        contract = Contract(api.document)
+        with self._lock:
+            self.api: Any = api
+            self.contract = contract
+            self._recorded_headers = _RECORDED_HEADERS | contract.headers
+            self._done: dict[str, tuple[tuple[str, str, object], tuple[int, object]]] = {}
 
     def revoke(self, credential: str) -> None:
         """Answer 401 to every later request with this credential."""
@@ -103,6 +109,14 @@ class PartnerServer(ScriptedServer[_Call]):
         if key and answer[0] in SUCCESSES:
             self._done[key] = (content, answer)
         return Reply(*answer)
+
+    @override
+    def carry_out_partly(self, request: ReceivedRequest, call: _Call) -> Reply:
+        """Apply a valid call save for its first item, if the API can answer so; else apply it whole."""
+        body = copy.deepcopy(request.body)
+        api = self.api
+        answer = api.partial_failure(call.operation, call.parameters, body) if isinstance(api, RefusesItems) else None
+        return Reply(*answer) if answer else self.carry_out(request, call)
 
 
 def main() -> None:

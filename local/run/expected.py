@@ -1,26 +1,40 @@
 """What the partner must receive for a request: it follows from the integration's own items."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from local.partner.answering import answer_to
 from local.partner.contract import ContractError
 from local.partner.fake_api import FakeApi
 from local.run.seam_rules import check_planned
-from mparticle_firehose.delivery.merging import merged
-from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.delivery.merging import Call, merged
+from mparticle_firehose.delivery.plan import Plan, Planner
 from mparticle_firehose.errors import FirehoseError, IntegrationError
-from mparticle_firehose.integration import Endpoint, Exchange, Integration, JsonObject, PartnerCall, Target
+from mparticle_firehose.integration import Exchange, Integration, PartnerCall, Target
 from mparticle_firehose.protocol import (
     AnyRequest,
     AudienceMembershipChangeRequest,
     AudienceSubscriptionRequest,
     DsrProcessingRequest,
     EventProcessingRequest,
+    QueuedRequest,
     Serializer,
 )
 
 _SERIALIZER = Serializer()
+
+
+@dataclass(frozen=True, slots=True)
+class FirstCall:
+    """A call that is made without an answer.
+
+    Attributes:
+        call: with its site, auth and headers.
+        is_exchange: whether further calls follow, which need its answer.
+    """
+
+    call: PartnerCall
+    is_exchange: bool
 
 
 def is_offered(integration: Integration, kind: str) -> bool:
@@ -64,6 +78,32 @@ def calls_for(integration: Integration, content: Mapping[str, object]) -> list[P
     return list(_calls(integration, _SERIALIZER.parse(content)))
 
 
+def plan_of(integration: Integration, request: QueuedRequest) -> Plan:
+    """Return the plan of a request that is delivered alone, after its rules have been checked.
+
+    Raises:
+        FirehoseError: the mapping breaks a rule of the seam, or a customer's setting cannot be used.
+    """
+    plan = Planner(integration).plan(request, source="")
+    check_planned(request, plan.planned)
+    return plan
+
+
+def first_call(integration: Integration, call: Call) -> FirstCall | None:
+    """Return what carries the items of a merged call; of an exchange its first call, None if it makes none."""
+    made = call.endpoint.call(call.target, call.bodies())
+    if isinstance(made, PartnerCall):
+        return FirstCall(_completed(integration, made, call.target), is_exchange=False)
+    first = _first(made)
+    return FirstCall(_completed(integration, first, call.target), is_exchange=True) if first else None
+
+
+def first_subscription_call(integration: Integration, request: AudienceSubscriptionRequest) -> FirstCall | None:
+    """Return the first call of a subscription's exchange; None if it makes none."""
+    first = _first(integration.subscription(request)) if integration.subscription else None
+    return FirstCall(_completed(integration, first, Target()), is_exchange=True) if first else None
+
+
 def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
     """Return the rule of a fake API that a call breaks, if it does: the field and the rule, never values."""
     try:
@@ -76,24 +116,25 @@ def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
 def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall]:
     match request:
         case AudienceSubscriptionRequest():
-            if integration.subscription:
-                for first in _first(integration.subscription(request)):
-                    yield replace(first, headers={**integration.headers, **first.headers})
+            made = [first_subscription_call(integration, request)]
         case EventProcessingRequest() | AudienceMembershipChangeRequest() | DsrProcessingRequest():
-            plan = Planner(integration).plan(request, source="")
-            check_planned(request, plan.planned)
-            for call in merged(plan.waiting):
-                for made in _call(call.endpoint, call.target, call.bodies()):
-                    yield replace(made, headers={**integration.headers, **made.headers})
+            made = [first_call(integration, call) for call in merged(plan_of(integration, request).waiting)]
+        case _:
+            made = []
+    yield from (first.call for first in made if first)
 
 
-def _call(endpoint: Endpoint, target: Target, bodies: list[JsonObject]) -> Iterator[PartnerCall]:
-    made = endpoint.call(target, bodies)
-    for call in [made] if isinstance(made, PartnerCall) else _first(made):
-        yield replace(call, site=call.site or target.site, auth=call.auth or target.auth)
+def _completed(integration: Integration, call: PartnerCall, target: Target) -> PartnerCall:
+    """Return a call with what it has of its target and of the integration."""
+    return replace(
+        call,
+        site=call.site or target.site,
+        auth=call.auth or target.auth,
+        headers={**integration.headers, **call.headers},
+    )
 
 
-def _first[T](exchange: Exchange[T]) -> Iterator[PartnerCall]:
-    for call in exchange:
-        yield call
-        exchange.close()
+def _first[T](exchange: Exchange[T]) -> PartnerCall | None:
+    first = next(exchange, None)
+    exchange.close()
+    return first

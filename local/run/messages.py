@@ -2,11 +2,12 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from local.isolation import LocalCloudError
+from mparticle_firehose.protocol import REQUEST_MODELS
 
 _ORDER = (
     ("module_registration_request", None),
@@ -38,12 +39,16 @@ class Message:
         """Read one message.
 
         Raises:
-            LocalCloudError: it is not a JSON object, which is all that Lambda passes on.
+            LocalCloudError: it is not a JSON object, which is all that Lambda passes on. No content is quoted.
         """
         try:
-            content = json.loads(payload)
-        except ValueError as error:
-            raise LocalCloudError(f"{name} is not JSON: {error}") from None
+            content = json.loads(payload.decode())
+        except UnicodeDecodeError:
+            raise LocalCloudError(f"{name} is not JSON: it is not in UTF-8") from None
+        except json.JSONDecodeError as error:
+            raise LocalCloudError(f"{name} is not JSON: line {error.lineno}, column {error.colno}") from None
+        except RecursionError:
+            raise LocalCloudError(f"{name} is not a message: it is nested too deeply") from None
         if not isinstance(content, dict):
             raise LocalCloudError(f"{name} is not a JSON object")
         return cls(name, payload, content)
@@ -60,8 +65,12 @@ class Message:
 
 
 def messages_in(folder: Path) -> list[Message]:
-    """Read every JSON file of a folder, from the registration to the end of a subscription."""
-    messages = [Message.read(path.stem, path.read_bytes()) for path in sorted(folder.glob("*.json"))]
+    """Read every JSON file of a folder, from the registration to the end of a subscription.
+
+    Raises:
+        LocalCloudError: one cannot be read.
+    """
+    messages = [_from_file(path) for path in sorted(folder.glob("*.json"))]
     return sorted(messages, key=_position)
 
 
@@ -69,14 +78,25 @@ def message_from(source: str) -> Message:
     """Read one message from a file, or from standard input when the source is ``-``.
 
     Raises:
-        LocalCloudError: it cannot be read.
+        LocalCloudError: it cannot be read, or its type is none of mParticle's.
     """
     if source == "-":
-        return Message.read("standard input", sys.stdin.buffer.read())
+        return _of_mparticle("standard input", Message.read("standard input", sys.stdin.buffer.read()))
+    return _of_mparticle(source, _from_file(Path(source)))
+
+
+def _from_file(path: Path) -> Message:
     try:
-        return Message.read(Path(source).stem, Path(source).read_bytes())
+        payload = path.read_bytes()
     except OSError as error:
-        raise LocalCloudError(f"{source} cannot be read: {error.strerror}") from None
+        raise LocalCloudError(f"{path} cannot be read: {error.strerror}") from None
+    return replace(Message.read(str(path), payload), name=path.stem)
+
+
+def _of_mparticle(source: str, message: Message) -> Message:
+    if message.kind not in REQUEST_MODELS:
+        raise LocalCloudError(f"{source}: type must be one of {', '.join(REQUEST_MODELS)}")
+    return message
 
 
 def _position(message: Message) -> int:

@@ -3,10 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from rich import box
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from local.cloud.cloud import Answer
 from local.partner.server import ReceivedRequest
@@ -21,24 +19,26 @@ from mparticle_firehose.protocol import (
     Serializer,
 )
 
+LIMIT_MILLISECONDS = 200
+"""How long 99 % of mParticle's calls may take."""
+
+HTTPS_LIMIT_MILLISECONDS = 100
+"""The same over HTTPS."""
+
 _SERIALIZER = Serializer()
-_WIDTH_WITHOUT_TERMINAL = 160
-_ANSWER_WIDTH = 28
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-def console() -> Console:
-    """Return a console that is wide enough for the table where the output is not a terminal."""
-    terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(highlight=False, width=_WIDTH_WITHOUT_TERMINAL)
-
-
 def show(run: Run, out: Console) -> None:
-    """Print the table, what the partner knows, the dead letters, and the verdict."""
-    out.print(_table(run.results))
+    """Print a block for each message, what the partner knows, the dead letters, and the verdict."""
+    out.print()
+    for result in run.results:
+        _show_result(result, out)
     _show_summary(run, out)
-    letters = ", ".join(f"{name} {count}" for name, count in run.dead_letters.items())
-    out.print(f"Dead letters: {letters}", style="red" if run.dead_letters.total() else None)
+    letters = ", ".join(f"{count} in {name}" for name, count in run.dead_letters.items() if count)
+    out.print(f"Dead letters: {letters or 'none'}", style="red" if run.dead_letters.total() else None, soft_wrap=True)
+    if slow := sum(_is_slow(result.answer) for result in run.results):
+        out.print(f"Slow: {slow}, over {LIMIT_MILLISECONDS} ms. mParticle allows that in 1 % of calls.", style="yellow")
     out.print()
     if run.problems:
         out.print("Not everything arrived:", style="bold red")
@@ -50,10 +50,10 @@ def show(run: Run, out: Console) -> None:
 
 def show_feed(run: FeedRun, out: Console) -> None:
     """Print what mParticle has received from the feed, and the verdict."""
-    received = ", ".join(f"{count}{_TIMES} {name}" for name, count in sorted(run.received.items()))
     left_out = f" ({run.left_out} left out by the mapping)" if run.left_out else ""
-    told = f"Of {run.sent} events of the partner{left_out} mParticle received {escape(received or 'none')}"
-    out.print(told, soft_wrap=True)
+    out.print(f"Of {run.sent} events of the partner{left_out} mParticle received:", soft_wrap=True)
+    for name, count in sorted(run.received.items()) or [("none", 0)]:
+        out.print(f"    {f'{count}{_TIMES} ' if count else ''}{escape(name)}", soft_wrap=True)
     for problem in run.problems:
         out.print(f"  - {problem}", style="red", markup=False, soft_wrap=True)
 
@@ -65,31 +65,29 @@ def _verdict(results: Sequence[Result]) -> str:
     return f"{arrived} Not offered by the integration: {left}." if left else arrived
 
 
-def _table(results: Iterable[Result]) -> Table:
-    table = Table("Message", box=box.SIMPLE_HEAD)
-    table.add_column("Answer", max_width=_ANSWER_WIDTH)
-    table.add_column("ms", justify="right")
-    table.add_column("Queued")
-    table.add_column("The partner received")
-    is_first = True
-    for result in results:
-        table.add_row(
-            result.message.name,
-            _answer_text(result.answer),
-            _milliseconds(result.answer, is_first=is_first),
-            "\n".join(f"{count}{_TIMES} {name}" for name, count in result.queued.items()) or "-",
-            "\n".join(_calls(result.calls)) or "-",
-            style="red" if result.problems else None,
-        )
-        is_first = is_first and result.answer is None
-    return table
+def _show_result(result: Result, out: Console) -> None:
+    """Print what became of one message. Long lines are left to the terminal to break: nothing is cut."""
+    sign = "[red]✗[/red]" if result.problems else "[dim]-[/dim]" if result.answer is None else "[green]✓[/green]"
+    out.print(f"{sign} [bold]{escape(result.message.name)}[/bold]", soft_wrap=True)
+    queued = [f"{count}{_TIMES} {name}" for name, count in result.queued.items()]
+    for label, values in {
+        "answer": [f"{_answer_text(result.answer)}{_time(result.answer)}"],
+        "queued": queued,
+        "partner": list(_calls(result.calls)),
+    }.items():
+        for first, value in zip([label, *[""] * len(values)], values, strict=False):
+            out.print(f"    [dim]{first:9}[/dim]{value}", soft_wrap=True)
 
 
-def _milliseconds(answer: Answer | None, *, is_first: bool) -> str:
-    """Return how long the answer took. For the first one the emulator unpacks the function, unlike AWS."""
+def _time(answer: Answer | None) -> str:
     if answer is None:
-        return "-"
-    return "(start)" if is_first else f"{answer.milliseconds:.0f}"
+        return ""
+    took = f", {answer.milliseconds:.0f} ms"
+    return f"[yellow]{took}: slow[/yellow]" if _is_slow(answer) else took
+
+
+def _is_slow(answer: Answer | None) -> bool:
+    return answer is not None and answer.milliseconds > LIMIT_MILLISECONDS
 
 
 def _answer_text(answer: Answer | None) -> str:
@@ -150,6 +148,8 @@ def _content(call: ReceivedRequest) -> dict[str, int]:
 def _show_summary(run: Run, out: Console) -> None:
     """Print what the partner knows, before a subscription that ended took its audience away."""
     ended = any(result.message.removes_audience for result in run.results)
+    if run.summary:
+        out.print(f"At the partner{', before a subscription ended' if ended else ''}:")
     for name, facts in run.summary.items():
         told = ", ".join(f"{fact} {value}" for fact, value in facts.items())
-        out.print(f"At the partner{', before a subscription ended' if ended else ''}: {escape(name)} ({escape(told)})")
+        out.print(f"    {escape(name)} ({escape(told)})", soft_wrap=True)

@@ -14,16 +14,17 @@ def check_planned(request: QueuedRequest, planned: Iterable[Planned]) -> None:
     Raises:
         IntegrationError: an item covers what the request does not hold, or two endpoints have one name.
     """
-    elements = _elements(request)
+    known = elements(request)
     endpoints: dict[str, Endpoint] = {}
     for each in planned:
-        if unknown := [origin for origin in each.covers if origin not in elements]:
+        if unknown := [origin for origin in each.covers if origin not in known]:
             raise IntegrationError("covers", f"{len(unknown)} elements are not in the request")
         if isinstance(each, Item) and endpoints.setdefault(each.endpoint.name, each.endpoint) is not each.endpoint:
             raise IntegrationError("endpoint_name", f"two endpoints have the name {each.endpoint.name!r}")
 
 
-def _elements(request: QueuedRequest) -> set[Origin]:
+def elements(request: QueuedRequest) -> set[Origin]:
+    """Return every element of a request that an item may cover."""
     match request:
         case EventProcessingRequest():
             events: list[Origin] = [("events", number) for number in range(len(request.events))]

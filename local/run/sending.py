@@ -9,6 +9,7 @@ from typing import Protocol
 from local.cloud.cloud import Answer
 from local.partner.faults import SUCCESSES
 from local.partner.server import PartnerServer, ReceivedRequest
+from local.progress import Progress, Silent
 from local.run.declared import undeclared
 from local.run.expected import broken_seam, expected_calls, is_offered
 from local.run.messages import Message
@@ -77,11 +78,19 @@ class Deployment(Protocol):
         """Count the messages taken from each queue so far."""
 
 
-def send_all(cloud: Deployment, partner: PartnerServer, messages: Sequence[Message], integration: Integration) -> Run:
+def send_all(
+    cloud: Deployment,
+    partner: PartnerServer,
+    messages: Sequence[Message],
+    integration: Integration,
+    progress: Progress | None = None,
+) -> Run:
     """Send each message, wait until it has been processed, and check the outcome."""
+    progress = progress or Silent()
     results: list[Result] = []
     summary: Mapping[str, Mapping[str, object]] = {}
-    for message in messages:
+    for number, message in enumerate(messages, 1):
+        progress.doing(f"Sending {message.name} ({number} of {len(messages)})")
         if is_offered(integration, message.kind):
             results.append(_send(cloud, partner, message, expected_calls(integration, message.content)))
         else:

@@ -10,6 +10,7 @@ from typing import Any
 import annotated_types
 from pydantic import BaseModel
 
+from local.build import deployment_settings
 from mparticle_firehose.config import FeedSettings, Resources, Settings
 from mparticle_firehose.feed.events_api import CALL_SECONDS as EVENTS_API_SECONDS
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
@@ -22,9 +23,9 @@ from tests.deployment.template_reading import (
     functions,
     of_type,
     problems,
+    published,
     queues,
     references,
-    released_functions,
     walk,
 )
 
@@ -44,6 +45,9 @@ FEED_DELIVERY, FEED_CONCURRENCY = "FeedDelivery", "FeedConcurrency"
 """The mapping of the feed's function, and that parameter of it."""
 
 FEED_QUEUES = {"FeedQueue", "FeedDeadLetterQueue"}
+
+POLLERS = ("EventMinimumPollers", "EventMaximumPollers")
+"""The parameters of the event pollers, which take the place of EventConcurrency."""
 
 ERASURE_CONCURRENCY = 5
 """That of the erasures' mapping, which no parameter changes."""
@@ -151,7 +155,7 @@ def each_queue_has_its_function_which_reports_failures_by_message(template: Node
     sources = sorted(mapping["EventSourceArn"]["Fn::GetAtt"][0] for mapping in mappings.values())
     for name, mapping in mappings.items():
         alias = {"Ref": f"{_receiver(name)}Alias{ALIAS}"}
-        most = mapping.get("ScalingConfig", {}).get("MaximumConcurrency")
+        most = _without_pollers(mapping.get("ScalingConfig", {})).get("MaximumConcurrency")
         found += problems(
             (mapping["FunctionName"] == alias, f"{name}: does not invoke the alias"),
             (mapping.get("FunctionResponseTypes") == ["ReportBatchItemFailures"], f"{name}: repeats whole batches"),
@@ -163,6 +167,13 @@ def each_queue_has_its_function_which_reports_failures_by_message(template: Node
         (sources == wanted, f"messages are received from {sources}"),
         (feed == {"Fn::GetAtt": ["FeedQueue", "Arn"]}, f"the feed's function receives from {feed}"),
     )
+
+
+def _without_pollers(scaling: Node) -> Node:
+    match scaling:
+        case {"Fn::If": ["HasEventPollers", {"Ref": "AWS::NoValue"}, dict(without)]}:
+            return without
+    return scaling
 
 
 def _max_concurrency(mapping: str) -> object:
@@ -186,7 +197,7 @@ def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
 
 def the_worker_may_send_waiting_messages_again(template: Node) -> list[str]:
     """To the standard queues that it empties. Lambda must not take that for a loop; the handler has no reason to."""
-    loops = {name: function.get("RecursiveLoop") for name, function in released_functions(template).items()}
+    loops = {name: function.get("RecursiveLoop") for name, function in published(template).items()}
     statements = of_type(template, "AWS::IAM::Role")["WorkerRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     sent = [references(it) for it in statements if it.get("Action") == "sqs:SendMessage"]
     fifo = {name for name, queue in queues(template).items() if queue.get("FifoQueue") and "RedrivePolicy" in queue}
@@ -237,14 +248,14 @@ def _mappings(template: Node) -> dict[str, Node]:
 
 
 def reserved_concurrency_never_throttles_the_worker(template: Node) -> list[str]:
-    """With the defaults. CloudFormation cannot add two parameters, so the description says the rest."""
-    together = sum(template["Parameters"][name]["Default"] for name in CONCURRENCY.values()) + ERASURE_CONCURRENCY
+    """CloudFormation cannot add two parameters, so `make build` does, with the same numbers."""
+    defaults = {name: template["Parameters"][name]["Default"] for name in (*CONCURRENCY.values(), *POLLERS)}
     parameter = template["Parameters"]["WorkerReservedConcurrency"]
-    accepted = [number for number in range(1, 2001) if re.search(parameter["AllowedPattern"], str(number))]
     return problems(
-        (accepted[:1] == [together], f"{accepted[:1]} may be reserved, {together} are used"),
-        (accepted == [*range(together, 2001)], "a larger number is refused"),
-        (all(name in parameter["Description"] for name in CONCURRENCY.values()), "the rest is not described"),
+        (defaults == dict(deployment_settings.DEFAULTS), f"`make build` assumes other defaults than {defaults}"),
+        (deployment_settings.ERASURE_CONCURRENCY == ERASURE_CONCURRENCY, "`make build` assumes other erasures"),
+        ((parameter["Type"], parameter["Default"]) == ("Number", 0), "some are reserved by default"),
+        (all(name in parameter["Description"] for name in defaults), "the sum is not described"),
     )
 
 
@@ -255,7 +266,7 @@ def every_setting_that_the_code_reads_is_set(template: Node) -> list[str]:
     """All functions have the same variables; the feed's function also has what only it reads."""
     variables = set(template["Globals"]["Function"]["Environment"]["Variables"])
     read = _aliases(Settings) | _aliases(Resources) | LIBRARIES
-    own = {name: _own_variables(function) for name, function in released_functions(template).items()}
+    own = {name: _own_variables(function) for name, function in published(template).items()}
     feed = {name for name in _aliases(FeedSettings) if name.startswith("FEED_")}
     wanted = {name: feed if name == "FeedFunction" else set() for name in own}
     return [f"{name} is set or read, but not both" for name in sorted(variables ^ read)] + [
@@ -335,7 +346,7 @@ def functions_are_released_with_snapshots(template: Node) -> list[str]:
         (template["Parameters"]["SnapStart"]["Default"] == "PublishedVersions", "no snapshot by default"),
         (shared["Runtime"] == "python3.13", "another runtime than the one that is tested"),
     )
-    for name, function in released_functions(template).items():
+    for name, function in published(template).items():
         released = (function.get("AutoPublishAlias"), function.get("AutoPublishAliasAllProperties"))
         found += problems((released == (ALIAS, True), f"{name}: changes are not published"))
     return found
@@ -348,7 +359,7 @@ def a_parameter_that_changes_makes_a_new_version(template: Node) -> list[str]:
     that equals the last one.
     """
     found = []
-    for name, function in released_functions(template).items():
+    for name, function in published(template).items():
         own = {key: value for key, value in function.items() if key not in _NOT_IN_A_VERSION}
         needed = _decided_by(template, [own, template["Globals"]])
         named = _decided_by(template, _configurations_named_by(template, function))
@@ -377,7 +388,10 @@ def _within(template: Node, condition: str) -> set[str]:
 
 
 _CONFIGURATION = "AWS::AppConfig::HostedConfigurationVersion"
-_NOT_IN_A_VERSION = {"VersionDescription", "DeploymentPreference", "ReservedConcurrentExecutions", "Role"}
+_NOT_IN_A_VERSION = {
+    "VersionDescription", "DeploymentPreference", "ProvisionedConcurrencyConfig", "ReservedConcurrentExecutions",
+    "Role",
+}  # fmt: skip
 
 
 def a_version_has_room_for_all_parameter_values(template: Node) -> list[str]:
@@ -387,7 +401,7 @@ def a_version_has_room_for_all_parameter_values(template: Node) -> list[str]:
     as long, as CloudFormation allows. The description may name no parameter at all.
     """
     found = []
-    for name, function in functions(template).items():
+    for name, function in published(template).items():
         description = function.get("VersionDescription")
         length = _max_bytes(template, description)
         found += problems(
@@ -422,17 +436,23 @@ def _max_bytes(template: Node, value: object) -> int:
     match value:
         case {"Fn::If": [_, one, other]}:
             return max(_max_bytes(template, one), _max_bytes(template, other))
+        case {"Fn::Join": [",", dict(values)]}:
+            return _max_bytes(template, values)
         case {"Fn::Sub": str(text)}:
             return _max_bytes(template, {"Fn::Sub": [text, {}]})
         case {"Fn::Sub": [str(text), dict(own)]}:
             named = [own.get(name, {"Ref": name}) for name in re.findall(r"\$\{(\w+)\}", text)]
             return len(re.sub(r"\$\{\w+\}", "", text).encode()) + sum(_max_bytes(template, it) for it in named)
-        case {"Ref": str(name)} if name in template["Parameters"]:
-            return _max_value_bytes(template["Parameters"][name])
         case {"Ref": str(name)}:
-            known = template["Resources"][name]["Type"] == _CONFIGURATION
-            return _CONFIGURATION_NUMBER_BYTES if known else MAX_CONFIGURATION_BYTES
+            return _max_bytes_of(template, name)
     return len(str(value).encode())
+
+
+def _max_bytes_of(template: Node, name: str) -> int:
+    if name in template["Parameters"]:
+        return _max_value_bytes(template["Parameters"][name])
+    known = template["Resources"][name]["Type"] == _CONFIGURATION
+    return _CONFIGURATION_NUMBER_BYTES if known else MAX_CONFIGURATION_BYTES
 
 
 def _max_value_bytes(parameter: Node) -> int:

@@ -23,6 +23,7 @@ from tests.deployment.template_reading import (
     of_type,
     problems,
     references,
+    statements_of,
 )
 
 NO_VALUE: Node = {"Ref": "AWS::NoValue"}
@@ -57,6 +58,7 @@ EXISTS_WHEN = {
     "FeedWebhookSigningSecret": "HasFeedWebhookSecret",
     "FeedWebhookSecretArn": "HasFeedWebhookSecret",
     "FeedWebhookAlarm": "HasFeedWebhook",
+    "FeedReleaseErrorsAlarm": "HasGradualFeed",
 }
 """Conditions of what is not there whenever Feed is on."""
 
@@ -112,7 +114,7 @@ _OF_PARAMETERS = {
 
 def the_feeds_function_may_do_what_it_does_and_no_more(template: Node) -> list[str]:
     """Of queues only with its own two, of tables with the ledger, of secrets with the key pairs and the erasure key."""
-    statements = of_type(template, "AWS::IAM::Role")["FeedRole"]["Policies"][0]["PolicyDocument"]["Statement"]
+    statements = statements_of(of_type(template, "AWS::IAM::Role")["FeedRole"])
     given = {it["Sid"]: (sorted(listed(it["Action"])), listed(it["Resource"])) for it in statements if "Sid" in it}
     receiving = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
     wanted: dict[str, tuple[list[str], list[Any]]] = {
@@ -130,7 +132,7 @@ def the_feeds_function_may_do_what_it_does_and_no_more(template: Node) -> list[s
     conditional = {it["Fn::If"][0] for it in statements if "Fn::If" in it}
     return problems(
         (given == wanted, f"it may do {given}"),
-        (conditional == {"HasKmsKey", "HasPreviousKmsKeys"}, f"more on {conditional}"),
+        (conditional == {"HasKmsKey", "HasPreviousKmsKeys", "HasSubnets"}, f"more on {conditional}"),
     )
 
 
@@ -150,7 +152,7 @@ def the_other_functions_may_do_little_for_the_feed(template: Node) -> list[str]:
     always = [
         name
         for name in ("HandlerRole", "WorkerRole")
-        for statement in roles[name]["Policies"][0]["PolicyDocument"]["Statement"]
+        for statement in statements_of(roles[name])
         if "Fn::If" not in statement and any(ref.startswith("Feed") for ref in references(statement))
     ]
     return problems((given == wanted, f"they may do {given}")) + always
@@ -262,6 +264,7 @@ def the_feeds_alarms_watch_queues_function_and_key_pairs(template: Node) -> list
         "FeedDeadLettersAlarm": ("AWS/SQS", "ApproximateNumberOfMessagesVisible", "Maximum"),
         "FeedCredentialsRefusedAlarm": ("MParticleFirehose", "FeedCredentialsRefused", "Sum"),
         "FeedCredentialsMissingAlarm": ("MParticleFirehose", "FeedCredentialsMissing", "Sum"),
+        "FeedReleaseErrorsAlarm": ("AWS/Lambda", "Errors", "Sum"),
         "FeedWaitingAgeAlarm": ("waiting / 1000", ("WaitingAge",), ("feed",)),
         "FeedWebhookAlarm": (
             "FILL(signature, 0) + FILL(secret, 0)",

@@ -43,6 +43,8 @@ EXISTS_WHEN = {
     "HttpApiStage": "HasHttpApi",
     "HttpApiLogGroup": "HasHttpApi",
     "HttpApiPermission": "HasHttpApi",
+    "HttpDomain": "HasDomainName",
+    "HttpDomainMapping": "HasDomainName",
     "FeedWebhookRoute": "HasFeedWebhookRoute",
     "FeedWebhookPermission": "HasFeedWebhookRoute",
     "FunctionUrl": "HasFunctionUrl",

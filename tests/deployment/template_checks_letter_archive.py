@@ -9,6 +9,7 @@ from mparticle_firehose.config import ArchiveSettings
 from mparticle_firehose.letter_archive.archiving import TIMEOUT_SECONDS
 from mparticle_firehose.letter_archive.objects import PREFIX
 from tests.deployment.template_reading import (
+    LETTER_ARCHIVE,
     Check,
     Node,
     conditional_statements,
@@ -18,9 +19,6 @@ from tests.deployment.template_reading import (
     problems,
     queues,
 )
-
-FUNCTION = "LetterArchiveFunction"
-"""It is invoked by its schedule only, and so has neither versions nor an alias."""
 
 ROLE = "LetterArchiveRole"
 CONDITION = "HasLetterArchive"
@@ -41,7 +39,7 @@ def the_archive_exists_unless_its_parameter_is_zero(template: Node) -> list[str]
 
 
 def letters_are_archived_every_hour_and_before_sqs_deletes_them(template: Node) -> list[str]:
-    function = functions(template)[FUNCTION]
+    function = functions(template)[LETTER_ARCHIVE]
     parameter = template["Parameters"][PARAMETER]
     field = ArchiveSettings.model_fields["dead_letter_archive_days"]
     limits = {type(item): item for item in field.metadata}
@@ -81,17 +79,24 @@ def the_archives_function_may_move_letters_and_no_more(template: Node) -> list[s
 
 
 def the_archives_function_knows_what_it_needs(template: Node) -> list[str]:
-    own = functions(template)[FUNCTION].get("Environment", {}).get("Variables", {})
+    """It calls AWS only, and so needs no fixed address. Without versions there are no snapshots."""
+    own = functions(template)[LETTER_ARCHIVE].get("Environment", {}).get("Variables", {})
     feed = {"Fn::If": ["HasFeed", {"Ref": "FeedDeadLetterQueue"}, {"Ref": "AWS::NoValue"}]}
     wanted = {"DEAD_LETTER_ARCHIVE_DAYS": {"Ref": PARAMETER}, "FEED_DLQ_URL": feed}
-    return [name for name in wanted.keys() | own.keys() if own.get(name) != wanted.get(name)]
+    ignored = template["Resources"][LETTER_ARCHIVE].get("IgnoreGlobals", [])
+    return [name for name in wanted.keys() | own.keys() if own.get(name) != wanted.get(name)] + problems(
+        (set(ignored) == {"SnapStart", "VpcConfig"}, f"it ignores {ignored}")
+    )
 
 
 def an_alarm_tells_that_letters_are_not_archived(template: Node) -> list[str]:
     """Not for one run that fails: the next has days for it."""
     alarm = of_type(template, "AWS::CloudWatch::Alarm").get("LetterArchiveErrorsAlarm", {})
     return problems(
-        (alarm.get("Dimensions") == [{"Name": "FunctionName", "Value": {"Ref": FUNCTION}}], "of another function"),
+        (
+            alarm.get("Dimensions") == [{"Name": "FunctionName", "Value": {"Ref": LETTER_ARCHIVE}}],
+            "of another function",
+        ),
         ((alarm.get("MetricName"), alarm.get("Period")) == ("Errors", 3600), "of something else"),
         ((alarm.get("DatapointsToAlarm"), alarm.get("EvaluationPeriods")) == (2, 3), "too early, or too late"),
     )

@@ -22,6 +22,7 @@ from tests.deployment.template_reading import (
     queues,
     references,
     sources,
+    statements_of,
 )
 
 ENDPOINT_PERMISSIONS = {
@@ -68,6 +69,12 @@ RECEIVERS = ("WorkerRole", "FeedRole")
 OPERATOR = {"s3:CopyObject", "s3:DeleteObject"}
 """What only the operators' commands do with bodies, with the operator's own credentials."""
 
+NETWORK = "ManageNetworkInterfaces"
+"""The statement that functions in subnets need; template_checks_network.py checks it."""
+
+RELEASES = {"ReleaseCheckRole", "DeploymentRole"}
+"""Roles of a release; template_checks_releases.py checks them."""
+
 SEES_WHAT_IS_MISSING = "s3:ListBucket"
 """Without it S3 answers 403 instead of 404 to whoever reads an object that does not exist."""
 
@@ -83,13 +90,13 @@ def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> 
             continue
         principal = permission["Principal"]
         parameter = template["Parameters"].get(principal.get("Ref") if isinstance(principal, dict) else None)
-        condition = template["Resources"][name].get("Condition")
+        condition = template["Resources"][name].get("Condition", "")
         principals.append(principal)
         found += problems(
             (permission["Action"] == "lambda:InvokeFunction", f"{name}: another action than invoking"),
             (permission["FunctionName"] == {"Ref": f"HandlerFunctionAlias{ALIAS}"}, f"{name}: not for the alias"),
-            (parameter and _accepts_accounts_only(parameter, optional=bool(condition)), f"{name}: {principal}"),
-            (not condition or _unless_there_is_none(template, condition, principal), f"{name}: another condition"),
+            (parameter and _accepts_accounts_only(parameter), f"{name}: {principal}"),
+            (_unless_there_is_none(template, condition, principal), f"{name}: another condition"),
         )
     parameters = template["Parameters"].values()
     defaults = sorted(parameter["Default"] for parameter in parameters if parameter.get("Default", "") and
@@ -103,26 +110,23 @@ def only_accounts_of_mparticle_may_invoke_and_only_the_alias(template: Node) -> 
     )
 
 
-def _accepts_accounts_only(parameter: Node, *, optional: bool) -> bool:
-    """Return whether a parameter accepts account ids only, and none only if it is optional."""
+def _accepts_accounts_only(parameter: Node) -> bool:
+    """Return whether a parameter accepts account ids and none, and nothing else."""
     pattern, default = parameter.get("AllowedPattern", ""), str(parameter["Default"])
     wrong = ["", "*", "12345678901", "1234567890123", "123456789012,210987654321", "arn:aws:iam::123456789012:root"]
     accepts = {text: bool(re.search(pattern, text)) for text in ["123456789012", default, "none", *wrong]}
-    return (
-        accepts["123456789012"]
-        and accepts[default]
-        and accepts["none"] == optional
-        and not any(map(accepts.get, wrong))
-    )
+    return accepts["123456789012"] and accepts[default] and accepts["none"] and not any(map(accepts.get, wrong))
 
 
 def _unless_there_is_none(template: Node, condition: str, principal: object) -> bool:
-    return bool(template["Conditions"][condition] == {"Fn::Not": [{"Fn::Equals": [principal, "none"]}]})
+    return bool(template["Conditions"].get(condition) == {"Fn::Not": [{"Fn::Equals": [principal, "none"]}]})
 
 
 def policies_name_single_actions_and_single_resources(template: Node) -> list[str]:
     found: list[str] = []
     for name, statement in _statements(template):
+        if statement["Sid"] == NETWORK or name in RELEASES:
+            continue
         resources = listed(statement["Resource"])
         named = [
             {"Ref": "KmsKeyArn"},
@@ -145,15 +149,17 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
             ),
             (single, f"{name}: {statement['Sid']}: not a single resource"),
         )
-    managed = [name for name, role in of_type(template, "AWS::IAM::Role").items() if "ManagedPolicyArns" in role]
+    roles = of_type(template, "AWS::IAM::Role")
+    managed = [name for name, role in roles.items() if "ManagedPolicyArns" in role and name not in RELEASES]
     unbound = [name for name, function in functions(template).items() if "Role" not in function]
     return found + managed + unbound
 
 
 def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
-    """The role of the archive's function has a check of its own, which names everything that it may do."""
-    others = [statement for role, statement in _statements(template) if role != ROLE]
-    granted = {action for statement in others for action in listed(statement["Action"])}
+    """The roles of the archive and of a release have checks of their own, which name everything that they may do."""
+    checked_apart = {ROLE, *RELEASES}
+    statements = [it for name, it in _statements(template) if it["Sid"] != NETWORK and name not in checked_apart]
+    granted = {action for statement in statements for action in listed(statement["Action"])}
     granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
     received = [f"{role} lacks {action}" for role in RECEIVERS for action in POLLER - _actions_of(template, role)]
     return sorted(granted ^ (_called_actions() - OPERATOR | POLLER | {SEES_WHAT_IS_MISSING})) + received
@@ -185,7 +191,9 @@ _TABLES = ROOT / "src" / "mparticle_firehose" / "tables"
 def the_key_is_allowed_only_when_there_is_one(template: Node) -> list[str]:
     found = []
     for name, role in of_type(template, "AWS::IAM::Role").items():
-        for entry in role["Policies"][0]["PolicyDocument"]["Statement"]:
+        if name in RELEASES:
+            continue
+        for entry in statements_of(role):
             uses_key = "KmsKeyArn" in references(entry)
             conditional = entry.get("Fn::If", [None])[0] == "HasKmsKey"
             found += problems((uses_key == conditional, f"{name}: {entry}"))
@@ -220,9 +228,8 @@ def what_is_under_a_previous_key_can_be_read(template: Node) -> list[str]:
 
 def _statements(template: Node) -> Iterator[tuple[str, Node]]:
     for name, role in of_type(template, "AWS::IAM::Role").items():
-        for policy in role["Policies"]:
-            for entry in policy["PolicyDocument"]["Statement"]:
-                yield name, entry["Fn::If"][1] if "Fn::If" in entry else entry
+        for entry in statements_of(role):
+            yield name, entry["Fn::If"][1] if "Fn::If" in entry else entry
 
 
 @cache
@@ -252,8 +259,8 @@ def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
         either = (queue.get("KmsMasterKeyId"), queue.get("SqsManagedSseEnabled"))
         found += problems((either == (key, {"Fn::If": ["HasKmsKey", False, True]}), name))
     for name, table in of_type(template, "AWS::DynamoDB::Table").items():
-        wanted = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": key}
-        found += problems((table.get("SSESpecification") == wanted, name))
+        given = {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": {"Ref": "KmsKeyArn"}}
+        found += problems((table.get("SSESpecification") == {"Fn::If": ["HasKmsKey", given, unset]}, name))
     for name, bucket in of_type(template, "AWS::S3::Bucket").items():
         by_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": {"Ref": "KmsKeyArn"}}
         (rule,) = bucket.get("BucketEncryption", {}).get("ServerSideEncryptionConfiguration", [{}])
@@ -303,14 +310,18 @@ def what_is_acknowledged_outlives_the_stack(template: Node) -> list[str]:
     return [f"{name}: {policy}" for name, policy in lost]
 
 
-def tables_have_a_time_to_live_and_can_be_restored(template: Node) -> list[str]:
+def tables_have_a_time_to_live_and_the_ledger_can_be_restored(template: Node) -> list[str]:
+    """A suspension lasts fifteen minutes, and the next refused call writes it again."""
     wanted = {
         "BillingMode": "PAY_PER_REQUEST",
         "TimeToLiveSpecification": {"AttributeName": "expires_at", "Enabled": True},
-        "PointInTimeRecoverySpecification": {"PointInTimeRecoveryEnabled": True},
     }
     tables = of_type(template, "AWS::DynamoDB::Table")
-    return [f"{name}: {key}" for name, table in tables.items() for key in wanted if table.get(key) != wanted[key]]
+    restored = {name: table.get("PointInTimeRecoverySpecification") for name, table in tables.items()}
+    found = [f"{name}: {key}" for name, table in tables.items() for key in wanted if table.get(key) != wanted[key]]
+    return found + problems(
+        (restored == {"SuspensionTable": None, "LedgerTable": {"PointInTimeRecoveryEnabled": True}}, f"{restored}")
+    )
 
 
 def each_function_and_the_http_api_has_a_log_group_with_a_retention(template: Node) -> list[str]:
@@ -332,6 +343,6 @@ CHECKS: tuple[Check, ...] = (
     everything_is_encrypted_with_the_given_key,
     the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it,
     what_is_acknowledged_outlives_the_stack,
-    tables_have_a_time_to_live_and_can_be_restored,
+    tables_have_a_time_to_live_and_the_ledger_can_be_restored,
     each_function_and_the_http_api_has_a_log_group_with_a_retention,
 )

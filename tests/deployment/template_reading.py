@@ -52,9 +52,22 @@ def functions(template: Node) -> dict[str, Node]:
     return of_type(template, "AWS::Serverless::Function")
 
 
-def released_functions(template: Node) -> dict[str, Node]:
-    """Return the functions with an alias: all but the one that archives letters, which its schedule alone invokes."""
-    return {name: function for name, function in functions(template).items() if name != "LetterArchiveFunction"}
+RELEASE_CHECK = "ReleaseCheckFunction"
+"""The function that CodeDeploy invokes. It is not published and has no settings of the product."""
+
+LETTER_ARCHIVE = "LetterArchiveFunction"
+"""The function that archives dead letters. Its schedule alone invokes it, so it is not published."""
+
+
+def published(template: Node) -> dict[str, Node]:
+    """Return the functions with versions and an alias: those that take requests or messages."""
+    unpublished = {RELEASE_CHECK, LETTER_ARCHIVE}
+    return {name: function for name, function in functions(template).items() if name not in unpublished}
+
+
+def statements_of(role: Node) -> list[Node]:
+    """Return the statements of a role's own policies, those that depend on a condition as they stand."""
+    return [entry for policy in role.get("Policies", []) for entry in policy["PolicyDocument"]["Statement"]]
 
 
 def walk(node: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -91,7 +104,7 @@ def conditions(node: object) -> set[str]:
 def conditional_statements(template: Node) -> Iterator[tuple[str, str, Node]]:
     """Yield each statement of a policy that depends on a condition, with its role and the condition."""
     for name, role in of_type(template, "AWS::IAM::Role").items():
-        for statement in role["Policies"][0]["PolicyDocument"]["Statement"]:
+        for statement in statements_of(role):
             if "Fn::If" in statement:
                 condition, given, _ = statement["Fn::If"]
                 yield name, condition, given

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
 from local.build.artefact import verify
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.deployment import Deployment, environments
 from local.cloud.http_endpoint import TOKEN, ask, local_url
 from local.cloud.ministack import MiniStack
@@ -22,7 +24,11 @@ from local.run.expected import expected_calls
 from local.run.messages import Message, messages_in
 from mparticle_firehose.config import FeedSettings
 from mparticle_firehose.protocol import Serializer
+from mparticle_firehose.release_check import ReleaseCheck
+from ops.__main__ import main
 from tests.conftest import SAMPLE
+from tests.deployment.template_checks_releases import RELEASE_ALARMS as ALARMS_OF_FUNCTIONS
+from tests.deployment.template_checks_watching import TICKETS as CAN_WAIT
 from tests.deployment.template_reading import load
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
@@ -31,16 +37,19 @@ pytestmark = pytest.mark.cloud
 
 TEMPLATE = load()
 ENVIRONMENTS = environments()
+RELEASE_ALARMS = {name for alarms in ALARMS_OF_FUNCTIONS.values() for name in alarms}
 MESSAGES = messages_in(SAMPLE.events)
 ONE_FOR_EACH_FUNCTION = [message for message in MESSAGES if message.kind == "audience_membership_change_request"]
 ACCOUNT = "000000000000"
 DOCUMENTED_ACCOUNTS = ["338661164609", "457804467337"]
 
-# The emulator refuses alarms that calculate, and has none of the services that shift traffic step by step.
-UNKNOWN_TO_THE_EMULATOR = {"SpillRateAlarmPercent": "0", "GradualDeployment": "false"}
+# The emulator refuses alarms that calculate, and has neither event pollers nor what shifts traffic step by step.
+UNKNOWN_TO_THE_EMULATOR = {"SpillRateAlarmPercent": "0", "GradualDeployment": "false", "EventMinimumPollers": "0"}
 FIVE_ACCOUNTS = [digit * 12 for digit in "12345"]
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth")
 TOPIC = "arn:aws:sns:us-east-1:111122223333:on-call"
+TICKETS = "arn:aws:sns:us-east-1:111122223333:tickets"
+DOMAIN = "firehose.example.com"
 KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
 CHANGED = {
@@ -56,6 +65,8 @@ CHANGED = {
     "HttpBurstLimit": "100",
     "HttpTokenSource": "/mparticle/tokens",
     "HttpTokenRefreshSeconds": "60",
+    "DomainName": DOMAIN,
+    "CertificateArn": "arn:aws:acm:us-east-1:111122223333:certificate/1234abcd-12ab-34cd-56ef-1234567890ab",
     "CookieSync": "on",
     "Feed": "on",
     "FeedUrl": "https://s2s.eu1.mparticle.com/v2",
@@ -73,7 +84,14 @@ CHANGED = {
     "LogRetentionDays": "7",
     **{f"{ordinal}MParticleAccount": account for ordinal, account in zip(ORDINALS, FIVE_ACCOUNTS, strict=True)},
     "OutsidePodRegions": "allow",
+    "DeploymentType": "AllAtOnce",  # without effect in the emulator
+    "MemorySize": "512",
     "SnapStart": "None",
+    "ProvisionedConcurrency": "2",
+    "SubnetIds": "subnet-0123456789abcdef0,subnet-0123456789abcdef1",
+    "SecurityGroupIds": "sg-0123456789abcdef0",
+    "PermissionsBoundaryArn": "arn:aws:iam::111122223333:policy/boundary",
+    "EventMaximumPollers": "40",  # without effect if there are none
     "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
     "WorkerReservedConcurrency": "600",
     "MembershipConcurrency": "40",
@@ -81,6 +99,7 @@ CHANGED = {
     "KmsKeyArn": KEY,
     "PreviousKmsKeyArns": f"{KEY[:-1]}1,{KEY[:-1]}2",
     "AlarmTopicArn": TOPIC,
+    "TicketTopicArn": TICKETS,
     "ConcurrencyAlarmThreshold": "40",
     "QueueAgeAlarmSeconds": "600",
 }
@@ -90,6 +109,8 @@ OTHERWISE = {
     "eu1": {
         "HttpEndpoint": "function-url",
         "HttpTokenSource": "secret",
+        "DomainName": "none",
+        "CertificateArn": "none",
         "DeploymentSecretSource": "/partner/secrets",
         "EventOrder": "none",
         "FeedCredentials": "secretsmanager:partner/feed",
@@ -255,6 +276,45 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
     assert life.created.variables["MEMBERSHIP_QUEUE_URL"] == life.deployment.outputs["MembershipQueueUrl"]
 
 
+def test_the_functions_have_the_memory_that_the_update_said(life: Life) -> None:
+    """Of subnets and of a permissions boundary the emulator keeps nothing."""
+    sizes = [int(released(life.deployment, name)["MemorySize"]) for name in ("handler", "worker", "feed")]
+    assert sizes == [512] * 3
+
+
+def test_the_endpoint_has_its_domain_name_if_it_is_an_http_api(life: Life) -> None:
+    outputs = life.deployment.outputs
+    if life.deployment.environment in OTHERWISE:
+        assert "HttpDomainTarget" not in outputs
+        return
+    domain = life.deployment.client("apigatewayv2").get_domain_name(DomainName=DOMAIN)
+    [configuration] = domain["DomainNameConfigurations"]
+    assert outputs["HttpEndpointUrl"] == f"https://{DOMAIN}"
+    assert configuration["SecurityPolicy"] == "TLS_1_2"
+    assert outputs["HttpDomainTarget"] == configuration["ApiGatewayDomainName"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "explanation"),
+    [
+        pytest.param({"SnapStart": "PublishedVersions"}, "no provisioned concurrency with SnapStart", id="snapshots"),
+        pytest.param({"SecurityGroupIds": "none"}, "need a security group", id="no-security-group"),
+        pytest.param({"EventMinimumPollers": "1"}, "at least two event pollers", id="one-poller"),
+        pytest.param({"DomainName": DOMAIN}, "Only an HTTP API", id="domain-name-of-a-function-url"),
+        pytest.param(
+            {"HttpEndpoint": "none", **{f"{it}MParticleAccount": "none" for it in ORDINALS}},
+            "only if mParticle calls an HTTPS endpoint",
+            id="nobody",
+        ),
+    ],
+)
+def test_parameters_that_do_not_go_together_are_refused(
+    lives: dict[str, Life], changed: dict[str, str], explanation: str
+) -> None:
+    with pytest.raises(ClientError, match=explanation):
+        update_with_existing_template(lives["eu1"].deployment, **changed)
+
+
 def test_mparticle_may_invoke_the_alias_and_nothing_else(life: Life) -> None:
     deployment = life.deployment
     statements = policy(deployment)["Statement"]
@@ -350,10 +410,17 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
         assert queue(life.deployment, output)["KmsMasterKeyId"] == KEY
 
 
-def test_every_alarm_stands_and_tells_the_topic(life: Life) -> None:
+def test_every_alarm_stands_and_tells_its_topic(life: Life) -> None:
     alarms = life.deployment.client("cloudwatch").describe_alarms()["MetricAlarms"]
-    assert len(alarms) == len([name for name in of_type("AWS::CloudWatch::Alarm") if name != "SpillRateAlarm"])
-    assert [alarm["AlarmName"] for alarm in alarms if TOPIC not in alarm["AlarmActions"]] == []
+    absent = {"SpillRateAlarm", *RELEASE_ALARMS}
+    standing = {
+        TEMPLATE["Resources"][name]["Properties"]["AlarmName"]["Fn::Sub"]: TICKETS if name in CAN_WAIT else TOPIC
+        for name in of_type("AWS::CloudWatch::Alarm")
+        if name not in absent
+    }
+    told = {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms}
+    stack = life.deployment.stack
+    assert told == {name.replace("${AWS::StackName}", stack): ([topic], [topic]) for name, topic in standing.items()}
     p99 = [alarm for alarm in alarms if alarm.get("ExtendedStatistic") == "p99"]
     assert sorted(alarm["Threshold"] for alarm in p99) == [100.0, 200.0]
 
@@ -367,8 +434,17 @@ def test_the_endpoint_lets_in_who_has_the_token(life: Life) -> None:
     assert [answer_over_http(deployment, token) for token in (TOKEN, "another")] == [200, 403]
 
 
+def endpoint_url(deployment: Deployment) -> str:
+    """Return the URL that AWS makes, also if the endpoint has a domain name of its own, which nothing resolves here."""
+    output = deployment.outputs["HttpEndpointUrl"]
+    if DOMAIN not in output:
+        return output
+    [api] = deployment.client("apigatewayv2").get_apis()["Items"]
+    return str(api["ApiEndpoint"])
+
+
 def answer_over_http(deployment: Deployment, token: str) -> int:
-    url = local_url(deployment.outputs["HttpEndpointUrl"], deployment.aws.endpoint)
+    url = local_url(endpoint_url(deployment), deployment.aws.endpoint)
     headers = {"Content-Type": "application/json", "Authorization": f"Token {token}"}
     body = (ROOT / "events" / "event_processing_keep_alive.json").read_bytes()
     return ask("POST", f"{url}/events", body, headers).status
@@ -508,6 +584,58 @@ def key_pairs(deployment: Deployment) -> list[str]:
     role = released(deployment, "feed")["Role"].rpartition("/")[2]
     policy = deployment.client("iam").get_role_policy(RoleName=role, PolicyName="feed")["PolicyDocument"]
     return [entry["Resource"] for entry in policy["Statement"] if entry.get("Sid", "").startswith("ReadKeyPair")]
+
+
+def test_the_check_of_a_release_refuses_a_version_that_cannot_load_its_settings(lives: dict[str, Life]) -> None:
+    """And it accepts the released ones. CodeDeploy, which the emulator does not have, is told by a double."""
+    deployment, told = lives["au1"].deployment, Told()
+    names = {f"{name.upper()}_VERSION": function_name(deployment, name) for name in ("handler", "worker", "feed")}
+    of_the_alias = {name: f"{function}:{alias(deployment, name.split('_')[0].lower())['FunctionVersion']}"
+                    for name, function in names.items()}  # fmt: skip
+    event = {"DeploymentId": "d", "LifecycleEventHookExecutionId": "h"}
+    ReleaseCheck(of_the_alias, deployment.functions, told, Logger(service="accepted")).run(event)
+
+    worker = names["WORKER_VERSION"]
+    deployment.functions.update_function_configuration(
+        FunctionName=worker, Environment={"Variables": {"AWS_ENDPOINT_URL": deployment.aws.endpoint}}
+    )
+    broken = deployment.functions.publish_version(FunctionName=worker)["Version"]
+    ReleaseCheck(
+        {**of_the_alias, "WORKER_VERSION": f"{worker}:{broken}"}, deployment.functions, told, Logger(service="refused")
+    ).run(event)
+
+    assert told.statuses == ["Succeeded", "Failed"]
+
+
+class Told:
+    """What CodeDeploy gets to know."""
+
+    def __init__(self) -> None:
+        self.statuses: list[str] = []
+
+    def put_lifecycle_event_hook_execution_status(self, *, status: str, **_: str) -> None:
+        self.statuses.append(status)
+
+
+def test_old_versions_are_pruned_and_the_released_one_stays(lives: dict[str, Life]) -> None:
+    deployment = lives["au1"].deployment
+    names = [function_name(deployment, name) for name in ("handler", "worker", "feed")]
+    released_versions = {name: alias(deployment, name.rpartition("-")[2])["FunctionVersion"] for name in names}
+    connection = ["--region", deployment.region, "--endpoint-url", deployment.endpoint]
+    arguments = ["versions", "prune", "--keep", "1", *connection]
+
+    assert main([*arguments, "--dry-run"]) == 0
+    before = {name: versions_of(deployment, name) for name in names}
+    assert main(arguments) == 0
+    after = {name: versions_of(deployment, name) for name in names}
+
+    assert all(len(versions) > 1 for versions in before.values())
+    assert after == {name: sorted({released_versions[name], versions[-1]}) for name, versions in before.items()}
+
+
+def versions_of(deployment: Deployment, name: str) -> list[str]:
+    versions = deployment.functions.list_versions_by_function(FunctionName=name)["Versions"]
+    return sorted(it["Version"] for it in versions if it["Version"] != "$LATEST")
 
 
 def test_tearing_down_leaves_nothing_but_queues_tables_and_two_secrets(lives: dict[str, Life]) -> None:

@@ -54,7 +54,7 @@ def archived_by_its_function(cloud: LocalCloud) -> dict[str, Any]:
     """Invoke the function as its schedule does, and return what it has logged."""
     answer = cloud.aws.functions.invoke(FunctionName=cloud.outputs["LetterArchiveFunctionName"], Payload=b"{}")
     assert "FunctionError" not in answer
-    lines = [json.loads(line) for line in cloud.function_logs("letter-archive") if line.startswith("{")]
+    lines = [json.loads(line) for line in cloud.function_logs("archive") if line.startswith("{")]
     (*_, line) = [line for line in lines if line.get("message") == "letters archived"]
     assert isinstance(line, dict)
     return line

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.ministack import MiniStack
 from local.cloud.runtime import Footprint, LambdaRuntime, is_error
 from local.registration.__main__ import declared as declared_by
@@ -141,7 +142,7 @@ def environment_of(function: str, stage: Stage) -> LambdaRuntime:
     template = yaml.safe_load((build / "template.yaml").read_text())
     properties = template["Resources"][function]["Properties"]
     return LambdaRuntime(
-        build / function,
+        build / properties["CodeUri"],
         properties["Handler"],
         environment=stage.variables,
         timeout_seconds=properties["Timeout"],

@@ -3,61 +3,19 @@
 import copy
 import json
 import re
-from collections.abc import Callable
 
 import pytest
 
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
+from tests.deployment import template_faults_letter_archive, template_faults_releases, template_faults_scale
+from tests.deployment.planting import Fault, drop, put, write
 from tests.deployment.template_checks import CHECKS
-from tests.deployment.template_reading import Node, load
+from tests.deployment.template_reading import load
 from tests.sample.partner.integration import INTEGRATION
 
 TEMPLATE = load()
-
-type Fault = Callable[[Node], object]
-
-
-def put(path: str, value: object) -> Fault:
-    """Return a fault that puts a value where the path, with slashes between its keys, leads."""
-
-    def plant(template: Node) -> None:
-        *way, last = path.split("/")
-        node: Node = template
-        for key in way:
-            node = node[int(key) if isinstance(node, list) else key]
-        node[int(last) if isinstance(node, list) else last] = value
-
-    return plant
-
-
-def drop(path: str) -> Fault:
-    """Return a fault that removes what the path leads to."""
-
-    def plant(template: Node) -> None:
-        *way, last = path.split("/")
-        node: Node = template
-        for key in way:
-            node = node[int(key) if isinstance(node, list) else key]
-        del node[int(last) if isinstance(node, list) else last]
-
-    return plant
-
-
-def write(path: str, old: str, new: str) -> Fault:
-    """Return a fault that replaces a part of the text that the path leads to."""
-
-    def plant(template: Node) -> None:
-        node: Node = template
-        for key in path.split("/"):
-            node = node[int(key) if isinstance(node, list) else key]
-        text = str(node)
-        assert old in text
-        put(path, text.replace(old, new))(template)
-
-    return plant
-
 
 HANDLER = "Resources/HandlerFunction/Properties"
 WORKER = "Resources/WorkerFunction/Properties"
@@ -72,8 +30,6 @@ WORKER_POLICY = "Resources/WorkerRole/Properties/Policies/0/PolicyDocument/State
 FEED = "Resources/FeedFunction/Properties"
 FEEDS = "Resources/FeedDelivery/Properties"
 FEED_POLICY = "Resources/FeedRole/Properties/Policies/0/PolicyDocument/Statement"
-ARCHIVE = "Resources/LetterArchiveFunction/Properties"
-ARCHIVE_POLICY = "Resources/LetterArchiveRole/Properties/Policies/0/PolicyDocument/Statement"
 BUCKET = "Resources/LargeBodyBucket/Properties"
 BUCKET_SSE = f"{BUCKET}/BucketEncryption/ServerSideEncryptionConfiguration/0/Fn::If"
 BUCKET_POLICY = "Resources/LargeBodyBucketPolicy/Properties/PolicyDocument/Statement/0"
@@ -172,8 +128,8 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "reserved_concurrency_never_throttles_the_worker": {
         "more-used": put("Parameters/EventConcurrency/Default", 200),
         "less-used": put("Parameters/MembershipConcurrency/Default", 20),
-        "more-for-erasures": write("Parameters/WorkerReservedConcurrency/AllowedPattern", "15[5-9]", "15[6-9]"),
-        "gap": write("Parameters/WorkerReservedConcurrency/AllowedPattern", "[2-9]", "[3-9]"),
+        "other-pollers": put("Parameters/EventMaximumPollers/Default", 30),
+        "some-by-default": put("Parameters/WorkerReservedConcurrency/Default", 155),
         "undescribed": put("Parameters/WorkerReservedConcurrency/Description", "0 reserves none."),
     },
     "every_setting_that_the_code_reads_is_set": {
@@ -234,15 +190,16 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "through-a-condition": put(f"{HANDLER}/VersionDescription", {"Fn::If": ["HasKmsKey", "key", "none"]}),
         "long-description": put(f"{WORKER}/VersionDescription", {"Fn::Sub": "x" * 231 + "${FunctionSettings}"}),
         "of-unknown-length": put(f"{WORKER}/VersionDescription", {"Fn::Sub": "${FunctionSettings}${LedgerTable}"}),
-        "long-text": put(f"{SETTINGS}/0", "x" * 400_000),
-        "long-values": put(f"{SETTINGS}/0", "${RetryCapSeconds}" * 100),
-        "long-values-of-a-limited-parameter": put(f"{SETTINGS}/0", "${PartnerApiUrl}" * 1_000),
+        "long-text": put(f"{SETTINGS}/0", "x" * 500_000),
+        "long-values": put(f"{SETTINGS}/0", "${RetryCapSeconds}" * 130),
+        "long-values-of-a-limited-parameter": put(f"{SETTINGS}/0", "${PartnerApiUrl}" * 1_300),
     },
     "only_accounts_of_mparticle_may_invoke_and_only_the_alias": {
         "anybody": put("Resources/FirstMParticlePermission/Properties/Principal", "*"),
         "eleven-digits": put("Parameters/SecondMParticleAccount/AllowedPattern", r"^(\d{11}|none)$"),
         "no-digits": put("Parameters/SecondMParticleAccount/AllowedPattern", ""),
-        "nobody": put("Parameters/FirstMParticleAccount/AllowedPattern", r"^(\d{12}|none)$"),
+        "always-somebody": put("Parameters/FirstMParticleAccount/AllowedPattern", r"^\d{12}$"),
+        "nobody-as-an-account": drop("Resources/FirstMParticlePermission/Condition"),
         "wrong-account": put("Parameters/FirstMParticleAccount/Default", "338661164608"),
         "whole-function": put("Resources/FirstMParticlePermission/Properties/FunctionName", {"Ref": "HandlerFunction"}),
         "the-worker": put(
@@ -292,6 +249,9 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "queue": drop(f"{MEMBERSHIP}/KmsMasterKeyId"),
         "plain-queue": drop(f"{MEMBERSHIP}/SqsManagedSseEnabled"),
         "table": drop("Resources/LedgerTable/Properties/SSESpecification"),
+        "table-with-aws's-key": put(
+            "Resources/LedgerTable/Properties/SSESpecification/Fn::If/2", {"SSEEnabled": True, "SSEType": "KMS"}
+        ),
         "bucket": drop(f"{BUCKET}/BucketEncryption"),
         "bucket-with-another-key": put(f"{BUCKET_SSE}/1/ServerSideEncryptionByDefault/SSEAlgorithm", "AES256"),
         "bucket-without-a-key": drop(f"{BUCKET_SSE}/2/ServerSideEncryptionByDefault"),
@@ -318,9 +278,13 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "another": put("Resources/Other", {"Type": "AWS::SQS::Queue", "Properties": {}}),
         "bucket": put("Resources/Bodies", {"Type": "AWS::S3::Bucket", "Properties": {}}),
     },
-    "tables_have_a_time_to_live_and_can_be_restored": {
+    "tables_have_a_time_to_live_and_the_ledger_can_be_restored": {
         "no-ttl": drop("Resources/LedgerTable/Properties/TimeToLiveSpecification"),
-        "no-backup": drop("Resources/SuspensionTable/Properties/PointInTimeRecoverySpecification"),
+        "no-backup": drop("Resources/LedgerTable/Properties/PointInTimeRecoverySpecification"),
+        "backup-of-a-cache": put(
+            "Resources/SuspensionTable/Properties/PointInTimeRecoverySpecification",
+            {"PointInTimeRecoveryEnabled": True},
+        ),
     },
     "each_function_and_the_http_api_has_a_log_group_with_a_retention": {
         "for-ever": drop("Resources/HandlerLogGroup/Properties/RetentionInDays"),
@@ -362,16 +326,16 @@ FAULTS: dict[str, dict[str, Fault]] = {
     "alarms_notify_the_topic_if_there_is_one": {
         "silent": drop(f"{alarm('EventAge')}/AlarmActions"),
         "unexplained": drop(f"{alarm('EventAge')}/AlarmDescription"),
+        "page-as-a-ticket": put(f"{alarm('HandlerErrors')}/OKActions/Fn::If/0", "HasTicketTopic"),
+        "ticket-as-a-page": put(
+            f"{alarm('EventDeadLetters')}/AlarmActions",
+            {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]},
+        ),
     },
     "alarms_on_functions_watch_the_alias": {
         "unpublished": drop(f"{alarm('HandlerErrors')}/Dimensions/1"),
         "average": drop(f"{alarm('HandlerLatency')}/ExtendedStatistic"),
         "lenient": put(f"{alarm('HandlerLatency')}/Threshold", 2000),
-    },
-    "a_failing_release_is_rolled_back": {
-        "always-at-once": drop(f"{HANDLER}/DeploymentPreference"),
-        "unnoticed": drop(f"{HANDLER}/DeploymentPreference/Alarms"),
-        "unnoticed-over-https": drop(f"{HANDLER}/DeploymentPreference/Alarms/Fn::If/1/3"),
     },
     "the_endpoint_exists_only_if_it_is_configured": {
         "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
@@ -532,38 +496,9 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "crossed": put(f"{alarm('FeedCredentialsMissing')}/MetricName", "FeedCredentialsRefused"),
         "average": put(f"{alarm('FeedAge')}/Statistic", "Average"),
     },
-    "the_archive_exists_unless_its_parameter_is_zero": {
-        "condition": put("Conditions/HasLetterArchive", {"Condition": "HasFeed"}),
-        "off-by-default": put("Parameters/DeadLetterArchiveDays/Default", 0),
-        "always": drop("Resources/LetterArchiveRole/Condition"),
-        "no-alarm": drop("Resources/LetterArchiveErrorsAlarm"),
-    },
-    "letters_are_archived_every_hour_and_before_sqs_deletes_them": {
-        "weekly": put(f"{ARCHIVE}/Events/Hourly/Properties/Schedule", "rate(7 days)"),
-        "long": put(f"{ARCHIVE}/Timeout", 900),
-        "always": put("Parameters/DeadLetterArchiveDays/MinValue", 1),
-        "late": put("Parameters/DeadLetterArchiveDays/MaxValue", 14),
-        "other-default": put("Parameters/DeadLetterArchiveDays/Default", 3),
-        "short-retention": put(f"{EVENT}/MessageRetentionPeriod", 86400),
-    },
-    "the_archives_function_may_move_letters_and_no_more": {
-        "any-object": put(f"{ARCHIVE_POLICY}/2/Resource", {"Fn::Sub": "${LargeBodyBucket.Arn}/*"}),
-        "reads": put(f"{ARCHIVE_POLICY}/2/Action", ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]),
-        "not-the-erasures": drop(f"{ARCHIVE_POLICY}/1/Resource/2"),
-        "messages": put(f"{ARCHIVE_POLICY}/1/Resource/0", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
-        "another-queue": put("Resources/Other", {"Type": "AWS::SQS::Queue", "Properties": {}}),
-        "more-with-the-feed": put(f"{ARCHIVE_POLICY}/4/Fn::If/0", "HasFeed"),
-    },
-    "the_archives_function_knows_what_it_needs": {
-        "other-days": put(f"{ARCHIVE}/Environment/Variables/DEAD_LETTER_ARCHIVE_DAYS", 7),
-        "no-feed": drop(f"{ARCHIVE}/Environment/Variables/FEED_DLQ_URL"),
-        "unread": put(f"{ARCHIVE}/Environment/Variables/OTHER", "x"),
-    },
-    "an_alarm_tells_that_letters_are_not_archived": {
-        "other-function": put(f"{alarm('LetterArchiveErrors')}/Dimensions/0/Value", {"Ref": "WorkerFunction"}),
-        "throttles": put(f"{alarm('LetterArchiveErrors')}/MetricName", "Throttles"),
-        "at-once": drop(f"{alarm('LetterArchiveErrors')}/DatapointsToAlarm"),
-    },
+    **template_faults_letter_archive.FAULTS,
+    **template_faults_releases.FAULTS,
+    **template_faults_scale.FAULTS,
     "no_partition_region_or_account_is_hard_coded": {
         "partition": put(f"{HANDLER_POLICY}/1/Resource", "arn:aws:sqs:x:y:z"),
         "region": put(f"{HANDLER}/Description", "in us-east-1"),

@@ -1,15 +1,18 @@
 """A build is refused if it would fail in AWS, start slowly, or holds other files than it should."""
 
 import importlib.util
+import re
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from local.build.artefact import OWN, files_in, is_current, pinned, verify
-from local.build.build import machine_architecture, packed_build
+from local.build.build import fingerprint, packed_build
+from local.build.sam_build import build, hint, machine_architecture
 from local.isolation import ROOT, LocalCloudError
+from local.rooms import Room
 
 PACKAGE = "mparticle_firehose"
 ELF_FOR_X86_64 = b"\x7fELF" + b"\0" * 14 + b"\x3e\0"
@@ -125,19 +128,63 @@ def test_only_bytecode_of_this_source_with_an_unchecked_hash_is_current(content:
     assert is_current(content, b"pass") is current
 
 
-@pytest.mark.cloud
-@pytest.mark.parametrize("function", ["HandlerFunction", "WorkerFunction", "FeedFunction"])
-def test_what_sam_builds_passes_and_names_no_path_of_this_machine(function: str) -> None:
-    folder = packed_build(machine_architecture())[0].parent / "build" / function
-    verify(folder, architecture=machine_architecture())
-    compiled = bytecode_path(folder / PACKAGE / "firehose.py").read_bytes()
-    assert f"/var/task/{PACKAGE}/firehose.py".encode() in compiled
-    assert str(ROOT).encode() not in compiled
+def test_a_wheel_that_is_missing_is_named_with_what_to_do() -> None:
+    output = "Build Failed\nError: PythonPipBuilder:ResolveDependencies - {pydantic-core==2.50.4(wheel)}"
+    assert hint(output, "arm64").startswith("\npydantic-core==2.50.4 has no wheel for arm64")
+    assert hint("Build Failed\nError: PythonPipBuilder:ResolveDependencies - no such package", "arm64") == ""
+
+
+def own_build() -> Path:
+    """Return the folder with the build of the user's integration for this machine."""
+    return packed_build(machine_architecture())[0].parent
+
+
+def contents(artefact: Path) -> dict[PurePosixPath, bytes]:
+    """Return what a build holds; of .pyc files only their header, because compilers order constants differently."""
+    return {path: content[:16] if path.suffix == ".pyc" else content for path, content in files_in(artefact).items()}
 
 
 @pytest.mark.cloud
-def test_what_is_uploaded_is_what_was_built() -> None:
-    archive = packed_build(machine_architecture())[0].with_name("HandlerFunction.zip")
-    folder = archive.parent / "build" / "HandlerFunction"
-    assert files_in(archive) == files_in(folder)
-    assert verify(archive, architecture=machine_architecture()) == verify(folder, architecture=machine_architecture())
+def test_all_functions_share_a_build_that_passes_and_names_no_path_of_this_machine() -> None:
+    folder = own_build() / "build"
+    assert set(re.findall(r"(?m)^      CodeUri: (.*)$", (folder / "template.yaml").read_text())) == {"HandlerFunction"}
+    verify(folder / "HandlerFunction", architecture=machine_architecture())
+    compiled = [
+        bytecode_path(folder / "HandlerFunction" / source).read_bytes()
+        for source in (f"{PACKAGE}/firehose.py", "partner/integration.py", "app.py", "six.py", "pydantic/main.py")
+    ]
+    assert all(b"/var/task/" in code for code in compiled)
+    assert not any(str(ROOT).encode() in code for code in compiled)
+
+
+@pytest.mark.cloud
+def test_code_beside_earlier_dependencies_is_what_sam_builds_of_it(tmp_path: Path) -> None:
+    base = own_build().parent.parent / "base"
+    shutil.copy(base / "build.toml", tmp_path)  # with it SAM takes the earlier downloads
+    sizes = build(tmp_path / "build", environment="local", architecture=machine_architecture())
+    assert list(sizes) == [("HandlerFunction", "WorkerFunction", "FeedFunction")]
+    by_sam = contents(tmp_path / "build" / "HandlerFunction")
+    assert contents(own_build() / "HandlerFunction.zip") == by_sam
+    assert contents(own_build() / "build" / "HandlerFunction") == by_sam
+    assert contents(tmp_path / "build" / "FeedFunction") == by_sam
+
+
+@pytest.mark.cloud
+def test_another_integration_replaces_the_users_and_nothing_else() -> None:
+    sample = Room.of("tests/sample")
+    own, other = (
+        contents(packed_build(machine_architecture(), room)[0].with_name("HandlerFunction.zip"))
+        for room in (None, sample)
+    )
+    assert {path for path in own.keys() | other.keys() if own.get(path) != other.get(path)} == {
+        path for path in own.keys() | other.keys() if path.parts[0] == "partner" and own.get(path) != other.get(path)
+    }
+    assert other[PurePosixPath("partner/integration.py")] == (sample.partner / "integration.py").read_bytes()
+
+
+@pytest.mark.cloud
+def test_a_build_is_used_again_until_its_inputs_change() -> None:
+    sample = Room.of("tests/sample")
+    packed_build(machine_architecture(), sample)
+    assert packed_build(machine_architecture(), sample)[1] is False
+    assert fingerprint(machine_architecture(), sample) != fingerprint(machine_architecture(), Room.of())

@@ -14,9 +14,10 @@ import pytest
 import urllib3
 from rich.console import Console
 
+from local.aws_session import isolated_session
 from local.cloud.cloud import LocalCloud
 from local.cloud.ministack import MiniStack
-from local.isolation import ROOT, LocalCloudError, cloud_environment, isolated_session, run_quietly
+from local.isolation import ROOT, LocalCloudError, cloud_environment, run_quietly
 from local.run.messages import messages_in
 from local.run.report import show
 from local.run.sending import send_all

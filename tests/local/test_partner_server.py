@@ -222,3 +222,44 @@ def test_concurrent_callers_lose_nothing(partner: SamplePartner) -> None:
     for thread in threads:
         thread.join()
     assert (len(partner.requests), len(partner.events), partner.repeats) == (100, 100, 0)
+
+
+def test_the_script_of_a_route_is_for_all_its_paths_before_the_scripts_of_paths(
+    partner: SamplePartner, caller: Caller
+) -> None:
+    partner.script("/segments", [503, 503])
+    partner.script_route("/segments/{id}/changes", [500, 500])
+    answers = [
+        caller.send(path, members(change("1"))).status for path in (MEMBERS, "/segments/seg-7-8/changes", MEMBERS)
+    ]
+
+    assert (answers, partner.steps_left("/segments/{id}/changes")) == ([500, 500, 503], 0)
+
+
+def test_the_script_of_every_route_is_for_those_without_one_and_is_taken_back_without_steps(
+    partner: SamplePartner, caller: Caller
+) -> None:
+    partner.script_route("", [500, 500, 500])
+    partner.script_route("/track", [429])
+    assert [caller.send("/track", EVENTS_BODY).status for _ in range(2)] == [429, 500]
+    partner.script_route("", [])
+
+    assert (partner.steps_left(""), caller.send("/track", EVENTS_BODY).status) == (0, 202)
+
+
+def test_a_watcher_is_told_when_a_request_comes_and_when_it_is_treated(partner: SamplePartner, caller: Caller) -> None:
+    told: list[tuple[str, int | None, object]] = []
+    partner.watch(lambda request: told.append((request.route, request.status, request.reply and request.reply.body)))
+    partner.script("/track", [500, "apply_then_reset"])
+    caller.send("/track", EVENTS_BODY)
+    with pytest.raises(urllib3.exceptions.ProtocolError):
+        caller.send("/track", EVENTS_BODY)
+
+    assert told == [
+        ("/track", None, None),
+        ("/track", 500, {"error": "scripted"}),
+        ("/track", None, None),
+        ("/track", None, {"taken": True}),
+    ]
+    assert all(request.milliseconds is not None for request in partner.requests)
+    assert time.time() - partner.requests[0].received_at < 60

@@ -166,3 +166,25 @@ def test_a_room_that_cannot_be_imported_is_tried_again(folder: Path) -> None:
     (folder / "fake_api" / "__init__.py").write_text(FAKE_API)
 
     assert Room.of(str(folder)).fake_api().document == {}
+
+
+def test_an_edited_fake_api_is_read_anew_and_knows_nothing(folder: Path) -> None:
+    room = Room.of(str(folder))
+    earlier = room.fake_api()
+    (folder / "fake_api" / "state.py").write_text("class State:\n    edited = True\n")
+
+    same, new = room.fake_api(), room.reloaded_fake_api()
+
+    assert [hasattr(api.state, "edited") for api in (earlier, same, new)] == [False, False, True]  # type: ignore[attr-defined]  # its own
+    assert hasattr(room.fake_api().state, "edited")  # type: ignore[attr-defined]  # its own
+
+
+def test_a_fake_api_that_cannot_be_read_anew_stays(folder: Path) -> None:
+    room = Room.of(str(folder))
+    room.fake_api()
+    (folder / "fake_api" / "state.py").write_text("class State:\n    this is no Python\n")
+
+    with pytest.raises(SyntaxError):
+        room.reloaded_fake_api()
+
+    assert room.fake_api() is not None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from local.build.build import machine_architecture, packed_build
+from local.build.build import packed_build
+from local.build.sam_build import machine_architecture
 from local.cloud.background import PORT
 from local.cloud.cloud import STACK
 from local.cloud.ministack import MiniStack

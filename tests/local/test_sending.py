@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from rich.console import Console
 
 from local.cloud.cloud import Answer
 from local.isolation import LocalCloudError
+from local.progress import Silent
 from local.run.expected import broken_rules, broken_seam, expected_calls, is_offered
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show
@@ -76,8 +78,15 @@ def subscription(action: str, partner_id: str | None = "seg-7-9") -> dict[str, o
 class DeploymentDouble:
     """Answers as told, calls the partner as told, and keeps its queues as told."""
 
-    def __init__(self, answer: object, *, calls: Callable[[], object] = lambda: None, failed: bool = False) -> None:
-        self._answer = Answer(json.dumps(answer).encode(), failed, 12.0)
+    def __init__(
+        self,
+        answer: object,
+        *,
+        calls: Callable[[], object] = lambda: None,
+        failed: bool = False,
+        milliseconds: float = 12.0,
+    ) -> None:
+        self._answer = Answer(json.dumps(answer).encode(), failed, milliseconds)
         self._calls = calls
         self.waiting = Counter({"event": 0})
         self.dead = Counter({"event-dead-letter": 0})
@@ -253,13 +262,35 @@ def test_the_rules_that_no_document_can_say_are_checked_as_well() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "problem"),
-    [pytest.param("{", "is not JSON", id="broken"), pytest.param("[]", "is not a JSON object", id="list")],
+    ("content", "problem"),
+    [
+        pytest.param(b'{"type":\n  canary}', "is not JSON: line 2, column 3$", id="broken"),
+        pytest.param(b'{"type": "\xff canary"}', "is not JSON: it is not in UTF-8$", id="encoding"),
+        pytest.param(b"[" * 100_000, "is not a message: it is nested too deeply$", id="deep"),
+        pytest.param(b'["canary"]', "is not a JSON object$", id="list"),
+        pytest.param(
+            b'{"type": "canary_request"}',
+            ": type must be one of module_registration_request, event_processing_request, "
+            "audience_subscription_request, audience_membership_change_request, dsr_processing_request$",
+            id="type",
+        ),
+        pytest.param(b"{}", ": type must be one of module_registration_request, ", id="without-a-type"),
+    ],
 )
-def test_a_file_that_lambda_could_not_pass_on_is_refused(tmp_path: Path, text: str, problem: str) -> None:
-    (tmp_path / "broken.json").write_text(text)
-    with pytest.raises(LocalCloudError, match=f"^broken {problem}"):
-        message_from(str(tmp_path / "broken.json"))
+def test_a_file_that_is_no_message_is_refused_without_quoting_it(tmp_path: Path, content: bytes, problem: str) -> None:
+    file = tmp_path / "broken.json"
+    file.write_bytes(content)
+
+    with pytest.raises(LocalCloudError, match=f"^{re.escape(str(file))} ?{problem}") as raised:
+        message_from(str(file))
+
+    assert "canary" not in str(raised.value)
+
+
+def test_a_message_is_named_after_its_file(tmp_path: Path) -> None:
+    (tmp_path / "mine.json").write_text(json.dumps(EVENTS))
+
+    assert message_from(str(tmp_path / "mine.json")).name == "mine"
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -410,7 +441,47 @@ def test_the_report_shows_the_paths_of_the_document_without_their_values(partner
     assert "canary" not in text
 
 
-def printed(run: Run) -> str:
+def test_each_message_is_a_block_in_80_columns_with_nothing_cut(partner: SamplePartner) -> None:
+    long_name = "a_request_with_a_name_that_is_as_long_as_the_names_of_files_become"
+    deployment = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner))
+
+    text = printed(sent(deployment, partner, [message(EVENTS, long_name)]), width=80)
+
+    assert text.splitlines()[1:4] == [
+        f"\N{CHECK MARK} {long_name}",
+        "    answer   acknowledged, 12 ms",
+        "    partner  1\N{MULTIPLICATION SIGN} POST /track (1 events)",
+    ]
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize(("milliseconds", "is_slow"), [(200.0, False), (201.0, True)])
+def test_an_answer_that_takes_longer_than_mparticle_allows_is_flagged(
+    partner: SamplePartner, milliseconds: float, is_slow: bool
+) -> None:
+    deployment = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner), milliseconds=milliseconds)
+
+    run = sent(deployment, partner, [message(EVENTS)])
+
+    assert (f"acknowledged, {milliseconds:.0f} ms: slow" in printed(run)) is is_slow
+    assert ("Slow: 1, over 200 ms" in printed(run)) is is_slow
+    assert run.problems == ()
+
+
+def test_progress_says_which_message_is_being_sent(partner: SamplePartner) -> None:
+    steps: list[str] = []
+
+    class Recorder(Silent):
+        def doing(self, step: str) -> None:
+            steps.append(step)
+
+    deployment = DeploymentDouble(EVENTS_ANSWER, calls=events_call(partner))
+    send_all(deployment, partner, [message(EVENTS, "a"), message(EVENTS, "b")], INTEGRATION, Recorder())
+
+    assert steps == ["Sending a (1 of 2)", "Sending b (2 of 2)"]
+
+
+def printed(run: Run, width: int = 160) -> str:
     out = io.StringIO()
-    show(run, Console(file=out, width=160))
+    show(run, Console(file=out, width=width))
     return out.getvalue()

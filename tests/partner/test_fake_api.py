@@ -191,3 +191,15 @@ def test_the_document_is_valid_openapi() -> None:
 def test_without_an_idempotency_key_a_call_is_refused(partner: PartnerServer, caller: Caller) -> None:
     assert caller.send("/v1/events", EVENTS_BODY, headers={"Authorization": f"Bearer {KEY}"}).status == 400
     assert partner.violations == ("POST /v1/events: Idempotency-Key: is required",)
+
+
+@pytest.mark.parametrize(("path", "body"), [("/v1/events", EVENTS_BODY), (MEMBERS, members(change("1"), change("2")))])
+def test_one_item_of_a_call_is_refused_if_a_script_says_so(
+    partner: PartnerServer, caller: Caller, path: str, body: dict[str, object]
+) -> None:
+    partner.script(path, [{"partial": True}])
+    refused, usual = caller.send(path, body), caller.send(path, body)
+
+    assert (refused.status, refused.json()["failures"]) == (202, [{"index": 0, "status": 422}])
+    assert (usual.status, "failures" in usual.json()) == (202, False)
+    assert [len(call["events"]) for call in partner.state("events")] == ([0, 1] if path == "/v1/events" else [])

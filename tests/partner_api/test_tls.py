@@ -1,4 +1,4 @@
-"""The partner's certificate: loaded trust, verified names."""
+"""TLS to the partner: loaded trust, verified names, no version before 1.2."""
 
 import datetime as dt
 import ipaddress
@@ -6,10 +6,12 @@ import socket
 import ssl
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography import x509
@@ -59,15 +61,37 @@ def certificate(folder: Path, address: str) -> Path:
     return file
 
 
+def limited(side: int, newest: ssl.TLSVersion) -> ssl.SSLContext:
+    """Return what speaks TLS up to this version, however old it is."""
+    context = ssl.SSLContext(side)
+    context.set_ciphers("ALL:@SECLEVEL=0")  # OpenSSL's default level allows nothing before TLS 1.2
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+        context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+        context.maximum_version = newest
+    return context
+
+
 @contextmanager
-def partner_with(file: Path) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+def partner_with(file: Path, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED) -> Iterator[str]:
+    context = limited(ssl.PROTOCOL_TLS_SERVER, newest)
     context.load_cert_chain(file)
     with HTTPServer(("127.0.0.1", 0), Accepting) as server:
         server.socket = context.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         yield f"https://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
+
+
+def version_with(url: str) -> str | None:
+    """Return the version that a client gets that takes any."""
+    context = limited(ssl.PROTOCOL_TLS_CLIENT, ssl.TLSVersion.MAXIMUM_SUPPORTED)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    parts = urlsplit(url)
+    with (
+        socket.create_connection((parts.hostname, parts.port)) as connected,
+        context.wrap_socket(connected) as connection,
+    ):
+        return connection.version()
 
 
 def ask(client: PartnerClient) -> Answer | Outcome:
@@ -98,6 +122,18 @@ def test_a_certificate_for_another_name_is_a_retry(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with partner_with(trusted) as url:
         assert ask(Bench(url).client) == Retry("tls")
+
+
+def test_a_partner_that_speaks_nothing_newer_than_tls_1_1_is_a_retry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trusted = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with partner_with(trusted, newest=ssl.TLSVersion.TLSv1_1) as url:
+        assert ask(Bench(url).client) == Retry("tls")
+        assert version_with(url) == "TLSv1.1"  # which a client could have had
+    with partner_with(trusted, newest=ssl.TLSVersion.TLSv1_2) as url:
+        assert isinstance(ask(Bench(url).client), Answer)
 
 
 def test_a_partner_that_hangs_with_tls_costs_no_more_than_the_deadline_and_no_thread(

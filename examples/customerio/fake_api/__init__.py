@@ -55,6 +55,10 @@ class FakeApi:
         }
         return operations[operation](parameters, body)
 
+    def partial_failure(self, operation: str, parameters: Mapping[str, str], body: Json) -> Answer | None:
+        """Carry out a batch as if its first entity were invalid."""
+        return self._batch(parameters, {**body, "batch": [{}, *body["batch"][1:]]}) if operation == "batch" else None
+
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Return each segment's name and members, and how much else there is."""
         segments = {

@@ -78,6 +78,13 @@ class FakeApi:
         }
         return operations[operation](parameters, body)
 
+    def partial_failure(self, operation: str, parameters: Mapping[str, str], body: Any) -> Answer | None:
+        """Carry out a call that writes contacts as if the address of the first one were invalid."""
+        if operation != "upsert":
+            return None
+        first, *others = body["inputs"]
+        return self._upsert(parameters, {**body, "inputs": [{**first, "id": "invalid"}, *others]})
+
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Count contacts, events and the members of each list."""
         lists = {f"list {list_id}": {"members": len(members)} for list_id, members in sorted(self.members.items())}

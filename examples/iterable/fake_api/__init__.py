@@ -57,6 +57,22 @@ class FakeApi:
         }
         return operations[operation](body)
 
+    def partial_failure(self, operation: str, parameters: Mapping[str, str], body: Json) -> Answer | None:
+        """Carry out a bulk call as if its first user were forgotten, or its first event not allowed."""
+        field = {"updateUsers": "users", "subscribe": "subscribers", "trackBulk": "events"}.get(operation, "")
+        if not field:
+            return None
+        first = body[field][0]
+        refused, name = (
+            (self.disallowed, first["eventName"]) if field == "events" else (self.forgotten, user_key(first))
+        )
+        was_refused = name in refused
+        refused.add(name)
+        answer = self.apply(operation, parameters, body)
+        if not was_refused:
+            refused.discard(name)
+        return answer
+
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Return each list's name and members, and how much else there is."""
         lists = {

@@ -187,11 +187,12 @@ type Auth = Bearer | Basic | Header | Query | InBody | OAuth2
 
 def belongs_to_deployment(auth: Auth | None) -> bool:
     """Return whether a credential has secrets of the deployment only: if it is refused, no customer is at fault."""
-    secrets = [secret for secret in _secrets(auth) if secret != ""]
+    secrets = [secret for secret in secrets_of(auth) if secret != ""]
     return bool(secrets) and all(isinstance(secret, DeploymentSecret) for secret in secrets)
 
 
-def _secrets(auth: Auth | None) -> list[Secret]:
+def secrets_of(auth: Auth | None) -> list[Secret]:
+    """Return the parts of a credential by which a call may be refused."""
     match auth:
         case Bearer(token):
             return [token]

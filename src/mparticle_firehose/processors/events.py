@@ -41,13 +41,13 @@ def process(received: EventProcessingRequest, services: Services, deadline: Dead
     if services.event_mode == "in_order":
         _queue_in_order(request, services, planner, deadline)
         return EventProcessingResponse()
-    put_aside(request, services, deadline, settled="" if _is_empty(request) else STATE_SETTLED)
-    if request.unreadable and _is_empty(request):
+    put_aside(request, services, deadline, settled="" if is_empty(request) else STATE_SETTLED)
+    if request.unreadable and is_empty(request):
         return EventProcessingResponse()
     try:
         plan = planner.plan(request, source=f"{request.id or request.timestamp_ms}/handler")
     except SettingError as error:
-        if _is_empty(request):
+        if is_empty(request):
             return EventProcessingResponse()
         services.dead_letters.put_events(request, {str(error): Remainder(request.source)}, deadline)
         count = len(request.events) + len(request.system_notifications)
@@ -59,7 +59,7 @@ def process(received: EventProcessingRequest, services: Services, deadline: Dead
 
 def _queue_in_order(request: EventProcessingRequest, services: Services, planner: Planner, deadline: Deadline) -> None:
     """Queue the request as it was received. What of it is dead-lettered must leave the order of its user's events."""
-    if request.unreadable or not _is_empty(request) or _becomes_something(request, planner):
+    if request.unreadable or not is_empty(request) or _becomes_something(request, planner):
         services.events.enqueue(request, deadline, Remainder(request.received))
         services.telemetry.count("EventsQueued", len(request.events) + len(request.system_notifications))
 
@@ -132,7 +132,7 @@ class _Forwarding:
         services.telemetry.note("queued", {**correlation(self._request), "reason": reason})
 
 
-def _is_empty(request: EventProcessingRequest) -> bool:
+def is_empty(request: EventProcessingRequest) -> bool:
     """Return whether a request says nothing of a user, as mParticle's keep-alive."""
     consent = request.consent_state
     return not any(

@@ -14,6 +14,7 @@ from mparticle_firehose.protocol.enums import AudienceSubscriptionAction, DsrTyp
 from mparticle_firehose.protocol.events import Events
 from mparticle_firehose.protocol.identities import PartnerIdentities, UserIdentities
 from mparticle_firehose.protocol.registration import (
+    AnySetting,
     AudienceProcessingRegistration,
     DsrProcessingRegistration,
     EventProcessingRegistration,
@@ -90,19 +91,22 @@ class ModuleRegistrationResponse(Response):
     audience_processing_registration: AudienceProcessingRegistration | None = None
     dsr_processing_registration: DsrProcessingRegistration | None = None
 
-    def setting_ids(self) -> frozenset[str]:
-        """The ids of all settings that it declares: the partner chose them, so that they may be shown."""
+    def settings(self) -> tuple[AnySetting, ...]:
+        """All settings that it declares; one that several parts declare is there several times."""
         events, audiences, dsr = (
             self.event_processing_registration,
             self.audience_processing_registration,
             self.dsr_processing_registration,
         )
-        settings = (
+        return (
             *((*events.account_settings, *events.event_connection_settings) if events else ()),
             *((*audiences.account_settings, *audiences.audience_subscription_settings) if audiences else ()),
             *(dsr.account_settings if dsr else ()),
         )
-        return frozenset(setting.id for setting in settings if setting.id)
+
+    def setting_ids(self) -> frozenset[str]:
+        """The ids of all settings that it declares: the partner chose them, so that they may be shown."""
+        return frozenset(setting.id for setting in self.settings() if setting.id)
 
 
 class PlatformFields(Model):

@@ -54,6 +54,15 @@ class FakeApi:
         }
         return operations[operation](audience, body)
 
+    def partial_failure(self, operation: str, parameters: Mapping[str, str], body: Json) -> Answer | None:
+        """Carry out a call save for its first event or change, which the answer names by its index."""
+        field = {"takeEvents": "events", "changeMembers": "changes"}.get(operation, "")
+        if not body.get(field):
+            return None
+        status, answer = self.apply(operation, parameters, {**body, field: body[field][1:]})
+        failures = {"failures": [{"index": 0, "status": 422}]}
+        return status, {**answer, **failures} if isinstance(answer, dict) and status < 400 else answer
+
     def summary(self) -> Mapping[str, Mapping[str, object]]:
         """Return each audience's name and number of members."""
         return {

@@ -1,0 +1,36 @@
+/** What one must know in every view: faults that are switched on, and code that is newer than what is deployed. */
+
+import { announce, button, h } from "./dom.js";
+import { isExact } from "./json.js";
+
+/** Shows the banners and keeps them current. */
+export function showBanners(container, { api, live, overview }) {
+  const faults = h("div", { class: "banner fault", role: "region", "aria-label": "Active faults", hidden: true });
+  container.append(faults);
+  if (overview.is_stale) container.append(note("Deployment", "The code has changed since it was deployed. Run make down and make up to see the change here."));
+  if (!isExact) container.append(note("Browser", "This browser changes numbers of more than 15 digits, such as mParticle's ids. Use a newer one."));
+  const heal = async () => {
+    live.setFaults(await api.heal());
+    announce("The fake API is healed.");
+    document.querySelector("main h1")?.focus();
+  };
+  const show = () => {
+    const { active, kinds } = live.faults;
+    faults.hidden = active.length === 0;
+    faults.replaceChildren(
+      h("p", {}, h("strong", {}, "The fake API is broken on purpose. "), active.map((fault) => faultText(fault, kinds)).join(", ")),
+      button("Heal", heal),
+    );
+  };
+  live.addEventListener("faults", show);
+  show();
+}
+
+const note = (label, text) => h("div", { class: "banner stale", role: "region", "aria-label": label }, h("p", {}, text));
+
+/** Writes an active fault as text. */
+function faultText({ kind, route, left }, kinds) {
+  const title = kinds.find((each) => each.name === kind)?.title ?? kind;
+  const where = route ? ` at ${route}` : " at every route";
+  return title + where + (left === null ? "" : ` (${left} more)`);
+}

@@ -1,0 +1,103 @@
+"""Calls the function's alias, as mParticle does from its own accounts."""
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+from ops.verify.replies import Kind, Reply, code_of, short
+
+LIMIT_MS = 200
+"""mParticle's, for 99 % of calls."""
+
+_KINDS: Mapping[str, Kind] = {
+    "MalformedRequestError": Kind.MALFORMED,
+    "UnsupportedMessageError": Kind.MALFORMED,
+    "RefusedError": Kind.REFUSED,
+    "SettingError": Kind.REFUSED,
+    "DeliveryError": Kind.NOT_NOW,
+}
+"""What the product's own errors say. Whatever else a function raises is a crash."""
+
+_THROTTLED = frozenset({"TooManyRequestsException", "ServiceException", "EC2ThrottledException"})
+_OF_EMULATOR = "Runtime.HandlerError"
+_RAISED = re.compile(r"mparticle_firehose\.errors\.(\w+): ")
+_DURATION = re.compile(r'Duration: ([\d.]+) ms|"durationMs":\s*([\d.]+)')
+_START = re.compile(r'(?:Init|Restore) Duration: ([\d.]+) ms|"(?:init|restore)DurationMs":\s*([\d.]+)')
+
+
+class AliasTarget:
+    """An alias, or whatever ARN was given instead of one."""
+
+    latency_limit_ms = LIMIT_MS
+
+    def __init__(self, client: Any, arn: str, *, is_local: bool) -> None:
+        """Take a client of Lambda, which must not retry, and the ARN."""
+        self.client = client
+        self.arn = arn
+        self.is_local = is_local
+
+    def send(self, body: bytes, *, authorized: bool = True) -> Reply:  # noqa: ARG002  AWS's own credentials go with all
+        """Invoke it."""
+        started = time.perf_counter()
+        try:
+            response = self.client.invoke(FunctionName=self.arn, Payload=body, LogType="Tail")
+            payload = response["Payload"].read()
+        except (ReadTimeoutError, ConnectionClosedError):
+            return Reply(Kind.SILENT, milliseconds=_since(started))
+        except ClientError as error:
+            return _refused_by_lambda(error, _since(started))
+        milliseconds = _since(started)
+        log = base64.b64decode(response.get("LogResult") or "").decode(errors="replace")
+        kind, reason = _error(payload, log) if "FunctionError" in response else (Kind.ANSWERED, "")
+        return Reply(
+            kind,
+            payload if kind is Kind.ANSWERED else b"",
+            milliseconds,
+            reason,
+            function_ms=_figure(_DURATION, log),
+            start_ms=_figure(_START, log),
+        )
+
+
+def _since(started: float) -> float:
+    return (time.perf_counter() - started) * 1000
+
+
+def _refused_by_lambda(error: ClientError, milliseconds: float) -> Reply:
+    code = error.response["Error"].get("Code", "")
+    if code in _THROTTLED:
+        return Reply(Kind.NOT_NOW, milliseconds=milliseconds, reason=code)
+    if code == "InvalidRequestContentException":
+        return Reply(Kind.MALFORMED, milliseconds=milliseconds, reason=code)
+    raise error
+
+
+def _error(payload: bytes, log: str) -> tuple[Kind, str]:
+    """Return the kind and the reason of an error that the function ended with."""
+    try:
+        content = json.loads(payload)
+    except ValueError:
+        content = None
+    described = content if isinstance(content, dict) else {}
+    name = str(described.get("errorType") or "")
+    if name == _OF_EMULATOR and (raised := [*_RAISED.finditer(log)]):
+        name = raised[-1].group(1)
+    text = str(described.get("errorMessage") or "")
+    if kind := _KINDS.get(name):
+        return kind, f"{name}: {short(text)}"
+    if "Task timed out" in text:
+        return Kind.SILENT, "the function's own timeout"
+    return Kind.CRASHED, code_of(name) or "an error without a type"
+
+
+def _figure(pattern: re.Pattern[str], log: str) -> float | None:
+    """Return a figure of Lambda's report of an invocation, which is text or JSON."""
+    reports = (line for line in log.splitlines() if "REPORT" in line or "platform.report" in line)
+    found: Iterator[re.Match[str]] = (match for line in reports for match in pattern.finditer(line))
+    match = next(found, None)
+    return float(match.group(1) or match.group(2)) if match else None

@@ -1,0 +1,88 @@
+"""Tries mParticle's import of the registration."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import uuid4
+
+from mparticle_firehose.errors import RegistrationError
+from mparticle_firehose.protocol import (
+    EventType,
+    ModuleRegistrationResponse,
+    Serializer,
+    SystemNotificationType,
+    declare,
+)
+from ops.verify.findings import Finding, failed, ok, warning
+from ops.verify.replies import Kind, Target
+from ops.verify.trial import ResponseError, encoded, parsed
+
+CHECK = "registration"
+_RULES = "registration rules"
+_SAME = "registration as here"
+_OF_EACH_RESPONSE = {"id", "timestamp_ms", "firehose_version"}
+_SERIALIZER = Serializer()
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What came of the import.
+
+    Attributes:
+        findings: one for each check.
+        declaration: the registration that was answered; the local one if there was none.
+    """
+
+    findings: tuple[Finding, ...]
+    declaration: ModuleRegistrationResponse
+
+
+def try_registration(target: Target, local: ModuleRegistrationResponse) -> Imported:
+    """Ask for the registration as mParticle does, without a token, and check it by mParticle's rules."""
+    request = {"type": "module_registration_request", "id": str(uuid4()), "firehose_version": "3.2.0"}
+    reply = target.send(encoded(request), authorized=False)
+    if reply.kind is Kind.UNAUTHORIZED:
+        problem = f"needs a token, which mParticle makes only after the import ({reply.status})"
+        return Imported((failed(CHECK, problem),), local)
+    if reply.kind is not Kind.ANSWERED:
+        return Imported((failed(CHECK, reply.described),), local)
+    try:
+        answered = parsed(reply, request["type"])
+    except ResponseError as error:
+        return Imported((failed(CHECK, str(error)),), local)
+    assert isinstance(answered, ModuleRegistrationResponse)  # noqa: S101  of its type, by `parsed`
+    taken = ok(CHECK, f"answered in {reply.milliseconds:.0f} ms, {_described(answered)}")
+    return Imported((taken, _by_rules(answered), *_compared(answered, local)), answered)
+
+
+def _described(answered: ModuleRegistrationResponse) -> str:
+    parts = {
+        "events": answered.event_processing_registration,
+        "audiences": answered.audience_processing_registration,
+        "erasures": answered.dsr_processing_registration,
+    }
+    return f"with {', '.join(name for name, part in parts.items() if part) or 'nothing'}"
+
+
+def _by_rules(answered: ModuleRegistrationResponse) -> Finding:
+    try:
+        declare(answered, handled_events=_declared(answered), handled_notifications=tuple(SystemNotificationType))
+    except RegistrationError as error:
+        return failed(_RULES, str(error))
+    return ok(_RULES, f"none broken; {len(answered.setting_ids())} settings")
+
+
+def _declared(answered: ModuleRegistrationResponse) -> tuple[EventType, ...]:
+    """Return the declared types: whether the code handles them shows when they are sent."""
+    events = answered.event_processing_registration
+    return tuple(each for each in events.supported_event_types if isinstance(each, EventType)) if events else ()
+
+
+def _compared(answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse) -> Iterator[Finding]:
+    there, here = _SERIALIZER.dump(answered), _SERIALIZER.dump(local)
+    names = sorted((there.keys() | here.keys()) - _OF_EACH_RESPONSE)
+    different = [name for name in names if there.get(name) != here.get(name)]
+    if different:
+        advice = "deploy, or send mParticle what the deployment answers"
+        yield warning(_SAME, f"{', '.join(different)} differ from `make registration`: {advice}")
+    else:
+        yield ok(_SAME, "equal to `make registration`")

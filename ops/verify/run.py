@@ -1,0 +1,130 @@
+"""All checks of a deployment, in the order in which mParticle gets to them."""
+
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from local.rooms import Room
+from mparticle_firehose.protocol import ModuleRegistrationResponse
+from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
+from ops.verify.alias_target import AliasTarget
+from ops.verify.arn import FunctionArn, check_arn, check_region
+from ops.verify.audiences import AudienceTrial, Sleep
+from ops.verify.capacity import Load, check_capacity
+from ops.verify.findings import Finding, not_checked
+from ops.verify.https_rules import statuses, try_https
+from ops.verify.https_target import HttpsTarget
+from ops.verify.latency import measure_cold, measure_warm
+from ops.verify.malformed import try_malformed
+from ops.verify.messages import try_erasure, try_events
+from ops.verify.registration import Imported, try_registration
+from ops.verify.settings import known_settings
+from ops.verify.trial import Trial
+
+_REGION_IN_HOST = re.compile(r"[a-z0-9]+\.(?:execute-api|lambda-url)\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
+
+type Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is asked for.
+
+    Attributes:
+        accounts: mParticle's.
+        load: requests a second to be ready for.
+        calls: how many warm calls are measured; 0 for none.
+        burst: how many calls at once look for cold starts; 0 for none.
+        settings: values by id.
+        settle_seconds: how long a change of an audience's members may take to reach the partner.
+        sleep: waits for them.
+    """
+
+    accounts: Sequence[str] = MPARTICLE_ACCOUNTS
+    load: Load = field(default_factory=Load)
+    calls: int = 100
+    burst: int = 0
+    settings: Mapping[str, str]
+    settle_seconds: float = 10.0
+    sleep: Sleep = time.sleep
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What came of it.
+
+    Attributes:
+        findings: one for each check.
+        declaration: the registration that the deployment answered, or the local one.
+    """
+
+    findings: tuple[Finding, ...]
+    declaration: ModuleRegistrationResponse
+
+
+def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progress: Progress) -> Verified:
+    """Try a deployment.
+
+    Raises:
+        StackError: it cannot be called at all.
+        ClientError: AWS refuses the first call.
+    """
+    progress("the registration")
+    imported = try_registration(target, room.integration().declaration())
+    known = known_settings(imported.declaration, wanted.settings, room, is_local=target.is_local)
+    trial = Trial(
+        target=target,
+        declaration=imported.declaration,
+        settings=known.values,
+        invented=known.invented,
+        lacks_token=isinstance(target, HttpsTarget) and not target.token,
+    )
+    findings: list[Finding] = []
+    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep)
+    try:
+        for name, checks in _checks(trial, imported, audience, wanted):
+            progress(name)
+            findings += checks
+    finally:
+        audience.close()
+    return Verified(tuple(findings), imported.declaration)
+
+
+def _checks(
+    trial: Trial, imported: Imported, audience: AudienceTrial, wanted: Wanted
+) -> Iterator[tuple[str, Iterator[Finding]]]:
+    target = trial.target
+    if isinstance(target, AliasTarget):
+        yield "permissions and concurrency", _of_account(target, wanted)
+    yield "the registration", iter(imported.findings)
+    yield "events", try_events(trial)
+    yield "audiences", audience.connect()
+    yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
+    if isinstance(target, HttpsTarget):
+        yield "HTTPS", _of_endpoint(target)
+    yield "latency", measure_warm(trial, wanted.calls)
+    yield "cold starts", measure_cold(trial, wanted.burst)
+    yield "the end of the audience", audience.disconnect()
+    yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
+    if isinstance(target, HttpsTarget):
+        yield "statuses", statuses(target)
+
+
+def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:
+    arn = FunctionArn.read(target.arn)
+    yield from check_arn(arn)
+    yield from check_access(target.client, arn, wanted.accounts)
+    if target.is_local:
+        yield not_checked("concurrency", "the local cloud has no quotas")
+    else:
+        yield from check_capacity(target.client, arn, wanted.load)
+
+
+def _of_endpoint(target: HttpsTarget) -> Iterator[Finding]:
+    if match := _REGION_IN_HOST.fullmatch(str(urlsplit(target.url).hostname)):
+        yield check_region(match.group(1))
+    elif not target.is_local:
+        yield not_checked("region", "a domain of your own does not tell it")
+    yield from try_https(target)

@@ -1,0 +1,122 @@
+"""What all trials of a deployment have in common: the samples, and how a reply to one is judged."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from secrets import randbelow
+from typing import Self
+
+from local.samples import Sample, samples
+from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.integration import JsonObject
+from mparticle_firehose.protocol import ModuleRegistrationResponse, Response, Serializer
+from ops.verify.findings import Finding, Result, failed, not_checked, ok
+from ops.verify.replies import Kind, Reply, Target
+
+_SERIALIZER = Serializer()
+_PEOPLE = 10**9
+_WORST_FIRST = (Result.FAILED, Result.NOT_CHECKED, Result.WARNING, Result.OK)
+
+
+class ResponseError(Exception):
+    """A response is not what mParticle expects; the message says why, without values."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One run against a deployment.
+
+    Attributes:
+        target: the deployment.
+        declaration: the registration that the samples follow.
+        settings: values of settings by id.
+        invented: ids of the confidential settings of which no value is known, so that a real partner refuses them.
+        lacks_token: whether a token is needed that nobody gave.
+        person: the invented user's number. Each trial has another: the partner may never again take what it has erased.
+    """
+
+    target: Target
+    declaration: ModuleRegistrationResponse
+    settings: Mapping[str, str]
+    invented: tuple[str, ...] = ()
+    lacks_token: bool = False
+    person: int = field(default_factory=lambda: randbelow(_PEOPLE))
+
+    def samples(self) -> dict[str, Sample]:
+        """Return requests that were never sent, by name."""
+        found = samples(self.declaration, settings=self.settings, fresh=True, person=self.person)
+        return {each.name: each for each in found}
+
+    def with_settings(self, returned: Mapping[str, str]) -> Self:
+        """Return a trial that also sends what the integration asked to keep with an audience."""
+        return replace(self, settings={**self.settings, **returned})
+
+    def send(self, content: JsonObject) -> Reply:
+        """Send a request."""
+        return self.target.send(encoded(content))
+
+    def tried(self, check: str, content: JsonObject) -> Finding:
+        """Send a request that must be answered, and judge the reply."""
+        reply = self.send(content)
+        return self.judged(check, reply, str(content["type"]))
+
+    def judged(self, check: str, reply: Reply, request_type: str) -> Finding:
+        """Judge the reply to a request that must be answered.
+
+        What the partner refuses because a secret was invented says nothing about the integration.
+        """
+        if reply.kind is Kind.ANSWERED:
+            return self._answered(check, reply, request_type)
+        if reply.kind is Kind.REFUSED and self.invented:
+            return not_checked(check, f"refused with invented values of {self._names()}: give them with --setting")
+        if reply.kind is Kind.UNAUTHORIZED and self.lacks_token:
+            return not_checked(check, "needs mParticle's token: set HTTP_TOKEN")
+        return failed(check, reply.described)
+
+    def all_tried(self, check: str, tried: Iterable[Sample], word: str) -> Finding:
+        """Try several requests as one check, which names those that failed by their names."""
+        found = {each.name.rpartition("/")[2]: self.tried(check, each.content) for each in tried}
+        worst = next((result for result in _WORST_FIRST if result in {each.result for each in found.values()}), None)
+        if worst is None:
+            return not_checked(check, f"the registration declares no {word}")
+        well = sum(each.result is Result.OK for each in found.values())
+        counted = f"{well} of {len(found)} {word} answered"
+        if worst is Result.OK:
+            return ok(check, counted)
+        others = [f"{name} ({each.seen})" for name, each in found.items() if each.result is worst]
+        return Finding(check, worst, f"{counted}; {', '.join(others)}")
+
+    def _answered(self, check: str, reply: Reply, request_type: str) -> Finding:
+        try:
+            response = parsed(reply, request_type)
+        except ResponseError as error:
+            return failed(check, str(error))
+        if getattr(response, "suspend_subscription", False):
+            if self.invented:
+                return not_checked(check, f"suspends with invented values of {self._names()}")
+            return failed(check, "asks mParticle to stop sending (suspend_subscription)")
+        return ok(check, f"answered in {reply.milliseconds:.0f} ms")
+
+    def _names(self) -> str:
+        return ", ".join(self.invented)
+
+
+def parsed(reply: Reply, request_type: str) -> Response:
+    """Return a response of the type that belongs to a request.
+
+    Raises:
+        ResponseError: it is not valid, or of another type.
+    """
+    try:
+        response = _SERIALIZER.parse_response(reply.payload)
+    except FirehoseError as error:
+        raise ResponseError(f"the response is not valid: {error}") from None
+    expected = request_type.replace("_request", "_response")
+    if response.type != expected:
+        raise ResponseError(f"the response is of type {response.type}, and mParticle expects {expected}")
+    return response
+
+
+def encoded(content: object) -> bytes:
+    """Return JSON."""
+    return json.dumps(content).encode()

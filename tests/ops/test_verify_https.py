@@ -1,0 +1,148 @@
+"""`verify` over HTTPS: the token, paths, methods, sizes, and which errors mParticle repeats."""
+
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mparticle_firehose.errors import DeliveryError
+from ops.stack import StackError
+from ops.verify.findings import Finding, Result
+from ops.verify.https_target import HttpsTarget
+from ops.verify.run import Wanted, verify
+from tests.ops.fake_deployment import ROOM, TOKEN, FakeDeployment, declaration, endpoint
+from tests.partner_api.test_tls import Accepting, certificate
+
+KEY = {"token": "canary-key"}
+
+
+def verified(
+    deployment: FakeDeployment | None = None, *, token: str = TOKEN, is_local: bool = True, **rules: Any
+) -> dict[str, Finding]:
+    """Return the findings by the names of their checks."""
+    with endpoint(deployment or FakeDeployment(), **rules) as url:
+        target = HttpsTarget(url, token, is_local=is_local)
+        done = verify(target, ROOM, Wanted(settings=KEY, calls=3, settle_seconds=0), lambda _: None)
+        target.close()
+    return {each.check: each for each in done.findings}
+
+
+def problems(found: dict[str, Finding]) -> dict[str, str]:
+    return {name: each.seen for name, each in found.items() if each.result is Result.FAILED}
+
+
+def test_a_right_endpoint_passes_every_check_that_this_machine_allows() -> None:
+    found = verified()
+
+    assert problems(found) == {}
+    assert [name for name, each in found.items() if each.result is Result.NOT_CHECKED] == [
+        "TLS", "statuses of passing errors",
+    ]  # fmt: skip
+    assert {"without a token", "with a wrong token", "base URL", "unknown path", "wrong method", "too large",
+            "redirects", "statuses of lasting errors", "warm latency"} <= found.keys()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rules", "check", "reason"),
+    [
+        ({"open": True}, "without a token", "a request is accepted with 200: anyone who finds the URL can send data"),
+        ({"closed": True}, "registration", "needs a token, which mParticle makes only after the import (401)"),
+        ({"unknown_token": 500}, "with a wrong token", "must be refused with 401, and is crashed, status 500"),
+        ({"unknown_path": 200}, "unknown path", "status 200"),
+        ({"wrong_method": 500}, "wrong method", "status 500"),
+        ({"too_large": 503}, "too large", "status 503"),
+        ({"redirects": True}, "redirects", "307: mParticle is not known to follow any"),
+        ({"malformed": 503}, "malformed input", "a list: status 503, after which mParticle repeats it"),
+        ({"malformed": 500}, "statuses of lasting errors", "malformed with 500"),
+    ],
+    ids=[
+        "open", "registration-closed", "wrong-token", "path", "method", "large", "redirects", "repeated", "statuses",
+    ],
+)  # fmt: skip
+def test_what_mparticle_would_not_take_fails_with_its_reason(rules: dict[str, Any], check: str, reason: str) -> None:
+    assert problems(verified(**rules))[check].startswith(reason)
+
+
+@pytest.mark.parametrize(("status", "result"), [(503, Result.OK), (429, Result.OK), (422, Result.FAILED)])
+def test_an_error_that_passes_must_be_repeated(status: int, result: Result) -> None:
+    state = {"failed": False}
+
+    def once(body: bytes) -> None:
+        if b"dsr_processing_request" in body and not state["failed"]:
+            state["failed"] = True
+            raise DeliveryError("canary")
+
+    found = verified(FakeDeployment(fault=once), not_delivered=status)
+
+    assert found["statuses of passing errors"].result is result
+    assert "canary" not in " ".join(each.seen for each in found.values())
+
+
+def test_without_the_token_the_rest_is_not_checked() -> None:
+    found = verified(token="")
+
+    assert problems(found) == {}
+    of_messages = ("keep-alive of events", "event types", "audience connected", "malformed input", "warm latency")
+    assert {name: found[name].result for name in of_messages} == dict.fromkeys(of_messages, Result.NOT_CHECKED)
+    assert found["erasure"].seen == "needs mParticle's token: set HTTP_TOKEN"
+    assert found["registration"].result is Result.OK
+
+
+def test_a_token_that_the_endpoint_refuses_fails() -> None:
+    assert problems(verified(token="canary-other"))["erasure"] == (
+        "refused without a valid token, status 403: unknown_token"
+    )
+
+
+def test_the_messages_go_to_the_paths_of_their_types() -> None:
+    deployment = FakeDeployment(registered=declaration(dsr_processing_registration=None))
+
+    assert "erasure" not in verified(deployment)
+    assert deployment.of_type("audience_subscription_request")[0]["action"] == "add"
+
+
+@contextmanager
+def over_tls(file: Path, version: ssl.TLSVersion) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    context.maximum_version = version
+    with HTTPServer(("127.0.0.1", 0), Accepting) as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that trusts nobody hangs up
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
+        yield f"https://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("version", "name"), [(ssl.TLSVersion.TLSv1_2, "TLSv1.2"), (ssl.TLSVersion.TLSv1_3, "TLSv1.3")]
+)
+def test_the_version_of_tls_is_seen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: ssl.TLSVersion, name: str
+) -> None:
+    trusted = certificate(tmp_path, "127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with over_tls(trusted, version) as url:
+        assert HttpsTarget(url, TOKEN, is_local=True).tls_version() == name
+
+
+@pytest.mark.parametrize("call", [HttpsTarget.tls_version, lambda target: target.send(b"{}")], ids=["tls", "send"])
+def test_a_certificate_that_nobody_trusts_ends_the_trial(tmp_path: Path, call: Callable[[HttpsTarget], object]) -> None:
+    with (
+        over_tls(certificate(tmp_path, "127.0.0.1"), ssl.TLSVersion.TLSv1_3) as url,
+        pytest.raises(StackError, match="the endpoint cannot be reached"),
+    ):
+        call(HttpsTarget(url, TOKEN, is_local=True))
+
+
+def test_an_endpoint_that_is_not_there_ends_the_trial() -> None:
+    with endpoint(FakeDeployment()) as url:
+        pass
+
+    with pytest.raises(StackError, match="the endpoint cannot be reached: NewConnectionError"):
+        HttpsTarget(url, TOKEN, is_local=True).send(b"{}")
