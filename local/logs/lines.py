@@ -112,7 +112,7 @@ def _archived(content: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(counts, Mapping) and "archived" in counts:
             archived, letters = counts["archived"], counts["archived"] + counts["kept"]
             if letters:
-                yield f"{queue} {archived} of {letters}"
+                yield f"{archived} of {letters} from {queue}"
 
 
 def _remark(entry: Entry) -> Line:
