@@ -51,13 +51,15 @@ def _up(options: argparse.Namespace, problems: Console) -> int:
     cloud = _cloud(options)
     with Spinner(problems) as progress:
         running = cloud.up(progress)
+    places = f"The fake API: {running.partner}\nThe inspector, which shows requests step by step: {running.inspector}"
     if options.watch:
+        problems.print(places, markup=False, soft_wrap=True)
         problems.print('Watching for edits; Ctrl-C ends this. In other shells: eval "$(make -s up)"', markup=False)
         return watch(cloud, options.partner, problems)
     print(exports(running), flush=True)
     if sys.stdout.isatty():
         problems.print('For boto3, the AWS CLI and curl in this shell: eval "$(make -s up)"', markup=False)
-    problems.print(f"The alias: {running.outputs['HandlerAliasArn']}\nThe fake API: {running.partner}", soft_wrap=True)
+    problems.print(f"The alias: {running.outputs['HandlerAliasArn']}\n{places}", markup=False, soft_wrap=True)
     return 0
 
 

@@ -115,6 +115,7 @@ class BackgroundCloud:
             cloud = stack.enter_context(
                 LocalCloud(partner.url, room=room, port=self._port, progress=Lines(), observer=inspector.observer)
             )
+            stack.callback(inspector.stop)  # before the cloud: what waits to be sent is not sent to one that ends
             endpoint = cloud.aws.endpoint
             bridge = stack.enter_context(DockerBridge([_port(partner.url), _port(endpoint)]))
             _create_container_storage(cloud)

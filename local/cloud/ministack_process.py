@@ -5,6 +5,8 @@ reported what its queues and functions do, see ministack_observer.py. Standard i
 process holds open without writing to it. The pipe closes when that process ends in any way. Then the emulator is
 killed, with the functions that it runs, and the folder is removed.
 
+Web pages are kept away from it, see ministack_gate.py.
+
 Two things that AWS accepts in a template are corrected before the emulator sees them (MiniStack 1.5.33):
 
 - It keeps a parameter's number as text in an event source mapping. Its poller then compares a number with a text and
@@ -73,16 +75,26 @@ def _correct_templates() -> None:
         handlers[kind] = corrected(handlers[kind], correct)
 
 
+def _keep_pages_away() -> None:
+    from ministack import app  # type: ignore[import-not-found] # noqa: PLC0415  as below
+
+    app.app = _neighbour("ministack_gate").guarded(app.app)
+
+
 def _report_to(descriptor: int) -> None:
     from ministack.services import lambda_svc, sqs  # type: ignore[import-not-found] # noqa: PLC0415  as below
 
-    # The interpreter runs isolated: the folder of this program is not among those that modules are found in.
-    place = Path(__file__).with_name("ministack_observer.py")
-    spec = importlib.util.spec_from_file_location(place.stem, place)
-    assert spec is not None and spec.loader is not None  # noqa: S101, PT018  the file is there
-    observer = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(observer)
+    observer = _neighbour("ministack_observer")
     observer.observe(observer.Pipe(descriptor).report, sqs, lambda_svc)
+
+
+def _neighbour(name: str) -> Any:
+    """Load a module of this folder: the interpreter runs isolated, and does not look for modules here."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None  # noqa: S101, PT018  the file is there
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def _end_with_parent(home: str) -> None:
@@ -99,6 +111,7 @@ if __name__ == "__main__":
     from ministack.app import main  # type: ignore[import-not-found]
 
     _correct_templates()
+    _keep_pages_away()
     for each in descriptors:
         _report_to(int(each))
     main()

@@ -1,6 +1,7 @@
 """The inspector as an ASGI application: static files, and operations that take and return JSON."""
 
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,8 +66,21 @@ def build(operations: Mapping[str, Operation], streams: Mapping[str, Endpoint], 
 
 
 def json_response(content: object, status: int = 200) -> Response:
-    """Return JSON in ASCII, which carries any text, also a lone surrogate."""
-    return Response(json.dumps(content), status, media_type="application/json")
+    """Return JSON in ASCII, which carries any text, also a lone surrogate. No browser reads Infinity or NaN."""
+    try:
+        text = json.dumps(content, allow_nan=False)
+    except ValueError:
+        text = json.dumps(_with_finite_numbers(content), allow_nan=False)
+    return Response(text, status, media_type="application/json")
+
+
+def _with_finite_numbers(value: object) -> object:
+    """Return JSON with texts in place of what is no number of JSON: some clients send it, and Lambda takes it."""
+    if isinstance(value, dict):
+        return {name: _with_finite_numbers(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_with_finite_numbers(each) for each in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else json.dumps(value)
 
 
 async def _refuse(_: Request, error: Exception) -> Response:
@@ -96,7 +110,7 @@ async def _content(request: Request) -> Mapping[str, object]:
         if len(body) > MAX_BODY_BYTES:
             raise unusable(f"The body must have at most {MAX_BODY_BYTES:,} bytes.")
     try:
-        content = json.loads(body, parse_constant=_refuse_constant) if body else {}
+        content = json.loads(body, parse_constant=_refuse_constant, parse_float=_finite) if body else {}
     except (ValueError, RecursionError):
         raise unusable("The body must be JSON.") from None
     if not isinstance(content, dict):
@@ -106,3 +120,9 @@ async def _content(request: Request) -> Mapping[str, object]:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"{name} is no JSON")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise unusable("A number is larger than 1.8e308, so that it cannot be sent.")
+    return number

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from local.inspector.shown import masked_headers, shown
+from local.inspector.shown import masked_body, masked_headers, masked_path, shown
 from local.inspector.traces import Step, Trace, Traces
 from local.partner.listener import ReceivedRequest
 
@@ -84,19 +84,18 @@ class Calls:
         return _distinct(found)
 
     def _add(self, trace: Trace, request: ReceivedRequest) -> tuple[Trace, Step]:
-        body = shown(request.body)
+        body, path = shown(masked_body(request.body)), masked_path(request.path)
         earlier = [
             step
             for step in trace.steps
-            if step["kind"] == "call"
-            and (step["method"], step["path"], step["body"]) == (request.method, request.path, body)
+            if step["kind"] == "call" and (step["method"], step["path"], step["body"]) == (request.method, path, body)
         ]
         step: Step = {
             "kind": "call",
             "at": request.received_at,
             "method": request.method,
             "site": request.headers.get("Host", ""),
-            "path": request.path,
+            "path": path,
             "headers": masked_headers(request.headers),
             "body": body,
             "attempt": len(earlier) + 1,
@@ -114,7 +113,7 @@ def _result(request: ReceivedRequest) -> Step:
     return {
         "status": request.status,
         "lost": lost if is_treated or lost == "hang" else None,
-        "answer": shown(request.reply.body) if request.reply else None,
+        "answer": shown(masked_body(request.reply.body)) if request.reply else None,
         "milliseconds": None if request.milliseconds is None else round(request.milliseconds, 1),
     }
 

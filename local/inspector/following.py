@@ -4,6 +4,7 @@ Everything that belongs to a request is labelled with mParticle's id of it: the 
 header ``Correlation-Id``, the lines of the log. A request without a usable id is known by its time, as it is in those.
 """
 
+import hashlib
 import json
 import time
 from collections import deque
@@ -32,7 +33,7 @@ class Follower:
     def __init__(self, traces: Traces) -> None:
         """Take where the traces are kept."""
         self._traces = traces
-        self._expected: dict[str, deque[Trace]] = {}
+        self._expected: dict[bytes, deque[Trace]] = {}
         self._running: dict[int, Trace] = {}
         self._messages = Messages(traces)
         self._calls = Calls(traces, self._traces_in_flight)
@@ -160,6 +161,6 @@ class Follower:
         return every[0] if len(every) == 1 else []
 
 
-def _key(content: Mapping[str, object]) -> str:
-    """Return the same text for the same JSON."""
-    return json.dumps(content, sort_keys=True)
+def _key(content: Mapping[str, object]) -> bytes:
+    """Return the same few bytes for the same JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).digest()

@@ -27,6 +27,9 @@ from local.isolation import Startable
 from local.partner.server import PartnerServer
 from local.rooms import Room
 
+_MAX_DIGITS = 18
+"""Of a version."""
+
 
 class Inspector(Startable):
     """Shows what a local cloud and a fake API do, for the time of a ``with`` block, from `serve` on.
@@ -104,7 +107,7 @@ class Inspector(Startable):
 
     def _show_traces(self, call: Call) -> dict[str, object]:
         since = call.query.get("since", "0")
-        if not since.isdecimal():
+        if not since.isdecimal() or len(since) > _MAX_DIGITS:
             raise unusable("since: must be a version.")
         version, traces = self._traces.changed_since(int(since), call.query.get("request", ""))
         return {"version": version, "traces": traces}

@@ -88,12 +88,13 @@ class Sending:
             traces = [self.follower.begin(content, route) for content in contents]
             self._waiting.update(trace.id for trace in traces)
         for trace, content in zip(traces, contents, strict=True):
-            self._threads.submit(self._send, trace, json.dumps(content).encode())
+            self._threads.submit(self._send, trace, content)
         return {"sent": [trace.id for trace in traces]}
 
-    def _send(self, trace: Trace, payload: bytes) -> None:
+    def _send(self, trace: Trace, content: Json) -> None:
         self.follower.start(trace)
         try:
+            payload = json.dumps(content).encode()  # only now: what waits shares the parts of one message
             if trace.is_http:
                 status = self.transport.post(http_path(trace.kind), payload)
                 if status >= _NOT_INVOKED:

@@ -28,6 +28,7 @@ def watch(room: Room, *, event: str, partner: str) -> int:
         partner: the room's folder as the command line has it.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
     command = [sys.executable, "-m", "local.preview", f"--event={event}", f"--partner={partner}"]
     paths = [room.partner, room.fake_api_folder, Path(event) if event else room.events]
     try:

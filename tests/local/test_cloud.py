@@ -107,6 +107,13 @@ def test_an_emulator_alone_answers_and_leaves_nothing_behind() -> None:
     assert not listens(aws.endpoint)
 
 
+def test_the_emulator_keeps_web_pages_away() -> None:
+    page = {"Origin": "https://elsewhere.example"}
+    with MiniStack() as aws:
+        statuses = [urllib3.request("GET", f"{aws.endpoint}/", headers=headers).status for headers in ({}, page)]
+    assert statuses == [200, 403]
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_stops_the_emulator(stop: signal.Signals) -> None:
     with subprocess.Popen(

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,6 +31,9 @@ def test_a_process_that_still_runs_is_ended_before_the_next_one() -> None:
     assert all(each.poll() is not None for each in started)
 
 
+LONGEST_SECONDS = 60.0
+
+
 def test_each_save_is_announced() -> None:
     said: list[str] = []
 
@@ -53,12 +57,17 @@ def room(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def watching(room: Path) -> Iterator[subprocess.Popen[str]]:
+    """Watch in a process that begins with an ignored Ctrl-C, as a shell's background jobs do."""
     command = [sys.executable, "-m", "local.preview", f"--partner={room}", "--watch"]
     environment = {**os.environ, "PYTHONPATH": "src", "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(  # noqa: S603
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509  it starts no thread
+    ) as process:  # fmt: skip
+        limit = threading.Timer(LONGEST_SECONDS, process.kill)  # a line that does not come must not stop the tests
+        limit.start()
         yield process
+        limit.cancel()
         process.kill()
 
 

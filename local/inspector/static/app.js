@@ -3,6 +3,7 @@
 import { api } from "./api.js";
 import { showBanners } from "./banners.js";
 import { connectionText, showCloud } from "./cloud.js";
+import { Deployment } from "./deployment.js";
 import { roving, tabStop, announce } from "./dom.js";
 import { count } from "./format.js";
 import { listenForKeys, showHelp } from "./keyboard.js";
@@ -24,6 +25,7 @@ const VIEWS = {
 const main = document.getElementById("main");
 const links = [...document.querySelectorAll("#views a")];
 const live = new Live();
+const deployment = new Deployment(live);
 const made = new Map();
 let current = null;
 
@@ -33,10 +35,19 @@ function route() {
   const known = VIEWS[name] ? name : "compose";
   const isOther = known !== current;
   current = known;
-  if (!made.has(known)) made.set(known, VIEWS[known][1]({ api, live, go }));
+  if (!made.has(known)) made.set(known, VIEWS[known][1]({ api, live, deployment, go }));
   const view = made.get(known);
   if (isOther) open(known, view.element);
-  view.show(decodeURIComponent(item));
+  view.show(decoded(item));
+}
+
+/** Returns what an address means; one that somebody has mistyped means nothing. */
+function decoded(item) {
+  try {
+    return decodeURIComponent(item);
+  } catch {
+    return "";
+  }
 }
 
 function open(name, element) {
@@ -92,15 +103,16 @@ function announceAnswers({ detail: { fresh } }) {
   if (fresh.length > 1) announce(count(fresh.length, "new trace"));
 }
 
-async function setUpOverview() {
-  const overview = await api.overview();
-  document.getElementById("partner").replaceChildren(overview.partner);
-  document.getElementById("module").replaceChildren(["Version", overview.module.version].filter(Boolean).join(" "));
-  document.getElementById("cloud-button").addEventListener("click", () => showCloud(overview));
-  return overview;
+function setUpOverview() {
+  deployment.addEventListener("changed", () => {
+    const { partner, module } = deployment.overview;
+    document.getElementById("partner").replaceChildren(partner);
+    document.getElementById("module").replaceChildren(["Version", module.version].filter(Boolean).join(" "));
+  });
+  document.getElementById("cloud-button").addEventListener("click", () => deployment.overview && showCloud(deployment.overview));
 }
 
-async function start() {
+function start() {
   setUpTheme();
   setUpConnection();
   roving(document.getElementById("views"), "a");
@@ -112,9 +124,11 @@ async function start() {
   listenForKeys({ views: Object.keys(VIEWS), go });
   window.addEventListener("hashchange", route);
   live.addEventListener("traces", announceAnswers);
+  setUpOverview();
+  showBanners(document.getElementById("banners"), { api, live, deployment });
   live.start();
+  deployment.start();
   route();
-  showBanners(document.getElementById("banners"), { api, live, overview: await setUpOverview() });
 }
 
 start();

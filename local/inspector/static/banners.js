@@ -4,10 +4,12 @@ import { announce, button, h } from "./dom.js";
 import { isExact } from "./json.js";
 
 /** Shows the banners and keeps them current. */
-export function showBanners(container, { api, live, overview }) {
+export function showBanners(container, { api, live, deployment }) {
   const faults = h("div", { class: "banner fault", role: "region", "aria-label": "Active faults", hidden: true });
-  container.append(faults);
-  if (overview.is_stale) container.append(note("Deployment", "The code has changed since it was deployed. Run make down and make up to see the change here."));
+  const stale = note("Deployment", "The code has changed since it was deployed. Run make up to deploy it.");
+  stale.hidden = true;
+  container.append(faults, stale);
+  deployment.addEventListener("changed", () => (stale.hidden = !deployment.overview.is_stale));
   if (!isExact) container.append(note("Browser", "This browser changes numbers of more than 15 digits, such as mParticle's ids. Use a newer one."));
   const heal = async () => {
     live.setFaults(await api.heal());

@@ -5,7 +5,7 @@ import { h } from "./dom.js";
 import { day } from "./format.js";
 import { showDialog } from "./keyboard.js";
 
-const CONNECTION = { connecting: "Connecting", live: "Live", lost: "No connection: is make up running?" };
+const CONNECTION = { connecting: "Connecting", live: "Live", lost: "No connection: open the URL that make up prints" };
 
 export const connectionText = (state) => CONNECTION[state];
 

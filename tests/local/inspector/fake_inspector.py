@@ -31,6 +31,9 @@ class FakeInspector:
         self.sent: list[Json] = []
         self.redriven: list[Json] = []
         self.is_stale = False
+        self.deployed_at: str = fake_data.OVERVIEW["deployed_at"]
+        self.samples: list[Json] = fake_data.SAMPLES
+        self.registration: Json = fake_data.REGISTRATION
         self._version = 0
         self._changed: dict[str, int] = {}
         self._ids = itertools.count(1)
@@ -51,8 +54,8 @@ class FakeInspector:
 
     def _operations(self) -> dict[str, Operation]:
         return {
-            "GET /api/overview": lambda _: {**fake_data.OVERVIEW, "is_stale": self.is_stale},
-            "GET /api/samples": lambda _: fake_data.SAMPLES,
+            "GET /api/overview": lambda _: self._overview(),
+            "GET /api/samples": lambda _: self.samples,
             "GET /api/schema/{type}": lambda call: fake_data.SCHEMAS.get(call.path["type"], {}),
             "POST /api/check": lambda call: {"problems": fake_data.problems(call.content["content"])},
             "POST /api/send": self._send,
@@ -62,12 +65,15 @@ class FakeInspector:
             "GET /api/faults": lambda _: self._faults(),
             "POST /api/faults": self._break,
             "DELETE /api/faults": self._heal,
-            "GET /api/registration": lambda _: fake_data.REGISTRATION,
+            "GET /api/registration": lambda _: self.registration,
             "GET /api/dead-letters": lambda _: {"groups": fake_data.groups(self.letters), "letters": self.letters},
             "GET /api/dead-letters/{queue}/{message_id}": self._show,
             "POST /api/dead-letters/redrive": self._redrive,
             "POST /api/dead-letters/purge": self._purge,
         }
+
+    def _overview(self) -> Json:
+        return {**fake_data.OVERVIEW, "is_stale": self.is_stale, "deployed_at": self.deployed_at}
 
     def _send(self, call: Call) -> Json:
         asked: Json = dict(call.content)

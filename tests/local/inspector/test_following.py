@@ -4,6 +4,7 @@ import json
 import time
 
 from local.inspector.calls import MAX_NAMED_REQUESTS
+from local.partner.listener import Reply
 from mparticle_firehose.delivery import asking
 from tests.local.inspector.reports import ID, START, World, event_request
 
@@ -17,6 +18,21 @@ def line(message: str, **fields: object) -> str:
 def http_event(body: str | None = None, method: str = "POST", path: str = "/events") -> dict[str, object]:
     event: dict[str, object] = {"version": "2.0", "rawPath": path, "requestContext": {"http": {"method": method}}}
     return event if body is None else {**event, "body": body}
+
+
+def test_the_credentials_of_a_call_for_a_token_are_not_shown() -> None:
+    world = World()
+    running = world.invoke(event_request())
+    call = world.call(ID.format(1), refresh_token="canary-secret")
+    call.reply, call.status, call.milliseconds = Reply(200, {"access_token": "canary-secret"}), 200, 1
+    world.follower.receive(call)
+    world.answer(running)
+
+    [step] = world.steps("call")
+    assert (step["body"], step["answer"]) == (
+        {"refresh_token": "(13 characters)"},
+        {"access_token": "(13 characters)"},
+    )
 
 
 def test_a_request_of_somebody_else_is_a_trace_with_its_answer() -> None:

@@ -50,6 +50,10 @@ def steps(page: Page) -> list[str]:
     ]
 
 
+def knows_what_is_deployed(page: Page) -> None:
+    expect(page.locator("#partner")).to_have_text(fake_data.OVERVIEW["partner"])
+
+
 def test_without_a_browser_the_tests_are_skipped_and_fail_where_one_is_required() -> None:
     with pytest.raises(pytest.skip.Exception, match="no Chromium"), launched(lambda: None, is_required=False):
         pass
@@ -155,6 +159,53 @@ def test_code_that_is_newer_than_the_deployment_is_pointed_out(open_page: Open, 
     inspector.is_stale = True
 
     expect(open_page().get_by_text("The code has changed since it was deployed.")).to_be_visible()
+
+
+def test_an_edit_and_its_deployment_are_seen_while_the_page_is_open(open_page: Open, inspector: FakeInspector) -> None:
+    page = open_page()
+    banner = page.get_by_role("region", name="Deployment")
+    knows_what_is_deployed(page)
+    expect(banner).to_be_hidden()
+
+    inspector.is_stale = True
+    expect(banner).to_have_text("The code has changed since it was deployed. Run make up to deploy it.")
+    inspector.is_stale, inspector.deployed_at = False, "2026-01-01T00:00:00.000+00:00"
+    expect(banner).to_be_hidden()
+
+
+def test_after_a_deployment_there_are_its_samples_and_the_message_stays(
+    open_page: Open, inspector: FakeInspector
+) -> None:
+    page = open_page()
+    knows_what_is_deployed(page)
+    page.get_by_label("id", exact=True).fill("my-own")
+    added = {**inspector.samples[0], "name": "added", "title": "A further sample"}
+
+    inspector.samples = [*inspector.samples, added]
+    inspector.deployed_at = "2026-01-01T00:00:00.000+00:00"
+
+    expect(page.get_by_role("button", name="A further sample")).to_be_visible()
+    expect(page.get_by_label("id", exact=True)).to_have_value("my-own")
+    assert page.locator(".sample[aria-pressed=true]").count() == 1
+
+
+def test_after_a_deployment_there_is_its_registration(open_page: Open, inspector: FakeInspector) -> None:
+    page = open_page("registration")
+    knows_what_is_deployed(page)
+    expect(page.get_by_role("heading", name="Permissions")).to_be_visible()
+
+    inspector.registration = {**inspector.registration, "permissions": ["A further permission."]}
+    inspector.deployed_at = "2026-01-01T00:00:00.000+00:00"
+
+    expect(page.get_by_text("A further permission.")).to_be_visible()
+
+
+def test_an_address_that_is_mistyped_does_not_hinder_the_page(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+    page = open_page("trace/%E0%A4%A")
+
+    expect(page.get_by_role("list", name="Timeline")).to_be_visible()
+    knows_what_is_deployed(page)
 
 
 def test_traces_arrive_while_one_watches_and_what_is_open_stays_open(open_page: Open, inspector: FakeInspector) -> None:

@@ -1,6 +1,8 @@
 """Nobody but the inspector's own page gets anything from its server, or makes it do something."""
 
 import http.client
+import json
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -24,6 +26,9 @@ class Done:
     def note(self, call: Call) -> object:
         self.calls.append(call)
         return {"done": True}
+
+    def infinite(self, _: Call) -> object:
+        return {"steps": [{"body": {"a": math.inf, "b": [-math.inf, math.nan, 1.5, 2]}}]}
 
     def refuse(self, _: Call) -> object:
         raise InspectorError(409, "Not now.")
@@ -49,6 +54,7 @@ def page(done: Done, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clien
         "GET /api/things": done.note,
         "POST /api/things": done.note,
         "DELETE /api/things": done.note,
+        "GET /api/infinite": done.infinite,
         "POST /api/refuse": done.refuse,
         "POST /api/fail": done.fail,
         "GET /api/things/{thing}": done.note,
@@ -73,6 +79,24 @@ def test_what_the_page_asks_arrives(page: Client, done: Done) -> None:
     got, posted = done.calls[-2:]
     assert (dict(got.path), dict(got.query)) == ({"thing": "17"}, {"since": "3"})
     assert posted.content == {"a": [1]}
+
+
+def test_an_answer_is_json_that_browsers_read_whatever_a_request_holds(page: Client) -> None:
+    text = page.ask("GET", "api/infinite").data.decode()
+
+    found = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+    assert found == {"steps": [{"body": {"a": "Infinity", "b": ["-Infinity", "NaN", 1.5, 2]}}]}
+
+
+def test_a_number_that_nobody_can_send_is_refused(page: Client, done: Done) -> None:
+    before = len(done.calls)
+    answer = page.ask("POST", "api/things", body=b'{"content": {"a": 1e999}}')
+
+    assert (answer.status, answer.json()["error"]) == (
+        400,
+        "A number is larger than 1.8e308, so that it cannot be sent.",
+    )
+    assert len(done.calls) == before
 
 
 @pytest.mark.parametrize("token", ["", "x", "static", "api"])

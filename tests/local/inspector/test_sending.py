@@ -2,6 +2,7 @@
 
 import json
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -98,6 +99,22 @@ def test_each_of_a_hundred_has_an_id_of_its_own_and_eight_are_sent_at_once(sendi
 
     assert sent == [f"t{number}" for number in range(1, 101)]
     assert (len(set(handler.ids())), len({UUID(each) for each in handler.ids()}), handler.most_at_once) == (100, 100, 8)
+
+
+def test_many_large_requests_that_wait_share_their_memory(sending: Sending, handler: Handler) -> None:
+    large = {"type": "event_processing_request", "events": ["x" * 2_000_000]}
+    tracemalloc.start()
+    try:
+        sending.send(Call(content={"content": large, "route": "alias", "count": 40}))
+        while handler.at_once < 8:
+            threading.Event().wait(0.01)
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    done(sending, handler)
+
+    assert held < 12 * 2_000_000  # eight are being sent
+    assert len(handler.sent) == 40
 
 
 @pytest.mark.parametrize(("given", "is_kept"), [(ID.format(1), False), ("no id", True), (None, True), (7, True)])

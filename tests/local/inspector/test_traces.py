@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from local.inspector import traces as module
-from local.inspector.shown import MAX_BYTES, masked_headers, parsed, shown
+from local.inspector.shown import MAX_BYTES, masked_body, masked_headers, masked_path, parsed, shown
 from local.inspector.titles import title
 from local.inspector.traces import MAX_STEPS, MAX_TRACES, Trace, Traces
 
@@ -156,6 +156,26 @@ def test_a_text_that_is_no_json_is_shown_as_it_is() -> None:
     deep = "[" * 100_000
 
     assert [parsed(text) for text in ('{"a": 1}', "plain", "", None, deep)] == [{"a": 1}, "plain", None, None, deep]
+
+
+@pytest.mark.parametrize("name", ["refresh_token", "client_secret", "access_token", "apiKey", "password"])
+def test_credentials_in_bodies_and_queries_show_their_length(name: str) -> None:
+    assert masked_body({name: "canary", "grant_type": "x", "expires_in": 60}) == {
+        name: "(6 characters)",
+        "grant_type": "x",
+        "expires_in": 60,
+    }
+    assert masked_path(f"/track?a=b&{name}=canary&c=") == f"/track?a=b&{name}=(6 characters)&c="
+
+
+@pytest.mark.parametrize("body", [None, "text", b"bytes", ["refresh_token"], {"refresh_token": None}, {"token": "t"}])
+def test_other_bodies_stay_as_they_are(body: object) -> None:
+    assert masked_body(body) == body
+
+
+@pytest.mark.parametrize("path", ["/track", "/track?", "/track?a=b%20c&d", "/track?a=1&a=2"])
+def test_other_paths_stay_as_they_are(path: str) -> None:
+    assert masked_path(path) == path
 
 
 def test_only_headers_that_never_hold_a_credential_show_their_value() -> None:

@@ -17,7 +17,7 @@ export class Draft extends EventTarget {
   syntax = null;
   #schemaType = null;
   #checks = 0;
-  #checkSoon = debounced(CHECK_AFTER_MS, () => this.#check());
+  #checkSoon = debounced(CHECK_AFTER_MS, () => this.check());
 
   async load(content) {
     this.value = clone(content);
@@ -26,7 +26,7 @@ export class Draft extends EventTarget {
     this.problems = [];
     await this.#loadSchema();
     this.#fire("loaded");
-    this.#check();
+    this.check();
   }
 
   setText(text) {
@@ -75,7 +75,8 @@ export class Draft extends EventTarget {
     this.#schemaType = type;
   }
 
-  async #check() {
+  /** Asks what is wrong with it. */
+  async check() {
     this.#checks += 1;
     const mine = this.#checks;
     const place = [];

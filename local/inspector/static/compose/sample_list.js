@@ -22,9 +22,13 @@ export function sampleList(samples, choose) {
   }
 
   function pick(sample) {
-    for (const { sample: each, element } of items) element.setAttribute("aria-pressed", String(each === sample));
-    tabStop(elements, items.find((each) => each.sample === sample).element);
+    mark(sample.name);
     choose(sample);
+  }
+
+  function mark(name) {
+    for (const { sample, element } of items) element.setAttribute("aria-pressed", String(sample.name === name));
+    tabStop(elements, items.find(({ sample }) => sample.name === name)?.element ?? elements[0]);
   }
 
   function filter(text) {
@@ -37,7 +41,7 @@ export function sampleList(samples, choose) {
   }
 
   const element = h("aside", { class: "samples", "aria-label": "Message types" }, h("div", { class: "pane-head" }, search), list);
-  return { element, pick };
+  return { element, pick, mark };
 }
 
 function group(name, members) {

@@ -12,7 +12,7 @@ import { placeText } from "../json.js";
 import { tabs } from "../tabs.js";
 
 /** Makes the view. */
-export function composeView({ api, live }) {
+export function composeView({ api, live, deployment }) {
   const draft = new Draft();
   const form = new Form(draft);
   const editor = new JsonEditor(draft);
@@ -27,7 +27,8 @@ export function composeView({ api, live }) {
     { name: "form", label: "Form", panel: formPanel, onshow: showForm },
     { name: "json", label: "JSON", panel: editor.element, onshow: () => editor.render() },
   ]);
-  const list = h("div", { class: "samples" });
+  let list = h("div", { class: "samples" });
+  let chosen = null;
   const element = h(
     "section",
     { class: "view compose" },
@@ -79,11 +80,20 @@ export function composeView({ api, live }) {
     const samples = await api.samples();
     const made = sampleList(samples, choose);
     list.replaceWith(made.element);
+    list = made.element;
+    if (chosen) return made.mark(chosen.name);
     const first = samples.find((sample) => sample.offered && sample.content.events?.length) ?? samples[0];
     if (first) made.pick(first);
   }
 
+  /** Shows the samples of another version, and what is wrong with the message then. The message itself is the user's. */
+  function renew() {
+    loadSamples().catch(() => {});
+    if (draft.value !== null) draft.check();
+  }
+
   function choose(sample) {
+    chosen = sample;
     title.replaceChildren(sample.title);
     type.replaceChildren(sample.type);
     result.clear();
@@ -102,6 +112,7 @@ export function composeView({ api, live }) {
   draft.addEventListener("problems", showProblems);
   panels.addEventListener("shown", showProblems);
   live.addEventListener("traces", () => result.update());
+  deployment.addEventListener("deployed", renew);
   document.addEventListener("keydown", (event) => {
     const isOpen = element.isConnected && !document.querySelector("dialog[open]");
     if (isOpen && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {

@@ -8,7 +8,7 @@ const NUMBERS = { integer: "1", float: "any" };
 const LEVELS = { breaking: ["bad", "Breaking"], compatible: ["good", "Compatible"] };
 
 /** Makes the view. */
-export function registrationView({ api }) {
+export function registrationView({ api, deployment }) {
   const body = h("div", { class: "registration-body" }, h("p", { class: "muted" }, "Reading the registration …"));
   const lead = "What you give to mParticle, and the form that its customers fill in.";
   const element = h("section", { class: "view registration scrolls" }, viewHead("Registration", lead), body);
@@ -21,6 +21,7 @@ export function registrationView({ api }) {
     }
   }
 
+  deployment.addEventListener("deployed", () => element.isConnected && show());
   return { element, show };
 }
 
