@@ -3,7 +3,6 @@
 import argparse
 import sys
 from collections.abc import Sequence
-from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -11,14 +10,28 @@ from local.isolation import LocalCloudError
 from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
-from ops.dead_letters import FEED, QUEUES, TOO_MANY_RECEIVES, Selection, duration
+from ops.context import Context
+from ops.dead_letters import FEED, QUEUES, Selection
 from ops.display import console, print_line
 from ops.feed.commands import add_commands as add_feed_commands
 from ops.interrupts import Interrupts
+from ops.letter_options import connection_options, filter_options, place_options, summary_options
 from ops.mparticle.commands import add_commands as add_mparticle_commands
 from ops.mparticle.errors import PlatformError
-from ops.options import add_stack_options, positive, unknown_options
-from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES, StackError, connect, explained, outputs
+from ops.options import positive, unknown_options
+from ops.stack import (
+    DEAD_LETTER_QUEUES,
+    FEED_FUNCTION,
+    FUNCTIONS,
+    LARGE_BODY_BUCKET,
+    SOURCE_QUEUES,
+    Clients,
+    StackError,
+    connect,
+    explained,
+    outputs,
+)
+from ops.summary import Filters, Summary
 from ops.verify.commands import add_commands as add_verify_command
 from ops.versions import add_commands as add_versions_commands
 
@@ -38,7 +51,8 @@ _ENDED_BY_SIGNAL = 128
 _ABOUT = """\
 Handles dead letters: messages that could not be delivered. Personal and secret values are never printed.
 
-Begin with `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then `redrive`.
+Begin with `summary` or `list`, inspect one letter with `show`, remove the cause, try `redrive --dry-run`, then
+`redrive`. Letters that were moved to the archive are found with --archived.
 Others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
 mParticle has of this integration with the registration. `feed check` and `feed send` check your own events against the
 feed, and send them to mParticle. `versions prune` deletes old versions of the functions."""
@@ -46,6 +60,12 @@ feed, and send them to mParticle. `versions prune` deletes old versions of the f
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
 _WHEN_INTERRUPTED = "Interrupted. Letters that were not sent or deleted are still in the dead-letter queue."
+_WHEN_INTERRUPTED_IN_THE_ARCHIVE = "Interrupted. Letters that were not sent or deleted are still in the archive."
+
+_SUMMARY = """\
+Counts from the functions' logs what was put aside, by queue, reason, account and message type, and prints what lies in
+the dead-letter queues and in the archive. No letter is read. Use it if there are too many letters for `list`.
+CloudWatch Logs Insights charges for the log that it scans; the amount is printed."""
 
 _LIST = """\
 Counts the letters of all queues by reason, account and message type, with the times at which they were dead-lettered
@@ -87,14 +107,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    sqs, s3, cloudformation = connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
+    clients = _connect(options)
     given = _given(options)
     needed, optional = _needed(options, has_feed=not given.keys().isdisjoint(_OF_THE_FEED))
-    found = outputs(needed, given, cloudformation, options.stack, optional=optional)
-    context = commands.Context(
-        sqs=sqs,
+    found = outputs(needed, given, clients.cloudformation, options.stack, optional=optional)
+    if options.archived:
+        options.when_interrupted = _WHEN_INTERRUPTED_IN_THE_ARCHIVE
+    context = Context(
+        sqs=clients.sqs,
+        s3=clients.s3,
         urls=found,
-        large_bodies=LargeBodies(s3, found.get(LARGE_BODY_BUCKET, "")),
+        archived=options.archived,
+        large_bodies=LargeBodies(clients.s3, found.get(LARGE_BODY_BUCKET, "")),
         out=console(),
         progress=console(stderr=True),
         uninterrupted=interrupts.uninterrupted,
@@ -108,6 +132,34 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
             return commands.redrive(context, _selection(options), rate=options.rate, dry_run=options.dry_run)
         case _:
             return commands.purge(context, _selection(options), everything=options.all, confirmed=options.yes_delete)
+
+
+def _run_summary(options: argparse.Namespace, _: Interrupts) -> int:
+    clients = _connect(options)
+    needed, optional = [*DEAD_LETTER_QUEUES.values(), LARGE_BODY_BUCKET, *FUNCTIONS], [*_OF_THE_FEED, FEED_FUNCTION]
+    found = outputs(
+        [name for name in needed if name not in optional],
+        _given(options),
+        clients.cloudformation,
+        options.stack,
+        optional=optional,
+    )
+    summary = Summary(
+        logs=clients.logs,
+        cloudwatch=clients.cloudwatch,
+        sqs=clients.sqs,
+        s3=clients.s3,
+        urls=found,
+        functions=[found[name] for name in (*FUNCTIONS, FEED_FUNCTION) if name in found],
+        out=console(),
+        status=console(stderr=True).status,
+    )
+    summary.print(Filters(since=options.since, queue=options.queue, account=options.account, reason=options.reason))
+    return commands.DONE
+
+
+def _connect(options: argparse.Namespace) -> Clients:
+    return connect(region=options.region, profile=options.profile, endpoint_url=options.endpoint_url)
 
 
 def _explained(error: Exception) -> str:
@@ -124,11 +176,13 @@ def _needed(options: argparse.Namespace, *, has_feed: bool) -> tuple[list[str], 
     Those are of the feed, unless the user has named its queue.
     """
     chosen = getattr(options, "queue", None)
-    sources = (DEAD_LETTER_QUEUES, SOURCE_QUEUES) if options.command == "redrive" else (DEAD_LETTER_QUEUES,)
+    sources = [] if options.archived else [DEAD_LETTER_QUEUES]
+    sources += [SOURCE_QUEUES] if options.command == "redrive" else []
     urls = [names[queue] for names in sources for queue in ((chosen,) if chosen else QUEUES)]
     optional = [] if chosen or has_feed else [url for url in urls if url in _OF_THE_FEED]
     needed = [url for url in urls if url not in optional]
-    return (needed if options.command == "list" else [*needed, LARGE_BODY_BUCKET]), optional
+    needs_bucket = options.archived or options.command != "list"
+    return ([*needed, LARGE_BODY_BUCKET] if needs_bucket else needed), optional
 
 
 def _given(options: argparse.Namespace) -> dict[str, str]:
@@ -153,21 +207,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.set_defaults(run=_run, when_interrupted=_WHEN_INTERRUPTED)
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    connection, filters = _connection_options(), _filter_options()
+    connection, filters, place = connection_options(), filter_options(), place_options()
 
     def add(name: str, about: str, help_text: str, *parents: argparse.ArgumentParser) -> argparse.ArgumentParser:
         return subparsers.add_parser(name, help=about, description=help_text, epilog=_STATUS, parents=parents)
 
-    listing = add("list", "count the letters by queue, reason, account and type", _LIST, filters, connection)
+    summary = add("summary", "count what was put aside, from the log", _SUMMARY, summary_options(), connection)
+    summary.set_defaults(run=_run_summary, when_interrupted="Interrupted. Nothing was changed.")
+    listing = add("list", "count the letters by queue, reason, account and type", _LIST, filters, place, connection)
     listing.add_argument("--each", action="store_true", help="a row for each letter, with its message id")
-    show = add("show", "show one letter, masked", _SHOW, connection)
+    show = add("show", "show one letter, masked", _SHOW, place, connection)
     show.add_argument("message_id", metavar="MESSAGE_ID", help="as `list --each` prints it")
-    redrive = add("redrive", "send letters back to their queue, in order", _REDRIVE, filters, connection)
+    redrive = add("redrive", "send letters back to their queue, in order", _REDRIVE, filters, place, connection)
     redrive.add_argument("--dry-run", action="store_true", help="only print which letters would be sent")
     redrive.add_argument(
         "--rate", type=positive, metavar="N", help="send at most N letters a second (default: no limit)"
     )
-    purge = add("purge", "delete letters for good", _PURGE, filters, connection)
+    purge = add("purge", "delete letters for good", _PURGE, filters, place, connection)
     purge.add_argument("--all", action="store_true", help="allow it without a filter")
     purge.add_argument("--yes-delete", type=positive, metavar="N", help="delete without a question if it is N letters")
     add_mparticle_commands(subparsers)
@@ -175,46 +231,6 @@ def _parser() -> argparse.ArgumentParser:
     add_verify_command(subparsers)
     add_versions_commands(subparsers)
     return parser
-
-
-def _filter_options() -> argparse.ArgumentParser:
-    filters = argparse.ArgumentParser(add_help=False)
-    group = filters.add_argument_group("filters (all that are given must match)")
-    group.add_argument("--queue", choices=QUEUES, help="dead-lettered from this queue (default: all)")
-    group.add_argument(
-        "--reason",
-        help=f"with exactly this reason, as `list` prints it; {TOO_MANY_RECEIVES!r} for what SQS moved itself",
-    )
-    group.add_argument("--account", metavar="ID", help="of this account at mParticle")
-    group.add_argument(
-        "--older-than", type=_duration, metavar="DURATION", help="dead-lettered longer ago than, such as 30m, 12h or 2d"
-    )
-    group.add_argument("--newer-than", type=_duration, metavar="DURATION", help="dead-lettered less long ago than")
-    return filters
-
-
-def _connection_options() -> argparse.ArgumentParser:
-    connection = argparse.ArgumentParser(add_help=False)
-    group = connection.add_argument_group("connection")
-    add_stack_options(group)
-    for urls, kind, words in ((DEAD_LETTER_QUEUES, "dlq", "dead-letter queue"), (SOURCE_QUEUES, "queue", "queue")):
-        for queue, output in urls.items():
-            help_text = f"the {queue} {words}, instead of the stack's"
-            group.add_argument(f"--{queue}-{kind}-url", dest=output, metavar="URL", help=help_text)
-    group.add_argument(
-        "--large-body-bucket",
-        dest=LARGE_BODY_BUCKET,
-        metavar="NAME",
-        help="the bucket of large bodies",
-    )
-    return connection
-
-
-def _duration(text: str) -> timedelta:
-    try:
-        return duration(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 if __name__ == "__main__":

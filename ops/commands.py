@@ -1,121 +1,24 @@
-"""The four commands. Each prints what it did and returns its exit status."""
+"""The commands for letters, in the queues or the archive. Each prints what it did and returns its exit status."""
 
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.status import Status
+from dataclasses import replace
 
 from mparticle_firehose.errors import MalformedRequestError
-from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.sender import QueueSender
-from ops.dead_letter_queue import DeadLetterQueue, Limits
+from ops.context import Context
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
-from ops.display import (
-    counted,
-    print_each,
-    print_letter,
-    print_line,
-    print_not_received,
-    print_summary,
-    print_unreleased,
-)
-from ops.interrupts import Uninterrupted
+from ops.display import counted, print_each, print_letter, print_not_received, print_summary
 from ops.redrive import RateLimit, Redrive, Tally
-from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
-
-if TYPE_CHECKING:
-    from mypy_boto3_sqs import SQSClient
+from ops.stack import SOURCE_QUEUES
 
 DONE, NOTHING, INCOMPLETE = 0, 1, 2
 """Exit statuses: done; nothing matched, or refused; only a part could be done."""
 
 
-def _now() -> int:
-    return time.time_ns() // 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Context:
-    """What a command works with.
-
-    Attributes:
-        sqs: the client.
-        urls: queue URLs by the names of their stack outputs.
-        large_bodies: the bodies that are kept in S3.
-        out: where results are printed.
-        progress: where it is shown that a command is still busy.
-        ask: prints a question and returns the user's answer.
-        now: epoch milliseconds.
-        clock: monotonic seconds.
-        sleep: waits for seconds.
-        uninterrupted: wraps SQS calls.
-        wait_seconds: the wait time of a receive.
-        limits: how much is in flight at the same time.
-    """
-
-    sqs: "SQSClient"
-    urls: Mapping[str, str]
-    large_bodies: LargeBodies
-    out: Console
-    progress: Console
-    ask: Callable[[str], str] = input
-    now: Callable[[], int] = _now
-    clock: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
-    uninterrupted: Uninterrupted = nullcontext
-    wait_seconds: int = 1
-    limits: Limits = field(default_factory=Limits)
-
-    def print(self, text: str) -> None:
-        """Print a result."""
-        print_line(self.out, text)
-
-    @contextmanager
-    def open(self, queue: QueueName) -> Iterator[tuple[DeadLetterQueue, Status]]:
-        """Open a dead-letter queue; at the end, every letter that was received and not deleted is visible again.
-
-        It comes with the line that is shown meanwhile.
-        """
-        dead_letters = DeadLetterQueue(
-            sqs=self.sqs,
-            queue=queue,
-            url=self.urls[DEAD_LETTER_QUEUES[queue]],
-            uninterrupted=self.uninterrupted,
-            clock=self.clock,
-            wait_seconds=self.wait_seconds,
-            limits=self.limits,
-        )
-        try:
-            with self.progress.status(f"Reading the dead letters of the {queue} queue") as status, dead_letters:
-                yield dead_letters, status
-        finally:
-            print_unreleased(self.out, dead_letters.unreleased)
-
-    def present(self, queues: Iterable[QueueName]) -> list[QueueName]:
-        """Return those of these queues that the deployment has."""
-        return [queue for queue in queues if DEAD_LETTER_QUEUES[queue] in self.urls]
-
-    def find(self, selection: Selection) -> list[DeadLetter]:
-        """Return the matching letters, all visible again, and print how many could not be received."""
-        now = self.now()
-        matching: list[DeadLetter] = []
-        for queue in self.present(selection.queues):
-            with self.open(queue) as (dead_letters, _):
-                matching += [letter for letter in dead_letters.receive() if selection.matches(letter, now)]
-            print_not_received(self.out, dead_letters)
-        return matching
-
-
 def list_letters(context: Context, selection: Selection, *, each: bool = False) -> int:
     """Print how many letters there are of each kind, or each of them with its message id."""
-    letters = context.find(selection)
-    if letters:
-        (print_each if each else print_summary)(context.out, letters)
-    context.print(f"{counted(len(letters), 'dead letter')}{'' if selection.is_everything else ' of this kind'}.")
+    number = (print_each if each else print_summary)(context.out, context.matching(selection))
+    kind = "archived letter" if context.archived else "dead letter"
+    context.print(f"{counted(number, kind)}{'' if selection.is_everything else ' of this kind'}.")
     return DONE
 
 
@@ -145,7 +48,8 @@ def redrive(context: Context, selection: Selection, *, rate: int | None = None, 
 
 def redrive_letters(context: Context, selection: Selection, rate: int | None = None) -> list[Tally]:
     """Send matching letters back, print how many, and return what was done in each queue."""
-    return [_redrive_queue(context, queue, selection, rate) for queue in context.present(selection.queues)]
+    queues = [queue for queue in context.present(selection.queues) if SOURCE_QUEUES[queue] in context.urls]
+    return [_redrive_queue(context, queue, selection, rate) for queue in queues]
 
 
 def purge(context: Context, selection: Selection, *, everything: bool = False, confirmed: int | None = None) -> int:
@@ -157,7 +61,7 @@ def purge(context: Context, selection: Selection, *, everything: bool = False, c
     if selection.is_everything and not everything:
         context.print("Refused: purge needs a filter, or --all to delete every dead letter.")
         return NOTHING
-    letters = context.find(selection)
+    letters = list(context.matching(selection))
     if not letters:
         return _nothing_matches(context)
     print_summary(context.out, letters)
@@ -187,11 +91,10 @@ def _nothing_matches(context: Context) -> int:
 
 
 def _rehearse(context: Context, selection: Selection) -> int:
-    letters = context.find(selection)
-    if not letters:
+    number = print_summary(context.out, context.matching(selection))
+    if not number:
         return _nothing_matches(context)
-    print_summary(context.out, letters)
-    context.print(f"{counted(len(letters))} would be sent back. Nothing was changed.")
+    context.print(f"{counted(number)} would be sent back. Nothing was changed.")
     return DONE
 
 

@@ -13,6 +13,7 @@ from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES
 from mparticle_firehose.queues.splitting import utf8_length
 from ops.dead_letters import DeadLetter, QueueName
 from ops.interrupts import Uninterrupted
+from ops.letter_source import Counts, Limits
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,36 +27,22 @@ _MAX_EMPTY_RECEIVES = 3  # in a row, while the approximate count says that there
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """How much is in flight at the same time.
-
-    Attributes:
-        letters: far below what SQS allows (120,000, once 20,000 on FIFO queues), and few enough to be renewed in time.
-        body_bytes: of bodies in memory. SQS does not return a body again while its letter is in flight.
-    """
-
-    letters: int = 15_000
-    body_bytes: int = 256 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """The approximate counts of a queue.
-
-    Attributes:
-        available: letters that can be received, or wait behind others of their group.
-        in_flight: letters that were received by somebody else, and neither deleted nor released.
-    """
-
-    available: int = 0
-    in_flight: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _InFlight:
     receipt: str = field(repr=False)
     until: float
     body_bytes: int = 0
+
+
+def approximate_counts(sqs: "SQSClient", url: str) -> Counts:
+    """Return the approximate counts of a queue."""
+    attributes = sqs.get_queue_attributes(
+        QueueUrl=url,
+        AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+    )["Attributes"]
+    return Counts(
+        available=int(attributes["ApproximateNumberOfMessages"]),
+        in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
+    )
 
 
 @dataclass(kw_only=True)
@@ -96,17 +83,6 @@ class DeadLetterQueue:
     def __exit__(self, *_: object) -> None:
         self.release()
 
-    def counts(self) -> Counts:
-        """Return the approximate counts."""
-        attributes = self.sqs.get_queue_attributes(
-            QueueUrl=self.url,
-            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
-        )["Attributes"]
-        return Counts(
-            available=int(attributes["ApproximateNumberOfMessages"]),
-            in_flight=int(attributes["ApproximateNumberOfMessagesNotVisible"]),
-        )
-
     def receive(self, keep_body: Callable[[DeadLetter], bool] = lambda _: False) -> Iterator[DeadLetter]:
         """Yield letters as SQS returns them, each once, and keep them in flight.
 
@@ -116,7 +92,7 @@ class DeadLetterQueue:
         Args:
             keep_body: which letters are to have their body.
         """
-        counts, self.limit_reached = self.counts(), False
+        counts, self.limit_reached = approximate_counts(self.sqs, self.url), False
         self.initial_counts = self.initial_counts if self.received else counts
         found = empty = 0
         while empty < (1 if found >= counts.available else _MAX_EMPTY_RECEIVES):

@@ -1,7 +1,6 @@
 """Dead letters as values: what their message attributes say, which ones match, and the order in which they are sent."""
 
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,6 +49,7 @@ class DeadLetter:
         type_in_body: the type that the request itself names.
         body: the request, or nothing if it was not asked for. Personal data.
         reference: what stands for the body, if that is kept in S3. Nothing of a feed is: its messages are not ours.
+        archived_in: the key of the archive's object that holds it; nothing if it is in the queue.
     """
 
     queue: QueueName
@@ -61,9 +61,10 @@ class DeadLetter:
     type_in_body: str = _UNKNOWN
     body: str = field(default="", repr=False)
     reference: str = ""
+    archived_in: str = ""
 
     @classmethod
-    def from_message(cls, queue: QueueName, message: "MessageTypeDef") -> Self:
+    def from_message(cls, queue: QueueName, message: "MessageTypeDef", archived_in: str = "") -> Self:
         """Read a received message, without its body: of that only the type, if no attribute says it."""
         system = message["Attributes"]
         written = message.get("MessageAttributes", {})
@@ -76,6 +77,7 @@ class DeadLetter:
             sequence_number=int(system.get("SequenceNumber", "0")),
             type_in_body=_UNKNOWN if MESSAGE_TYPE in written else _type_of(message["Body"]),
             reference=message["Body"] if queue != FEED and is_reference(message["Body"]) else "",
+            archived_in=archived_in,
         )
 
     @property
@@ -175,12 +177,45 @@ class Selection:
         )
 
 
-def grouped(letters: Iterable[DeadLetter]) -> list[list[DeadLetter]]:
-    """Group letters by queue, reason, account and message type, in the order of the queues and the largest first."""
-    groups: dict[tuple[str, str, str, str], list[DeadLetter]] = defaultdict(list)
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """How many letters of one kind there are. Times are epoch milliseconds.
+
+    Attributes:
+        first: one of them.
+        letters: their number.
+        oldest: when the first of them was dead-lettered.
+        newest: when the last of them was.
+        attempts: the fewest and the most attempts, as far as they are known.
+    """
+
+    first: DeadLetter
+    letters: int = 0
+    oldest: int
+    newest: int
+    attempts: tuple[int, int] | None = None
+
+    def add(self, letter: DeadLetter) -> None:
+        """Count a letter."""
+        self.letters += 1
+        self.oldest = min(self.oldest, letter.dead_lettered_at)
+        self.newest = max(self.newest, letter.dead_lettered_at)
+        if letter.attempts is not None:
+            fewest, most = self.attempts or (letter.attempts, letter.attempts)
+            self.attempts = min(fewest, letter.attempts), max(most, letter.attempts)
+
+
+def grouped(letters: Iterable[DeadLetter]) -> list[Group]:
+    """Group letters by queue, reason, account and message type, in the order of the queues and the largest first.
+
+    No letter is kept, because there may be millions.
+    """
+    groups: dict[tuple[str, str, str, str], Group] = {}
     for letter in letters:
-        groups[letter.queue, letter.reason, letter.account, letter.message_type].append(letter)
-    ordered = sorted(groups.items(), key=lambda item: (QUEUES.index(item[1][0].queue), -len(item[1]), item[0]))
+        kind = letter.queue, letter.reason, letter.account, letter.message_type
+        at = letter.dead_lettered_at
+        groups.setdefault(kind, Group(first=letter, oldest=at, newest=at)).add(letter)
+    ordered = sorted(groups.items(), key=lambda it: (QUEUES.index(it[1].first.queue), -it[1].letters, it[0]))
     return [group for _, group in ordered]
 
 

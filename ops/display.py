@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED
-from ops.dead_letter_queue import VISIBILITY_SECONDS, DeadLetterQueue
-from ops.dead_letters import FEED, MESSAGE_TYPE, QUEUES, DeadLetter, grouped
+from ops.dead_letter_queue import VISIBILITY_SECONDS
+from ops.dead_letters import FEED, MESSAGE_TYPE, QUEUES, DeadLetter, Group, grouped
+from ops.letter_source import LetterSource
 from ops.masking import contents, contents_of_feed, masked, masked_feed, type_and_length
 
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -41,28 +42,38 @@ def counted(number: int, word: str = "letter") -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
-def print_summary(out: Console, letters: Iterable[DeadLetter]) -> None:
-    """Print a row for each queue, reason, account and message type."""
+def print_summary(out: Console, letters: Iterable[DeadLetter]) -> int:
+    """Print a row for each queue, reason, account and message type, if there are any. Return the number of letters."""
+    groups = grouped(letters)
+    if groups:
+        out.print(_table(groups))
+    return sum(group.letters for group in groups)
+
+
+def _table(groups: Iterable[Group]) -> Table:
     table = Table("Queue", box=SIMPLE_HEAD)
     table.add_column("Letters", justify="right")
     table.add_column("Reason", max_width=_REASON_WIDTH)
     for title in ("Account", "Message type", "Oldest (UTC)", "Newest (UTC)"):
         table.add_column(title, no_wrap=True)
     table.add_column("Attempts", justify="right")
-    for group in grouped(letters):
-        first, times = group[0], [letter.dead_lettered_at for letter in group]
-        cells = (first.queue, str(len(group)), first.reason, first.account, first.message_type)
-        table.add_row(*map(Text, (*cells, _minute(min(times)), _minute(max(times)), _attempts(group))))
-    out.print(table)
+    for group in groups:
+        first = group.first
+        cells = (first.queue, str(group.letters), first.reason, first.account, first.message_type)
+        table.add_row(*map(Text, (*cells, minute(group.oldest), minute(group.newest), _attempts(group))))
+    return table
 
 
-def print_each(out: Console, letters: Iterable[DeadLetter]) -> None:
-    """Print a row for each letter, the oldest of each queue first."""
+def print_each(out: Console, letters: Iterable[DeadLetter]) -> int:
+    """Print a row for each letter, the oldest of each queue first. Return how many there are."""
     table = Table("Message id", "Queue", "Reason", "Account", "Message type", "Dead-lettered (UTC)", box=SIMPLE_HEAD)
-    for letter in sorted(letters, key=lambda letter: (QUEUES.index(letter.queue), letter.position)):
+    ordered = sorted(letters, key=lambda letter: (QUEUES.index(letter.queue), letter.position))
+    for letter in ordered:
         cells = (letter.message_id, letter.queue, letter.reason, letter.account, letter.message_type)
-        table.add_row(*map(Text, (*cells, _minute(letter.dead_lettered_at))))
-    out.print(table)
+        table.add_row(*map(Text, (*cells, minute(letter.dead_lettered_at))))
+    if ordered:
+        out.print(table)
+    return len(ordered)
 
 
 def print_letter(out: Console, letter: DeadLetter) -> None:
@@ -75,7 +86,7 @@ def print_letter(out: Console, letter: DeadLetter) -> None:
     print_line(out, masked_feed(letter.body) if letter.queue == FEED else masked(letter.body))
 
 
-def print_not_received(out: Console, dead_letters: DeadLetterQueue) -> None:
+def print_not_received(out: Console, dead_letters: LetterSource) -> None:
     """Print how many letters of a queue could not be received, and why."""
     if in_flight := dead_letters.initial_counts.in_flight:
         print_line(
@@ -117,13 +128,13 @@ def _facts(letter: DeadLetter) -> Iterable[tuple[str, str]]:
     yield "contents", ", ".join(counts) or "-"
 
 
-def _attempts(letters: Iterable[DeadLetter]) -> str:
+def _attempts(group: Group) -> str:
     """Return the fewest and the most attempts, as far as they are known."""
-    known = sorted({letter.attempts for letter in letters if letter.attempts is not None})
-    return "-".join(map(str, dict.fromkeys((known[0], known[-1])))) if known else "-"
+    return "-".join(map(str, dict.fromkeys(group.attempts))) if group.attempts else "-"
 
 
-def _minute(milliseconds: int) -> str:
+def minute(milliseconds: int) -> str:
+    """Return a moment of epoch milliseconds as text, in UTC."""
     return _moment(milliseconds, "%Y-%m-%d %H:%M")
 
 

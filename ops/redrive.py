@@ -12,9 +12,9 @@ from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.record import REDRIVEN_AT, RESENT
 from mparticle_firehose.queues.sender import MAX_BATCH_ENTRIES, QueueMessage, QueueSender, RefusedMessagesError, batches
-from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import DeadLetter, interleaved
 from ops.interrupts import Uninterrupted
+from ops.letter_source import LetterSource
 
 _SEND_SECONDS = 20.0
 """How long a batch is sent again while SQS fails, before the run ends."""
@@ -64,7 +64,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redrive:
-    """Sends letters of one dead-letter queue back.
+    """Sends letters of one dead-letter queue, or of its part of the archive, back.
 
     A letter is sent first and deleted after, so that nothing is lost if the run ends in between. A letter that was sent
     and not deleted is sent again by the next run; the FIFO queue ignores it within five minutes, and the worker
@@ -90,7 +90,7 @@ class Redrive:
 
     def run(
         self,
-        dead_letters: DeadLetterQueue,
+        dead_letters: LetterSource,
         matches: Callable[[DeadLetter], bool],
         progress: Callable[[int, int], None] = lambda _sent, _found: None,
     ) -> None:
@@ -100,7 +100,7 @@ class Redrive:
         is not sent a second time.
 
         Args:
-            dead_letters: the queue to read.
+            dead_letters: where the letters are.
             matches: which letters to send.
             progress: called after each batch with the numbers of letters sent and found so far.
 
@@ -128,7 +128,7 @@ class Redrive:
         for batch in batches([self._message(letter, letter.body) for letter in ordered]):
             yield from batched(islice(remaining, len(batch)), self.rate_limit.batch_size, strict=False)
 
-    def _send(self, dead_letters: DeadLetterQueue, batch: Sequence[DeadLetter]) -> None:
+    def _send(self, dead_letters: LetterSource, batch: Sequence[DeadLetter]) -> None:
         self.rate_limit.wait(len(batch))
         dead_letters.renew()
         held = [letter for letter in batch if dead_letters.holds(letter)]
@@ -155,7 +155,7 @@ class Redrive:
         except MalformedRequestError:
             return letter.body
 
-    def _delete(self, dead_letters: DeadLetterQueue, sent: Sequence[DeadLetter]) -> None:
+    def _delete(self, dead_letters: LetterSource, sent: Sequence[DeadLetter]) -> None:
         """Delete letters that are in their queue again."""
         self.tally.sent += len(sent)
         self.tally.undeleted += len(sent)

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -52,15 +53,31 @@ class StackError(Exception):
 
 
 LARGE_BODY_BUCKET = "LargeBodyBucketName"
-"""The stack output with the name of the bucket of bodies that are larger than SQS takes."""
+"""The stack output with the name of the bucket of bodies that are larger than SQS takes, and of archived letters."""
+
+FUNCTIONS = ("HandlerFunctionName", "WorkerFunctionName")
+"""The stack outputs with the names of the functions that dead-letter."""
+
+FEED_FUNCTION = "FeedFunctionName"
+"""The stack output with the name of the feed's function, which also does."""
 
 
-def connect(
-    *, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None
-) -> tuple["SQSClient", "S3Client", Any]:
-    """Return clients of SQS, S3 and CloudFormation, as `client_maker` does."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """Clients of AWS's services. Those that are Any have no type stubs here."""
+
+    sqs: "SQSClient"
+    s3: "S3Client"
+    cloudformation: Any
+    logs: Any
+    cloudwatch: Any
+
+
+def connect(*, region: str | None = None, profile: str | None = None, endpoint_url: str | None = None) -> Clients:
+    """Return the clients, as `client_maker` does."""
     make = client_maker(region=region, profile=profile, endpoint_url=endpoint_url)
-    return make("sqs"), make("s3"), make("cloudformation")
+    services = ("sqs", "s3", "cloudformation", "logs", "cloudwatch")
+    return Clients(**{service: make(service) for service in services})
 
 
 def client_maker(

@@ -3,7 +3,7 @@
 import copy
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     Serializer,
 )
+from mparticle_firehose.protocol.wire.model import Unreadable
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.services import EventMode, Remainder
@@ -186,10 +187,11 @@ class StoreDouble:
 
     def put_unreadable(
         self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
-    ) -> None:
+    ) -> Sequence[Unreadable]:
         self.put_events(
             request, {each.reason: Remainder(each.source, settled) for each in request.unreadable}, deadline
         )
+        return request.unreadable
 
 
 @dataclass
@@ -280,7 +282,12 @@ class Queues:
     @property
     def large_bodies(self) -> LargeBodies:
         """What is larger than a queue takes. The bucket is made by the fixture `bucket`."""
-        return LargeBodies(AwsClient("s3", {}), BUCKET)
+        return LargeBodies(self.s3, BUCKET)
+
+    @property
+    def s3(self) -> AwsClient:
+        """The client of the bucket."""
+        return AwsClient("s3", {})
 
     @property
     def sender(self) -> QueueSender:

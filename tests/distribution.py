@@ -16,6 +16,7 @@ FIRST = (
         "tests/deployment/test_end_to_end.py",
         "tests/deployment/test_feed_end_to_end.py",
         "tests/deployment/test_http_endpoint.py",
+        "tests/deployment/test_letter_archive_end_to_end.py",
         "tests/local/inspector/test_inspector.py",
         "tests/deployment/test_verify.py",
         "tests/local/inspector/test_page_end_to_end.py",
@@ -31,7 +32,7 @@ FIRST = (
 )
 """The files that take longest, which start first, so that no process ends long after the others.
 
-Files in one entry share the fixture `cloud`, which deploys the template.
+Files in one entry share the fixture `cloud`, which deploys the template, or `inspector_url`, which needs it.
 """
 
 _GROUPS = {file: group[0] for group in FIRST for file in group}

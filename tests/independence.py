@@ -1,9 +1,11 @@
 """Tests that do not depend on the user's integration, and a guard that shows it.
 
 `tests/test_rehearsal.py` runs the others once more with another integration. Each test below fails if it opens a file
-of the user's. What runs in programs that it starts, or was read before by another test, is not seen.
+of the user's. What runs in programs that it starts, or was read before by another test, is not seen. Hypothesis reads
+the source of every module that is loaded, also by other tests of the process, for constants to draw: that is ignored.
 """
 
+import inspect
 import sys
 from collections.abc import Generator
 from dataclasses import dataclass, field
@@ -44,8 +46,16 @@ class OpenedFiles:
         if not self.watching or event != "open":
             return
         path = arguments[0]
-        if isinstance(path, str) and path.startswith(self._prefixes):
+        if isinstance(path, str) and path.startswith(self._prefixes) and not _reads_constants():
             self.found.add(path.removeprefix(f"{ROOT}/"))
+
+
+def _reads_constants() -> bool:
+    """Return whether it is Hypothesis that opens a file now."""
+    frame = inspect.currentframe()
+    while frame and frame.f_globals.get("__name__") != "hypothesis.internal.constants_ast":
+        frame = frame.f_back
+    return frame is not None
 
 
 _OPENED = OpenedFiles()

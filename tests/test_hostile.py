@@ -200,7 +200,11 @@ class Bench:
         self.partner, self.sqs = Partner(), Sqs()
         self.firehose = Firehose(integration, {**ENVIRON, **environ})
         vars(self.firehose).update(
-            partner=self.partner, _sqs=self.sqs, _short_client=DynamoDb(), _ledger_client=DynamoDb()
+            partner=self.partner,
+            _sqs=self.sqs,
+            _worker_sqs=self.sqs,
+            _short_client=DynamoDb(),
+            _ledger_client=DynamoDb(),
         )
 
     def handle(self, event: object) -> JsonDict:

@@ -14,8 +14,11 @@ from local.isolation import LocalCloudError
 from local.progress import Progress
 from local.rooms import Room
 
-FUNCTION_OUTPUTS = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
-"""The stack output with the name of each function. That of the feed is there with Feed=on only."""
+_PUBLISHED = {"handler": "HandlerFunctionName", "worker": "WorkerFunctionName", "feed": "FeedFunctionName"}
+"""The stack output with the name of each function that has versions. That of the feed is there with Feed=on only."""
+
+FUNCTION_OUTPUTS = {**_PUBLISHED, "archive": "LetterArchiveFunctionName"}
+"""The stack output with the name of each function. That of the archive is there unless DeadLetterArchiveDays=0."""
 
 
 class Release:
@@ -90,10 +93,10 @@ class Release:
 def _wait_for_snapshots(emulator: Emulator, outputs: Mapping[str, str]) -> None:
     """Wait until the released versions accept calls, as CloudFormation does."""
     waiter = emulator.functions.get_waiter("published_version_active")
-    for function in present(FUNCTION_OUTPUTS.values(), outputs):
+    for function in present(_PUBLISHED.values(), outputs):
         waiter.wait(FunctionName=outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
 
 
 def present(names: Iterable[str], outputs: Mapping[str, str]) -> list[str]:
-    """Return those of these outputs that the stack has: the feed's are there with Feed=on only."""
+    """Return those of these outputs that the stack has: some depend on its parameters."""
     return [name for name in names if name in outputs]

@@ -13,7 +13,8 @@ from local.inspector.errors import InspectorError, unusable
 from local.inspector.shown import moment
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
-from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection, grouped
+from ops.context import Context
+from ops.dead_letters import QUEUES, DeadLetter, Group, QueueName, Selection, grouped
 from ops.display import counted
 from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET
 
@@ -45,10 +46,10 @@ class Letters:
     def summary(self, _: Call) -> Json:
         """Answer ``GET api/dead-letters``."""
         with self._lock:
-            letters = self._context().find(Selection())
+            letters = list(self._context().matching(Selection()))
         newest = sorted(letters, key=lambda letter: -letter.dead_lettered_at)
         return {
-            "groups": [_group(letters) for letters in grouped(letters)],
+            "groups": [_group(group) for group in grouped(letters)],
             "letters": [_letter(letter) for letter in newest[:MAX_LISTED]],
         }
 
@@ -68,7 +69,7 @@ class Letters:
         if not isinstance(is_dry_run, bool):
             raise unusable("dry_run: must be true or false.")
         with self._lock:
-            matched = len(self._context().find(selection))
+            matched = sum(1 for _ in self._context().matching(selection))
             context = self._context(out)
             sent = 0
             if is_dry_run:
@@ -84,18 +85,19 @@ class Letters:
             raise unusable("confirm: must be the number of letters to delete.")
         with self._lock:
             context = self._context()
-            letters = context.find(selection)
+            letters = list(context.matching(selection))
             if len(letters) != confirmed:
                 raise InspectorError(
                     409, f"{counted(len(letters))} would be deleted, not {confirmed}. Nothing was deleted."
                 )
             return {"deleted": commands.delete_letters(context, {letter.message_id for letter in letters}, selection)}
 
-    def _context(self, out: StringIO | None = None, queue: QueueName | None = None) -> commands.Context:
+    def _context(self, out: StringIO | None = None, queue: QueueName | None = None) -> Context:
         """Return what a command works with, on all queues or one."""
         others = [output for name, output in DEAD_LETTER_QUEUES.items() if queue not in {None, name}]
-        return commands.Context(
+        return Context(
             sqs=self.sqs,
+            s3=self.s3,
             urls={name: value for name, value in self.outputs.items() if name not in others},
             large_bodies=LargeBodies(self.s3, self.outputs.get(LARGE_BODY_BUCKET, "")),
             out=Console(file=out or StringIO(), width=_WIDTH, highlight=False),
@@ -104,17 +106,16 @@ class Letters:
         )
 
 
-def _group(letters: list[DeadLetter]) -> Json:
-    times = [letter.dead_lettered_at for letter in letters]
-    first = letters[0]
+def _group(group: Group) -> Json:
+    first = group.first
     return {
         "queue": first.queue,
         "reason": first.reason,
         "account": first.account,
         "type": first.message_type,
-        "count": len(letters),
-        "oldest": moment(min(times) / 1000),
-        "newest": moment(max(times) / 1000),
+        "count": group.letters,
+        "oldest": moment(group.oldest / 1000),
+        "newest": moment(group.newest / 1000),
     }
 
 

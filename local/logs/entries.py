@@ -19,7 +19,7 @@ class Entry:
 
     Attributes:
         at: in epoch seconds.
-        function: handler, worker or feed; `PARTNER` for a request to the fake API.
+        function: handler, worker, feed or archive; `PARTNER` for a request to the fake API.
         content: the JSON of the line; ``{"text": ...}`` for a line that is none.
         invocation: Lambda's request id; empty outside of invocations.
     """

@@ -15,6 +15,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
         "audience_subscription_request": "subscription",
         "audience_membership_change_request": "memberships",
         "dsr_processing_request": "erasure",
+        "letter_archive": "dead letters",
     }
 )
 _TRACEBACK = "Traceback (most recent call last):"
@@ -99,9 +100,19 @@ def _messages(entries: Sequence[Entry], start: float, took: float | None) -> Ite
 def _summary(entry: Entry, start: float, took: float | None) -> Line:
     content = entry.content
     facts = {name: content[name] for name in ("status", "messages", "failed", "error") if name in content}
-    details = ", ".join(str(value) if name == "error" else f"{name} {value}" for name, value in facts.items())
+    shown = [str(value) if name == "error" else f"{name} {value}" for name, value in facts.items()]
+    details = ", ".join([*shown, *_archived(content)])
     outcome = _outcome(content)
     return Line(start, entry.function, entry.request_id, outcome, _kind(content), took, details, entry.invocation)
+
+
+def _archived(content: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many letters of each queue that has some went into the archive."""
+    for queue, counts in content.items():
+        if isinstance(counts, Mapping) and "archived" in counts:
+            archived, letters = counts["archived"], counts["archived"] + counts["kept"]
+            if letters:
+                yield f"{archived} of {letters} from {queue}"
 
 
 def _remark(entry: Entry) -> Line:

@@ -291,6 +291,26 @@ class FeedSettings(_Retries):
         return _service(self.erasure_key_source)
 
 
+class ArchiveSettings(_FromEnvironment):
+    """What the function that archives dead letters needs of a deployment.
+
+    Attributes:
+        membership_dlq_url: as of `Resources`.
+        event_dlq_url: as of `Resources`.
+        erasure_dlq_url: as of `Resources`.
+        feed_dlq_url: as of `FeedSettings`; None if there is no feed.
+        large_body_bucket: the private bucket, which also has the archive.
+        dead_letter_archive_days: how old a letter is that is archived. SQS deletes it after fourteen days.
+    """
+
+    membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
+    event_dlq_url: QueueUrl = Field(alias="EVENT_DLQ_URL")
+    erasure_dlq_url: QueueUrl = Field(alias="ERASURE_DLQ_URL")
+    feed_dlq_url: QueueUrl | None = Field(None, alias="FEED_DLQ_URL")
+    large_body_bucket: str = Field(alias="LARGE_BODY_BUCKET")
+    dead_letter_archive_days: int = Field(7, alias="DEAD_LETTER_ARCHIVE_DAYS", ge=1, le=13)
+
+
 def runs_under_sam_cli(environ: Mapping[str, str]) -> bool:
     """Return whether `sam local` runs the function. The SAM CLI sets the variable in its containers."""
     return environ.get("AWS_SAM_LOCAL") == "true"

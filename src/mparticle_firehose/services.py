@@ -1,6 +1,6 @@
 """What the processors, the delivery and the worker need from their surroundings, as interfaces."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -13,6 +13,7 @@ from mparticle_firehose.protocol import (
     DsrProcessingRequest,
     EventProcessingRequest,
 )
+from mparticle_firehose.protocol.wire.model import Unreadable
 
 type EventMode = Literal["forward", "queue", "in_order"]
 """``forward`` sends events to the partner in the call, ``queue`` leaves that to the worker.
@@ -188,13 +189,16 @@ class DeadLetterStore(Protocol):
 
     def put_unreadable(
         self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
-    ) -> None:
+    ) -> Sequence[Unreadable]:
         """Store what cannot be read of the request; a DeliveryError means that it is not all stored.
 
         Args:
             request: what mParticle sent.
             settled: what needs nothing more of a letter when it is redriven.
             deadline: when to stop.
+
+        Returns:
+            What is in each letter.
         """
 
 

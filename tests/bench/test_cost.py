@@ -89,8 +89,11 @@ def test_what_is_calculated_with_is_what_is_deployed() -> None:
     parameters = template["Parameters"]
     assert (memberships["BatchSize"], events["BatchSize"]) == (BATCH, {"Fn::If": ["CollectsEvents", 100, BATCH]})
     assert memberships["ScalingConfig"]["MaximumConcurrency"] == {"Ref": "MembershipConcurrency"}
-    assert events["ScalingConfig"]["MaximumConcurrency"] == {"Ref": "EventConcurrency"}
+    by_default: object = {"MaximumConcurrency": {"Ref": "EventConcurrency"}}
+    assert events["ScalingConfig"] == {"Fn::If": ["HasEventPollers", {"Ref": "AWS::NoValue"}, by_default]}
+    assert parameters["EventMinimumPollers"]["Default"] == 0
     assert parameters["MembershipConcurrency"]["Default"] == MEMBERSHIP_BATCHES
     assert parameters["EventConcurrency"]["Default"] <= EVENT_BATCHES <= parameters["EventConcurrency"]["MaxValue"]
     assert template["Parameters"]["MembershipShards"]["Default"] == SHARDS
-    assert template["Globals"]["Function"]["MemorySize"] == MEMORY_GB * 1024
+    assert template["Globals"]["Function"]["MemorySize"] == {"Ref": "MemorySize"}
+    assert parameters["MemorySize"]["Default"] == MEMORY_GB * 1024

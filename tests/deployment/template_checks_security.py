@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import cache
 
 from local.isolation import ROOT
+from mparticle_firehose.letter_archive.retention import ARCHIVE_DAYS
+from tests.deployment.template_checks_letter_archive import ARCHIVED_LETTERS, FEED_LETTERS, ROLE
 from tests.deployment.template_reading import (
     ALIAS,
     Check,
@@ -65,7 +67,7 @@ POLLER = {"sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"}
 RECEIVERS = ("WorkerRole", "FeedRole")
 
 OPERATOR = {"s3:CopyObject", "s3:DeleteObject"}
-"""What only the operators' commands do, with the operator's own credentials."""
+"""What only the operators' commands do with bodies, with the operator's own credentials."""
 
 NETWORK = "ManageNetworkInterfaces"
 """The statement that functions in subnets need; template_checks_network.py checks it."""
@@ -135,7 +137,9 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
             {"Fn::Sub": KEY_PAIR_PARAMETERS},
             {"Fn::Sub": KEY_PAIR_SECRETS},
             {"Fn::Sub": "${LargeBodyBucket.Arn}/*"},
+            {"Fn::Sub": ARCHIVED_LETTERS},
         ]
+        named.append(FEED_LETTERS)
         single = all(set(resource) == {"Fn::GetAtt"} or resource in named for resource in resources)
         found += problems(
             (statement["Effect"] == "Allow", f"{name}: {statement['Sid']}"),
@@ -152,7 +156,9 @@ def policies_name_single_actions_and_single_resources(template: Node) -> list[st
 
 
 def policies_allow_what_the_code_does_and_no_more(template: Node) -> list[str]:
-    statements = [it for name, it in _statements(template) if it["Sid"] != NETWORK and name not in RELEASES]
+    """The roles of the archive and of a release have checks of their own, which name everything that they may do."""
+    checked_apart = {ROLE, *RELEASES}
+    statements = [it for name, it in _statements(template) if it["Sid"] != NETWORK and name not in checked_apart]
     granted = {action for statement in statements for action in listed(statement["Action"])}
     granted -= {"kms:Decrypt", "kms:GenerateDataKey", "logs:CreateLogStream", "logs:PutLogEvents"}
     received = [f"{role} lacks {action}" for role in RECEIVERS for action in POLLER - _actions_of(template, role)]
@@ -203,7 +209,7 @@ def what_is_under_a_previous_key_can_be_read(template: Node) -> list[str]:
         for role, condition, statement in conditional_statements(template)
         if {key: value for key, value in statement.items() if key != "Sid"} == given
     ]
-    wanted = [(role, "HasPreviousKmsKeys") for role in ("HandlerRole", "WorkerRole", "FeedRole")]
+    wanted = [(role, "HasPreviousKmsKeys") for role in ("HandlerRole", "WorkerRole", "FeedRole", ROLE)]
     parameter, one = (template["Parameters"][name] for name in ("PreviousKmsKeyArns", "KmsKeyArn"))
     first: Node = {"Fn::Select": [0, {"Ref": "PreviousKmsKeyArns"}]}
     return problems(
@@ -231,8 +237,12 @@ def _called_actions() -> set[str]:
     """Return the IAM actions of every call to AWS in the code; a batch call to SQS needs the single one's."""
     calls = set(re.findall(rf"\b({'|'.join(_CLIENTS)})\.(?!token_)([a-z]+_[a-z_]+)\(", sources()))
     named = {(_CLIENTS[client], "".join(word.capitalize() for word in call.split("_"))) for client, call in calls}
-    return {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
+    actions = {f"{service}:{name.removesuffix('Batch') if service == 'sqs' else name}" for service, name in named}
+    return {_OTHER_NAMES.get(action, action) for action in actions}
 
+
+_OTHER_NAMES = {"s3:ListObjectsV2": SEES_WHAT_IS_MISSING}
+"""Calls whose permission is not called like them."""
 
 _CLIENTS = {"_sqs": "sqs", "_s3": "s3", "_dynamodb": "dynamodb", "ssm": "ssm", "secrets": "secretsmanager"}
 """Names of clients in the code. `secrets` is also a standard module, of which the code uses only token_ functions."""
@@ -266,7 +276,7 @@ def everything_is_encrypted_with_the_given_key(template: Node) -> list[str]:
 
 
 def the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it(template: Node) -> list[str]:
-    """A message is queued ten days, dead-lettered fourteen, redriven ten and dead-lettered fourteen."""
+    """A message is queued ten days, dead-lettered fourteen, and its letter archived. A redriven one has a copy."""
     ((name, bucket),) = of_type(template, "AWS::S3::Bucket").items()
     (policy,) = of_type(template, "AWS::S3::BucketPolicy").values()
     (statement,) = policy["PolicyDocument"]["Statement"]
@@ -278,7 +288,7 @@ def the_bucket_is_private_and_keeps_a_body_as_long_as_a_message_may_refer_to_it(
         (all(access.get(setting) is True for setting in blocked), "may be public"),
         (bucket.get("OwnershipControls") == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}, "has ACLs"),
         ("VersioningConfiguration" not in bucket, "keeps what was purged"),
-        (rule["Status"] == "Enabled" and rule["ExpirationInDays"] >= 10 + 14 + 10 + 14, "deletes too early"),
+        (rule["Status"] == "Enabled" and rule["ExpirationInDays"] >= 10 + 14 + ARCHIVE_DAYS, "deletes too early"),
         (rule["ExpirationInDays"] <= 60 and "Prefix" not in rule, "keeps personal data too long"),
         (
             statement["Effect"] == "Deny"

@@ -55,10 +55,14 @@ def functions(template: Node) -> dict[str, Node]:
 RELEASE_CHECK = "ReleaseCheckFunction"
 """The function that CodeDeploy invokes. It is not published and has no settings of the product."""
 
+LETTER_ARCHIVE = "LetterArchiveFunction"
+"""The function that archives dead letters. Its schedule alone invokes it, so it is not published."""
+
 
 def published(template: Node) -> dict[str, Node]:
-    """Return the functions that do the product's work: all but the check of a release."""
-    return {name: function for name, function in functions(template).items() if name != RELEASE_CHECK}
+    """Return the functions with versions and an alias: those that take requests or messages."""
+    unpublished = {RELEASE_CHECK, LETTER_ARCHIVE}
+    return {name: function for name, function in functions(template).items() if name not in unpublished}
 
 
 def statements_of(role: Node) -> list[Node]:

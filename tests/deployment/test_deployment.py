@@ -80,6 +80,7 @@ CHANGED = {
     "RetryBaseSeconds": "1",
     "RetryCapSeconds": "1000",
     "MaxAttempts": "5",
+    "DeadLetterArchiveDays": "3",
     "LogLevel": "DEBUG",
     "LogRetentionDays": "7",
     **{f"{ordinal}MParticleAccount": account for ordinal, account in zip(ORDINALS, FIVE_ACCOUNTS, strict=True)},

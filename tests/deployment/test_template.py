@@ -9,7 +9,12 @@ import pytest
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
-from tests.deployment import template_faults_alarms, template_faults_releases, template_faults_scale
+from tests.deployment import (
+    template_faults_alarms,
+    template_faults_letter_archive,
+    template_faults_releases,
+    template_faults_scale,
+)
 from tests.deployment.planting import Fault, drop, put, write
 from tests.deployment.template_checks import CHECKS
 from tests.deployment.template_reading import load
@@ -498,6 +503,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "crossed": put(f"{alarm('FeedCredentialsMissing')}/MetricName", "FeedCredentialsRefused"),
         "average": put(f"{alarm('FeedAge')}/Statistic", "Average"),
     },
+    **template_faults_letter_archive.FAULTS,
     **template_faults_releases.FAULTS,
     **template_faults_scale.FAULTS,
     "no_partition_region_or_account_is_hard_coded": {

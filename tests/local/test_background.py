@@ -221,8 +221,9 @@ def test_a_shell_that_evaluates_down_no_longer_points_at_a_cloud(tmp_path: Path)
 
 def test_what_up_sets_is_what_down_takes_back() -> None:
     given = Running.read(
-        json.dumps({"process": 1, "endpoint": "a", "http_endpoint": "b", "partner": "c", "outputs": {}, "room": "",
-                    "home": "/h", "sources": {"stack": "1", "fake_api": "2"}, "deployed_at": 1.0})
+        json.dumps({"process": 1, "endpoint": "a", "http_endpoint": "b", "partner": "c", "inspector": "i",
+                    "outputs": {}, "room": "", "home": "/h", "sources": {"stack": "1", "fake_api": "2"},
+                    "deployed_at": 1.0})
     )  # fmt: skip
 
     set_by_up = [line.removeprefix("export ").partition("=")[0] for line in exports(given).splitlines()[1:]]

@@ -190,3 +190,12 @@ def test_following_shows_what_is_new_until_the_cloud_is_down() -> None:
     follow(lambda: turns.append(1), is_up=lambda: next(states), wait=waits.append)
 
     assert (len(turns), waits) == (2, [1.0, 1.0])
+
+
+def test_a_run_of_the_archive_tells_of_each_queue_that_has_letters() -> None:
+    none, some = {"archived": 0, "kept": 0, "complete": True}, {"archived": 3, "kept": 2, "complete": True}
+    ran = logged("letters archived", message_type="letter_archive", event=none, membership=some, duration_ms=45.0)
+
+    lines = shown(*function_entries("archive", events(ran, METRICS)))
+
+    assert lines == ["archive  dead letters letters archived    45 ms     -  3 of 5 from membership"]

@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
-from ops.commands import Context
-from ops.dead_letter_queue import DeadLetterQueue, Limits
+from ops.context import Context
+from ops.dead_letter_queue import DeadLetterQueue
 from ops.dead_letters import QueueName
-from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
-from tests.conftest import Clock, Json, Queues, load_event
+from ops.letter_source import Limits
+from ops.stack import DEAD_LETTER_QUEUES, LARGE_BODY_BUCKET, SOURCE_QUEUES
+from tests.conftest import BUCKET, Clock, Json, Queues, load_event
 
 NOW = 1_800_000_000_000
 CANARIES = ("canary", "jane", "sencha", "Teapots", "7700700000000000031", "segmentId", "loyalty_tier", "seg-4242")
@@ -117,9 +118,10 @@ class Environment:
         urls = {
             **{output: self.url(queue) for queue, output in DEAD_LETTER_QUEUES.items()},
             **{output: self.source_url(queue) for queue, output in SOURCE_QUEUES.items()},
+            LARGE_BODY_BUCKET: BUCKET,
         }
         settings: dict[str, Any] = {
-            "sqs": self.sqs, "urls": urls, "large_bodies": self.queues.large_bodies,
+            "sqs": self.sqs, "s3": self.queues.s3, "urls": urls, "large_bodies": self.queues.large_bodies,
             "out": console, "progress": console, "ask": self._ask,
             "now": lambda: self.now, "clock": self.clock, "sleep": self._sleep, "wait_seconds": 0,
             "limits": self.limits,

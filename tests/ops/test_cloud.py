@@ -8,7 +8,8 @@ import pytest
 
 from local.cloud.ministack import MiniStack
 from ops.__main__ import main
-from ops.commands import Context, redrive
+from ops.commands import redrive
+from ops.context import Context
 from ops.dead_letters import TOO_MANY_RECEIVES, Selection
 from ops.display import console
 from ops.stack import DEAD_LETTER_QUEUES, SOURCE_QUEUES
@@ -48,7 +49,13 @@ def context_at(aws: MiniStack, dead: str, queue: str) -> Context:
     urls = {DEAD_LETTER_QUEUES["membership"]: dead, SOURCE_QUEUES["membership"]: queue}
     bodies: Any = None  # these letters are small
     return Context(
-        sqs=aws.sqs, urls=urls, large_bodies=bodies, out=console(), progress=console(stderr=True), wait_seconds=0
+        sqs=aws.sqs,
+        s3=bodies,
+        urls=urls,
+        large_bodies=bodies,
+        out=console(),
+        progress=console(stderr=True),
+        wait_seconds=0,
     )
 
 

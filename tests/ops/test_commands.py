@@ -12,9 +12,10 @@ from mypy_boto3_s3 import S3Client
 from rich.console import Console
 
 from mparticle_firehose.tables.progress import STATE_SETTLED, Progress
-from ops.commands import Context, list_letters, purge, redrive, show
-from ops.dead_letter_queue import Limits
+from ops.commands import list_letters, purge, redrive, show
+from ops.context import Context
 from ops.dead_letters import QueueName, Selection
+from ops.letter_source import Limits
 from tests.conftest import BUCKET, Json, load_event
 from tests.ops.environment import CANARIES, NOW, TYPES, Environment
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from ops.dead_letter_queue import VISIBILITY_SECONDS, Counts, DeadLetterQueue, Limits
+from ops.dead_letter_queue import VISIBILITY_SECONDS, DeadLetterQueue
+from ops.letter_source import Counts, Limits
 from tests.ops.environment import Environment
 
 UNREACHABLE = EndpointConnectionError(endpoint_url="https://sqs")

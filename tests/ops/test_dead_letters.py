@@ -155,7 +155,13 @@ def test_letters_are_grouped_by_queue_reason_account_and_type_and_the_largest_gr
         letter("f", queue="membership"),
     ]
 
-    assert [[one.message_id for one in group] for group in grouped(letters)] == [["f"], ["b", "c"], ["e"], ["a"], ["d"]]
+    assert [(group.first.message_id, group.letters) for group in grouped(letters)] == [
+        ("f", 1),
+        ("b", 2),
+        ("e", 1),
+        ("a", 1),
+        ("d", 1),
+    ]
 
 
 def test_letters_of_a_group_keep_their_original_order_and_groups_alternate() -> None:

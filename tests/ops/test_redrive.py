@@ -17,8 +17,8 @@ from mparticle_firehose.queues.record import REDRIVEN_AT, Record
 from mparticle_firehose.queues.sender import MAX_MESSAGE_BYTES, QueueMessage, QueueSender
 from mparticle_firehose.tables.progress import Progress
 from ops.commands import redrive
-from ops.dead_letter_queue import Limits
 from ops.dead_letters import QUEUES, DeadLetter, QueueName, Selection
+from ops.letter_source import Limits
 from ops.redrive import RateLimit, Redrive
 from tests.conftest import BUCKET, Clock, load_event, serializer
 from tests.ops.environment import NOW, Environment

@@ -116,7 +116,7 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
     if way == "variable":
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
 
-    sqs, _, _ = connect(endpoint_url=endpoint if way == "option" else None)
+    sqs = connect(endpoint_url=endpoint if way == "option" else None).sqs
 
     assert sqs.meta.endpoint_url == endpoint
     assert key_of(sqs) == "local"
@@ -125,8 +125,8 @@ def test_a_local_cloud_never_sees_real_credentials(aws: None, way: str, monkeypa
 def test_aws_sees_the_users_own_credentials_and_region(aws: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "eu-central-1")
 
-    own, _, _ = connect()
-    other, _, _ = connect(region="ap-southeast-2")
+    own = connect().sqs
+    other = connect(region="ap-southeast-2").sqs
 
     assert key_of(own) != "local"
     assert (own.meta.region_name, other.meta.region_name) == ("eu-central-1", "ap-southeast-2")

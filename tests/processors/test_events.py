@@ -708,7 +708,7 @@ class TestWhatCannotBeRead:
         processed(self.odd_message(), services, deadline)
 
         assert services.telemetry.counts == {"Unreadable": 1, "EventsForwarded": 2}
-        assert [(note["event"], note["reason"], note["elements"]) for note in services.telemetry.notes] == [
+        assert [(note["event"], note["reason"], note["elements"]) for note in services.telemetry.warnings] == [
             ("dead-lettered", ODD_REASON, 1)
         ]
 

@@ -62,7 +62,7 @@ def test_an_odd_change_is_dead_lettered_alone_and_the_others_are_delivered(bench
         "account_id": "4242",
     }
     assert (bench.telemetry.counts["Unreadable"], bench.telemetry.counts["DeadLettered"]) == (1, 1)
-    assert [note["reason"] for note in bench.telemetry.notes if note["event"] == "dead-lettered"] == [REASON]
+    assert [note["reason"] for note in bench.telemetry.warnings if note["event"] == "dead-lettered"] == [REASON]
 
 
 def test_of_a_user_one_odd_change_costs_that_change(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from mparticle_firehose.feed_worker.sending import (
 )
 from mparticle_firehose.integration import Delivered, Rejected, Retry
 from mparticle_firehose.queues.backoff import Backoff
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
+from mparticle_firehose.queues.dead_letters import FEED, Cause, DeadLetters, Letter, reason_text
 from mparticle_firehose.queues.delays import NOT_DUE, Delays, Waiting, wait_left
 from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.feed_messages import feed_body, feed_message
@@ -239,31 +239,34 @@ class _Delivery:
                 letters |= {letter.id: (message, letter, events) for letter, events in self._letters(message)}
             except Exception as error:  # noqa: BLE001  a mistake of ours costs this message alone
                 message.fail(described(error))
-        missing = self._put([(message, letter) for message, letter, _ in letters.values()])
+        missing, known = self._put([(message, letter) for message, letter, _ in letters.values()])
         for id_, (message, letter, events) in letters.items():
             if id_ in missing:
                 message.fail(missing[id_], 0.0 if missing[id_] == OUT_OF_TIME else None)
                 continue
             message.settle(event.position for event in events)
             self._worker.telemetry.count("DeadLettered", len(events) or 1)
-            self._log("dead-lettered", message, letter.cause.reason)
+            if id_ not in known:
+                facts = {**_facts(message, reason_text(letter.cause.reason)), "queue": FEED}
+                self._worker.telemetry.warn("dead-lettered", facts)
 
-    def _put(self, letters: Sequence[tuple[Message, Letter]]) -> dict[str, str]:
-        """Store letters, unless they were stored when their message came before. Return the ids of those that are not.
+    def _put(self, letters: Sequence[tuple[Message, Letter]]) -> tuple[dict[str, str], set[str]]:
+        """Store letters, unless they were stored when their message came before.
 
-        With the ids are the reasons.
+        Returns:
+            The ids of those that are not stored, with the reasons; and of those that were stored before.
         """
         until = self._deadline.later(LETTER_SECONDS)
         again = [letter.id for message, letter in letters if message.record.receive_count > 1]
         try:
             stored = self._worker.ledger.dead_lettered(again, until) if again else set[str]()
         except DeliveryError as error:
-            return {letter.id: str(error) for _, letter in letters}
+            return {letter.id: str(error) for _, letter in letters}, set()
         missing = self._worker.dead_letters.put([letter for _, letter in letters if letter.id not in stored], until)
         new = [letter.id for _, letter in letters if letter.id not in stored and letter.id not in missing]
         if new:  # if it is not noted, the letter may come twice, which is harmless
             self._worker.ledger.note_dead_lettered(new, self._deadline.later(NOTE_SECONDS))
-        return missing
+        return missing, stored
 
     def _conclude(self, message: Message) -> None:
         """Note what is delivered of a message, and when the rest comes again; or give that up."""
@@ -365,15 +368,16 @@ class _Delivery:
         return message.wait
 
     def _log(self, event: str, message: Message, reason: str) -> None:
-        self._worker.telemetry.note(
-            event,
-            {
-                **_correlation(message),
-                "message_id": message.id,
-                "receive_count": message.record.receive_count,
-                "reason": reason,
-            },
-        )
+        self._worker.telemetry.note(event, _facts(message, reason))
+
+
+def _facts(message: Message, reason: str) -> dict[str, str | int]:
+    return {
+        **_correlation(message),
+        "message_id": message.id,
+        "receive_count": message.record.receive_count,
+        "reason": reason,
+    }
 
 
 def _waits(outcome: Retry) -> bool:

@@ -13,7 +13,7 @@ from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.errors import SettingError, UnsupportedMessageError
 from mparticle_firehose.integration import Delivered, Retry, Suspend
 from mparticle_firehose.processors.feed_loop import without_own_events
-from mparticle_firehose.processors.unreadable import put_aside
+from mparticle_firehose.processors.unreadable import put_aside, report_letter
 from mparticle_firehose.protocol import EventProcessingRequest, EventProcessingResponse, correlation
 from mparticle_firehose.services import Remainder, Services
 from mparticle_firehose.tables.progress import STATE_SETTLED
@@ -159,7 +159,7 @@ def _becomes_something(request: EventProcessingRequest, planner: Planner) -> boo
 
 def _report_rejected(request: EventProcessingRequest, reason: str, count: int, services: Services) -> None:
     services.telemetry.count("EventsRejected", count)
-    services.telemetry.note("dead-lettered", {**correlation(request), "reason": reason})
+    report_letter(request, reason, services)
 
 
 def _events(pending: Iterable[Pending]) -> int:

@@ -2,6 +2,7 @@
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, correlation
+from mparticle_firehose.queues.dead_letters import letter_queue, reason_text
 from mparticle_firehose.services import Services
 
 
@@ -21,10 +22,16 @@ def put_aside(
     """
     if not request.unreadable:
         return
-    services.dead_letters.put_unreadable(request, settled, deadline)
-    for unreadable in request.unreadable:
-        services.telemetry.count("Unreadable", unreadable.count)
-        services.telemetry.note(
-            "dead-lettered",
-            {**correlation(request), "reason": unreadable.reason, "elements": unreadable.count},
-        )
+    for letter in services.dead_letters.put_unreadable(request, settled, deadline):
+        services.telemetry.count("Unreadable", letter.count)
+        report_letter(request, letter.reason, services, elements=letter.count)
+
+
+def report_letter(
+    request: DsrProcessingRequest | EventProcessingRequest, reason: str, services: Services, **facts: int
+) -> None:
+    """Log a letter that is on a dead-letter queue, with what `python -m ops summary` counts letters by."""
+    known = correlation(request)
+    services.telemetry.warn(
+        "dead-lettered", {**known, "queue": letter_queue(known), "reason": reason_text(reason), **facts}
+    )

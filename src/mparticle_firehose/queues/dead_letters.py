@@ -13,6 +13,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest, QueuedRequest, correlation
 from mparticle_firehose.protocol.enums import MessageType
 from mparticle_firehose.protocol.partial_reading import joined
+from mparticle_firehose.protocol.wire.model import Unreadable
 from mparticle_firehose.queues.record import FIRST_AT, QUEUE_POSITION, REDRIVEN_AT, SETTLED, Record
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
 from mparticle_firehose.queues.splitting import Json, PartEncoder, encode
@@ -21,6 +22,9 @@ from mparticle_firehose.services import OUT_OF_TIME, Remainder
 _HTTP = "http_"
 _MAX_REASON_LENGTH = 256  # characters
 _NO_REASON = "unnamed"  # SQS refuses an attribute without a value
+
+MEMBERSHIP, EVENT, ERASURE, FEED = "membership", "event", "erasure", "feed"
+"""The queues that have dead-letter queues, by the names that the operators' commands and the log give them."""
 
 MAX_REPEATED_BYTES = 262_144
 """Of a request, around its elements that cannot be read. If it has more, these are one letter, whatever their reasons.
@@ -70,6 +74,11 @@ class Letter:
         """The letter's identity."""
         return self._id_of(self._text())
 
+    @property
+    def queue(self) -> str:
+        """The queue in whose dead-letter queue it is put."""
+        return letter_queue(_correlation(self), self.record.group_id)
+
     def text(self) -> str:
         """Return the body as text. The identity, which needs the text, is known afterwards."""
         text = self._text()
@@ -101,9 +110,7 @@ class DeadLetters:
     ) -> None:
         """Take the URLs of the dead-letter queues, that of memberships being FIFO, and a clock since the epoch."""
         self._sender = sender
-        self._membership_url = membership_url
-        self._event_url = event_url
-        self._erasure_url = erasure_url
+        self._urls = {MEMBERSHIP: membership_url, EVENT: event_url, ERASURE: erasure_url}
         self._clock = clock
 
     @classmethod
@@ -133,13 +140,16 @@ class DeadLetters:
 
     def put_unreadable(
         self, request: EventProcessingRequest | DsrProcessingRequest, settled: str, deadline: Deadline
-    ) -> None:
+    ) -> Sequence[Unreadable]:
         """Store what cannot be read of a request, by the reason, or together: see MAX_REPEATED_BYTES.
 
         Args:
             request: what mParticle sent.
             settled: what needs nothing more of a letter when it is redriven.
             deadline: when to stop.
+
+        Returns:
+            What is in each letter.
 
         Raises:
             DeliveryError: it is not all stored.
@@ -151,6 +161,7 @@ class DeadLetters:
             if encoder.shared_bytes(unreadable[0].source) > MAX_REPEATED_BYTES:
                 unreadable = (joined(request),)
         self._send_parts(request, ((each.reason, write(each.source), settled) for each in unreadable), deadline)
+        return unreadable
 
     def _send_parts(
         self,
@@ -160,7 +171,7 @@ class DeadLetters:
     ) -> None:
         """Send a letter for each reason, body and text of what is settled. Each is made when those before are sent."""
         now, known = self._now(), correlation(request)
-        url = self._url(known)
+        url = self._urls[letter_queue(known)]
         messages = (
             QueueMessage(
                 body=body,
@@ -185,7 +196,7 @@ class DeadLetters:
         """
         queues: dict[str, list[Letter]] = {}
         for letter in letters:
-            queues.setdefault(self._url(_correlation(letter), letter.record.group_id), []).append(letter)
+            queues.setdefault(self._urls[letter.queue], []).append(letter)
         missing: dict[str, str] = {}
         for url, its in queues.items():
             left = iter(its)
@@ -195,13 +206,6 @@ class DeadLetters:
                 unsent, failure = self._sent(url, batch, deadline)
                 missing |= {ids[id(message)]: failure for message in unsent}
         return missing
-
-    def _url(self, attributes: Mapping[str, str], group_id: str | None = None) -> str:
-        """Return the queue of a letter. Earlier releases queued erasures with events."""
-        if group_id is not None:
-            return self._membership_url
-        is_erasure = attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST
-        return self._erasure_url if is_erasure else self._event_url
 
     def _sent(self, url: str, batch: Sequence[QueueMessage], deadline: Deadline) -> tuple[Sequence[QueueMessage], str]:
         """Send one batch. Return what is not stored, and why."""
@@ -246,6 +250,23 @@ def _correlation(letter: Letter) -> Mapping[str, str]:
     return correlation(letter.cause.request) if letter.cause.request else letter.record.correlation
 
 
+def letter_queue(attributes: Mapping[str, str], group_id: str | None = None) -> str:
+    """Return the queue in whose dead-letter queue a letter is put. Earlier releases queued erasures with events.
+
+    Args:
+        attributes: of its message.
+        group_id: of its message, if that was in the FIFO queue.
+    """
+    if group_id is not None:
+        return MEMBERSHIP
+    return ERASURE if attributes.get("message_type") == MessageType.DSR_PROCESSING_REQUEST else EVENT
+
+
+def reason_text(reason: str) -> str:
+    """Return a reason as an attribute and the log have it: in characters that SQS takes."""
+    return reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH] or _NO_REASON
+
+
 def letter_id(record: Record, body: str, settled: str = "") -> str:
     """Return the letter's identity: a digest of the message id, of the body, and of what is settled in it."""
     return hashlib.sha256(f"{record.message_id}\n{settled}\n{body}".encode()).hexdigest()
@@ -255,7 +276,7 @@ def _explanation(reason: str, *, attempts: int, first_at: str, last_at: str) -> 
     """Return the attributes that explain a letter, in characters that SQS takes."""
     status = {"status": reason[len(_HTTP) :][:3]} if reason.startswith(_HTTP) else {}
     return {
-        "reason": reason.encode("unicode_escape").decode("ascii")[:_MAX_REASON_LENGTH] or _NO_REASON,
+        "reason": reason_text(reason),
         "attempts": str(attempts),
         FIRST_AT: first_at,
         "last_at": last_at,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.letter_archive.retention import ARCHIVE_DAYS
 from mparticle_firehose.repeating import Repeating
 from mparticle_firehose.tables.entries import REPEATING, Entries
 from mparticle_firehose.tables.progress import Progress
@@ -24,8 +25,11 @@ if TYPE_CHECKING:  # stubs that do not ship
 
     from mparticle_firehose.tables.entries import Entry
 
-COMES_BACK_SECONDS = 28 * 86_400
-"""How long a change that leaves the queue may come back: the retention of the dead-letter queue, and of its own one."""
+COMES_BACK_SECONDS = (14 + ARCHIVE_DAYS + 14) * 86_400
+"""How long a change that leaves the queue may come back.
+
+That is the retention of the dead-letter queue, then that of the archive of letters, then that of its own queue.
+"""
 
 KEPT_SECONDS = 40 * 86_400
 """How long progress and letters are remembered: longer than their messages can come back."""

@@ -1,7 +1,7 @@
 """One batch of messages: what each holds, what becomes of it, and what is logged of it."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mparticle_firehose.delivery.plan import Plan
@@ -96,13 +96,20 @@ class Batch:
 
     def log(self, event: str, message: Message, request: QueuedRequest | None = None, **facts: str | int) -> None:
         """Log what became of a message, with mParticle's request id, so that one query finds all lines of a request."""
+        self.telemetry.note(event, self._facts(message, request, facts))
+
+    def warn(self, event: str, message: Message, request: QueuedRequest | None = None, **facts: str | int) -> None:
+        """Log it as `log`, as what an operator should look at."""
+        self.telemetry.warn(event, self._facts(message, request, facts))
+
+    @staticmethod
+    def _facts(
+        message: Message, request: QueuedRequest | None, facts: Mapping[str, str | int]
+    ) -> Mapping[str, str | int]:
         request = request or message.request
-        self.telemetry.note(
-            event,
-            {
-                **(correlation(request) if request else {}),
-                "message_id": message.id,
-                "receive_count": message.record.receive_count,
-                **facts,
-            },
-        )
+        return {
+            **(correlation(request) if request else message.record.correlation),
+            "message_id": message.id,
+            "receive_count": message.record.receive_count,
+            **facts,
+        }

@@ -12,7 +12,7 @@ from functools import partial
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.protocol import QueuedRequest
-from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter
+from mparticle_firehose.queues.dead_letters import Cause, DeadLetters, Letter, reason_text
 from mparticle_firehose.queues.splitting import Json, PartEncoder, encode
 from mparticle_firehose.queues.time_limits import LETTER_SECONDS, NOTE_SECONDS
 from mparticle_firehose.services import Remainder
@@ -165,7 +165,13 @@ class DeadLettering:
             self.batch.telemetry.count("DeadLettered")
             if part.extent.unreadable:
                 self.batch.telemetry.count("Unreadable", part.extent.unreadable)
-            self.batch.log("dead-lettered", part.message, cause.request, reason=cause.reason)
+            self.batch.warn(
+                "dead-lettered",
+                part.message,
+                cause.request,
+                queue=part.letter.queue,
+                reason=reason_text(cause.reason),
+            )
 
     def _settle(self, part: _Part) -> None:
         if part.extent.positions is None:
