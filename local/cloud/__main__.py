@@ -52,13 +52,19 @@ def _up(options: argparse.Namespace, problems: Console) -> int:
     with Spinner(problems) as progress:
         running = cloud.up(progress)
     if options.watch:
+        problems.print(_page(running), soft_wrap=True)
         problems.print('Watching for edits; Ctrl-C ends this. In other shells: eval "$(make -s up)"', markup=False)
         return watch(cloud, options.partner, problems)
     print(exports(running), flush=True)
     if sys.stdout.isatty():
         problems.print('For boto3, the AWS CLI and curl in this shell: eval "$(make -s up)"', markup=False)
     problems.print(f"The alias: {running.outputs['HandlerAliasArn']}\nThe fake API: {running.partner}", soft_wrap=True)
+    problems.print(_page(running), soft_wrap=True)
     return 0
+
+
+def _page(running: Running) -> str:
+    return f"The inspector, which shows requests step by step: {running.inspector}"
 
 
 def _update(options: argparse.Namespace, problems: Console) -> int:

@@ -7,7 +7,7 @@ import { isExact } from "./json.js";
 export function showBanners(container, { api, live, overview }) {
   const faults = h("div", { class: "banner fault", role: "region", "aria-label": "Active faults", hidden: true });
   container.append(faults);
-  if (overview.is_stale) container.append(note("Deployment", "The code has changed since it was deployed. Run make down and make up to see the change here."));
+  if (overview.is_stale) container.append(note("Deployment", "The code has changed since it was deployed. Run make up to see the change here."));
   if (!isExact) container.append(note("Browser", "This browser changes numbers of more than 15 digits, such as mParticle's ids. Use a newer one."));
   const heal = async () => {
     live.setFaults(await api.heal());
