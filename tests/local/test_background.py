@@ -187,8 +187,10 @@ def test_an_edited_fake_api_is_loaded_anew(background: BackgroundCloud, running:
 
 
 @pytest.mark.cloud
-def test_the_inspector_shows_what_was_sent_and_no_file_holds_it(background: BackgroundCloud, running: Running) -> None:
-    printed = run_action(background, "up")
+def test_the_inspector_shows_what_was_sent_and_no_file_holds_it(
+    background: BackgroundCloud, running: Running, room: Path
+) -> None:
+    printed = run_action(background, "up", "--partner", str(room))
     assert f"step by step: {running.inspector}\n" in printed.stderr
     assert running.inspector not in printed.stdout  # a shell evaluates it
     run_action(background, "invoke", str(EVENTS / "event_processing_request.json"))
