@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,8 @@ from local.isolation import ROOT
 from mparticle_firehose import integration
 from mparticle_firehose.integration import NetworkFault
 from mparticle_firehose.partner_api.retry_policy import DEFAULT
-from tests.deployment.template_reading import load, of_type
+from tests.deployment.template_checks_watching import TICKETS, notifying_alarms
+from tests.deployment.template_reading import Node, load, of_type
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -37,19 +38,39 @@ def test_every_metric_is_documented() -> None:
 
 
 def test_every_alarm_is_documented() -> None:
-    alarms = of_type(load(), "AWS::CloudWatch::Alarm").values()
-    names = [alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for alarm in alarms]
+    template = load()
+    alarms = alarm_names(of_type(template, "AWS::CloudWatch::Alarm") | notifying_alarms(template))
 
-    assert len(names) > 10
-    assert [name for name in names if f"`{name}`" not in OPERATING] == []
+    assert len(alarms) > 10
+    assert [name for name in alarms.values() if f"`{name}`" not in OPERATING] == []
+
+
+def test_every_alarm_that_wakes_somebody_has_a_runbook_and_is_listed_as_such() -> None:
+    alarms = alarm_names(notifying_alarms(load()))
+    headings = re.findall(r"^## (.+)", (ROOT / "docs" / "runbooks.md").read_text(), re.MULTILINE)
+    titled = {name for heading in headings for name in re.split(r", | and ", heading)}
+    listed = {
+        kind: set(re.findall(r"`([a-z0-9-]+)`", row)) for kind, row in re.findall(r"\| `(\w+)TopicArn`(.*)", OPERATING)
+    }
+
+    assert titled == {name for logical, name in alarms.items() if logical not in TICKETS}
+    assert listed == {"Alarm": titled, "Ticket": {alarms[logical] for logical in TICKETS}}
+
+
+def alarm_names(alarms: Mapping[str, Node]) -> dict[str, str]:
+    return {it: alarm["AlarmName"]["Fn::Sub"].removeprefix("${AWS::StackName}-") for it, alarm in alarms.items()}
 
 
 def test_the_log_events_that_the_dashboards_ask_for_are_logged() -> None:
-    lists = re.findall(r"message in \[([^\]]+)\]", (ROOT / "template.yaml").read_text())
+    pages = [ROOT / "template.yaml", ROOT / "docs" / "operating.md", ROOT / "docs" / "runbooks.md"]
+    lists = [
+        found for page in pages for found in re.findall(r"message (?:in \[([^\]]+)\]|= (\"[^\"]+\"))", page.read_text())
+    ]
     sources = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
 
-    assert len(lists) == 2
-    assert [name for name in re.findall(r"'([^']+)'", " ".join(lists)) if f'"{name}"' not in sources] == []
+    text = " ".join(part for found in lists for part in found)
+    assert len(lists) > 4
+    assert [name for name in re.findall(r"['\"]([^'\"]+)['\"]", text) if f'"{name}"' not in sources] == []
 
 
 def test_every_log_event_is_documented() -> None:

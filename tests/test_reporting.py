@@ -7,7 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mparticle_firehose.errors import UnexpectedError
+from mparticle_firehose.errors import (
+    ConfigurationError,
+    DeliveryError,
+    FirehoseError,
+    MalformedRequestError,
+    PartnerUnavailableError,
+    RefusedError,
+    SettingError,
+    UnexpectedError,
+)
 from mparticle_firehose.reporting import PowertoolsTelemetry, reported, telemetry
 from tests.conftest import Context, Deployment, Json, load_event
 from tests.endpoint.http_events import Shape, function_url_event, http_api_event
@@ -103,6 +112,34 @@ def test_an_invocation_that_fails_writes_what_it_has_counted(documents: Output) 
     written = documents()
     assert (values(written)["DeadLettered"], values(written)["Failed"]) == ([150], [1])
     assert {each["message_type"] for each in dimensions(written)} == {"queue"}
+
+
+@pytest.mark.parametrize(
+    ("error", "counted"),
+    [
+        (SettingError("apiKey", "is required"), {"CustomerErrors"}),
+        (RefusedError("the partner refuses the audience"), {"CustomerErrors"}),
+        (PartnerUnavailableError("the partner could not be reached in time"), {"PartnerErrors"}),
+        (DeliveryError("SQS did not take it"), set()),
+        (MalformedRequestError(("type", "is required")), set()),
+        (ConfigurationError("PARTNER_API_URL is missing"), set()),
+        (KeyError("canary-pii"), set()),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_failure_that_a_customer_or_the_partner_must_mend_is_counted_as_theirs(
+    error: Exception, counted: set[str], documents: Output
+) -> None:
+    def fail() -> None:
+        with reported("done"):
+            raise error
+
+    with pytest.raises(FirehoseError):
+        fail()
+
+    written = values(documents())
+    assert written["Failed"] == [1]
+    assert {name for name in written if name.endswith("Errors")} == counted
 
 
 def test_an_invocation_writes_nothing_of_the_one_before(documents: Output) -> None:

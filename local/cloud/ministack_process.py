@@ -7,11 +7,12 @@ killed, with the functions that it runs, and the folder is removed.
 
 Web pages are kept away from it, see ministack_gate.py.
 
-Two things that AWS accepts in a template are corrected before the emulator sees them (MiniStack 1.5.33):
+Three things that AWS accepts in a template are corrected before the emulator sees them (MiniStack 1.5.33):
 
 - It keeps a parameter's number as text in an event source mapping. Its poller then compares a number with a text and
   fails, and no message of any queue is delivered.
 - It refuses alarms that calculate, and with them the whole stack. Such an alarm watches its first metric instead.
+- It refuses composite alarms and saved queries, which it does not have. They get a name, and nothing else.
 """
 
 import importlib.util
@@ -64,6 +65,26 @@ def corrected(handlers: Mapping[str, Any], correct: Correction) -> dict[str, Any
     return {**handlers, "create": create, "update": update}
 
 
+def named(property_name: str) -> dict[str, Any]:
+    """Return the functions that create, update and delete a resource of a type that the emulator does not have.
+
+    Args:
+        property_name: of its name, which is its physical id too.
+    """
+
+    def create(_logical_id: str, properties: Properties, _stack: str) -> tuple[str, Properties]:
+        name = properties[property_name]
+        return name, {"Arn": f"arn:aws:none:::{name}"}
+
+    def update(_physical_id: str, _old: Properties, new: Properties, stack: str) -> tuple[str, Properties]:
+        return create("", new, stack)
+
+    def delete(_physical_id: str, _properties: Properties) -> None:
+        """There is nothing to delete."""
+
+    return {"create": create, "update": update, "delete": delete}
+
+
 def _correct_templates() -> None:
     from ministack.services.cloudformation import provisioners  # type: ignore[import-not-found] # noqa: PLC0415  as below
 
@@ -73,6 +94,8 @@ def _correct_templates() -> None:
         "AWS::CloudWatch::Alarm": with_one_metric,
     }.items():
         handlers[kind] = corrected(handlers[kind], correct)
+    handlers["AWS::CloudWatch::CompositeAlarm"] = named("AlarmName")
+    handlers["AWS::Logs::QueryDefinition"] = named("Name")
 
 
 def _keep_pages_away() -> None:

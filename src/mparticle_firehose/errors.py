@@ -77,6 +77,10 @@ class DeliveryError(FirehoseError):
     """The work was neither delivered nor stored: the call must fail, so that mParticle repeats it."""
 
 
+class PartnerUnavailableError(DeliveryError):
+    """The partner could not do it now, and its answer is needed in the response, so that it cannot wait in a queue."""
+
+
 class RefusedError(FirehoseError):
     """The partner will not do what was asked, for a reason outside the message: repeating it is pointless."""
 

@@ -12,7 +12,14 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
-from mparticle_firehose.errors import FirehoseError, UnexpectedError, described
+from mparticle_firehose.errors import (
+    FirehoseError,
+    PartnerUnavailableError,
+    RefusedError,
+    SettingError,
+    UnexpectedError,
+    described,
+)
 from mparticle_firehose.protocol import AnyRequest, correlation
 
 logger = Logger()
@@ -109,6 +116,7 @@ def reported(message: str) -> Iterator[Report]:
         yield report
     except FirehoseError as error:
         _fail(report, f"{type(error).__name__}: {error}")
+        _count_cause(error)
         raise
     except Exception as error:  # noqa: BLE001  its text could quote a request
         unexpected = UnexpectedError(described(error))
@@ -122,6 +130,15 @@ def _fail(report: Report, error: str) -> None:
     report.message, report.write = "failed", logger.error
     report.facts["error"] = error
     telemetry.count("Failed")
+
+
+def _count_cause(error: FirehoseError) -> None:
+    """Count a failure that nobody can mend in this deployment. The alarms on Lambda's errors leave these out."""
+    match error:
+        case SettingError() | RefusedError():
+            telemetry.count("CustomerErrors")
+        case PartnerUnavailableError():
+            telemetry.count("PartnerErrors")
 
 
 def _write(report: Report, duration_ms: float) -> None:

@@ -27,6 +27,8 @@ OUT_OF_TIME = "out_of_time"
 CIRCUIT_OPEN = "circuit_open"
 """The reason of a Retry for a call that was not made, because the site is known to be down."""
 
+SECRET_UNAVAILABLE = "deployment_secret_unavailable"  # noqa: S105  a reason, no secret
+"""The reason of a Retry for a call that needs a secret of the deployment which is not known."""
 
 SECRET_REFUSED = "deployment_secret_refused"  # noqa: S105  a reason, no secret
 """The reason of a Retry for a credential that is a secret of the deployment, and that the partner refuses."""

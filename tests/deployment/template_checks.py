@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from local.build.linting import REGIONS
 from tests.deployment import (
+    template_checks_alarms,
     template_checks_delivery,
     template_checks_feed,
     template_checks_http,
@@ -117,6 +118,7 @@ CHECKS: Mapping[str, Check] = {
         *template_checks_delivery.CHECKS,
         *template_checks_security.CHECKS,
         *template_checks_watching.CHECKS,
+        *template_checks_alarms.CHECKS,
         *template_checks_http.CHECKS,
         *template_checks_secret.CHECKS,
         *template_checks_feed.CHECKS,

@@ -6,6 +6,7 @@ Each check takes the template and returns a sentence for each problem.
 import json
 import re
 
+from tests.deployment.template_checks_alarms import SLOW_SHARE
 from tests.deployment.template_checks_security import ENDPOINT_PERMISSIONS, TOKEN_PARAMETER
 from tests.deployment.template_reading import (
     ALIAS,
@@ -173,22 +174,32 @@ def besides_mparticle_only_the_endpoint_may_invoke_the_alias(template: Node) -> 
 
 def both_kinds_of_endpoint_have_alarms(template: Node) -> list[str]:
     watched = {
-        "HttpLatencyAlarm": ("Latency", "UrlRequestLatency", "ExtendedStatistic", "p99", 100),
-        "HttpErrorsAlarm": ("5xx", "Url5xxCount", "Statistic", "Sum", 0),
+        "HttpLatencyAlarm": ("Latency", "UrlRequestLatency", ("SampleCount", "PR(:100)"), SLOW_SHARE, 1),
+        "HttpErrorsAlarm": ("5xx", "Url5xxCount", ("Sum",), "errors - FILL(partner, 0)", 0),
     }
     found = []
-    for name, (of_api, of_url, kind, statistic, threshold) in watched.items():
-        alarm = template["Resources"][name]["Properties"]
-        _, api, url = alarm["Dimensions"]["Fn::If"]
+    for name, (of_api, of_url, stats, expression, threshold) in watched.items():
+        properties = template["Resources"][name]["Properties"]
+        calculated, *entries = properties["Metrics"]
+        queries = [entry["MetricStat"] for entry in entries if entry["Id"] != "partner"]
+        for alarm in (query["Metric"] for query in queries):
+            found += _problems_of_endpoint_metric(name, alarm, of_api, of_url)
         found += problems(
-            (alarm["Namespace"] == {"Fn::If": ["HasHttpApi", "AWS/ApiGateway", "AWS/Lambda"]}, f"{name}: namespace"),
-            (alarm["MetricName"] == {"Fn::If": ["HasHttpApi", of_api, of_url]}, f"{name}: metric"),
-            (api == [{"Name": "ApiId", "Value": {"Ref": "HttpApi"}}], f"{name}: not the API"),
-            (url[1:] == [{"Name": "Resource", "Value": {"Fn::Sub": f"${{HandlerFunction}}:{ALIAS}"}}], f"{name}: URL"),
-            ((alarm.get(kind), alarm["Threshold"]) == (statistic, threshold), f"{name}: threshold"),
+            (tuple(query["Stat"] for query in queries) == stats, f"{name}: statistics"),
+            ((calculated["Expression"], properties["Threshold"]) == (expression, threshold), f"{name}: threshold"),
         )
     tokens = {template["Resources"][f"{name}Alarm"]["Properties"]["MetricName"] for name in _TOKEN_METRICS}
     return found + problems((tokens == set(_TOKEN_METRICS), f"of the token metrics only {tokens} have alarms"))
+
+
+def _problems_of_endpoint_metric(name: str, alarm: Node, of_api: str, of_url: str) -> list[str]:
+    _, api, url = alarm["Dimensions"]["Fn::If"]
+    return problems(
+        (alarm["Namespace"] == {"Fn::If": ["HasHttpApi", "AWS/ApiGateway", "AWS/Lambda"]}, f"{name}: namespace"),
+        (alarm["MetricName"] == {"Fn::If": ["HasHttpApi", of_api, of_url]}, f"{name}: metric"),
+        (api == [{"Name": "ApiId", "Value": {"Ref": "HttpApi"}}], f"{name}: not the API"),
+        (url[1:] == [{"Name": "Resource", "Value": {"Fn::Sub": f"${{HandlerFunction}}:{ALIAS}"}}], f"{name}: URL"),
+    )
 
 
 _TOKEN_METRICS = ("TokenRefused", "TokensUnavailable")

@@ -110,7 +110,11 @@ def alarms_of_a_release_watch_the_new_version(template: Node) -> list[str]:
             alarm = template["Resources"].get(name, {"Properties": {}})
             properties = alarm["Properties"]
             lasting = [properties.get(key) for key in ("DatapointsToAlarm", "EvaluationPeriods", "TreatMissingData")]
-            watched = [it["MetricStat"]["Metric"] for it in properties.get("Metrics", []) if "MetricStat" in it]
+            watched = [
+                it["MetricStat"]["Metric"]
+                for it in properties.get("Metrics", [])
+                if "MetricStat" in it and it["Id"] not in OTHER_CAUSES
+            ]
             found += problems(
                 (alarm.get("Condition") == condition, f"{name}: another condition"),
                 (lasting == [2, 3, "notBreaching"], f"{name}: {lasting}"),
@@ -119,6 +123,35 @@ def alarms_of_a_release_watch_the_new_version(template: Node) -> list[str]:
                     f"{name}: not the new version",
                 ),
             )
+    return found
+
+
+OTHER_CAUSES = {"customers": "CustomerErrors", "partner": "PartnerErrors"}
+"""Failures that are no release's fault. They are counted for all versions."""
+
+
+def failures_of_others_are_left_out(template: Node) -> list[str]:
+    """What a customer or the partner must mend is no reason to wake somebody or to take a release back."""
+    rate = "100 * (errors - FILL(customers, 0) - FILL(partner, 0)) / requests"
+    wanted = {
+        "HandlerErrorsAlarm": (rate, ["Errors", "Invocations", "CustomerErrors", "PartnerErrors"]),
+        "HandlerReleaseErrorsAlarm": (rate, ["Errors", "Invocations", "CustomerErrors", "PartnerErrors"]),
+        "HttpErrorsAlarm": (
+            "errors - FILL(partner, 0)",
+            [{"Fn::If": ["HasHttpApi", "5xx", "Url5xxCount"]}, "PartnerErrors"],
+        ),
+    }
+    found = []
+    for name, (expression, metrics) in wanted.items():
+        calculated, *entries = template["Resources"][name]["Properties"]["Metrics"]
+        queries = {it["Id"]: it["MetricStat"] for it in entries}
+        others = {id_: it["Metric"]["MetricName"] for id_, it in queries.items() if id_ in OTHER_CAUSES}
+        found += problems(
+            (calculated["Expression"] == expression, f"{name}: {calculated['Expression']}"),
+            ([it["Metric"]["MetricName"] for it in queries.values()] == metrics, f"{name}: other metrics"),
+            (others.items() <= OTHER_CAUSES.items(), f"{name}: crossed"),
+            (all((it["Stat"], it["Period"]) == ("Sum", 60) for it in queries.values()), f"{name}: another statistic"),
+        )
     return found
 
 
@@ -140,7 +173,7 @@ def a_new_version_must_not_fail_or_be_slow(template: Node) -> list[str]:
     errors = {
         name: (it.get("Namespace"), it.get("MetricName"), it.get("Statistic"), it.get("Period"), it.get("Threshold"))
         for name, it in alarms.items()
-        if name.endswith("ReleaseErrorsAlarm")
+        if name.endswith("ReleaseErrorsAlarm") and name != "HandlerReleaseErrorsAlarm"
     }
     latency = alarms["HandlerReleaseLatencyAlarm"]
     calculated, *measured = latency["Metrics"]
@@ -149,12 +182,12 @@ def a_new_version_must_not_fail_or_be_slow(template: Node) -> list[str]:
         (
             errors
             == {
-                "HandlerReleaseErrorsAlarm": ("AWS/Lambda", "Errors", "Average", 60, 0.01),
                 "WorkerReleaseErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 60, 0),
                 "FeedReleaseErrorsAlarm": ("AWS/Lambda", "Errors", "Sum", 60, 0),
             },
             f"errors: {errors}",
         ),
+        (alarms["HandlerReleaseErrorsAlarm"]["Threshold"] == 1, "more than one percent of the requests may fail"),
         (
             calculated.get("Expression") == "IF(requests >= 1000, p99, IF(requests >= 200, p95, 0))",
             "a percentile of few requests, or none of many",
@@ -221,6 +254,7 @@ CHECKS: tuple[Check, ...] = (
     the_steps_of_a_release_are_those_of_codedeploy,
     a_release_is_rolled_back_by_alarms_on_the_new_version,
     alarms_of_a_release_watch_the_new_version,
+    failures_of_others_are_left_out,
     a_new_version_must_not_fail_or_be_slow,
     a_release_is_checked_by_a_function_of_its_own,
     the_check_may_invoke_report_and_log,

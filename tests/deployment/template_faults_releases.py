@@ -43,7 +43,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "no-alarm": drop("Resources/WorkerReleaseErrorsAlarm"),
     },
     "alarms_of_a_release_watch_the_new_version": {
-        "the-alias": drop(f"{alarm('HandlerReleaseErrors')}/Dimensions/2"),
+        "the-alias": drop(f"{alarm('HandlerReleaseErrors')}/Metrics/1/MetricStat/Metric/Dimensions/2"),
         "the-alias-in-a-calculation": drop(
             f"{alarm('HandlerReleaseLatency')}/Metrics/2/MetricStat/Metric/Dimensions/2"
         ),
@@ -56,9 +56,15 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "without-the-feed": put("Resources/FeedReleaseErrorsAlarm/Condition", "IsGradual"),
         "condition": put("Conditions/HasGradualFeed", {"Condition": "IsGradual"}),
     },
+    "failures_of_others_are_left_out": {
+        "all-count": write(f"{alarm('HandlerErrors')}/Metrics/0/Expression", " - FILL(customers, 0)", ""),
+        "a-number": write(f"{alarm('HandlerReleaseErrors')}/Metrics/0/Expression", " / requests", ""),
+        "the-partners-over-https": put(f"{alarm('HttpErrors')}/Metrics/0/Expression", "errors"),
+        "crossed": put(f"{alarm('HandlerErrors')}/Metrics/3/MetricStat/Metric/MetricName", "PartnerErrors"),
+        "average": put(f"{alarm('HandlerReleaseErrors')}/Metrics/1/MetricStat/Stat", "Average"),
+    },
     "a_new_version_must_not_fail_or_be_slow": {
-        "lenient": put(f"{alarm('HandlerReleaseErrors')}/Threshold", 0.1),
-        "a-number-of-failures": put(f"{alarm('HandlerReleaseErrors')}/Statistic", "Sum"),
+        "lenient": put(f"{alarm('HandlerReleaseErrors')}/Threshold", 10),
         "a-share-of-batches": put(f"{alarm('WorkerReleaseErrors')}/Statistic", "Average"),
         "few-requests": write(f"{alarm('HandlerReleaseLatency')}/Metrics/0/Expression", "200", "20"),
         "crossed-percentiles": put(f"{alarm('HandlerReleaseLatency')}/Metrics/2/MetricStat/Stat", "p95"),

@@ -29,6 +29,7 @@ from ops.__main__ import main
 from tests.conftest import SAMPLE
 from tests.deployment.template_checks_releases import RELEASE_ALARMS as ALARMS_OF_FUNCTIONS
 from tests.deployment.template_checks_watching import TICKETS as CAN_WAIT
+from tests.deployment.template_checks_watching import notifying_alarms
 from tests.deployment.template_reading import load
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
@@ -102,6 +103,7 @@ CHANGED = {
     "TicketTopicArn": TICKETS,
     "ConcurrencyAlarmThreshold": "40",
     "QueueAgeAlarmSeconds": "600",
+    "QuietAlarmMinutes": "30",
 }
 """What the update changes: each parameter that the create did not set for this machine."""
 
@@ -413,16 +415,21 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
 def test_every_alarm_stands_and_tells_its_topic(life: Life) -> None:
     alarms = life.deployment.client("cloudwatch").describe_alarms()["MetricAlarms"]
     absent = {"SpillRateAlarm", *RELEASE_ALARMS}
+    notifying = notifying_alarms(TEMPLATE)
     standing = {
-        TEMPLATE["Resources"][name]["Properties"]["AlarmName"]["Fn::Sub"]: TICKETS if name in CAN_WAIT else TOPIC
+        TEMPLATE["Resources"][name]["Properties"]["AlarmName"]["Fn::Sub"]: topics(name) if name in notifying else []
         for name in of_type("AWS::CloudWatch::Alarm")
         if name not in absent
     }
     told = {alarm["AlarmName"]: (alarm["AlarmActions"], alarm["OKActions"]) for alarm in alarms}
     stack = life.deployment.stack
-    assert told == {name.replace("${AWS::StackName}", stack): ([topic], [topic]) for name, topic in standing.items()}
-    p99 = [alarm for alarm in alarms if alarm.get("ExtendedStatistic") == "p99"]
-    assert sorted(alarm["Threshold"] for alarm in p99) == [100.0, 200.0]
+    assert told == {name.replace("${AWS::StackName}", stack): (topics, topics) for name, topics in standing.items()}
+    quick = [alarm for alarm in alarms if alarm.get("ExtendedStatistic") == "PR(:200)"]
+    assert sorted(alarm["Threshold"] for alarm in quick) == [85.6, 94.0]
+
+
+def topics(alarm: str) -> list[str]:
+    return [TICKETS if alarm in CAN_WAIT else TOPIC]
 
 
 def test_the_endpoint_lets_in_who_has_the_token(life: Life) -> None:

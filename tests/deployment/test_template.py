@@ -9,7 +9,12 @@ import pytest
 from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
-from tests.deployment import template_faults_letter_archive, template_faults_releases, template_faults_scale
+from tests.deployment import (
+    template_faults_alarms,
+    template_faults_letter_archive,
+    template_faults_releases,
+    template_faults_scale,
+)
 from tests.deployment.planting import Fault, drop, put, write
 from tests.deployment.template_checks import CHECKS
 from tests.deployment.template_reading import load
@@ -316,7 +321,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "twice-the-same": put(f"{alarm('ErasureAge')}/Dimensions/0/Value/Fn::GetAtt/0", "EventQueue"),
         "late": put(f"{alarm('MembershipInFlight')}/Threshold", 120_000),
         "early": put(f"{alarm('MembershipInFlight')}/Threshold", 0),
-        "no-letters": put(f"{alarm('ErasureDeadLetters')}/MetricName", "NumberOfMessagesSent"),
+        "no-letters": put(f"{alarm('ErasureDeadLetters')}/MetricName", "ApproximateNumberOfMessagesVisible"),
     },
     "messages_that_wait_long_raise_an_alarm": {
         "milliseconds": put(f"{alarm('WaitingAge')}/Metrics/0/Expression", "waiting"),
@@ -327,16 +332,18 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "silent": drop(f"{alarm('EventAge')}/AlarmActions"),
         "unexplained": drop(f"{alarm('EventAge')}/AlarmDescription"),
         "page-as-a-ticket": put(f"{alarm('HandlerErrors')}/OKActions/Fn::If/0", "HasTicketTopic"),
+        "apart": put(f"{alarm('LatencyLastHour')}/AlarmActions", [{"Ref": "AlarmTopicArn"}]),
+        "fast-burn-as-a-ticket": put(f"{alarm('LatencyFastBurn')}/AlarmActions/Fn::If/0", "HasTicketTopic"),
         "ticket-as-a-page": put(
             f"{alarm('EventDeadLetters')}/AlarmActions",
             {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]},
         ),
     },
     "alarms_on_functions_watch_the_alias": {
-        "unpublished": drop(f"{alarm('HandlerErrors')}/Dimensions/1"),
-        "average": drop(f"{alarm('HandlerLatency')}/ExtendedStatistic"),
-        "lenient": put(f"{alarm('HandlerLatency')}/Threshold", 2000),
+        "unpublished": drop(f"{alarm('WorkerErrors')}/Dimensions/1"),
+        "inside-math": drop(f"{alarm('HandlerErrors')}/Metrics/1/MetricStat/Metric/Dimensions/1"),
     },
+    **template_faults_alarms.FAULTS,
     "the_endpoint_exists_only_if_it_is_configured": {
         "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
         "unguarded-by-default": put("Parameters/HttpTokenSource/Default", "off"),
@@ -391,11 +398,11 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "unpublished": put("Resources/FunctionUrl/Properties/TargetFunctionArn", {"Ref": "HandlerFunction"}),
     },
     "both_kinds_of_endpoint_have_alarms": {
-        "lenient": put(f"{alarm('HttpLatency')}/Threshold", 200),
-        "average": drop(f"{alarm('HttpLatency')}/ExtendedStatistic"),
-        "api-only": put(f"{alarm('HttpErrors')}/MetricName", "5xx"),
-        "all-apis": put(f"{alarm('HttpErrors')}/Dimensions/Fn::If/1", []),
-        "unpublished": drop(f"{alarm('HttpErrors')}/Dimensions/Fn::If/2/1"),
+        "lenient": put(f"{alarm('HttpLatency')}/Threshold", 10),
+        "average": put(f"{alarm('HttpLatency')}/Metrics/2/MetricStat/Stat", "Average"),
+        "api-only": put(f"{alarm('HttpErrors')}/Metrics/1/MetricStat/Metric/MetricName", "5xx"),
+        "all-apis": put(f"{alarm('HttpErrors')}/Metrics/1/MetricStat/Metric/Dimensions/Fn::If/1", []),
+        "unpublished": drop(f"{alarm('HttpErrors')}/Metrics/1/MetricStat/Metric/Dimensions/Fn::If/2/1"),
         "tokens": put(f"{alarm('TokenRefused')}/MetricName", "Refused"),
     },
     "there_is_a_deployment_secret_only_if_it_is_asked_for": {

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from local.cloud.ministack_process import corrected, with_numbers, with_one_metric
+from local.cloud.ministack_process import corrected, named, with_numbers, with_one_metric
 
 QUEUED: dict[str, Any] = {"Namespace": "Own", "MetricName": "Queued", "Dimensions": [{"Name": "service", "Value": "x"}]}
 SENT: dict[str, Any] = {"Namespace": "Own", "MetricName": "Sent", "Dimensions": []}
@@ -40,6 +40,14 @@ def test_another_alarm_stays_as_it_is() -> None:
     alarm = {"AlarmName": "queued", "Period": 60, "Statistic": "Maximum", **QUEUED}
 
     assert with_one_metric(alarm) == alarm
+
+
+def test_what_the_emulator_does_not_have_gets_a_name() -> None:
+    handlers = named("AlarmName")
+
+    assert handlers["create"]("Quiet", {"AlarmName": "one"}, "stack") == ("one", {"Arn": "arn:aws:none:::one"})
+    assert handlers["update"]("one", {"AlarmName": "one"}, {"AlarmName": "two"}, "stack")[0] == "two"
+    assert handlers["delete"]("two", {}) is None
 
 
 def test_both_a_creation_and_an_update_get_corrected_properties() -> None:

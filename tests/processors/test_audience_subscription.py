@@ -6,7 +6,13 @@ from dataclasses import replace
 import pytest
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.errors import DeliveryError, FirehoseError, MalformedRequestError, RefusedError
+from mparticle_firehose.errors import (
+    DeliveryError,
+    FirehoseError,
+    MalformedRequestError,
+    PartnerUnavailableError,
+    RefusedError,
+)
 from mparticle_firehose.integration import Answer, Bearer, Exchange, NetworkFault, PartnerCall, Rejected, Retry, Verdict
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.processors import process
@@ -157,8 +163,14 @@ class TestSeveralCalls:
 @pytest.mark.parametrize(
     ("reply", "error", "text"),
     [
-        (500, DeliveryError, r"the partner could not be reached in time \(http_500\)"),
-        (Retry("read_timeout"), DeliveryError, r"the partner could not be reached in time \(read_timeout\)"),
+        (500, PartnerUnavailableError, r"the partner could not be reached in time \(http_500\)"),
+        (
+            Retry("deployment_secret_refused"),
+            DeliveryError,
+            r"a secret of this deployment cannot be used \(.*_refused\)",
+        ),
+        (Retry("deployment_secret_unavailable"), DeliveryError, r"a secret of .* cannot be used \(.*_unavailable\)"),
+        (Retry("read_timeout"), PartnerUnavailableError, r"the partner could not be reached in time \(read_timeout\)"),
         (201, DeliveryError, "the partner's answer lacks the segment's id"),
         (409, RefusedError, r"the partner refuses the audience \(http_409\)"),
         (413, RefusedError, r"the partner refuses the audience \(http_413\)"),
@@ -178,8 +190,10 @@ def test_an_audience_that_was_not_created_is_not_acknowledged(
 ) -> None:
     partner.replies = [reply]
 
-    with pytest.raises(error, match=f"^{text}$"):
+    with pytest.raises(error, match=f"^{text}$") as raised:
         processed(load_event("audience_subscription_add"), services, deadline)
+
+    assert type(raised.value) is error
 
 
 def test_a_status_that_only_the_table_takes_for_success_is_no_answer_to_go_on_with(

@@ -707,6 +707,14 @@ class TestRedrivenChanges:
 
         assert [changes(call)[0]["action"] for call in bench.partner.calls] == ["add", "remove"]
 
+    @pytest.mark.parametrize(("receives", "counted"), [(899, 0), (900, 1)])
+    def test_a_message_that_sqs_will_soon_move_is_counted(self, bench: Bench, receives: int, counted: int) -> None:
+        bench.partner.replies = [500]
+
+        bench.deliver(replace(membership("m1", change("1")), receive_count=receives))
+
+        assert bench.telemetry.counts.get("NearlyMoved", 0) == counted
+
     def test_without_anything_put_aside_nothing_is_written_down(self, bench: Bench, dynamodb: DynamoDBClient) -> None:
         bench.deliver(membership("m1", change("1")))
 

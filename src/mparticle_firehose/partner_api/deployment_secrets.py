@@ -11,9 +11,9 @@ from mparticle_firehose.deadline import Clock
 from mparticle_firehose.integration import Auth, Basic, DeploymentSecret, Retry, Secret
 from mparticle_firehose.integration.auth import belongs_to_deployment
 from mparticle_firehose.secret_source import SecretSourceError, parameter_text, secret_text
-from mparticle_firehose.services import SECRET_REFUSED, Telemetry
+from mparticle_firehose.services import SECRET_REFUSED, SECRET_UNAVAILABLE, Telemetry
 
-UNAVAILABLE = Retry("deployment_secret_unavailable")
+UNAVAILABLE = Retry(SECRET_UNAVAILABLE)
 """The outcome of a call that needs a secret which is not known."""
 
 REFUSED = Retry(SECRET_REFUSED)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.gates import note_call
-from mparticle_firehose.errors import DeliveryError, FirehoseError, RefusedError
+from mparticle_firehose.errors import DeliveryError, FirehoseError, PartnerUnavailableError, RefusedError
 from mparticle_firehose.integration import Answer, Delivered, Exchange, Outcome, PartnerCall, Retry, Suspend
 from mparticle_firehose.integration.offered import offered
 from mparticle_firehose.protocol import AudienceSubscriptionRequest, AudienceSubscriptionResponse, work_id
-from mparticle_firehose.services import CIRCUIT_OPEN, Services
+from mparticle_firehose.services import CIRCUIT_OPEN, SECRET_REFUSED, SECRET_UNAVAILABLE, Services
+
+SECRET_REASONS = frozenset({SECRET_REFUSED, SECRET_UNAVAILABLE})
 
 
 def process(
@@ -21,7 +23,8 @@ def process(
         MalformedRequestError: the action is none that the partner knows.
         SettingError: an account or subscription setting is missing.
         RefusedError: the partner refuses the audience or the account's credentials.
-        DeliveryError: the partner could not do it now; mParticle repeats the request.
+        PartnerUnavailableError: the partner could not do it now; mParticle repeats the request.
+        DeliveryError: the same for a reason of this deployment's, such as its secret.
     """
     offered(services.integration.memberships)
     if services.integration.subscription is None:
@@ -70,8 +73,10 @@ class _Conversation:
             case Suspend(reason):
                 self._services.suspensions.suspend(self._request.account, reason)
                 return RefusedError(f"the partner does not accept the account's credentials ({reason})")
+            case Retry(reason) if reason in SECRET_REASONS:
+                return DeliveryError(f"a secret of this deployment cannot be used ({reason})")
             case Retry(reason):
-                return DeliveryError(f"the partner could not be reached in time ({reason})")
+                return PartnerUnavailableError(f"the partner could not be reached in time ({reason})")
             case Delivered():
                 return DeliveryError("the partner's answer was not expected")
             case _:

@@ -78,9 +78,12 @@ class DeadLettering:
     _encoder: PartEncoder = field(default_factory=PartEncoder)
 
     def track_those_nearly_moved(self, deadline: Deadline) -> None:
-        """Track the order of what is in messages that SQS will soon move by itself."""
-        for message in self.batch.messages:
-            if message.record.group_id and message.record.receive_count >= NEARLY_MOVED:
+        """Count messages that SQS will soon move by itself, and track the order of what is in them."""
+        nearly_moved = [it for it in self.batch.messages if it.record.receive_count >= NEARLY_MOVED]
+        if nearly_moved:
+            self.batch.telemetry.count("NearlyMoved", len(nearly_moved))
+        for message in nearly_moved:
+            if message.record.group_id:
                 self.batch.guard([message], partial(self._track_now, message, deadline))
 
     def put_whole(self, message: Message, reason: str) -> None:
