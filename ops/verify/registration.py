@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 from uuid import uuid4
 
 from mparticle_firehose.errors import RegistrationError
@@ -46,10 +47,9 @@ def try_registration(target: Target, local: ModuleRegistrationResponse) -> Impor
     if reply.kind is not Kind.ANSWERED:
         return Imported((failed(CHECK, reply.described),), local)
     try:
-        answered = parsed(reply, request["type"])
+        answered = cast("ModuleRegistrationResponse", parsed(reply, request["type"]))  # of its type, or an error
     except ResponseError as error:
         return Imported((failed(CHECK, str(error)),), local)
-    assert isinstance(answered, ModuleRegistrationResponse)  # noqa: S101  of its type, by `parsed`
     taken = ok(CHECK, f"answered in {reply.milliseconds:.0f} ms, {_described(answered)}")
     return Imported((taken, _by_rules(answered), *_compared(answered, local)), answered)
 
