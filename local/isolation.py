@@ -28,6 +28,7 @@ _SILENT_AWS = {
 }
 _LOG_TAIL_LINES = 25
 _FULL_BYTES = 64 * 1024
+_SCARCE_BYTES = 200_000_000  # a deployment unpacks about 160 MB
 
 
 class LocalCloudError(Exception):
@@ -106,9 +107,21 @@ def run_quietly(command: Sequence[str | Path], *, environment: Mapping[str, str]
             end_group(process)
     if status:
         ended = tail(log)
-        reason = reason_in(ended) or ("the disk is full" if is_full(log.parent) else None)
-        because = f", because {reason}" if reason else ""
-        raise LocalCloudError(f"{purpose} failed with status {status}{because}:\n{ended}")
+        raise LocalCloudError(f"{purpose} failed with status {status}{disk_problem(ended, log.parent)}:\n{ended}")
+
+
+def disk_problem(output: str, folder: Path) -> str:
+    """Return ", because ..." if a program's output or its folder says that it could not write, else nothing.
+
+    What a program could not write it often removes as it ends, its log is cut, and the disk is no longer full: little
+    space is then a guess.
+    """
+    if reason := reason_in(output) or ("the disk is full" if is_full(folder) else None):
+        return f", because {reason}"
+    free = shutil.disk_usage(folder).free
+    return (
+        f", perhaps because the disk of {folder} has only {free // 1_000_000} MB left" if free < _SCARCE_BYTES else ""
+    )
 
 
 def is_full(folder: Path) -> bool:

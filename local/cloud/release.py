@@ -5,12 +5,14 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from botocore.exceptions import WaiterError
+
 from local.build.build import packed_build
 from local.build.sam_build import machine_architecture
 from local.cloud.deployment import Deployment
 from local.cloud.emulator import Emulator
 from local.cloud.http_endpoint import TOKEN
-from local.isolation import LocalCloudError
+from local.isolation import LocalCloudError, disk_problem
 from local.progress import Progress
 from local.rooms import Room
 
@@ -76,7 +78,10 @@ class Release:
         except LocalCloudError as error:
             raise LocalCloudError(f"{error}\n\nThe emulator's last lines:\n{emulator.log_tail()}") from None
         outputs = deployment.outputs
-        _wait_for_snapshots(emulator, outputs)
+        try:
+            _wait_for_snapshots(emulator, outputs)
+        except WaiterError:
+            raise LocalCloudError(_unable_to_start(emulator)) from None
         self._store_secrets(emulator, outputs)
         self._progress.done(f"Deployed template.yaml with sam deploy ({time.monotonic() - started:.1f} s)")
         return outputs
@@ -95,6 +100,13 @@ def _wait_for_snapshots(emulator: Emulator, outputs: Mapping[str, str]) -> None:
     waiter = emulator.functions.get_waiter("published_version_active")
     for function in present(_PUBLISHED.values(), outputs):
         waiter.wait(FunctionName=outputs[function], Qualifier="production", WaiterConfig={"Delay": 1})
+
+
+def _unable_to_start(emulator: Emulator) -> str:
+    """Say why released functions cannot be called, as far as that is known."""
+    log = emulator.log_tail()
+    because = disk_problem(log, emulator.home)
+    return f"the emulator could not start the functions{because}. Its last lines:\n{log}"
 
 
 def present(names: Iterable[str], outputs: Mapping[str, str]) -> list[str]:

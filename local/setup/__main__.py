@@ -19,6 +19,7 @@ from local.setup.environments import ENVIRONMENTS, ROOT, UV, Environment
 
 _STATE = ROOT / ".local"
 _REMINDER_SECONDS = 15
+_INTERRUPTED = 130  # as shells say it
 
 
 def main() -> int:
@@ -34,6 +35,9 @@ def main() -> int:
     except SetupError as error:
         _say(f"The set-up failed: {error}")
         return 1
+    except KeyboardInterrupt:
+        _say("The set-up was interrupted; the next command goes on with it.")
+        return _INTERRUPTED
     return 0
 
 

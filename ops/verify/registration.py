@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 from uuid import uuid4
 
 from mparticle_firehose.errors import RegistrationError
@@ -46,10 +47,9 @@ def try_registration(target: Target, local: ModuleRegistrationResponse) -> Impor
     if reply.kind is not Kind.ANSWERED:
         return Imported((failed(CHECK, reply.described),), local)
     try:
-        answered = parsed(reply, request["type"])
+        answered = cast("ModuleRegistrationResponse", parsed(reply, request["type"]))  # of its type, or an error
     except ResponseError as error:
         return Imported((failed(CHECK, str(error)),), local)
-    assert isinstance(answered, ModuleRegistrationResponse)  # noqa: S101  of its type, by `parsed`
     taken = ok(CHECK, f"answered in {reply.milliseconds:.0f} ms, {_described(answered)}")
     return Imported((taken, _by_rules(answered), *_compared(answered, local)), answered)
 
@@ -78,6 +78,9 @@ def _declared(answered: ModuleRegistrationResponse) -> tuple[EventType, ...]:
 
 
 def _compared(answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse) -> Iterator[Finding]:
+    if missing := _missing(answered, local):
+        yield failed(_SAME, f"{', '.join(missing)} missing: mParticle would never send what is handled here. Deploy")
+        return
     there, here = _SERIALIZER.dump(answered), _SERIALIZER.dump(local)
     names = sorted((there.keys() | here.keys()) - _OF_EACH_RESPONSE)
     different = [name for name in names if there.get(name) != here.get(name)]
@@ -86,3 +89,16 @@ def _compared(answered: ModuleRegistrationResponse, local: ModuleRegistrationRes
         yield warning(_SAME, f"{', '.join(different)} differ from `make registration`: {advice}")
     else:
         yield ok(_SAME, "equal to `make registration`")
+
+
+def _missing(answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse) -> list[str]:
+    """Return the types of events and of requests that are declared here and not there."""
+    declared = set(_declared(answered))
+    parts = {
+        "audiences": (answered.audience_processing_registration, local.audience_processing_registration),
+        "erasures": (answered.dsr_processing_registration, local.dsr_processing_registration),
+    }
+    return [
+        *(each.value for each in _declared(local) if each not in declared),
+        *(name for name, (there, here) in parts.items() if here and not there),
+    ]

@@ -5,12 +5,14 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from local.isolation import ROOT
+from local.setup import __main__ as commands
 from local.setup.__main__ import set_up, wanted
 from local.setup.disk import SetupError, explained, megabytes, reason_in
 from local.setup.environments import ENVIRONMENTS, Environment
@@ -302,6 +304,21 @@ def test_the_set_up_says_what_it_does_and_how_far_it_is(
     assert lines[3] == "✓ Set up in N s: 0 MB, of which 0 MB are shared with uv's cache"
     assert environment.is_current()
     assert other.is_current()
+
+
+def test_an_interrupted_set_up_says_so_without_a_traceback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(missing: Sequence[Environment], environ: Mapping[str, str]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "_STATE", tmp_path)
+    monkeypatch.setattr(commands, "ENVIRONMENTS", {"local": Environment(str(tmp_path / "env"), (), 1)})
+    monkeypatch.setattr(commands, "set_up", interrupted)
+    monkeypatch.setattr(sys, "argv", ["local.setup", "local"])
+
+    assert commands.main() == 130
+    assert capsys.readouterr().err == "The set-up was interrupted; the next command goes on with it.\n"
 
 
 def test_disk_with_another_name_elsewhere_counts_as_shared(tmp_path: Path) -> None:

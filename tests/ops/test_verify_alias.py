@@ -1,6 +1,8 @@
 """`verify` of an alias: what mParticle would refuse fails with its reason, and what was not tried is no success."""
 
+import itertools
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -252,6 +254,34 @@ def test_the_registration_is_checked_as_it_is_answered(changed: dict[str, object
     assert found[check].result is (Result.FAILED if "rules" in check else Result.WARNING)
 
 
+@pytest.mark.parametrize(
+    ("lacking", "missing"),
+    [
+        (["event_processing_registration"], "impression, attribution"),
+        (["audience_processing_registration", "dsr_processing_registration"], "audiences, erasures"),
+    ],
+    ids=["events", "audiences-and-erasures"],
+)
+def test_what_is_handled_here_and_not_declared_there_would_never_be_sent(lacking: list[str], missing: str) -> None:
+    found = verified(FakeLambda(FakeDeployment(registered=declaration(**dict.fromkeys(lacking)))))
+
+    assert found["registration as here"].result is Result.FAILED
+    assert f"{missing} missing: mParticle would never send" in found["registration as here"].seen
+
+
+def test_one_type_of_event_that_is_not_declared_is_named() -> None:
+    events = declaration().event_processing_registration
+    assert events is not None
+    others = [each for each in events.supported_event_types if each != "screen_view"]
+    fewer = declaration(event_processing_registration=events.model_copy(update={"supported_event_types": others}))
+
+    failed = problems(verified(FakeLambda(FakeDeployment(registered=fewer))))
+
+    assert failed == {
+        "registration as here": "screen_view missing: mParticle would never send what is handled here. Deploy"
+    }
+
+
 def test_a_deployment_without_a_registration_fails_and_the_rest_is_tried_as_declared_here() -> None:
     found = verified(with_fault(on("module_registration_request", raising(KeyError("canary")))))
 
@@ -419,8 +449,21 @@ def test_slow_answers_of_a_fast_function_are_the_networks() -> None:
     assert finding.seen.endswith("Without the network p99 is 0 ms: measure from the pod's region")
 
 
-def test_slow_answers_in_the_local_cloud_are_this_machines() -> None:
-    assert measured(FakeLambda(seconds=0.003), 2, is_local=True).result is Result.WARNING
+def test_single_slow_answers_in_the_local_cloud_are_this_machines() -> None:
+    seconds = itertools.cycle([0.0, 0.12])
+    at_times = with_fault(on('"custom_event"', lambda: time.sleep(next(seconds))))
+
+    finding = measured(at_times, 100, is_local=True)
+
+    assert finding.result is Result.WARNING
+    assert finding.seen.endswith("This machine is slower than Lambda: only AWS tells")
+
+
+def test_in_the_local_cloud_a_function_that_is_never_fast_enough_fails() -> None:
+    finding = measured(FakeLambda(seconds=0.003), 2, is_local=True)
+
+    assert finding.result is Result.FAILED
+    assert "Even the fastest took" in finding.seen
 
 
 def test_slow_answers_of_a_slow_function_are_not() -> None:
@@ -458,7 +501,7 @@ def test_an_integration_that_takes_erasures_only_is_asked_for_nothing_else() -> 
 
     found = verified(FakeLambda(deployment))
 
-    assert problems(found) == {}
+    assert list(problems(found)) == ["registration as here"]  # the one here takes more
     assert found["warm latency"].result is Result.NOT_CHECKED
     assert {"event types", "audience connected"}.isdisjoint(found)
     kinds = {each["type"] for each in deployment.requests if isinstance(each, dict) and each.get("subject_request_id")}
