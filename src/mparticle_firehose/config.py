@@ -300,7 +300,8 @@ class ArchiveSettings(_FromEnvironment):
         erasure_dlq_url: as of `Resources`.
         feed_dlq_url: as of `FeedSettings`; None if there is no feed.
         large_body_bucket: the private bucket, which also has the archive.
-        dead_letter_archive_days: how old a letter is that is archived. SQS deletes it after fourteen days.
+        dead_letter_archive_days: how old a letter is that is archived. Below ten days, at which an alarm tells of
+            letters that SQS will delete.
     """
 
     membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
@@ -308,7 +309,7 @@ class ArchiveSettings(_FromEnvironment):
     erasure_dlq_url: QueueUrl = Field(alias="ERASURE_DLQ_URL")
     feed_dlq_url: QueueUrl | None = Field(None, alias="FEED_DLQ_URL")
     large_body_bucket: str = Field(alias="LARGE_BODY_BUCKET")
-    dead_letter_archive_days: int = Field(7, alias="DEAD_LETTER_ARCHIVE_DAYS", ge=1, le=13)
+    dead_letter_archive_days: int = Field(7, alias="DEAD_LETTER_ARCHIVE_DAYS", ge=1, le=9)
 
 
 def runs_under_sam_cli(environ: Mapping[str, str]) -> bool:
