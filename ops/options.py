@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 _OPTION = re.compile(r"(--[a-z-]+)(=.*)?", re.DOTALL)
+_AWS_ACCOUNT = re.compile(r"[0-9]{12}")
 
 
 def positive(text: str) -> int:
@@ -35,7 +36,7 @@ def aws_account(text: str) -> str:
     Raises:
         argparse.ArgumentTypeError: the text is none.
     """
-    if not re.fullmatch(r"[0-9]{12}", text):
+    if not _AWS_ACCOUNT.fullmatch(text):
         raise argparse.ArgumentTypeError("write the twelve digits of an AWS account")
     return text
 

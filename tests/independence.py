@@ -18,10 +18,18 @@ YOURS = ("src/app.py", "src/partner", "tests/partner", "events", "registration.j
 """What docs/upgrading.md lists as the user's."""
 
 INDEPENDENT = (
+    "tests/alarms",
     "tests/bench/test_starvation.py",
     "tests/endpoint",
     "tests/feed",
     "tests/feed_worker",
+    "tests/letter_archive",
+    "tests/local/inspector/test_page.py",
+    "tests/local/inspector/test_page_accessibility.py",
+    "tests/local/inspector/test_page_compose.py",
+    "tests/local/test_preview.py",
+    "tests/local/test_preview_masking.py",
+    "tests/local/test_preview_watching.py",
     "tests/ops",
     "tests/partner_api",
     "tests/protocol",

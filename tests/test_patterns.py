@@ -29,6 +29,7 @@ USES: dict[str, Callable[[re.Pattern[str], str], object]] = {
     "match": lambda pattern, text: pattern.match(text),
     "fullmatch": lambda pattern, text: pattern.fullmatch(text),
     "search": lambda pattern, text: pattern.search(text),
+    "finditer": lambda pattern, text: [*pattern.finditer(text)],
     "sub": lambda pattern, text: pattern.sub("", text),
     "split": lambda pattern, text: pattern.split(text),
 }

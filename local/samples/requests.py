@@ -45,7 +45,7 @@ from mparticle_firehose.protocol.messages import PROTOCOL_VERSION
 from mparticle_firehose.protocol.registration import AnySetting
 
 ACCOUNT_ID = 4242
-AUDIENCE_ID = 1001
+_FIRST_AUDIENCE = 970
 AUDIENCE_NAME = "Sample audience"
 _RENAMED = "Sample audience, renamed"
 _MOMENT_MS = 1_760_000_000_000
@@ -88,7 +88,7 @@ def samples(
             one is `FAKE_SECRET`, which no partner accepts.
         fresh: whether ids are new and times are now, as of requests that were never sent. Otherwise the same
             registration has the same samples.
-        person: the number of the invented user; another one is another user.
+        person: the number of the invented user; another one is another user, in another audience.
     """
     known = Person(declaration.permissions or Permissions(), person)
     return list(_Samples(declaration, settings or {}, known, fresh=fresh).all())
@@ -183,7 +183,7 @@ class _Samples:
     ) -> Sample:
         fields: dict[str, object] = {
             "account": account,
-            "audience_id": AUDIENCE_ID,
+            "audience_id": _FIRST_AUDIENCE + self._person.number,
             "audience_name": AUDIENCE_NAME,
             "audience_description": "Invented, to try the integration",
             "audience_subscription_settings": settings,
@@ -196,7 +196,7 @@ class _Samples:
     def _membership(self, account: Account, action: AudienceAction, settings: Mapping[str, str | None]) -> Sample:
         allowed = self._permissions
         audience = Audience(
-            audience_id=AUDIENCE_ID,
+            audience_id=_FIRST_AUDIENCE + self._person.number,
             audience_name=AUDIENCE_NAME,
             audience_subscription_settings=dict(settings),
             action=action,

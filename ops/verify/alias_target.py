@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
@@ -59,8 +59,8 @@ class AliasTarget:
             payload if kind is Kind.ANSWERED else b"",
             milliseconds,
             reason,
-            function_ms=_figure(_DURATION, log),
-            start_ms=_figure(_START, log),
+            function_ms=_figure(_DURATION.finditer, log),
+            start_ms=_figure(_START.finditer, log),
         )
 
 
@@ -95,9 +95,8 @@ def _error(payload: bytes, log: str) -> tuple[Kind, str]:
     return Kind.CRASHED, code_of(name) or "an error without a type"
 
 
-def _figure(pattern: re.Pattern[str], log: str) -> float | None:
+def _figure(find: Callable[[str], Iterable[re.Match[str]]], log: str) -> float | None:
     """Return a figure of Lambda's report of an invocation, which is text or JSON."""
     reports = (line for line in log.splitlines() if "REPORT" in line or "platform.report" in line)
-    found: Iterator[re.Match[str]] = (match for line in reports for match in pattern.finditer(line))
-    match = next(found, None)
+    match = next((match for line in reports for match in find(line)), None)
     return float(match.group(1) or match.group(2)) if match else None

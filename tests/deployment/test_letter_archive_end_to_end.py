@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from local.cloud.cloud import LocalCloud
+from local.partner.faults import SUCCESSES
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.letter_archive.archive import LetterArchive
 from mparticle_firehose.letter_archive.archiving import Archiving, Counts
@@ -17,6 +18,7 @@ from tests.sample.server import SamplePartner
 pytestmark = pytest.mark.cloud
 
 ACCOUNT = 9107
+SEGMENT = f"seg-{ACCOUNT}-1"
 ACTIONS = ("add", "delete", "add")
 EIGHT_DAYS = 8 * 86_400
 
@@ -27,7 +29,7 @@ def put_letters(cloud: LocalCloud) -> None:
         change = {
             "audience_id": 1,
             "audience_name": "An audience",
-            "audience_subscription_settings": {"segmentId": f"seg-{ACCOUNT}"},
+            "audience_subscription_settings": {"segmentId": SEGMENT},
             "action": ACTIONS[number],
         }
         account = {"account_id": ACCOUNT, "account_settings": {"token": "canary-secret"}}
@@ -85,7 +87,9 @@ def test_letters_go_into_the_archive_and_come_back_in_order(
     assert cloud.settle(60)
 
     assert "membership: 3 letters sent back." in capsys.readouterr().out
-    calls = [call for call in fake_partner.requests if call.path.startswith(f"/segments/seg-{ACCOUNT}")]
+    calls = [call for call in fake_partner.requests if call.path.startswith(f"/segments/{SEGMENT}")]
+    assert {call.status for call in calls} <= set(SUCCESSES)
     bodies: list[Any] = [call.body for call in calls]
     assert [change["action"] for body in bodies for change in body["changes"]] == ["add", "remove", "add"]
     assert list(archive.objects("membership")) == []
+    assert cloud.dead_letters()["membership-dead-letter.fifo"] == 0

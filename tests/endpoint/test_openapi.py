@@ -237,7 +237,7 @@ def test_whatever_webhook_is_sent_the_answer_is_a_described_one(
 
     expected = {(True, GenerationMode.POSITIVE): 202, (True, GenerationMode.NEGATIVE): 400}
     assert statuses[expected.get((is_signed, mode), 401)] > 0, statuses
-    assert is_signed or set(statuses) == {401}
+    assert is_signed or set(statuses) <= {401, 413}  # a long body is refused before its signature is checked
 
 
 def test_what_is_only_asked_for_is_as_described(open_door: Deployment) -> None:

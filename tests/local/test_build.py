@@ -162,7 +162,8 @@ def test_code_beside_earlier_dependencies_is_what_sam_builds_of_it(tmp_path: Pat
     base = own_build().parent.parent / "base"
     shutil.copy(base / "build.toml", tmp_path)  # with it SAM takes the earlier downloads
     sizes = build(tmp_path / "build", environment="local", architecture=machine_architecture())
-    assert list(sizes) == [("HandlerFunction", "WorkerFunction", "FeedFunction")]
+    (functions,) = sizes
+    assert {"HandlerFunction", "WorkerFunction", "FeedFunction"} <= set(functions)
     by_sam = contents(tmp_path / "build" / "HandlerFunction")
     assert contents(own_build() / "HandlerFunction.zip") == by_sam
     assert contents(own_build() / "build" / "HandlerFunction") == by_sam

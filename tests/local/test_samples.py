@@ -262,7 +262,7 @@ def test_an_integration_gets_only_what_it_has_declared(folder: str) -> None:
     ]
 
 
-@pytest.mark.parametrize("folder", ROOMS)
+@pytest.mark.parametrize("folder", [each for each in ROOMS if Room.of(each).fake_api_folder.exists()])
 def test_an_integration_makes_calls_of_each_sample_that_its_fake_api_accepts(folder: str) -> None:
     room, api = Room.of(folder), Room.of(folder).fake_api()
     integration = room.integration()
