@@ -5,6 +5,8 @@ The option ``loadgroup`` and its marks are not used: pytest-xdist 3.8 ignores th
 (https://github.com/pytest-dev/pytest-xdist/issues/1386).
 """
 
+import os
+
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -49,6 +51,15 @@ class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]  # pytest-xdist
 
     def _split_scope(self, nodeid: str) -> str:
         return _GROUPS.get(file_of(nodeid), file_of(nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Have three processes on two cores: the tests of the local cloud wait for it a third of their time."""
+    return _PROCESSES_ON_TWO_CORES if os.process_cpu_count() == _TWO_CORES else None
+
+
+_TWO_CORES, _PROCESSES_ON_TWO_CORES = 2, 3
 
 
 @pytest.hookimpl(optionalhook=True)
