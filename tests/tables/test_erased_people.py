@@ -133,15 +133,15 @@ def test_an_erasure_that_comes_again_is_stored_once_and_lasts_longer(dynamodb: D
         clock.now += 86_400
 
     (item,) = dynamodb.scan(TableName="ledger")["Items"]
-    assert int(item["expires_at"]["N"]) == NOW + 41 * 86_400
+    assert int(item["expires_at"]["N"]) == NOW + 71 * 86_400
 
 
-def test_a_person_is_forgotten_after_40_days_although_the_tables_own_expiry_is_late(
+def test_a_person_is_forgotten_after_70_days_although_the_tables_own_expiry_is_late(
     dynamodb: DynamoDBClient, clock: Clock
 ) -> None:
     known = people(dynamodb, clock)
     known.note(42, [EMAIL], soon())
-    clock.now += 40 * 86_400 - 1
+    clock.now += 70 * 86_400 - 1
     before = is_erased(known, EMAIL)
     clock.now += 1
 

@@ -17,12 +17,15 @@ from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.repeating import Repeating
 from mparticle_firehose.secret_source import SecretSourceError, parameter_text, secret_text
 from mparticle_firehose.tables.entries import REPEATING, Entries
-from mparticle_firehose.tables.ledger import KEPT_SECONDS
+from mparticle_firehose.tables.ledger import COMES_BACK_SECONDS
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from mparticle_firehose.tables.entries import Entry
+
+ERASED_SECONDS = COMES_BACK_SECONDS + 12 * 86_400
+"""How long it is remembered that a person was erased: longer than their events can come back, also from the archive."""
 
 MIN_KEY_LENGTH = 32
 """Characters of the secret."""
@@ -127,7 +130,7 @@ class ErasedPeople:
         self._clock = clock
 
     def note(self, account_id: int, identities: Iterable[Identity], deadline: Deadline) -> None:
-        """Remember the identities of one erased person for 40 days: longer than messages of them can wait.
+        """Remember the identities of one erased person for ERASED_SECONDS.
 
         Args:
             account_id: of the customer whose user it was.
@@ -137,7 +140,7 @@ class ErasedPeople:
         Raises:
             DeliveryError: they are not all stored, or there is no key.
         """
-        expiry = str(int(self._clock()) + KEPT_SECONDS)
+        expiry = str(int(self._clock()) + ERASED_SECONDS)
         entries: list[Entry] = [
             {"key": {"S": key}, "expires_at": {"N": expiry}} for key in self._keys(account_id, identities)
         ]
