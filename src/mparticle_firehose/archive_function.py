@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from mparticle_firehose.aws_client import AwsClient
+from mparticle_firehose.aws_client import AwsClient, s3_settings
 from mparticle_firehose.config import ArchiveSettings
 from mparticle_firehose.deadline import Deadline, Invocation
 from mparticle_firehose.errors import DeliveryError
@@ -45,7 +45,7 @@ def run(environ: Mapping[str, str], invocation: Invocation, *, wait_seconds: int
     with reported("letters archived") as report:
         report.facts["message_type"] = "letter_archive"
         settings = ArchiveSettings.from_env(environ)
-        sqs, s3 = AwsClient("sqs", _PATIENT), AwsClient("s3", {**_PATIENT, "s3": _addressing(environ)})
+        sqs, s3 = AwsClient("sqs", _PATIENT), AwsClient("s3", s3_settings(_PATIENT, environ))
         archive = LetterArchive(s3, settings.large_body_bucket)
         archiving = Archiving(
             sqs=sqs,
@@ -72,8 +72,3 @@ def _queues(settings: ArchiveSettings) -> Mapping[str, str]:
         EVENT: settings.event_dlq_url,
     }
     return {queue: url for queue, url in urls.items() if url}
-
-
-def _addressing(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """Return how buckets are named in URLs: a local cloud has no host names for them."""
-    return {"addressing_style": "path" if "AWS_ENDPOINT_URL" in environ else "auto"}

@@ -57,6 +57,12 @@ def queueing_timeouts(deadline_seconds: float) -> Mapping[str, Any]:
     )
 
 
+def s3_settings(timeouts: Mapping[str, Any], environ: Mapping[str, str]) -> Mapping[str, Any]:
+    """Return the settings of a client of S3: a local cloud has no host names for buckets."""
+    addressing = "path" if "AWS_ENDPOINT_URL" in environ else "auto"
+    return MappingProxyType({**timeouts, "s3": {"addressing_style": addressing}})
+
+
 _LOCAL_CLOUD_SECONDS = 0.5
 
 _CREATION = threading.Lock()

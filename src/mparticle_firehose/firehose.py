@@ -21,6 +21,7 @@ from mparticle_firehose.aws_client import (
     AwsClient,
     queueing_timeouts,
     require_local_cloud,
+    s3_settings,
 )
 from mparticle_firehose.config import Resources, Settings, runs_under_sam_cli
 from mparticle_firehose.deadline import Deadline
@@ -301,9 +302,7 @@ class Firehose:
 
     @cached_property
     def _s3(self) -> AwsClient:
-        # A local cloud has no host names for buckets.
-        addressing = "path" if "AWS_ENDPOINT_URL" in self._environ else "auto"
-        return AwsClient("s3", {**STANDARD_TIMEOUTS, "s3": {"addressing_style": addressing}})
+        return AwsClient("s3", s3_settings(STANDARD_TIMEOUTS, self._environ))
 
     @cached_property
     def _short_client(self) -> AwsClient:
