@@ -88,7 +88,7 @@ def test_what_is_called_independent_asks_for_no_integration_of_the_users() -> No
     assert asking.search("from app import handler")
 
 
-@pytest.mark.parametrize(("folder", "fails"), [("endpoint", True), ("integration", False)])
+@pytest.mark.parametrize(("folder", "fails"), [("endpoint", True), ("deployment", False)])
 def test_an_independent_test_that_opens_a_file_of_the_users_fails(tmp_path: Path, folder: str, fails: bool) -> None:
     test = tmp_path / "tests" / folder / "test_planted.py"
     test.parent.mkdir(parents=True)
