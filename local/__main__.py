@@ -1,26 +1,26 @@
 """`make run`: the whole product on this machine, from mParticle's request to the partner's API."""
 
 import argparse
-import signal
 import sys
 import time
 from collections.abc import Sequence
-from types import FrameType
 
 from rich.console import Console
 
 from local.cloud.cloud import LocalCloud
 from local.cloud.http_endpoint import HttpResponse, ask
 from local.cloud.release import FUNCTION_OUTPUTS
-from local.failures import ENDED_BY_SIGNAL, exit_status
+from local.failures import exit_status
 from local.isolation import ROOT, STATE, LocalCloudError
+from local.latency_limits import HTTPS_MS
 from local.partner.server import PartnerServer
 from local.progress import Progress, Spinner
 from local.rooms import Room
 from local.run.feeding import FeedRun, fake_mparticle, send_feed
 from local.run.messages import Message, message_from, messages_in
-from local.run.report import HTTPS_LIMIT_MILLISECONDS, show, show_feed
+from local.run.report import show, show_feed
 from local.run.sending import Run, send_all
+from local.signals import can_be_ended
 
 _OK = 200
 _REGISTRATION = b'{"type": "module_registration_request"}'
@@ -28,9 +28,7 @@ _REGISTRATION = b'{"type": "module_registration_request"}'
 
 def main() -> int:
     """Run and return the exit status: 0 when every message arrived, 1 when not, 2 when nothing could be tried."""
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, _terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
+    can_be_ended()
     out, problems = Console(highlight=False), Console(stderr=True, highlight=False)
     return exit_status(lambda: _run(*_options(), out), problems, "Interrupted; everything is stopped.")
 
@@ -80,8 +78,8 @@ def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     _finish(run, fed, out, time.monotonic() - started)
     if over_http.status != _OK:
         out.print(f"The HTTPS endpoint answered {over_http.status} to a registration.", style="red")
-    elif over_http.milliseconds > HTTPS_LIMIT_MILLISECONDS:
-        out.print(f"The HTTPS endpoint was slow: mParticle allows {HTTPS_LIMIT_MILLISECONDS} ms.", style="yellow")
+    elif over_http.milliseconds > HTTPS_MS:
+        out.print(f"The HTTPS endpoint was slow: mParticle allows {HTTPS_MS} ms.", style="yellow")
     return 1 if run.problems or (fed and fed.problems) or over_http.status != _OK else 0
 
 
@@ -117,11 +115,6 @@ def _keep_logs(cloud: LocalCloud) -> None:
             continue
         lines = cloud.function_logs(function)
         (STATE / "log" / f"{function}.log").write_text("\n".join(line.rstrip("\n") for line in lines) + "\n")
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    """Leave as an exception does, so that every context is closed on the way."""
-    raise SystemExit(ENDED_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":

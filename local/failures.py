@@ -8,12 +8,10 @@ from rich.console import Console
 
 from local.isolation import LocalCloudError
 from local.setup.disk import explained
+from local.signals import ENDED_BY_SIGNAL
 
 FAILED = 2
 """The exit status of a command that could not be tried."""
-
-ENDED_BY_SIGNAL = 128
-"""Added to a signal's number, as shells do."""
 
 
 def exit_status(action: Callable[[], int], problems: Console, when_interrupted: str) -> int:

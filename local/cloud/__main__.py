@@ -19,11 +19,12 @@ from local.cloud.background import FOLDER, PORT, BackgroundCloud
 from local.cloud.invoking import invoke
 from local.cloud.running import ENDPOINT_VARIABLE, Running, exports, unset
 from local.cloud.watching import watch
-from local.failures import ENDED_BY_SIGNAL, exit_status
+from local.failures import exit_status
 from local.isolation import REGION, LocalCloudError
 from local.logs.show import LogReader, follow, show
 from local.progress import Spinner
 from local.run.messages import message_from
+from local.signals import can_be_ended
 from ops.__main__ import main as operate
 
 _SWITCHES = {"--all", "--dry-run", "--each"}
@@ -45,9 +46,7 @@ def _run(options: argparse.Namespace, _problems: Console) -> int:
 
 
 def _up(options: argparse.Namespace, problems: Console) -> int:
-    for stop in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(stop, _terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
+    can_be_ended()
     cloud = _cloud(options)
     with Spinner(problems) as progress:
         running = cloud.up(progress)
@@ -176,11 +175,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _end_quietly_in_pipes() -> None:
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make logs | head` ends without an error
-
-
-def _terminate(number: int, _frame: object) -> None:
-    """Leave as an exception does, so that a start is undone."""
-    raise SystemExit(ENDED_BY_SIGNAL + number)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from local.isolation import ROOT, STATE, LocalCloudError, is_full, tail
 from local.partner.server import PartnerServer
 from local.progress import Lines, Progress, Silent, repeat, without_steps
 from local.rooms import Room
+from local.signals import leave_by
 
 __all__ = ["FOLDER", "PORT", "BackgroundCloud", "Running", "exports"]
 
@@ -104,8 +105,7 @@ class BackgroundCloud:
         """Run the cloud in this process until a signal ends it."""
         from local.inspector.inspector import Inspector  # noqa: PLC0415  the other actions need no web server
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, _exit)
+        leave_by(signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
         signal.signal(RELOAD, self._request_reload)
         room, sources = Room.of(self._partner), Sources.of(Room.of(self._partner))
         with ExitStack() as stack:
@@ -256,10 +256,6 @@ def _create_container_storage(cloud: LocalCloud) -> None:
             AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-
-
-def _exit(number: int, _frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def _port(url: str) -> int:

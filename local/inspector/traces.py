@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from local.inspector.shown import moment
+from local.latency_limits import ALIAS_MS, HTTPS_MS
 
 MAX_TRACES = 200
 MAX_STEPS = 300
@@ -15,9 +16,6 @@ MAX_STEPS = 300
 
 MAX_KEPT_BYTES = 96 * 1024 * 1024
 """Of all traces. The oldest ones go first."""
-
-_LIMITS_MS = {False: 200, True: 100}
-"""What mParticle allows for a call, directly and over HTTPS."""
 
 type Step = dict[str, Any]
 type State = Literal["running", "waiting", "done", "failed", "dead"]
@@ -87,7 +85,7 @@ class Trace:
 
     def to_json(self) -> dict[str, object]:
         """Return what the page shows."""
-        limit = _LIMITS_MS[self.is_http]
+        limit = HTTPS_MS if self.is_http else ALIAS_MS
         return {
             "id": self.id,
             "request_id": self.request_id,

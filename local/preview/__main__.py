@@ -16,9 +16,9 @@ from local.preview.requests import previews
 from local.preview.watching import watch
 from local.rooms import Room
 from local.run.messages import Message, message_from, messages_in
+from local.signals import ENDED_BY_SIGNAL
 
 _NOTHING_TRIED = 2
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         show([(f"Nothing can be previewed: {error}", "red")], errors)
         return _NOTHING_TRIED
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return ENDED_BY_SIGNAL + signal.SIGINT
 
 
 def _options(arguments: Sequence[str] | None) -> _Options:

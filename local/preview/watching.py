@@ -1,19 +1,17 @@
 """Previews again after each save, each time in a new interpreter: no module of the user's is left over."""
 
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import FrameType
 
 import watchfiles
 
 from local.isolation import ROOT, end_group
 from local.rooms import Room
+from local.signals import can_be_ended
 
-_ENDED_BY_SIGNAL = 128
 _SECONDS_BETWEEN_LOOKS = 0.1
 
 type Process = subprocess.Popen[bytes]
@@ -27,8 +25,7 @@ def watch(room: Room, *, event: str, partner: str) -> int:
         event: the file of the only request; empty for all of the room.
         partner: the room's folder as the command line has it.
     """
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
+    can_be_ended()
     command = [sys.executable, "-m", "local.preview", f"--event={event}", f"--partner={partner}"]
     paths = [room.partner, room.fake_api_folder, Path(event) if event else room.events]
     try:
@@ -78,8 +75,3 @@ def _shown(path: Path) -> str:
 def _announce(saved: str) -> None:
     """Say what was saved, and when, so that the outputs can be told apart."""
     print(f"\n{time.strftime('%H:%M:%S')}  {saved} has changed\n", flush=True)
-
-
-def _terminate(number: int, _frame: FrameType | None) -> None:
-    """Leave as an exception does, so that the other process is ended on the way."""
-    raise SystemExit(_ENDED_BY_SIGNAL + number)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from local.cloud.cloud import Answer
+from local.latency_limits import ALIAS_MS
 from local.partner.server import ReceivedRequest
 from local.run.feeding import FeedRun
 from local.run.sending import Result, Run
@@ -18,12 +19,6 @@ from mparticle_firehose.protocol import (
     Response,
     Serializer,
 )
-
-LIMIT_MILLISECONDS = 200
-"""How long 99 % of mParticle's calls may take."""
-
-HTTPS_LIMIT_MILLISECONDS = 100
-"""The same over HTTPS."""
 
 _SERIALIZER = Serializer()
 _TIMES = "\N{MULTIPLICATION SIGN}"
@@ -38,7 +33,7 @@ def show(run: Run, out: Console) -> None:
     letters = ", ".join(f"{count} in {name}" for name, count in run.dead_letters.items() if count)
     out.print(f"Dead letters: {letters or 'none'}", style="red" if run.dead_letters.total() else None, soft_wrap=True)
     if slow := sum(_is_slow(result.answer) for result in run.results):
-        out.print(f"Slow: {slow}, over {LIMIT_MILLISECONDS} ms. mParticle allows that in 1 % of calls.", style="yellow")
+        out.print(f"Slow: {slow}, over {ALIAS_MS} ms. mParticle allows that in 1 % of calls.", style="yellow")
     out.print()
     if run.problems:
         out.print("Not everything arrived:", style="bold red")
@@ -87,7 +82,7 @@ def _time(answer: Answer | None) -> str:
 
 
 def _is_slow(answer: Answer | None) -> bool:
-    return answer is not None and answer.milliseconds > LIMIT_MILLISECONDS
+    return answer is not None and answer.milliseconds > ALIAS_MS
 
 
 def _answer_text(answer: Answer | None) -> str:

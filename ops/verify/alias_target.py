@@ -9,10 +9,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
+from local.latency_limits import ALIAS_MS
 from ops.verify.replies import Kind, Reply, code_of, short
-
-LIMIT_MS = 200
-"""mParticle's, for 99 % of calls."""
 
 _KINDS: Mapping[str, Kind] = {
     "MalformedRequestError": Kind.MALFORMED,
@@ -33,7 +31,7 @@ _START = re.compile(r'(?:Init|Restore) Duration: ([\d.]+) ms|"(?:init|restore)Du
 class AliasTarget:
     """An alias, or whatever ARN was given instead of one."""
 
-    latency_limit_ms = LIMIT_MS
+    latency_limit_ms = ALIAS_MS
 
     def __init__(self, client: Any, arn: str, *, is_local: bool) -> None:
         """Take a client of Lambda, which must not retry, and the ARN."""

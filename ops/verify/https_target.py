@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 import urllib3
 
 from local.cloud.http_endpoint import HttpResponse
+from local.latency_limits import HTTPS_MS
 from ops.stack import StackError
 from ops.verify.replies import RETRIED_STATUSES, Kind, Reply, code_of
-
-LIMIT_MS = 100
-"""mParticle's, for a response over HTTPS."""
 
 TOKEN_VARIABLE = "HTTP_TOKEN"  # noqa: S105  the name of a variable
 SUCCESSES = frozenset({200, 202})
@@ -49,7 +47,7 @@ class HttpsTarget:
         replies: every reply so far, with the code of its error: what was repeated, and what was not.
     """
 
-    latency_limit_ms = LIMIT_MS
+    latency_limit_ms = HTTPS_MS
 
     def __init__(self, url: str, token: str, *, is_local: bool) -> None:
         """Take the base URL, and the token; without one every request goes without."""
