@@ -3,15 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mparticle_firehose.integration import Integration
-from mparticle_firehose.protocol import TextSetting
+from mparticle_firehose.protocol import ModuleRegistrationResponse, TextSetting
 
 _SETTINGS = frozenset({"account_settings", "audience_subscription_settings", "previous_audience_subscription_settings"})
 
 
-def confidential_ids(integration: Integration) -> frozenset[str]:
+def confidential_ids(declaration: ModuleRegistrationResponse) -> frozenset[str]:
     """Return the ids of the confidential settings."""
-    settings = integration.registration().settings()
+    settings = declaration.settings()
     return frozenset(each.id for each in settings if isinstance(each, TextSetting) and each.confidential and each.id)
 
 

@@ -7,7 +7,7 @@ from local.inspector.app import Call
 from local.rooms import Room
 from local.run.expected import is_offered
 from local.run.messages import Message, messages_in
-from local.samples import samples, settings_in
+from local.samples import samples, values_in
 
 type Json = dict[str, object]
 
@@ -32,7 +32,7 @@ class Samples:
     def _generated(self, files: list[Message]) -> Iterator[Json]:
         """Yield requests with new ids and the present time, as of requests that were never sent."""
         declaration = self.room.integration().declaration()
-        settings = settings_in(message.content for message in files)
+        settings = values_in(message.content for message in files)
         for sample in samples(declaration, settings=settings, fresh=True):
             kind = str(sample.content["type"])
             yield _sample(sample.name, sample.group, sample.title, kind, sample.content)

@@ -57,7 +57,7 @@ def examples_in(collection: Mapping[str, Any]) -> list[Example]:
 def body_of(content: Mapping[str, Any], integration: Integration) -> str:
     """Return a request's JSON, with a variable for each confidential setting that has a value."""
     copy = json.loads(json.dumps(content))
-    secret = confidential_ids(integration)
+    secret = confidential_ids(integration.registration())
     for settings in settings_in(copy):
         for name in secret & settings.keys():
             if settings[name] is not None:

@@ -73,6 +73,6 @@ def mask_of(integration: Integration, content: Mapping[str, object]) -> Mask:
     settings = {name: value for group in settings_in(content) for name, value in group.items()}
     texts = {name: str(value) for name, value in settings.items() if value is not None}
     try:
-        return Mask(texts, confidential_ids(integration))
+        return Mask(texts, confidential_ids(integration.registration()))
     except Exception:  # noqa: BLE001  the integration's own code, whose fault is reported elsewhere
         return Mask(texts, None)

@@ -5,6 +5,6 @@ identities, settings and whatever a permission allows. All people and values in 
 """
 
 from local.samples.requests import Sample, samples
-from local.samples.settings import FAKE_SECRET, settings_in
+from local.samples.settings import FAKE_SECRET, values_in
 
-__all__ = ["FAKE_SECRET", "Sample", "samples", "settings_in"]
+__all__ = ["FAKE_SECRET", "Sample", "samples", "values_in"]

@@ -21,7 +21,7 @@ def setting_values(settings: Iterable[AnySetting], given: Mapping[str, str]) -> 
     return {each.id: given.get(each.id, _value(each)) for each in settings if each.id}
 
 
-def settings_in(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
+def values_in(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
     """Return the settings of accounts and audiences in requests, by id; of several values the first.
 
     The requests that an integration keeps in ``events/`` have values that its fake API accepts, such as a region, which

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from local.confidential_settings import confidential_ids
 from local.rooms import Room
-from local.samples import settings_in
-from mparticle_firehose.protocol import ModuleRegistrationResponse, TextSetting
-from mparticle_firehose.protocol.registration import AnySetting
+from local.samples import values_in
+from mparticle_firehose.protocol import ModuleRegistrationResponse
 from ops.stack import StackError
 
 FROM_INPUT = "-"
@@ -37,12 +37,17 @@ def known_settings(
     What the options do not give comes from the requests in the integration's ``events``. Confidential ones do so in the
     local cloud only, whose fake API accepts them: a real API refuses what is invented.
     """
-    own = settings_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
+    own = values_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
     if is_local:
         return KnownSettings({**own, **given}, ())
-    shared = {each.id: own[each.id] for each in declaration.settings() if _is_shared(each) and each.id in own}
-    secret = dict.fromkeys(each.id for each in declaration.settings() if _is_confidential(each) and each.id)
-    return KnownSettings({**shared, **given}, tuple(name for name in secret if name not in given))
+    secret = confidential_ids(declaration)
+    shared = {
+        each.id: own[each.id]
+        for each in declaration.settings()
+        if each.visible and each.id in own and each.id not in secret
+    }
+    ids = dict.fromkeys(each.id for each in declaration.settings() if each.id)
+    return KnownSettings({**shared, **given}, tuple(name for name in ids if name in secret and name not in given))
 
 
 def given_settings(
@@ -61,7 +66,7 @@ def given_settings(
             a JSON object of texts.
     """
     found = dict(_in_file(file)) if file else {}
-    confidential = {each.id for each in declaration.settings() if _is_confidential(each)}
+    confidential = confidential_ids(declaration)
     for option in options:
         name, separator, value = option.partition("=")
         if not separator:
@@ -82,11 +87,3 @@ def _in_file(file: Path) -> Mapping[str, str]:
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise StackError(f"{file.name} must be a JSON object of texts")
     return content
-
-
-def _is_confidential(setting: AnySetting) -> bool:
-    return isinstance(setting, TextSetting) and setting.confidential
-
-
-def _is_shared(setting: AnySetting) -> bool:
-    return setting.visible and not _is_confidential(setting)

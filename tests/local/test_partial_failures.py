@@ -6,7 +6,7 @@ from email.message import Message
 import pytest
 
 from local.partner.contract import Contract
-from local.partner.fake_api import FakeApi, RefusesItems
+from local.partner.fake_api import RefusesItems
 from local.partner.listener import parsed_body
 from local.partner.server import PartnerServer
 from local.rooms import Room
@@ -15,6 +15,7 @@ from mparticle_firehose.delivery.merging import Call, merged
 from mparticle_firehose.delivery.plan import Planner
 from mparticle_firehose.integration import Answer, Delivered, Outcome, PartnerCall, Rejected
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest, EventProcessingRequest, Serializer
+from tests.local.whole_api import whole_api
 from tests.sample.fake_api import FakeApi as SampleApi
 
 ROOMS = ["tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
@@ -75,16 +76,7 @@ def test_a_server_refuses_an_item_if_the_script_says_so_and_the_api_knows_how() 
 
 
 def test_a_fake_api_without_that_method_takes_the_whole_call() -> None:
-    class Plain:
-        """The sample's API without a way to refuse an item."""
-
-        def __init__(self) -> None:
-            whole = SampleApi()
-            self.document = whole.document
-            self.violations, self.apply, self.summary = whole.violations, whole.apply, whole.summary
-
-    api: FakeApi = Plain()
-    with PartnerServer(api) as partner:
+    with PartnerServer(whole_api()) as partner:
         partner.script("/track", [{"partial": True}])
         request = partner.received("POST", "/track", _headers())
         request.body = {"account": 7, "request": "r-1", "user": {}, "events": [{"kind": "first"}]}

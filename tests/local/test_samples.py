@@ -10,7 +10,7 @@ from local.isolation import ROOT
 from local.rooms import Room
 from local.run.declared import undeclared
 from local.run.expected import broken_rules, calls_for
-from local.samples import FAKE_SECRET, Sample, samples, settings_in
+from local.samples import FAKE_SECRET, Sample, samples, values_in
 from mparticle_firehose.protocol import (
     AudienceProcessingRegistration,
     BooleanSetting,
@@ -92,7 +92,7 @@ def named(declaration: ModuleRegistrationResponse, name: str, **settings: str) -
 
 
 def known_settings(room: Room) -> Mapping[str, str]:
-    return settings_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
+    return values_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
 
 
 def test_a_keep_alive_has_an_account_and_nothing_to_process() -> None:
@@ -307,6 +307,6 @@ def test_settings_of_an_integrations_own_requests_are_found_and_the_first_value_
     audience = {"audience_subscription_settings": {"kept": "7"}}
     profile = {"user_profiles": [None, {"audiences": [{"audience_subscription_settings": {"list": "8"}}]}]}
 
-    found = settings_in([account, audience, profile, {"account": {"account_settings": {"region": "us"}}}, {}])
+    found = values_in([account, audience, profile, {"account": {"account_settings": {"region": "us"}}}, {}])
 
     assert found == {"region": "eu", "kept": "7", "list": "8"}

@@ -8,9 +8,8 @@ import urllib3
 from local.inspector.app import Call
 from local.inspector.errors import InspectorError
 from local.inspector.faults import KINDS, Faults
-from local.partner.fake_api import FakeApi
 from local.partner.server import PartnerServer
-from tests.sample.fake_api import FakeApi as SampleApi
+from tests.local.whole_api import whole_api
 from tests.sample.server import SamplePartner
 
 HEADERS = {"X-Sample-Token": "key"}
@@ -139,16 +138,7 @@ def test_what_cannot_be_used_is_named_and_changes_nothing(
 
 
 def test_a_fake_api_that_refuses_no_items_has_no_such_fault_and_says_why() -> None:
-    class Plain:
-        """The sample's API without a way to refuse an item."""
-
-        def __init__(self) -> None:
-            whole = SampleApi()
-            self.document = whole.document
-            self.violations, self.apply, self.summary = whole.violations, whole.apply, whole.summary
-
-    api: FakeApi = Plain()
-    with PartnerServer(api) as partner:
+    with PartnerServer(whole_api()) as partner:
         faults = Faults(partner)
 
         left_out = faults.show()["left_out"]
