@@ -152,7 +152,7 @@ CASES: dict[str, tuple[str, ...]] = {
     "erasure while events wait": (
         f"{WORKER}events_about_an_erased_person_are_dropped_also_those_that_wait",
         f"{FUNCTION}an_erased_person_is_left_out_from_the_erasure_on",
-        f"{ERASED}a_person_is_forgotten_after_40_days_although_the_tables_own_expiry_is_late",
+        f"{ERASED}a_person_is_forgotten_after_70_days_although_the_tables_own_expiry_is_late",
     ),
     # key pairs
     "disconnected feed": (
