@@ -18,7 +18,10 @@ YOURS = ("src/app.py", "src/partner", "tests/partner", "events", "registration.j
 """What docs/upgrading.md lists as the user's."""
 
 INDEPENDENT = (
+    "examples",
     "tests/alarms",
+    "tests/bench/test_feed.py",
+    "tests/bench/test_outage.py",
     "tests/bench/test_starvation.py",
     "tests/delivery",
     "tests/endpoint",
@@ -29,6 +32,8 @@ INDEPENDENT = (
     "tests/local/inspector/test_page.py",
     "tests/local/inspector/test_page_accessibility.py",
     "tests/local/inspector/test_page_compose.py",
+    "tests/local/inspector/test_security.py",
+    "tests/local/test_fake_mparticle.py",
     "tests/local/test_preview.py",
     "tests/local/test_preview_masking.py",
     "tests/local/test_preview_watching.py",
@@ -39,8 +44,10 @@ INDEPENDENT = (
     "tests/queues",
     "tests/rooms",
     "tests/tables",
+    "tests/test_feed_function.py",
     "tests/test_hostile.py",
     "tests/test_makefile.py",
+    "tests/test_silent_aws.py",
     "tests/worker",
 )
 """Files and folders of tests that work with the small integration of the framework's own tests, or with none."""
