@@ -30,6 +30,7 @@ DURATION = "duration_ms"
 """A field of each line, and a metric: with one value for each invocation, it also counts them."""
 
 logger = Logger(service=SERVICE, utc=True, use_rfc3339=True, location=None, xray_trace_id=None)
+logger.remove_keys(["service"])  # the name of the log group says it
 
 _levels = logging.getLogger(logger.name)
 
