@@ -22,6 +22,7 @@ from mparticle_firehose.errors import (
     SettingError,
     UnexpectedError,
 )
+from mparticle_firehose.execution_environment import ExecutionEnvironment
 from mparticle_firehose.reporting import InvocationTelemetry, reported, telemetry
 from tests.conftest import Context, Deployment, Json, load_event
 from tests.endpoint.http_events import Shape, function_url_event, http_api_event
@@ -196,6 +197,25 @@ def test_a_line_that_cannot_be_written_fails_no_invocation(capsys: pytest.Captur
     (line,) = lines(capsys)
     assert (line["level"], line["message"]) == ("ERROR", "line not written")
     assert line["error"].startswith("KeyError in ")
+
+
+@pytest.mark.parametrize(
+    ("initialization", "cold_starts"), [("snap-start", 1), ("on-demand", 1), ("provisioned-concurrency", None)]
+)
+def test_the_first_line_says_how_the_environment_was_started_and_counts_it_if_a_request_waited(
+    initialization: str, cold_starts: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": initialization, "AWS_LAMBDA_FUNCTION_VERSION": "12"}
+    monkeypatch.setattr(reporting, "environment", ExecutionEnvironment(variables, lambda: 80))
+
+    for _ in range(2):
+        with reported("answered"):
+            pass
+
+    first, second = lines(capsys)
+    assert (first["initialization"], first["function_version"], first["max_memory_mb"]) == (initialization, "12", 80)
+    assert first.get("ColdStarts") == cold_starts
+    assert {"initialization", "function_version", "max_memory_mb", "ColdStarts"} & set(second) == set()
 
 
 def test_after_a_line_that_could_not_be_written_the_next_one_is(capsys: pytest.CaptureFixture[str]) -> None:
