@@ -1,8 +1,8 @@
 """What traffic needs of AWS, from measured durations: concurrent environments by Little's law, and money by item.
 
-Measured here are the processor time of the real functions, AWS clients and logs included, and the number of their
-calls. How long the network and the services take on AWS cannot be measured on one machine: those are the assumptions
-below, in one place.
+Measured here are the processor time of the real functions, AWS clients and logs included, the number of their calls and
+the size of their logs. How long the network and the services take on AWS cannot be measured on one machine: those are
+the assumptions below, in one place.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any
 from bench.bars import Bars
 from bench.benchmark import Benchmark, Figures
 from bench.harness import Measure, cpu_seconds, interleaved, spread
-from bench.in_process import CONTEXT, deployed, sqs_batches
+from bench.in_process import CONTEXT, deployed, log_lines, sqs_batches
 from bench.inputs import BATCH, SHARDS, Json, encoded, memberships_of, requests, sqs_event, with_other_users
 from bench.loopback import PARTNER, Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
@@ -40,7 +40,8 @@ class Assumptions:
         partner_ms: the partner's response, with the network.
         sqs_ms: of a SendMessageBatch.
         dynamodb_ms: of a read.
-        log_bytes: of an invocation, with its metrics and Lambda's own lines.
+        line_bytes: of each line of the log besides its text, as PutLogEvents counts it. AWS does not say whether it is
+            charged. Lambda itself logs nothing for an invocation that succeeds.
         starting_ms: of an environment that starts from its snapshot.
         membership_share: of all requests; the others carry events.
         accounts: of customers, over which the memberships are spread.
@@ -50,7 +51,7 @@ class Assumptions:
     partner_ms: float = 40.0
     sqs_ms: float = 8.0
     dynamodb_ms: float = 4.0
-    log_bytes: float = 1_200.0
+    line_bytes: int = 26
     starting_ms: float = 600.0
     membership_share: float = 0.1
     accounts: int = 20
@@ -130,10 +131,11 @@ def _needed(kind: Kind, durations: Mapping[str, float]) -> dict[str, float]:
 
 
 def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> dict[str, float]:
-    """Return milliseconds on AWS: processor time as measured, made slower, and what is waited for."""
+    """Return milliseconds on AWS: processor time as measured, made slower, and what is waited for; and bytes logged."""
     with deployed({**loopback.variables, "EVENT_MODE": kind.event_mode}) as firehose:
         functions = _functions(firehose, kind)
         waits = {name: _waited_ms(loopback, act) for name, act in functions.items()}
+        logged = {name: log_bytes(log_lines(act)) for name, act in functions.items()}
         cpu: dict[str, Measure] = {name: partial(cpu_seconds, act, calls=calls) for name, act in functions.items()}
         samples = interleaved(cpu, rounds)
     cpu_ms = {name: spread(samples[name], 1e3)["median"] for name in samples}
@@ -143,7 +145,13 @@ def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> di
         "handler ms": total["handler"],
         "batch ms": total.get("worker", 0.0),
         "messages": len(kind.queued),
+        "log bytes": logged["handler"] + len(kind.queued) / BATCH * logged.get("worker", 0),
     }
+
+
+def log_bytes(lines: Sequence[bytes]) -> int:
+    """Return what is charged for lines of the log."""
+    return sum(len(line) + ASSUMED.line_bytes for line in lines)
 
 
 def _functions(firehose: Firehose, kind: Kind) -> dict[str, Callable[[], object]]:
@@ -175,7 +183,12 @@ def concurrent(rate: float, seconds: float) -> int:
 
 
 def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
-    """Return what one request uses, when the worker's batches are full."""
+    """Return what one request uses, when the worker's batches are full.
+
+    Args:
+        kind: of the request.
+        measured: durations, and the bytes that handler and worker log for it.
+    """
     batches = len(kind.queued) / BATCH
     calls = _sqs_calls(kind, batches) if kind.queued else 0
     return Usage(
@@ -185,7 +198,7 @@ def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
         sqs_fifo=calls if kind.fifo else 0,
         # the suspensions of a batch's accounts; for memberships also the account's own, and each group's last writes
         dynamodb_reads=batches + (1 + len(kind.queued) if kind.fifo else 0),
-        log_bytes=ASSUMED.log_bytes * (1 + batches),
+        log_bytes=measured["log bytes"],
     )
 
 

@@ -12,8 +12,9 @@ from math import ceil
 from typing import Any
 
 from bench.benchmark import Figures
-from bench.cost_model import ASSUMED
+from bench.cost_model import ASSUMED, log_bytes
 from bench.harness import cpu_seconds, spread
+from bench.in_process import log_lines
 from bench.prices import MEMORY_GB, SQS_CHUNK_BYTES, Usage, itemised
 from mparticle_firehose.feed import (
     CustomEvent,
@@ -25,6 +26,7 @@ from mparticle_firehose.feed import (
     encode,
 )
 from mparticle_firehose.feed.encoding import MAX_BATCHES, EncodedBatch, array, pack
+from mparticle_firehose.reporting import reported, telemetry
 
 COSTS = "Calculated for AWS: an invocation of the feed's function, and US$ for a million feed events"
 SQS_ENTRIES = 10
@@ -36,6 +38,7 @@ KEYS = 100
 
 _READ_UNIT = 0.5  # eventually consistent, of an entry of up to 4 KB
 _NOW_MS = 1_800_000_000_000
+_QUEUE_AGE_MS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +161,17 @@ def usage(load: Load, milliseconds: float) -> Usage:
         lambda_gb_seconds=milliseconds / 1e3 * MEMORY_GB / load.all_events,
         sqs_standard=sqs_requests(load) / load.all_events,
         dynamodb_reads=FEED_ASSUMED.identities * _READ_UNIT,
-        log_bytes=ASSUMED.log_bytes / load.all_events,
+        log_bytes=log_bytes(log_lines(partial(_report, load))) / load.all_events,
     )
+
+
+def _report(load: Load) -> None:
+    """Write the line of an invocation that has delivered everything, as the feed's worker does."""
+    with reported("delivered") as report:
+        report.facts.update(message_type="feed", messages=load.messages, failed=0)
+        telemetry.count("Delivered", load.all_events)
+        for _ in range(load.messages):
+            telemetry.measure("QueueAge", _QUEUE_AGE_MS)
 
 
 def sqs_requests(load: Load) -> int:

@@ -4,8 +4,9 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, redirect_stdout
+from tempfile import TemporaryFile
+from typing import IO, Any
 from unittest.mock import patch
 
 from app import firehose
@@ -45,17 +46,29 @@ CONTEXT: Any = _Context()
 @contextmanager
 def deployed(environment: Mapping[str, str]) -> Iterator[Firehose]:
     """Yield both functions, in an environment with these variables. Their logs are written, but discarded."""
-    with patch.dict(os.environ, {**_ENVIRONMENT, **environment}), _discarded_output():
+    with (
+        patch.dict(os.environ, {**_ENVIRONMENT, **environment}),
+        open(os.devnull, "wb") as discarded,  # noqa: PTH123  a device
+        _output_to(discarded),
+    ):
         yield Firehose(firehose.integration)
 
 
+def log_lines(act: Callable[[], object]) -> list[bytes]:
+    """Return what something writes to the log, also while a test has replaced the standard output."""
+    with TemporaryFile() as written:
+        with _output_to(written), open(1, "w", closefd=False) as out, redirect_stdout(out):
+            act()
+        written.seek(0)
+        return written.read().splitlines()
+
+
 @contextmanager
-def _discarded_output() -> Iterator[None]:
+def _output_to(file: IO[bytes]) -> Iterator[None]:
     """Redirect the standard output's descriptor, which loggers that exist already write to as well."""
     sys.stdout.flush()
     kept = os.dup(1)
-    with open(os.devnull, "wb") as discarded:  # noqa: PTH123  a device
-        os.dup2(discarded.fileno(), 1)
+    os.dup2(file.fileno(), 1)
     try:
         yield
     finally:

@@ -107,8 +107,8 @@ def test_what_is_logged_and_measured_names_no_person_and_no_key(feed: FeedOnMoto
     lines = feed.output()
 
     metrics = next(line for line in lines if "_aws" in line)
-    assert (metrics["message_type"], metrics["Delivered"], metrics["DeadLettered"]) == ("feed", [1.0], [1.0])
-    assert metrics["FeedCredentialsMissing"] == [1.0]
+    assert (metrics["message_type"], metrics["Delivered"], metrics["DeadLettered"]) == ("feed", 1, 1)
+    assert metrics["FeedCredentialsMissing"] == 1
     assert "canary" not in json.dumps(lines)
 
 

@@ -126,8 +126,8 @@ def test_in_queue_mode_the_worker_delivers_what_either_door_took(door: Door, ove
     door.send("/events", request) if over_https else door.deployment.invoke(request)
 
     assert door.deployment.partner.events == []
-    (*_, metrics) = door.deployment.output()
-    assert metrics["EventsQueued"] == [len(request["events"]) + len(request["system_notifications"])]
+    (*_, line) = door.deployment.output()
+    assert line["EventsQueued"] == len(request["events"]) + len(request["system_notifications"])
     door.deployment.work(door.deployment.queues.event)
     assert len(door.deployment.partner.events) == 1
 
@@ -206,12 +206,12 @@ class TestTokens:
         door.configure(HTTP_TOKEN_SOURCE=source)
 
         answer = door.send("/events", load_event("event_processing_request"))
-        log, metrics = door.deployment.output()
+        (line,) = door.deployment.output()
         registration = door.send("/registration", load_event("module_registration_request"), {})
 
         assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "10")
-        assert (log["level"], log["error"]) == ("ERROR", f"TokensUnavailableError: {reason}")
-        assert (metrics["message_type"], metrics["TokensUnavailable"], metrics["Failed"]) == ("http", [1], [1])
+        assert (line["level"], line["error"]) == ("ERROR", f"TokensUnavailableError: {reason}")
+        assert (line["message_type"], line["TokensUnavailable"], line["Failed"]) == ("http", 1, 1)
         assert registration["statusCode"] == 200
         assert door.deployment.partner.requests == ()
 
@@ -223,9 +223,9 @@ class TestTokens:
             for token in ("production", TOKEN)
         ]
 
-        log, *_ = door.deployment.output()
+        (line, *_) = door.deployment.output()
         assert [answer["statusCode"] for answer in answers] == [503, 503]
-        assert log["error"] == (
+        assert line["error"] == (
             "TokensUnavailableError: the source's JSON object has another name than 'current' and 'next'"
         )
         assert door.deployment.partner.requests == ()
@@ -299,20 +299,20 @@ class TestWebhooks:
     def test_the_answer_is_reported_without_anything_of_the_body(self, feed: FeedDoor) -> None:
         feed.send()
 
-        log, metrics = feed.door.deployment.output()
-        names = ("level", "message", "message_type", "method", "route", "status")
-        assert [log[name] for name in names] == ["INFO", "answered", "feed_webhook", "POST", "/feed", 202]
-        assert (metrics["message_type"], metrics["FeedEventsQueued"], metrics["Received"]) == ("feed_webhook", [1], [1])
-        assert "Failed" not in metrics
+        (line,) = feed.door.deployment.output()
+        names = ("message", "message_type", "method", "route", "status")
+        assert [line[name] for name in names] == ["answered", "feed_webhook", "POST", "/feed", 202]
+        assert (line["message_type"], line["FeedEventsQueued"]) == ("feed_webhook", 1)
+        assert "Failed" not in line
 
     def test_a_wrong_signature_is_no_failure_of_ours(self, feed: FeedDoor) -> None:
         answer = feed.send(secret="canary-secret-of-a-stranger-00001")
 
-        log, metrics = feed.door.deployment.output()
+        (line,) = feed.door.deployment.output()
         assert (answer["statusCode"], content(answer)) == (401, {"error": {"code": "signature_refused"}})
-        assert (log["level"], log["message"], log["reason"]) == ("INFO", "refused", "signature_refused")
-        assert (metrics["message_type"], metrics["FeedSignatureRefused"]) == ("http", [1])
-        assert {"Failed", "Refused", "TokenRefused"} & set(metrics) == set()
+        assert (line.get("level"), line["message"], line["reason"]) == (None, "refused", "signature_refused")
+        assert (line["message_type"], line["FeedSignatureRefused"]) == ("http", 1)
+        assert {"Failed", "Refused", "TokenRefused"} & set(line) == set()
         assert feed.queued() == []
 
     def test_mparticles_token_opens_nothing_here(self, feed: FeedDoor) -> None:
@@ -321,31 +321,31 @@ class TestWebhooks:
     def test_a_body_that_is_refused_is_named_by_field_and_rule(self, feed: FeedDoor) -> None:
         answer = feed.send(b'{"account_id":42,"events":["canary-event"]}')
 
-        log, metrics = feed.door.deployment.output()
+        (line,) = feed.door.deployment.output()
         problem = {"field": "events.0", "problem": "must be an object"}
         assert (answer["statusCode"], content(answer)["error"]["problems"]) == (400, [problem])
-        assert log["error"] == "MalformedRequestError: events.0: must be an object"
-        assert (metrics["message_type"], metrics["Failed"]) == ("feed_webhook", [1])
+        assert line["error"] == "MalformedRequestError: events.0: must be an object"
+        assert (line["message_type"], line["Failed"]) == ("feed_webhook", 1)
 
     def test_a_queue_that_does_not_take_it_makes_the_sender_come_again(self, feed: FeedDoor) -> None:
         feed.door.deployment.queues.sqs.delete_queue(QueueUrl=feed.queue)
 
         answer = feed.send()
 
-        log, _ = feed.door.deployment.output()
+        (line, *_) = feed.door.deployment.output()
         assert (answer["statusCode"], answer["headers"]["Retry-After"]) == (503, "5")
-        assert log["error"].startswith("RefusedMessagesError: the queue cannot be used")
+        assert line["error"].startswith("RefusedMessagesError: the queue cannot be used")
 
     def test_a_secret_that_cannot_be_read_makes_the_sender_come_again(self, feed: FeedDoor) -> None:
         feed.door.configure(FEED_WEBHOOK_SECRET_SOURCE="/missing")
 
         answer = feed.send()
-        log, metrics = feed.door.deployment.output()
+        (line,) = feed.door.deployment.output()
         mparticles = feed.door.send("/events", load_event("event_processing_keep_alive"))
 
         assert (answer["statusCode"], content(answer)) == (503, {"error": {"code": "feed_secret_unavailable"}})
-        assert log["error"] == "FeedSecretUnavailableError: the source answers ParameterNotFound"
-        assert (metrics["message_type"], metrics["FeedSecretUnavailable"]) == ("http", [1])
+        assert line["error"] == "FeedSecretUnavailableError: the source answers ParameterNotFound"
+        assert (line["message_type"], line["FeedSecretUnavailable"]) == ("http", 1)
         assert mparticles["statusCode"] == 200
 
     def test_a_parameter_may_hold_the_secret(self, feed: FeedDoor) -> None:
@@ -385,13 +385,13 @@ class TestWhatIsReported:
 
         door.send("/events", request)
 
-        log, metrics = door.deployment.output()
-        names = ("level", "message", "message_type", "request_id", "account_id", "method", "route", "status")
-        assert [log[name] for name in names] == [
-            "INFO", "answered", "event_processing_request", request["id"], "4242", "POST", "/events", 200,
+        (line,) = door.deployment.output()
+        names = ("message", "message_type", "request_id", "account_id", "method", "route", "status")
+        assert [line[name] for name in names] == [
+            "answered", "event_processing_request", request["id"], "4242", "POST", "/events", 200,
         ]  # fmt: skip
-        assert (metrics["message_type"], metrics["Received"]) == ("event_processing_request", [1])
-        assert "Failed" not in metrics
+        assert "duration_ms" in line
+        assert "Failed" not in line
 
     @pytest.mark.parametrize(
         ("changes", "status", "reason"),
@@ -407,14 +407,19 @@ class TestWhatIsReported:
     def test_a_stranger_is_no_failure_of_ours(self, door: Door, changes: Json, status: int, reason: str) -> None:
         answer = door.send(**{"path": "/events", "body": b"canary-body", **changes})
 
-        log, metrics = door.deployment.output()
-        level, metric = ("WARNING", "TokenRefused") if status == 403 else ("INFO", "Refused")
+        (line,) = door.deployment.output()
+        level, metric = ("WARNING", "TokenRefused") if status == 403 else (None, "Refused")
         assert (answer["statusCode"], content(answer)) == (status, {"error": {"code": reason}})
-        assert (log["level"], log["message"], log["reason"], log["status"]) == (level, "refused", reason, status)
-        assert "error" not in log
-        assert (metrics["message_type"], metrics[metric], metrics["Received"]) == ("http", [1], [1])
-        assert {"Failed", "Refused", "TokenRefused"} & set(metrics) == {metric}
-        assert "canary" not in json.dumps([log, metrics, answer])
+        assert (line.get("level"), line["message"], line["reason"], line["status"]) == (
+            level,
+            "refused",
+            reason,
+            status,
+        )
+        assert "error" not in line
+        assert (line["message_type"], line[metric]) == ("http", 1)
+        assert {"Failed", "Refused", "TokenRefused"} & set(line) == {metric}
+        assert "canary" not in json.dumps([line, answer])
 
     def test_a_stranger_who_tries_on_is_none_either(self, door: Door) -> None:
         """While the source is left alone nobody knows better; mParticle, with a new token, comes again."""
@@ -425,28 +430,28 @@ class TestWhatIsReported:
 
         answer = door.send("/events", b"canary-body", wrong)
 
-        log, metrics = door.deployment.output()
+        (line,) = door.deployment.output()
         assert [first["statusCode"], answer["statusCode"]] == [403, 429]
         assert content(answer) == {"error": {"code": "token_not_known_yet"}}
         assert answer["headers"]["Retry-After"] == "10"
-        assert (log["level"], log["message"], log["reason"]) == ("INFO", "refused", "token_not_known_yet")
-        assert {"Failed", "Refused", "TokenRefused", "TokensUnavailable"} & set(metrics) == {"Refused"}
+        assert (line.get("level"), line["message"], line["reason"]) == (None, "refused", "token_not_known_yet")
+        assert {"Failed", "Refused", "TokenRefused", "TokensUnavailable"} & set(line) == {"Refused"}
 
     def test_a_malformed_message_is_a_failure_as_ever(self, door: Door) -> None:
         answer = door.send("/events", b"canary-body")
 
-        log, metrics = door.deployment.output()
+        (line,) = door.deployment.output()
         assert answer["statusCode"] == 400
-        assert (log["level"], log["error"]) == ("ERROR", "MalformedRequestError: must be JSON")
-        assert (log["route"], log["status"]) == ("/events", 400)
-        assert (metrics["message_type"], metrics["Failed"]) == ("unreadable", [1])
+        assert (line["level"], line["error"]) == ("ERROR", "MalformedRequestError: must be JSON")
+        assert (line["route"], line["status"]) == ("/events", 400)
+        assert (line["message_type"], line["Failed"]) == ("unreadable", 1)
 
     def test_health_is_answered_and_nobody_is_asked(self, door: Door) -> None:
         answer = door.send("/health", headers={}, method="GET")
 
-        log, metrics = door.deployment.output()
+        (line,) = door.deployment.output()
         assert (answer["statusCode"], answer["body"]) == (200, '{"status":"ok"}')
-        assert (log["message"], log["route"], metrics["message_type"]) == ("answered", "/health", "http")
+        assert (line["message"], line["route"], line["message_type"]) == ("answered", "/health", "http")
 
     def test_an_error_that_nobody_thought_of_is_a_500_without_a_word(self, door: Door) -> None:
         def broken(_: object) -> NoReturn:
@@ -456,22 +461,22 @@ class TestWhatIsReported:
 
         answer = door.send("/audiences", load_event("audience_subscription_add"))
 
-        *_, log, metrics = door.deployment.output()
+        (*_, line) = door.deployment.output()
         assert (answer["statusCode"], content(answer)) == (500, {"error": {"code": "unexpected"}})
-        assert log["error"].startswith("KeyError in ")
-        assert metrics["Failed"] == [1]
-        assert "canary" not in json.dumps([log, metrics, answer])
+        assert line["error"].startswith("KeyError in ")
+        assert line["Failed"] == 1
+        assert "canary" not in json.dumps([line, answer])
 
     def test_a_field_of_another_type_is_a_400_that_names_it(self, door: Door) -> None:
         event = {**function_url_event("POST", "/events"), "headers": ["canary-header"]}
 
         answer = door.deployment.invoke(event)
 
-        log, metrics = door.deployment.output()
+        (line,) = door.deployment.output()
         problem = {"field": "headers", "problem": "must be an object of texts"}
         assert (answer["statusCode"], content(answer)["error"]["problems"]) == (400, [problem])
-        assert log["error"] == "MalformedRequestError: headers: must be an object of texts"
-        assert "canary" not in json.dumps([log, metrics, answer])
+        assert line["error"] == "MalformedRequestError: headers: must be an object of texts"
+        assert "canary" not in json.dumps([line, answer])
 
     @pytest.mark.parametrize("name", REQUESTS)
     def test_nothing_that_was_sent_and_no_address_is_in_logs_or_metrics(self, door: Door, name: str) -> None:

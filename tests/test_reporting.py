@@ -1,12 +1,17 @@
-"""What is written for CloudWatch, whose embedded metric format takes 100 metrics a document and 100 values a metric."""
+"""The line of an invocation: its fields, and its metrics in CloudWatch's embedded metric format."""
 
 import json
+import logging
+import os
+import subprocess
+import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from mparticle_firehose import reporting
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -17,7 +22,8 @@ from mparticle_firehose.errors import (
     SettingError,
     UnexpectedError,
 )
-from mparticle_firehose.reporting import PowertoolsTelemetry, reported, telemetry
+from mparticle_firehose.execution_environment import ExecutionEnvironment
+from mparticle_firehose.reporting import InvocationTelemetry, reported, telemetry
 from tests.conftest import Context, Deployment, Json, load_event
 from tests.endpoint.http_events import Shape, function_url_event, http_api_event
 
@@ -30,13 +36,8 @@ type Output = Callable[[], list[Json]]
 
 @pytest.fixture
 def documents(capsys: pytest.CaptureFixture[str]) -> Output:
-    """Return what reads the metric documents that have been written since the last time."""
-
-    def read() -> list[Json]:
-        lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-        return [line for line in lines if "_aws" in line]
-
-    return read
+    """Return what reads the lines with metrics that have been written since the last time."""
+    return lambda: [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
 
 
 def values(documents: Sequence[Json]) -> dict[str, list[float]]:
@@ -46,8 +47,10 @@ def values(documents: Sequence[Json]) -> dict[str, list[float]]:
         (directive,) = document["_aws"]["CloudWatchMetrics"]
         assert len(directive["Metrics"]) <= 100
         for metric in directive["Metrics"]:
-            assert 1 <= len(document[metric["Name"]]) <= 100
-            found[metric["Name"]] += document[metric["Name"]]
+            written = document[metric["Name"]]
+            several = written if isinstance(written, list) else [written]
+            assert 1 <= len(several) <= 100
+            found[metric["Name"]] += several
     return found
 
 
@@ -79,8 +82,7 @@ def test_every_time_is_written_with_the_dimension(number: int, documents: Output
     written = documents()
     assert values(written)["QueueAge"] == list(range(number))
     assert {each["message_type"] for each in dimensions(written)} == {"queue"}
-    assert values(written)["Received"] == [1]
-    assert len(values(written)["Duration"]) == 1
+    assert len(values(written)["duration_ms"]) == 1
 
 
 @pytest.mark.parametrize("number", NUMBERS)
@@ -149,58 +151,146 @@ def test_an_invocation_writes_nothing_of_the_one_before(documents: Output) -> No
             report.facts["message_type"] = kind
 
     assert [(each["message_type"], each.get("Retried")) for each in documents()] == [
-        ("queue", [400]),
+        ("queue", 400),
         ("http", None),
-        ("dsr_processing_request", [1]),
+        ("dsr_processing_request", 1),
     ]
 
 
-def test_each_document_has_all_dimensions(documents: Output) -> None:
-    counting = PowertoolsTelemetry()
-    for milliseconds in range(250):
-        counting.measure("QueueAge", milliseconds)
+def test_a_line_that_follows_another_has_none_of_its_metrics(documents: Output) -> None:
+    counting = InvocationTelemetry()
+    counting.count("Retried", 3)
+    counting.measure("QueueAge", 1)
+    counting.write(2, message_type="queue", fields={"message": "delivered"})
+    documents()
 
-    counting.flush({"message_type": "queue", "site": "eu"})
-
-    told = [{name: each[name] for name in ("message_type", "site")} for each in dimensions(documents())]
-    assert told == [{"message_type": "queue", "site": "eu"}] * 3
-
-
-@pytest.mark.parametrize("number", [100, 200])
-def test_what_fills_whole_documents_leaves_nothing_behind(number: int, documents: Output) -> None:
-    counting = PowertoolsTelemetry()
-    for milliseconds in range(number):
-        counting.measure("QueueAge", milliseconds)
-    counting.flush({"message_type": "queue", "site": "eu"})
-    first = documents()
-
-    counting.count("Retried")
-    counting.flush({"message_type": "http"})
+    counting.write(4, message_type="http", fields={})
 
     (second,) = documents()
-    assert len(first) == number // 100
-    assert "site" not in second
-    assert second["message_type"] == "http"
-
-
-def test_where_nothing_was_counted_nothing_is_written(documents: Output, recwarn: pytest.WarningsRecorder) -> None:
-    counting = PowertoolsTelemetry()
-    counting.count("Retried", 0)
-
-    counting.flush({"message_type": "queue"})
-
-    assert (documents(), list(recwarn)) == ([], [])
+    assert values([second]) == {"duration_ms": [4]}
+    assert dimensions([second]) == [{"message_type": "http", "service": reporting.SERVICE}]
 
 
 def test_threads_lose_no_count(documents: Output) -> None:
-    counting = PowertoolsTelemetry()
+    counting = InvocationTelemetry()
     with ThreadPoolExecutor(4) as threads:
         for _ in range(2_000):
             threads.submit(counting.count, "IntegrationFailed")
 
-    counting.flush({"message_type": "queue"})
+    counting.write(1, message_type="queue", fields={})
 
-    assert values(documents()) == {"IntegrationFailed": [2_000]}
+    assert values(documents())["IntegrationFailed"] == [2_000]
+
+
+def lines(capsys: pytest.CaptureFixture[str]) -> list[Json]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_line_that_cannot_be_written_fails_no_invocation(capsys: pytest.CaptureFixture[str]) -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise KeyError("canary-pii")
+
+    with reported("answered") as report:
+        report.facts["odd"] = Hostile()
+
+    (line,) = lines(capsys)
+    assert (line["level"], line["message"]) == ("ERROR", "line not written")
+    assert line["error"].startswith("KeyError in ")
+
+
+@pytest.mark.parametrize(
+    ("initialization", "cold_starts"), [("snap-start", 1), ("on-demand", 1), ("provisioned-concurrency", None)]
+)
+def test_the_first_line_says_how_the_environment_was_started_and_counts_it_if_a_request_waited(
+    initialization: str, cold_starts: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    variables = {"AWS_LAMBDA_INITIALIZATION_TYPE": initialization, "AWS_LAMBDA_FUNCTION_VERSION": "12"}
+    monkeypatch.setattr(reporting, "environment", ExecutionEnvironment(variables, lambda: 80))
+
+    for _ in range(2):
+        with reported("answered"):
+            pass
+
+    first, second = lines(capsys)
+    assert (first["initialization"], first["function_version"], first["max_memory_mb"]) == (initialization, "12", 80)
+    assert first.get("ColdStarts") == cold_starts
+    assert {"initialization", "function_version", "max_memory_mb", "ColdStarts"} & set(second) == set()
+
+
+def test_after_a_line_that_could_not_be_written_the_next_one_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with reported("answered") as report:
+        report.facts["message_type"] = None
+        report.facts[None] = ()  # type: ignore[index]  # JSON has no such keys
+    with reported("answered"):
+        telemetry.count("Retried")
+
+    assert [line.get("Retried") for line in lines(capsys)] == [None, 1]
+
+
+@pytest.fixture
+def only_warnings() -> Iterator[None]:
+    """Log from WARNING on, as with the parameter LogLevel=WARNING."""
+    log = logging.getLogger(reporting.logger.name)
+    before = log.level
+    log.setLevel(logging.WARNING)
+    yield
+    log.setLevel(before)
+
+
+@pytest.mark.usefixtures("only_warnings")
+def test_an_invocation_on_a_level_that_is_not_logged_has_metrics_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with reported("answered") as report:
+        report.facts.update(message_type="queue", request_id="r1")
+        telemetry.note("queued", {"request_id": "r1"})
+        telemetry.count("Retried")
+
+    (line,) = lines(capsys)
+    assert set(line) == {"_aws", "message_type", "service", "Retried", "duration_ms"}
+
+
+@pytest.mark.usefixtures("only_warnings")
+def test_a_failure_is_logged_with_its_metrics_on_that_level(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        with reported("answered"):
+            raise DeliveryError("SQS did not take it")
+
+    with pytest.raises(DeliveryError):
+        fail()
+
+    (line,) = lines(capsys)
+    told = {"level": "ERROR", "message": "failed", "error": "DeliveryError: SQS did not take it", "Failed": 1}
+    assert told.items() <= line.items()
+
+
+ONE_OF_EACH = """
+import logging
+from mparticle_firehose.reporting import reported, telemetry
+logging.getLogger("botocore.credentials").info("canary of a library")
+with reported("answered"):
+    telemetry.note("queued", {})
+    telemetry.warn("circuit opened", {})
+"""
+
+
+@pytest.mark.parametrize(
+    ("level", "messages"),
+    [
+        ("INFO", ["queued", "circuit opened", "answered"]),
+        ("WARNING", ["circuit opened", None]),
+        ("ERROR", [None]),
+    ],
+)
+def test_lambda_s_own_level_decides_neither_for_us_nor_for_libraries(level: str, messages: list[str | None]) -> None:
+    environ = {"AWS_LAMBDA_LOG_LEVEL": "INFO", "POWERTOOLS_LOG_LEVEL": level, "PYTHONPATH": "src"}
+    program = f"import logging\nlogging.basicConfig(level='INFO', force=True)\n{ONE_OF_EACH}"
+
+    ran = subprocess.run(  # noqa: S603  this very interpreter
+        [sys.executable, "-c", program], env={**os.environ, **environ}, capture_output=True, check=True, text=True
+    )
+
+    assert [json.loads(line).get("message") for line in ran.stdout.splitlines()] == messages
+    assert ran.stderr == ""
 
 
 def test_a_batch_that_fails_altogether_is_counted_as_one_of_the_queue(deployment: Deployment) -> None:
@@ -208,7 +298,7 @@ def test_a_batch_that_fails_altogether_is_counted_as_one_of_the_queue(deployment
         deployment.firehose.worker({"Records": [{}]}, Context())  # type: ignore[arg-type]  # all that it reads
 
     written = [line for line in deployment.output() if "_aws" in line]
-    assert [(each["message_type"], each["Failed"]) for each in written] == [("queue", [1])]
+    assert [(each["message_type"], each["Failed"]) for each in written] == [("queue", 1)]
 
 
 def test_undeliverable_messages_of_a_batch_are_counted_with_the_dimension(deployment: Deployment) -> None:

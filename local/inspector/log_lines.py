@@ -1,21 +1,20 @@
-"""What the functions logged during an invocation, without its metrics."""
+"""What the functions logged during an invocation."""
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
+
+from local.logs.entries import written_at
 
 _MAX_LINES = 50
 _METRICS = "_aws"
-_OWN = frozenset({"level", "message", "timestamp"})
-_CONSTANT = frozenset({"location", "service", "cold_start", "function_name", "function_memory_size", "function_arn"})
-_TIMESTAMP = "%Y-%m-%d %H:%M:%S,%f%z"
+_NO_FIELDS = frozenset({"level", "message", "timestamp", "service", _METRICS})
 
 type Step = dict[str, Any]
 
 
 def log_steps(function: str, log: str, until: float) -> list[Step]:
-    """Return the lines that a function has logged.
+    """Return the lines that a function has logged, without those that have metrics only.
 
     Args:
         function: its short name.
@@ -28,15 +27,15 @@ def log_steps(function: str, log: str, until: float) -> list[Step]:
 def _steps(function: str, log: str, until: float) -> Iterator[Step]:
     for line in filter(None, map(str.strip, log.splitlines())):
         entry = _entry(line)
-        if _METRICS in entry:
+        if _METRICS in entry and "message" not in entry:
             continue
         yield {
             "kind": "log",
-            "at": min(_time(entry, until), until),
+            "at": min(written_at(entry) or until, until),
             "function": function,
             "level": str(entry.get("level", "INFO")),
             "message": str(entry.get("message", line)),
-            "fields": {name: value for name, value in entry.items() if name not in _OWN | _CONSTANT},
+            "fields": {name: value for name, value in entry.items() if name not in _NO_FIELDS},
         }
 
 
@@ -46,10 +45,3 @@ def _entry(line: str) -> dict[str, Any]:
     except ValueError:
         return {}
     return entry if isinstance(entry, dict) else {}
-
-
-def _time(entry: dict[str, Any], default: float) -> float:
-    try:
-        return datetime.strptime(str(entry.get("timestamp")), _TIMESTAMP).astimezone(UTC).timestamp()
-    except ValueError:
-        return default

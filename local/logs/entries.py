@@ -49,7 +49,8 @@ def function_entries(function: str, events: Iterable[Mapping[str, Any]]) -> Iter
             invocations[stream] = line.removeprefix(_START).split()[0]
         elif line and not line.startswith(_PLATFORM):
             content = _content(line)
-            yield Entry(_moment(content) or event["timestamp"] / 1000, function, content, invocations.get(stream, ""))
+            at = written_at(content) or event["timestamp"] / 1000
+            yield Entry(at, function, content, invocations.get(stream, ""))
 
 
 def partner_entries(file: Path) -> Iterator[Entry]:
@@ -67,9 +68,11 @@ def _content(line: str) -> dict[str, Any]:
     return content if isinstance(content, dict) else {"text": line}
 
 
-def _moment(content: Mapping[str, Any]) -> float | None:
-    """Return the time that Powertools' logger writes."""
+def written_at(content: Mapping[str, Any]) -> float | None:
+    """Return the time in a line, in epoch seconds: that of its metrics, or what Powertools' logger writes."""
     try:
-        return datetime.strptime(content["timestamp"], "%Y-%m-%d %H:%M:%S,%f%z").timestamp()
+        if "_aws" in content:
+            return float(content["_aws"]["Timestamp"]) / 1000
+        return datetime.fromisoformat(content["timestamp"]).timestamp()
     except (KeyError, TypeError, ValueError):
         return None

@@ -19,7 +19,7 @@ _KINDS: Mapping[str, str] = MappingProxyType(
     }
 )
 _TRACEBACK = "Traceback (most recent call last):"
-_COMMON = {"level", "location", "message", "timestamp", "service", "message_type", "account_id", "request_id"}
+_COMMON = {"level", "message", "timestamp", "service", "message_type", "account_id", "request_id", "_aws"}
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,14 @@ def lines_of(entries: Iterable[Entry]) -> list[Line]:
         if function == PARTNER:
             found += map(_call, group)
         elif invocation:
-            found += _invocation([entry for entry in group if "_aws" not in entry.content])
+            found += _invocation([entry for entry in group if not _is_metrics_only(entry)])
         else:
-            found += [_remark(entry) for entry in group if "_aws" not in entry.content]
+            found += [_remark(entry) for entry in group if not _is_metrics_only(entry)]
     return sorted(found, key=lambda line: line.at)
+
+
+def _is_metrics_only(entry: Entry) -> bool:
+    return "_aws" in entry.content and "message" not in entry.content
 
 
 def _call(entry: Entry) -> Line:

@@ -4,12 +4,13 @@ import base64
 import json
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from local.latency_limits import ALIAS_MS
+from mparticle_firehose.execution_environment import COLD_STARTS
 from ops.verify.replies import Kind, Reply, code_of, short
 
 _KINDS: Mapping[str, Kind] = {
@@ -24,8 +25,6 @@ _KINDS: Mapping[str, Kind] = {
 _THROTTLED = frozenset({"TooManyRequestsException", "ServiceException", "EC2ThrottledException"})
 _OF_EMULATOR = "Runtime.HandlerError"
 _RAISED = re.compile(r"mparticle_firehose\.errors\.(\w+): ")
-_DURATION = re.compile(r'Duration: ([\d.]+) ms|"durationMs":\s*([\d.]+)')
-_START = re.compile(r'(?:Init|Restore) Duration: ([\d.]+) ms|"(?:init|restore)DurationMs":\s*([\d.]+)')
 
 
 class AliasTarget:
@@ -57,8 +56,7 @@ class AliasTarget:
             payload if kind is Kind.ANSWERED else b"",
             milliseconds,
             reason,
-            function_ms=_figure(_DURATION.finditer, log),
-            start_ms=_figure(_START.finditer, log),
+            **_reported(log),
         )
 
 
@@ -93,8 +91,13 @@ def _error(payload: bytes, log: str) -> tuple[Kind, str]:
     return Kind.CRASHED, code_of(name) or "an error without a type"
 
 
-def _figure(find: Callable[[str], Iterable[re.Match[str]]], log: str) -> float | None:
-    """Return a figure of Lambda's report of an invocation, which is text or JSON."""
-    reports = (line for line in log.splitlines() if "REPORT" in line or "platform.report" in line)
-    match = next((match for line in reports for match in find(line)), None)
-    return float(match.group(1) or match.group(2)) if match else None
+def _reported(log: str) -> dict[str, Any]:
+    """Return what the invocation's own line says: how long it took, and whether it waited for a start."""
+    for text in log.splitlines():
+        try:
+            line = json.loads(text)
+        except ValueError:
+            continue
+        if isinstance(line, dict) and "duration_ms" in line:
+            return {"function_ms": line["duration_ms"], "is_cold": line.get("initialization") in COLD_STARTS}
+    return {}

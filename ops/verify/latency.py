@@ -38,8 +38,8 @@ class Measured:
 def measure_warm(trial: Trial, calls: int) -> Iterator[Finding]:
     """Yield the latency of calls one after the other, each a new request with one event.
 
-    The network is in the figures. If they are too long, what the function alone took decides: as Lambda reports it, or
-    over HTTPS the figure without one round trip. In the local cloud it may be this machine that is too slow, unless not
+    The network is in the figures. If they are too long, what the function alone took decides: as it logs it, or over
+    HTTPS the figure without one round trip. In the local cloud it may be this machine that is too slow, unless not
     even the fastest call kept to the limit.
     """
     if not calls:
@@ -81,7 +81,7 @@ def _judged(trial: Trial, replies: Sequence[Reply], of: str) -> Finding:
 def measure_cold(trial: Trial, burst: int) -> Iterator[Finding]:
     """Yield how long new environments take to start: a burst of calls at once starts as many as are missing.
 
-    The deployment is not changed for it. Only Lambda's own report of a call tells that it met a new environment.
+    The deployment is not changed for it. Only the log line of a call tells that it met a new environment.
     """
     if not burst:
         return
@@ -90,18 +90,14 @@ def measure_cold(trial: Trial, burst: int) -> Iterator[Finding]:
         yield not_checked(COLD, "the registration declares neither events nor audiences")
         return
     replies = _at_once(trial, keep_alive, burst)
-    cold = [each for each in replies if each.start_ms is not None]
+    cold = [each for each in replies if each.is_cold]
     if not cold:
-        yield not_checked(
-            COLD,
-            f"Lambda reported no start among {burst} calls at once: over HTTPS and in the local cloud it never does",
-        )
+        yield not_checked(COLD, f"no start was logged among {burst} calls at once; over HTTPS no log can be read")
         return
     whole = Measured([each.milliseconds for each in cold])
-    start = Measured([each.start_ms for each in cold if each.start_ms is not None])
     seen = (
-        f"{len(cold)} of {burst} calls at once started an environment: {whole.described}, the network and a p50 of "
-        f"{start.percentile(0.5):.0f} ms for the start included"
+        f"{len(cold)} of {burst} calls at once started an environment: {whole.described}, the network and the start "
+        "included"
     )
     limit = trial.target.latency_limit_ms
     yield ok(COLD, seen) if whole.percentile(0.99) <= limit else warning(COLD, f"{seen}; these few may be slower")

@@ -35,7 +35,7 @@ class Reply:
         reason: the type or the code of the error, and its text if it is one of the product's own, which hold no values.
         status: over HTTP.
         function_ms: how long the function took, if that is known.
-        start_ms: how long a new environment took to start, or to be restored; None if the call met a running one.
+        is_cold: whether the call waited until a new environment had started, if that is known.
     """
 
     kind: Kind
@@ -44,7 +44,7 @@ class Reply:
     reason: str = ""
     status: int | None = None
     function_ms: float | None = None
-    start_ms: float | None = None
+    is_cold: bool = False
 
     @property
     def described(self) -> str:

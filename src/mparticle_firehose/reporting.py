@@ -1,17 +1,18 @@
-"""What an invocation writes: one structured log line, and metrics in CloudWatch's embedded metric format."""
+"""What an invocation writes: one line with its fields and its metrics, and few others on the way."""
 
+import logging
 import os
+import sys
 import threading
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools import Logger
 
+from mparticle_firehose.embedded_metrics import documents
 from mparticle_firehose.errors import (
     FirehoseError,
     PartnerUnavailableError,
@@ -20,33 +21,46 @@ from mparticle_firehose.errors import (
     UnexpectedError,
     described,
 )
+from mparticle_firehose.execution_environment import COLD_STARTS, ExecutionEnvironment
 from mparticle_firehose.protocol import AnyRequest, correlation
 
-logger = Logger()
-metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose"))
+SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "mparticle-firehose")
+NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "MParticleFirehose")
+DURATION = "duration_ms"
+"""A field of each line, and a metric: with one value for each invocation, it also counts them."""
+
+logger = Logger(service=SERVICE, utc=True, use_rfc3339=True, location=None, xray_trace_id=None)
+logger.remove_keys(["service"])  # the name of the log group says it
+
+_levels = logging.getLogger(logger.name)
+
+# The template's ApplicationLogLevel, INFO, becomes the level of Powertools' logger, whatever POWERTOOLS_LOG_LEVEL says,
+# and that of the libraries.
+_levels.setLevel(os.environ.get("POWERTOOLS_LOG_LEVEL", "INFO").upper())
+logging.getLogger().setLevel(logging.WARNING)
 
 
-class PowertoolsTelemetry:
-    """Log lines at once, metrics when the invocation ends. Threads may share it.
+class InvocationTelemetry:
+    """Logs at once what happens on the way, and keeps what is counted and measured for the invocation's line.
 
-    Powertools writes a document by itself with the hundredth value of a metric or the hundredth metric, which are the
-    limits of CloudWatch's embedded metric format. So it gets the values when the dimensions are known, and not before.
+    Threads may share it.
     """
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
-        self._times: defaultdict[str, list[float]] = defaultdict(list)
+        self._counts: dict[str, int] = {}
+        self._times: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
     def count(self, name: str, value: int = 1) -> None:
         """Add to a metric. An invocation writes its sum as one value, and nothing for zero."""
-        with self._lock:
-            self._counts[name] += value
+        if value:
+            with self._lock:
+                self._counts[name] = self._counts.get(name, 0) + value
 
     def measure(self, name: str, milliseconds: float) -> None:
         """Add to a metric of time. Each value is written: CloudWatch makes percentiles of them."""
         with self._lock:
-            self._times[name].append(milliseconds)
+            self._times.setdefault(name, []).append(milliseconds)
 
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         """Log what happened to a piece of work."""
@@ -56,40 +70,48 @@ class PowertoolsTelemetry:
         """Log a problem that an operator should look at, although the work goes on."""
         logger.warning(event, extra=dict(facts))
 
-    def flush(self, dimensions: Mapping[str, str]) -> None:
-        """Write what has been counted and measured since the last time, with these dimensions in each document."""
+    def write(self, duration_ms: float, *, message_type: str, fields: Mapping[str, Any]) -> None:
+        """Write an invocation's line, with what has been counted and measured since the last one.
+
+        Args:
+            duration_ms: of the invocation.
+            message_type: the dimension of the metrics, besides the service.
+            fields: what else the line says.
+        """
         with self._lock:
             counts, times = self._counts, self._times
-            self._counts, self._times = Counter(), defaultdict(list)
-        for name, text in dimensions.items():
-            metrics.add_dimension(name=name, value=text)
-        for name, count in counts.items():
-            if count:
-                metrics.add_metric(name=name, unit=MetricUnit.Count, value=count)
-        for name, milliseconds in times.items():
-            for value in milliseconds:
-                metrics.add_metric(name=name, unit=MetricUnit.Milliseconds, value=value)
-        if metrics.metric_set:
-            metrics.flush_metrics()
-        metrics.clear_metrics()
+            self._counts, self._times = {}, {}
+        units = {**dict.fromkeys(counts, "Count"), **dict.fromkeys(times, "Milliseconds")}
+        values = {**{name: [value] for name, value in counts.items()}, **times, DURATION: [duration_ms]}
+        for document in documents(
+            values,
+            units=units,
+            namespace=NAMESPACE,
+            dimensions={"message_type": message_type, "service": SERVICE},
+            fields=fields,
+            timestamp_ms=int(time.time() * 1000),
+        ):
+            sys.stdout.write(f"{document}\n")
+        sys.stdout.flush()
 
 
-telemetry = PowertoolsTelemetry()
+telemetry = InvocationTelemetry()
+environment = ExecutionEnvironment()
 
 
 @dataclass(slots=True)
 class Report:
-    """The log line that is written when the invocation ends, unless an error ends it.
+    """The line that is written when the invocation ends.
 
     Attributes:
-        message: of the log line.
-        write: writes the log line, on the level that it deserves.
-        facts: its other fields: what a request is and whose, but no values of it. ``message_type`` is also the
+        message: what the line says first. An error that ends the invocation replaces it.
+        level: of the module `logging`. If it is not logged, the line has its metrics only.
+        facts: its other fields: what a request is and whose, but no values of it. ``message_type`` is also a
             dimension of the metrics.
     """
 
     message: str
-    write: Callable[..., None] = logger.info
+    level: int = logging.INFO
     facts: dict[str, Any] = field(default_factory=lambda: {"message_type": "unreadable"})
 
     def describe(self, request: AnyRequest) -> None:
@@ -99,13 +121,19 @@ class Report:
         if request.unrecognized:
             self.facts["unrecognized"] = dict(request.unrecognized)
 
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """What the line says besides its metrics. Without a level its level is INFO, for Lambda as well."""
+        level = {} if self.level == logging.INFO else {"level": logging.getLevelName(self.level)}
+        return {**level, "message": self.message, **self.facts}
+
 
 @contextmanager
 def reported(message: str) -> Iterator[Report]:
     """Log and measure one invocation. No error leaves it whose text could quote a request.
 
     Args:
-        message: of the log line, if all goes well.
+        message: of the line, if all goes well.
 
     Raises:
         FirehoseError: what the invocation raises. Any other exception becomes an UnexpectedError.
@@ -123,11 +151,11 @@ def reported(message: str) -> Iterator[Report]:
         _fail(report, str(unexpected))
         raise unexpected from None
     finally:
-        _write(report, round((time.perf_counter() - started) * 1000, 3))
+        _write(report, round((time.perf_counter() - started) * 1000, 2))
 
 
 def _fail(report: Report, error: str) -> None:
-    report.message, report.write = "failed", logger.error
+    report.message, report.level = "failed", logging.ERROR
     report.facts["error"] = error
     telemetry.count("Failed")
 
@@ -142,7 +170,12 @@ def _count_cause(error: FirehoseError) -> None:
 
 
 def _write(report: Report, duration_ms: float) -> None:
-    report.write(report.message, extra={**report.facts, "duration_ms": duration_ms})
-    telemetry.count("Received")
-    telemetry.measure("Duration", duration_ms)
-    telemetry.flush({"message_type": report.facts["message_type"]})
+    """Write the line. The response does not depend on it: what was acknowledged must not fail for it."""
+    try:
+        news = environment.news()
+        if news.get("initialization") in COLD_STARTS:
+            telemetry.count("ColdStarts")
+        fields = {**report.fields, **news} if _levels.isEnabledFor(report.level) else {}
+        telemetry.write(duration_ms, message_type=report.facts["message_type"], fields=fields)
+    except Exception as error:  # noqa: BLE001  whatever it is
+        logger.error("line not written", extra={"error": described(error)})  # noqa: TRY400  a traceback may hold values

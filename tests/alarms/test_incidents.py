@@ -117,6 +117,29 @@ def test_failures_over_https_that_are_ours_page() -> None:
     assert recording.alarms(until=20) == [(8, "HttpErrorsAlarm")]
 
 
+def test_two_percent_of_the_requests_that_wait_for_a_start_open_a_ticket() -> None:
+    recording = in_use(100).counted(EVENTS, "ColdStarts", range(20), 1)
+    recording.counted("audience_membership_change_request", "ColdStarts", range(20), 1)
+
+    alarmed = recording.alarmed(until=30)
+
+    assert (alarmed, pages(alarmed)) == ({"ColdStartsAlarm"}, set())
+
+
+def test_starts_for_a_tenth_of_the_traffic_of_a_release_open_none() -> None:
+    recording = in_use(120_000)
+    for minute in range(10):
+        recording.counted(EVENTS, "ColdStarts", [minute], 120)  # as many as a step of a linear release starts
+
+    assert recording.alarmed(until=30) == set()
+
+
+def test_a_request_a_minute_may_meet_a_start_each_time() -> None:
+    recording = in_use(1).counted(EVENTS, "ColdStarts", range(30), 1)
+
+    assert recording.alarmed(until=40) == set()
+
+
 def test_one_slow_request_an_hour_at_one_a_minute_is_no_reason_to_wake_up() -> None:
     recording = in_use(1)
     for minute in range(-360, 60, 60):

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, concurrent, kinds, simulated, usage
+from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, concurrent, kinds, log_bytes, simulated, usage
 from bench.inputs import BATCH, SHARDS
 from bench.prices import MEMORY_GB, PRICES, Usage, itemised
 from tests.deployment.template_reading import load
 
-MEASURED = {"handler ms": 50.0, "batch ms": 400.0}
+MEASURED = {"handler ms": 50.0, "batch ms": 400.0, "log bytes": 420.0}
 
 
 def test_the_items_are_the_prices_times_what_is_used() -> None:
@@ -38,6 +38,10 @@ def test_the_sum_of_the_items_is_the_price() -> None:
 
 def test_environments_are_littles_law_rounded_up() -> None:
     assert [concurrent(rate, 0.0433) for rate in (2_000, 10_000)] == [87, 433]
+
+
+def test_each_line_of_the_log_is_charged_with_what_cloudwatch_adds() -> None:
+    assert log_bytes([b"x" * 400, b"x" * 100]) == 400 + 26 + 100 + 26
 
 
 def message(size: int, **group: str) -> dict[str, Any]:

@@ -123,7 +123,14 @@ def test_an_event_pays_its_part_of_an_invocation() -> None:
     used = usage(Load(100), 150.0)
 
     assert (used.lambda_requests, used.lambda_gb_seconds) == pytest.approx((0.01, 0.0015))
-    assert (used.sqs_standard, used.dynamodb_reads, used.log_bytes) == pytest.approx((0.3, 1.0, 12.0))
+    assert (used.sqs_standard, used.dynamodb_reads) == pytest.approx((0.3, 1.0))
+
+
+def test_an_invocation_logs_the_age_of_each_message_in_one_line() -> None:
+    one, hundred = (usage(Load(messages), 150.0).log_bytes * messages for messages in (1, 100))
+
+    assert 300 < one < 600
+    assert one + 99 * len(",1000") <= hundred <= one + 99 * len(",1000") + 10
 
 
 def test_the_price_is_the_sum_of_what_is_shown() -> None:

@@ -9,7 +9,7 @@ import pytest
 import urllib3
 
 from bench.__main__ import BENCHMARKS, main
-from bench.in_process import deployed
+from bench.in_process import deployed, log_lines
 from bench.loopback import PARTNER, Loopback
 
 SERVICES_OF_LINUX = {"cold_start", "import_time", "end_to_end", "memory"}
@@ -69,3 +69,12 @@ def test_a_function_in_this_process_leaves_its_environment_and_its_output_as_the
 
     assert dict(os.environ) == before
     assert capfd.readouterr().out == "seen\n"
+
+
+def test_what_is_logged_is_measured_and_not_seen(capfd: pytest.CaptureFixture[str]) -> None:
+    def act() -> None:
+        os.write(1, b"by descriptor\n")
+        sys.stdout.write("by name\n")
+
+    assert log_lines(act) == [b"by descriptor", b"by name"]
+    assert capfd.readouterr().out == ""

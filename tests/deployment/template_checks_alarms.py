@@ -1,4 +1,4 @@
-"""What must hold for the alarms on latency, silence and old letters, and for the queries of logs.
+"""What must hold for the alarms on latency, cold starts, silence and old letters, and for the queries of logs.
 
 Each check takes the template and returns a sentence for each problem.
 """
@@ -53,6 +53,24 @@ def the_latency_is_watched_as_a_share_of_slow_requests(template: Node) -> list[s
     return found
 
 
+COLD_SHARE = (
+    "IF(FILL(events, 0) + FILL(memberships, 0) >= 10, 100 * (FILL(events, 0) + FILL(memberships, 0)) / requests, 0)"
+)
+"""Percent of the requests that wait for a start, and 0 for fewer than ten in five minutes."""
+
+
+def cold_starts_are_watched_as_a_share_of_the_requests(template: Node) -> list[str]:
+    alarm = alarms(template).get("ColdStartsAlarm", {"Metrics": [{}]})
+    calculated, *measured = alarm["Metrics"]
+    stats = [(it["MetricStat"]["Stat"], it["MetricStat"]["Period"]) for it in measured]
+    names = [it["MetricStat"]["Metric"]["MetricName"] for it in measured]
+    return problems(
+        ((calculated.get("Expression"), alarm.get("Threshold")) == (COLD_SHARE, 1), "another share"),
+        (names == ["ColdStarts", "ColdStarts", "Invocations"], f"of {names}"),
+        (set(stats) == {("Sum", 300)}, f"{stats}"),
+    )
+
+
 def silence_pages_only_where_there_were_requests(template: Node) -> list[str]:
     quiet, silent, unused = (template["Resources"].get(f"{it}Alarm") for it in ("Quiet", "NoRequests", "NotInUse"))
     rule = {"Fn::Sub": 'ALARM("${NoRequestsAlarm}") AND NOT ALARM("${NotInUseAlarm}")'}
@@ -99,6 +117,7 @@ FUNCTION_LOGS = ("HandlerLogGroup", "WorkerLogGroup", "FeedLogGroup")
 CHECKS: tuple[Check, ...] = (
     letters_raise_an_alarm_before_sqs_deletes_them,
     the_latency_is_watched_as_a_share_of_slow_requests,
+    cold_starts_are_watched_as_a_share_of_the_requests,
     silence_pages_only_where_there_were_requests,
     log_queries_use_an_index_and_a_short_time,
 )

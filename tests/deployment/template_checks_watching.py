@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 
 from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.reporting import DURATION
 from tests.deployment.template_reading import (
     ALIAS,
     Check,
     Node,
+    functions,
     of_type,
     problems,
     published,
@@ -57,8 +59,7 @@ def _exists(name: str, dimensions: Mapping[str, str]) -> bool:
 @cache
 def metric_names() -> set[str]:
     """Return the names of the metrics that the code counts or measures."""
-    counted = re.findall(r'(?:count|measure)\(\s*"(\w+)"|add_metric\(name="(\w+)"', sources())
-    return {name for pair in counted for name in pair if name}
+    return {DURATION, *re.findall(r'(?:count|measure)\(\s*"(\w+)"', sources())}
 
 
 def metrics_of(alarm: Node) -> list[Node]:
@@ -188,7 +189,7 @@ TICKETS = {
     "CredentialsRefusedAlarm", "SuspendedAccountsAlarm", "FeedCredentialsRefusedAlarm", "FeedCredentialsMissingAlarm",
     "FeedWaitingAgeAlarm", "FeedWebhookAlarm",
     "HandlerReleaseErrorsAlarm", "HandlerReleaseLatencyAlarm", "WorkerReleaseErrorsAlarm", "FeedReleaseErrorsAlarm",
-    "LetterArchiveErrorsAlarm",
+    "LetterArchiveErrorsAlarm", "ColdStartsAlarm",
 }  # fmt: skip
 """The alarms that can wait until the next working day: nothing is lost meanwhile. The others wake somebody."""
 
@@ -225,6 +226,18 @@ def alarms_on_functions_watch_the_alias(template: Node) -> list[str]:
     return found
 
 
+def lambda_logs_what_went_wrong_and_drops_no_metric(template: Node) -> list[str]:
+    """It would drop metrics with an application level above INFO, and set a lower one for the libraries as well."""
+    logging = template["Globals"]["Function"].get("LoggingConfig")
+    found = problems(
+        (logging == {"LogFormat": "JSON", "ApplicationLogLevel": "INFO", "SystemLogLevel": "WARN"}, f"{logging}")
+    )
+    for name, function in functions(template).items():
+        ignored = template["Resources"][name].get("IgnoreGlobals", [])
+        found += problems(("LoggingConfig" not in [*function, *ignored], f"{name}: another configuration"))
+    return found
+
+
 CHECKS: tuple[Check, ...] = (
     alarms_and_dashboard_use_metrics_that_the_code_writes,
     the_dashboard_is_valid,
@@ -233,4 +246,5 @@ CHECKS: tuple[Check, ...] = (
     messages_that_wait_long_raise_an_alarm,
     alarms_notify_the_topic_if_there_is_one,
     alarms_on_functions_watch_the_alias,
+    lambda_logs_what_went_wrong_and_drops_no_metric,
 )

@@ -1,4 +1,4 @@
-"""Faults for the checks of the alarms on latency, silence and old letters, and of the queries of logs."""
+"""Faults for the checks of the alarms on latency, cold starts, silence and old letters, and of the queries of logs."""
 
 from tests.deployment.planting import Fault, drop, put, write
 
@@ -23,6 +23,12 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "reverse": put(f"{alarm('LatencyLastFiveMinutes')}/ComparisonOperator", "GreaterThanThreshold"),
         "another-limit": put(f"{alarm('LatencyLastThirtyMinutes')}/ExtendedStatistic", "PR(:2000)"),
         "late": put(f"{alarm('LatencyLastThirtyMinutes')}/Period", 21600),
+    },
+    "cold_starts_are_watched_as_a_share_of_the_requests": {
+        "lenient": put(f"{alarm('ColdStarts')}/Threshold", 50),
+        "single-ones": put(f"{alarm('ColdStarts')}/Metrics/0/Expression", "100 * FILL(events, 0) / requests"),
+        "of-all-invocations": put(f"{alarm('ColdStarts')}/Metrics/3/MetricStat/Metric/MetricName", "Errors"),
+        "average": put(f"{alarm('ColdStarts')}/Metrics/1/MetricStat/Stat", "Average"),
     },
     "silence_pages_only_where_there_were_requests": {
         "always": put(f"{alarm('Quiet')}/AlarmRule/Fn::Sub", 'ALARM("${NoRequestsAlarm}")'),

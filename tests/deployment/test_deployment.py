@@ -81,7 +81,7 @@ CHANGED = {
     "RetryCapSeconds": "1000",
     "MaxAttempts": "5",
     "DeadLetterArchiveDays": "3",
-    "LogLevel": "DEBUG",
+    "LogLevel": "WARNING",
     "LogRetentionDays": "7",
     **{f"{ordinal}MParticleAccount": account for ordinal, account in zip(ORDINALS, FIVE_ACCOUNTS, strict=True)},
     "OutsidePodRegions": "allow",
@@ -265,7 +265,7 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
         "HTTP_DEADLINE_MS": "2001",
         "HTTP_TOKEN_REFRESH_SECONDS": "60",
         "COOKIE_SYNC": "on",
-        "POWERTOOLS_LOG_LEVEL": "DEBUG",
+        "POWERTOOLS_LOG_LEVEL": "WARNING",
     }
     assert {name: life.updated.variables[name] for name in changed} == changed
     added = {

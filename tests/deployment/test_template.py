@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from mparticle_firehose import reporting
 from mparticle_firehose.errors import ConfigurationError
 from mparticle_firehose.firehose import Firehose
 from tests.deployment import (
@@ -343,6 +342,14 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "unpublished": drop(f"{alarm('WorkerErrors')}/Dimensions/1"),
         "inside-math": drop(f"{alarm('HandlerErrors')}/Metrics/1/MetricStat/Metric/Dimensions/1"),
     },
+    "lambda_logs_what_went_wrong_and_drops_no_metric": {
+        "as-text": drop("Globals/Function/LoggingConfig"),
+        "reports-of-every-invocation": put("Globals/Function/LoggingConfig/SystemLogLevel", "INFO"),
+        "without-metrics": put("Globals/Function/LoggingConfig/ApplicationLogLevel", "WARN"),
+        "requests-of-libraries": put("Globals/Function/LoggingConfig/ApplicationLogLevel", "DEBUG"),
+        "one-function": put("Resources/WorkerFunction/Properties/LoggingConfig", {"LogFormat": "Text"}),
+        "not-for-one": put("Resources/ReleaseCheckFunction/IgnoreGlobals", ["LoggingConfig"]),
+    },
     **template_faults_alarms.FAULTS,
     "the_endpoint_exists_only_if_it_is_configured": {
         "by-default": put("Parameters/HttpEndpoint/Default", "http-api"),
@@ -563,10 +570,8 @@ def test_for_every_check_a_fault_is_planted() -> None:
 
 
 def test_the_metrics_have_the_dimensions_that_alarms_and_dashboard_ask_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(reporting.metrics.provider, "service", "the-stack")  # read from the environment at import
-
     with pytest.raises(ConfigurationError):
         Firehose(INTEGRATION, {}).handler({}, None)  # type: ignore[arg-type]  # it ends before it looks at the context
 

@@ -18,9 +18,15 @@ REQUEST = "5a3c1e70-0000-4000-8000-00000000000a"
 
 
 def logged(message: str, second: float = 1.5, **facts: Any) -> str:
-    whole, fraction = f"{second:.3f}".split(".")
-    moment = f"2026-11-27 00:00:{int(whole):02},{fraction}+0000"
-    return json.dumps({"level": "INFO", "location": "x", "message": message, "timestamp": moment, **facts})
+    """Return a line as Powertools' logger writes it."""
+    moment = f"2026-11-27T00:00:{second:06.3f}+00:00"
+    return json.dumps({"level": "INFO", "message": message, "timestamp": moment, **facts})
+
+
+def ended(message: str, second: float = 1.5, **facts: Any) -> str:
+    """Return the line of an invocation, which ends so many seconds after midnight."""
+    metrics = {"Timestamp": 1_795_737_600_000 + int(second * 1000), "CloudWatchMetrics": []}
+    return json.dumps({"message": message, "service": "s", **facts, "_aws": metrics})
 
 
 def events(*lines: str, invocation: str = "i-1", stream: str = "s") -> list[Mapping[str, Any]]:
@@ -53,15 +59,16 @@ def call(second: float, status: int | None = 202, request_id: str = REQUEST) -> 
     return Entry(1_795_737_600 + second, "partner", content)
 
 
-ANSWERED = logged("answered", 1.5, message_type="event_processing_request", request_id=REQUEST, duration_ms=500.0)
-METRICS = json.dumps({"_aws": {}, "Received": [1]})
+ANSWERED = ended("answered", 1.5, message_type="event_processing_request", request_id=REQUEST, duration_ms=500.0)
+METRICS = json.dumps({"_aws": {"Timestamp": 1_795_737_600_000}, "QueueAge": [1, 2]})
+"""What an invocation writes besides its line if it has measured more than fits into one."""
 
 
 def test_an_invocation_is_one_line_at_its_start_and_calls_are_among_them() -> None:
     delivered = logged(
         "delivered", 3.0, message_type="dsr_processing_request", request_id=REQUEST, message_id="m", receive_count=1
     )
-    summary = logged("delivered", 3.0, message_type="queue", messages=1, failed=0, duration_ms=1000.0)
+    summary = ended("delivered", 3.0, message_type="queue", messages=1, failed=0, duration_ms=1000.0)
 
     lines = shown(*of_worker(delivered, summary, METRICS), call(2.5), *of_handler(ANSWERED, METRICS), call(1.2))
 
@@ -76,7 +83,7 @@ def test_an_invocation_is_one_line_at_its_start_and_calls_are_among_them() -> No
 def test_messages_of_a_request_with_one_outcome_are_one_line() -> None:
     facts: Json = {"message_type": "audience_membership_change_request", "request_id": REQUEST, "receive_count": 3}
     retried = [logged("retried later", message_id=f"m-{each}", reason="http_503", **facts) for each in range(2)]
-    summary = logged("delivered", message_type="queue", messages=2, failed=2, duration_ms=40.4)
+    summary = ended("delivered", message_type="queue", messages=2, failed=2, duration_ms=40.4)
 
     assert shown(*of_worker(*retried, summary)) == [
         f"worker   memberships  retried later       40 ms     {REQUEST}  http_503, 2 messages, received 3 times"
@@ -84,7 +91,7 @@ def test_messages_of_a_request_with_one_outcome_are_one_line() -> None:
 
 
 def test_a_failure_is_shown_with_its_error_and_without_its_traceback() -> None:
-    failed = logged(
+    failed = ended(
         "failed", message_type="unreadable", error="UnsupportedMessageError: type: is required", duration_ms=1
     )
     traceback = [
@@ -154,7 +161,7 @@ def test_as_json_everything_is_there() -> None:
     assert [line["invocation"] for line in lines] == ["i-1"] * 3
     assert {"answered"} == {line["message"] for line in lines if "message" in line}
     assert [line["text"] for line in lines if "text" in line] == ["printed"]
-    assert sum("_aws" in line for line in lines) == 1
+    assert sum("_aws" in line for line in lines) == 2
 
 
 def test_invocations_that_ran_at_the_same_time_are_kept_apart_by_their_streams() -> None:
@@ -194,7 +201,7 @@ def test_following_shows_what_is_new_until_the_cloud_is_down() -> None:
 
 def test_a_run_of_the_archive_tells_of_each_queue_that_has_letters() -> None:
     none, some = {"archived": 0, "kept": 0, "complete": True}, {"archived": 3, "kept": 2, "complete": True}
-    ran = logged("letters archived", message_type="letter_archive", event=none, membership=some, duration_ms=45.0)
+    ran = ended("letters archived", message_type="letter_archive", event=none, membership=some, duration_ms=45.0)
 
     lines = shown(*function_entries("archive", events(ran, METRICS)))
 

@@ -33,7 +33,12 @@ from tests.ops.fake_deployment import (
 )
 
 KEY = {"token": "canary-key"}
-REPORT = "REPORT RequestId: 1 Duration: {} ms Billed Duration: 9 ms Restore Duration: {} ms"
+
+
+def logged(milliseconds: float, **fields: str) -> str:
+    """Return the end of an invocation's log, with what Powertools' logger and a mapping write besides."""
+    line = {"message": "answered", **fields, "duration_ms": milliseconds, "_aws": {}}
+    return "\n".join(['{"message": "queued"}', "printed", json.dumps(line), '{"QueueAge": [1, 2], "_aws": {}}'])
 
 
 def verified(
@@ -443,7 +448,7 @@ def test_slow_answers_fail() -> None:
 
 
 def test_slow_answers_of_a_fast_function_are_the_networks() -> None:
-    finding = measured(FakeLambda(seconds=0.003, log=REPORT.format(0.5, 0)), 2)
+    finding = measured(FakeLambda(seconds=0.003, log=logged(0.5)), 2)
 
     assert finding.result is Result.WARNING
     assert finding.seen.endswith("Without the network p99 is 0 ms: measure from the pod's region")
@@ -467,24 +472,20 @@ def test_in_the_local_cloud_a_function_that_is_never_fast_enough_fails() -> None
 
 
 def test_slow_answers_of_a_slow_function_are_not() -> None:
-    assert measured(FakeLambda(seconds=0.003, log=REPORT.format(2.5, 0)), 2).result is Result.FAILED
+    assert measured(FakeLambda(seconds=0.003, log=logged(2.5)), 2).result is Result.FAILED
 
 
-@pytest.mark.parametrize(
-    "log",
-    [
-        REPORT.format(12, 340.5),
-        json.dumps({"type": "platform.report", "record": {"metrics": {"durationMs": 12, "restoreDurationMs": 340.5}}}),
-        "REPORT RequestId: 1 Duration: 12 ms Init Duration: 340.5 ms",
-    ],
-    ids=["restore", "json", "init"],
-)
-def test_cold_starts_are_measured_where_lambda_reports_them(log: str) -> None:
-    finding = verified(FakeLambda(log=log), burst=4)["cold latency"]
+@pytest.mark.parametrize("initialization", ["snap-start", "on-demand"])
+def test_cold_starts_are_measured_where_they_are_logged(initialization: str) -> None:
+    finding = verified(FakeLambda(log=logged(12, initialization=initialization)), burst=4)["cold latency"]
 
     assert finding.result is Result.OK
     assert finding.seen.startswith("4 of 4 calls at once started an environment: p50")
-    assert "p50 of 340 ms for the start" in finding.seen
+
+
+@pytest.mark.parametrize("log", [logged(12), logged(12, initialization="provisioned-concurrency"), "", "[1]", "{"])
+def test_a_call_that_waited_for_no_start_is_none(log: str) -> None:
+    assert verified(FakeLambda(log=log), burst=4)["cold latency"].result is Result.NOT_CHECKED
 
 
 def test_a_burst_that_meets_running_environments_only_measures_nothing() -> None:

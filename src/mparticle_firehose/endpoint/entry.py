@@ -1,5 +1,6 @@
 """Builds the router, and takes an HTTP event through it: read, process, respond."""
 
+import logging
 from collections.abc import Callable, Mapping
 from functools import cache, partial
 from http import HTTPStatus
@@ -15,7 +16,7 @@ from mparticle_firehose.endpoint.token_source import from_nowhere, from_paramete
 from mparticle_firehose.endpoint.tokens import Tokens
 from mparticle_firehose.errors import ConfigurationError, FirehoseError
 from mparticle_firehose.protocol import Serializer
-from mparticle_firehose.reporting import Report, logger, reported
+from mparticle_firehose.reporting import Report, reported
 from mparticle_firehose.services import Services
 
 if TYPE_CHECKING:  # loaded with the first webhook
@@ -125,7 +126,7 @@ def _response(event: Mapping[str, Any], context: Invocation, application: Applic
     except RefusedRequestError as error:  # no failure of this function: logged, but not as an error
         response = error_response(error)
         report.message = "refused"
-        report.write = logger.warning if isinstance(error, UnknownTokenError) else logger.info
+        report.level = logging.WARNING if isinstance(error, UnknownTokenError) else logging.INFO
         report.facts.update(message_type="http", reason=error.code)
     except FirehoseError as error:
         report.facts["status"] = error_response(error).status

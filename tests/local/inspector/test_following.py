@@ -8,7 +8,7 @@ from local.partner.listener import Reply
 from mparticle_firehose.delivery import asking
 from tests.local.inspector.reports import ID, START, World, event_request
 
-LOG = {"timestamp": "2027-01-15 08:00:00,004+0000", "level": "INFO", "location": "x:1", "service": "s"}
+LOG = {"timestamp": "2027-01-15T08:00:00.004+00:00", "level": "INFO", "service": "s"}
 
 
 def line(message: str, **fields: object) -> str:
@@ -370,6 +370,19 @@ def test_log_lines_have_their_time_and_their_fields() -> None:
         "2027-01-15T08:00:00.002+00:00",  # not after the end
     )
     assert (other["message"], other["level"], world.now > START) == ("Traceback", "INFO", True)
+
+
+def test_the_line_of_an_invocation_shows_its_metrics_as_fields() -> None:
+    world = World()
+    metrics = {"Timestamp": int(START * 1000) + 1, "CloudWatchMetrics": [{"Metrics": [{"Name": "EventsForwarded"}]}]}
+    ended = {"message": "answered", "service": "s", "EventsForwarded": 2, "duration_ms": 1.5, "_aws": metrics}
+    world.handle(event_request(), log=f"{json.dumps(ended)}\n{json.dumps({'QueueAge': [1, 2], '_aws': metrics})}\n")
+
+    [step] = world.steps("log")
+    assert (step["message"], step["level"], step["fields"]) == (
+        "answered", "INFO", {"EventsForwarded": 2, "duration_ms": 1.5},
+    )  # fmt: skip
+    assert step["at"] == "2027-01-15T08:00:00.001+00:00"
 
 
 def test_what_happens_after_the_traces_were_removed_is_forgotten() -> None:
