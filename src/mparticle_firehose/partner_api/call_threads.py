@@ -50,7 +50,7 @@ class CallThreads:
         exchange = self._executor.submit(act)
         exchange.add_done_callback(self._end)
         try:
-            return exchange.result((until or transfer.read_by).remaining() + _GRACE_SECONDS)
+            return exchange.result(until.remaining() if until else transfer.read_by.remaining() + _GRACE_SECONDS)
         except TimeoutError:
             transfer.leave()
             if transfer.is_sent:
