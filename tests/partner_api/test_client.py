@@ -357,9 +357,11 @@ class TestDeadline:
     )
     def test_an_answer_that_drips_costs_no_more_than_the_deadline(self, drops: list[bytes]) -> None:
         with raw_server(*drops, pause=0.05) as url:
+            client = Bench(url).client
             started = time.monotonic()
-            outcome = ask_at(url, seconds=0.5)
+            outcome = ask(client, seconds=0.5)
             elapsed = time.monotonic() - started
+            client.hang_up()
 
         assert outcome == Retry("read_timeout")
         assert elapsed < 10
@@ -373,6 +375,47 @@ class TestDeadline:
 
         assert slow == [Retry("read_timeout")] * 2 * MAX_CALLERS
         assert status_of(ask(client)) == 200
+
+    def test_a_late_answer_leaves_a_connection_for_the_next_call(self, partner: Partner) -> None:
+        partner.answer = lambda received: Reply(delay=0.3 if received.target == "/slow" else 0)
+        client = Bench(partner.url).client
+
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
+        time.sleep(0.3)
+        next_one = ask(client, PartnerCall(path="/next"))
+
+        assert late == Retry("read_timeout")
+        assert status_of(next_one) == 200
+        assert partner.connections == 1
+
+    def test_the_next_call_does_not_wait_for_a_late_answer_nor_take_it_for_its_own(self, partner: Partner) -> None:
+        partner.answer = lambda received: Reply(
+            body=json.dumps(received.target).encode(), delay=0.4 if received.target == "/slow" else 0
+        )
+        client = Bench(partner.url).client
+
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
+        following = [ask(client, PartnerCall(path=f"/{number}")) for number in range(3)]
+        time.sleep(0.4)
+        afterwards = [ask(client, PartnerCall(path=f"/{number}")) for number in range(3)]
+
+        assert late == Retry("read_timeout")
+        assert [each.body for each in [*following, *afterwards] if isinstance(each, Answer)] == ["/0", "/1", "/2"] * 2
+
+    def test_an_answer_that_comes_too_late_even_for_that_ends_its_connection(
+        self, partner: Partner, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("mparticle_firehose.partner_api.client.LATE_SECONDS", 0.1)
+        partner.answer = lambda received: Reply(delay=0.5 if received.target == "/slow" else 0)
+        client = Bench(partner.url).client
+
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
+        time.sleep(0.5)
+        next_one = ask(client, PartnerCall(path="/next"))
+
+        assert late == Retry("read_timeout")
+        assert status_of(next_one) == 200
+        assert partner.connections == 2
 
     def test_answers_that_drip_for_ever_do_not_keep_later_calls_waiting(self) -> None:
         served: list[threading.Thread] = []

@@ -169,7 +169,8 @@ def test_a_final_answer_that_comes_after_the_deadline_is_nobodys(status: int) ->
         client.hang_up()
 
     assert first == Retry("read_timeout") if status == 100 else status_of(first) == status
-    assert (status_of(second), partner.served) == (422, [0, 1])
+    assert status_of(second) == 422
+    assert partner.served == ([0, 0] if status == 100 else [0, 1])  # a 100 belongs to the answer that ends it
 
 
 def test_interim_answers_for_ever_cost_no_more_than_the_deadline() -> None:

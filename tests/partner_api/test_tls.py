@@ -141,6 +141,7 @@ def test_a_partner_that_hangs_with_tls_costs_no_more_than_the_deadline_and_no_th
 ) -> None:
     trusted = certificate(tmp_path, "127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    monkeypatch.setattr("mparticle_firehose.partner_api.client.LATE_SECONDS", 0)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(trusted)
     with socket.create_server(("127.0.0.1", 0)) as listener:

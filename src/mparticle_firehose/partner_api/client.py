@@ -40,6 +40,9 @@ from mparticle_firehose.partner_api.transport import (
 TOKEN_SECONDS = 5.0
 """How long a token endpoint's answer is awaited, even if its call's time is up: it serves the next call."""
 
+LATE_SECONDS = 10.0
+"""How long an answer is read on after its call's time is up. It says nothing any more, but the connection is kept."""
+
 _UNAUTHORIZED = 401
 
 
@@ -91,9 +94,10 @@ class PartnerClient:
         """Make a call and return the answer, whatever its status, at the latest when the deadline has passed.
 
         Socket timeouts do not cover everything that can take long, such as name resolution, or headers that arrive one
-        byte at a time. So a thread makes the exchange. When the time is up, the thread's connection is shut down, or
-        if nothing has been written yet, nothing will be. A call is refused at once, with the reason ``dns``, while all
-        threads of its site are stuck in earlier calls.
+        byte at a time. So a thread makes the exchange. When the time is up and the whole request has been sent, the
+        thread reads the answer up to LATE_SECONDS longer, so that the connection serves the next call. Otherwise its
+        connection is shut down, or if nothing has been written yet, nothing will be. A call is refused at once, with
+        the reason ``dns``, while all threads of its site are stuck in earlier calls.
 
         Args:
             call: its site and auth are those to use; no site is ``""``.
@@ -115,14 +119,14 @@ class PartnerClient:
             self._transport.check_site(call.auth.site)
         if deadline.remaining() <= 0:
             return UNSENT
-        transfer = Transfer(deadline)
+        transfer = Transfer(deadline, deadline.later(LATE_SECONDS))
         act = partial(self._exchange, call, Label(identity, correlation_id), transfer)
         try:
-            return self._callers[call.site or ""].run(act, transfer)
+            return self._callers[call.site or ""].run(act, transfer, until=deadline)
         except FaultError as error:
             return Retry(error.fault.value)
         except (OutOfTimeError, TimeoutError):
-            return transfer.give_up()
+            return transfer.leave()
 
     def _exchange(self, call: PartnerCall, label: Label | None, transfer: Transfer) -> Answer | Outcome:
         try:

@@ -81,6 +81,7 @@ class Transfer:
         deadline: when the first byte must have been written.
         read_by: when the last byte of the answer must have been read.
         is_written: whether the partner may have some of the request.
+        is_sent: whether the partner has all of it, as far as this side can tell.
         unsent: what becomes of the call if the time is up before that.
     """
 
@@ -91,6 +92,7 @@ class Transfer:
         self.deadline = deadline
         self.read_by = read_by or deadline
         self.is_written = False
+        self.is_sent = False
         self.unsent = UNSENT
         self._on_write = on_write
         self._is_given_up = False
@@ -114,6 +116,10 @@ class Transfer:
             self.is_written = True
         self._on_write()
 
+    def end_writing(self) -> None:
+        """Say that the whole request has been written."""
+        self.is_sent = True
+
     def release(self) -> None:
         """Say that the connection now belongs to the pool."""
         with self._lock:
@@ -122,8 +128,19 @@ class Transfer:
     def restart(self, unsent: Retry) -> None:
         """Say that the request goes once more, because of an answer by which the partner has taken nothing."""
         with self._lock:
-            self.is_written = False
+            self.is_written = self.is_sent = False
             self.unsent = unsent
+
+    def leave(self) -> Retry:
+        """Wait no longer; return what becomes of the call.
+
+        If the whole request has been sent, its thread goes on and reads the answer until `read_by`: the connection can
+        be used again then. Otherwise the call is given up.
+        """
+        with self._lock:
+            if self.is_sent and self.read_by.remaining() > 0:
+                return Retry(NetworkFault.READ_TIMEOUT.value)
+        return self.give_up()
 
     def give_up(self) -> Retry:
         """Shut the connection down, which ends the thread; return what becomes of the call.
@@ -276,6 +293,11 @@ class _Supervised(HTTPConnection):
         if self.sock is not None:  # urllib3 has set the timeout of connecting
             self.sock.settimeout(max(transfer.read_by.remaining(), _MIN_TIMEOUT))
         super().send(data)
+
+    @override
+    def getresponse(self) -> Any:
+        _current.get().end_writing()
+        return super().getresponse()
 
 
 class _SupervisedTls(_Supervised, HTTPSConnection):
