@@ -1,10 +1,12 @@
 """Which parameters a load needs."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from local.isolation import ROOT
 from mparticle_firehose.config import Settings
 from ops.__main__ import main
 from ops.capacity.commands import print_plan
@@ -154,3 +156,30 @@ def test_what_is_calculated_is_a_parameter_of_the_template_within_its_limits() -
     assert (shards["Default"], shards["MaxValue"]) == (DEFAULT_SHARDS, MAX_SHARDS)
     assert parameters["EventBatchWindowSeconds"]["MaxValue"] == MAX_WINDOW_SECONDS
     assert Settings.model_fields["handler_deadline_ms"].default - 2 == MAX_FORWARDED_CALL_MS
+
+
+WORKED = {
+    "a call a request, 40 ms": Load(requests=1, call_ms=40),
+    "a call a request, 200 ms": Load(requests=1, call_ms=200, mode=Mode.QUEUE),
+    "100 requests a call, 200 ms": Load(requests=1, call_ms=200, requests_per_call=100, mode=Mode.QUEUE),
+    "a call a request, 40 ms, events in order": Load(requests=1, call_ms=40, mode=Mode.IN_ORDER),
+}
+"""The APIs of the worked rows in docs/operating.md. A tenth as many messages of memberships come besides."""
+
+
+def documented_row(requests: int, name: str, api: Load) -> str:
+    """Return the row of a load, whose busiest customer has a fifth of it."""
+    plan = Plan(replace(api, requests=requests, memberships=requests // 10, busiest_percent=20))
+    mode = {Mode.FORWARD: "`forward`", Mode.QUEUE: "`queue`", Mode.IN_ORDER: "`EventOrder=user`"}[api.mode]
+    events = f"{plan.max_pollers} pollers" if plan.max_pollers else f"{plan.events_at_a_time:,}"
+    values = (f"{requests:,}", name, mode, plan.window_seconds, events, plan.memberships_at_a_time, plan.shards)
+    return " | ".join(map(str, ("", *values, f"{plan.worker:,}", f"{plan.handler:,}", f"{plan.account:,}", ""))).strip()
+
+
+def test_the_documented_rows_are_what_is_calculated() -> None:
+    page = (ROOT / "docs" / "operating.md").read_text()
+    rows = [
+        documented_row(requests, name, api) for name, api in WORKED.items() for requests in (10, 100, 2_000, 10_000)
+    ]
+
+    assert [row for row in rows if row not in page] == []
