@@ -4,7 +4,7 @@ Most of it is the arithmetic of `ops.capacity`. Starts of environments and an ou
 feed goes is a benchmark of its own, `bench.feed`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 from typing import Any
@@ -36,7 +36,6 @@ from ops.capacity.planning import (
     MIN_CONCURRENCY,
     Load,
     Mode,
-    Plan,
     batches_at_a_time,
     busy,
     concurrency,
@@ -70,6 +69,15 @@ APIS: Mapping[str, Load] = {
 }
 SINGLE, SLOW, BULK = APIS
 
+RECOVERIES: Sequence[tuple[str, Mode, Sequence[int]]] = (
+    (SINGLE, Mode.FORWARD, (44, 100, 200)),
+    (SINGLE, Mode.QUEUE, (44, 88, 100, 200)),
+    (BULK, Mode.QUEUE, (20, 100)),
+    (SINGLE, Mode.IN_ORDER, (50, 88, 200)),
+    (BULK, Mode.IN_ORDER, (50, 120)),
+)
+"""Batches at a time: what `ops capacity` calculates for the rate of the outage, the defaults, and others."""
+
 REFUSED_READS, REFUSED_WRITES = 2.6, 0.58
 """Of a membership change if 1 % are refused, as `bench.refusals` counts them."""
 
@@ -79,7 +87,7 @@ TEN = "Ten requests a second for each concurrent execution"
 STEPS = f"Simulated: the largest step of a deployment, environments start in {ASSUMED.starting_ms / 1000} s"
 QUEUED = "Queued events in both orders: what it takes to keep up"
 WAITING = f"Simulated: {OUTAGE_RATE:,} queued events a second wait for a site that is down for {OUTAGE_HOURS} hours"
-RECOVERY = f"Until these are caught up, API: {SINGLE}"
+RECOVERY = "Until these are caught up"
 TABLES = "DynamoDB: reads and writes a second"
 SOURCES = "Quotas that AWS documents, by default, in us-east-1"
 
@@ -223,25 +231,44 @@ def holding_back_usd(received: float) -> dict[str, float]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Recovery:
     """How a backlog is delivered when the site is back.
 
     Attributes:
-        at_a_time: batches, as the parameter says.
-        arriving: messages a second that still come to the queue.
-        forwarded: requests a second that the handler sends to the API itself.
-        groups: of a FIFO queue, each of which is one batch at a time; none for a standard queue.
+        load: what comes, and how.
+        at_a_time: batches, as EventConcurrency or MembershipConcurrency says.
     """
 
+    load: Load
     at_a_time: int
-    arriving: float = 0.0
-    forwarded: float = 0.0
-    groups: int | None = None
 
-    def per_second(self, batch_seconds: float) -> float:
-        """Return the messages a second that the worker delivers."""
-        return min(self.at_a_time, self.groups or self.at_a_time) * BATCH / batch_seconds
+    @property
+    def delivered(self) -> float:
+        """Messages a second that the worker delivers. In a FIFO queue each group is one batch at a time."""
+        load = self.load
+        number = min(self.at_a_time, GROUPS) if load.mode is Mode.IN_ORDER else self.at_a_time
+        return number * load.event_batch / load.batch_seconds(load.event_batch)
+
+    @property
+    def arriving(self) -> int:
+        """Messages a second that still come to the queue: none while the handler forwards them."""
+        return 0 if self.load.mode is Mode.FORWARD else self.load.requests
+
+    def row(self) -> dict[str, Any]:
+        """Return how long it takes after an outage, and what comes and goes meanwhile."""
+        forwarded = self.load.requests - self.arriving
+        is_fifo = self.load.mode is Mode.IN_ORDER
+        backlog = self.load.requests * OUTAGE_HOURS * HOUR
+        return {
+            "delivered a second": round(self.delivered),
+            "new ones a second": self.arriving,
+            "hours": caught_up_hours(backlog, self.delivered, self.arriving),
+            "load on the API, × normal": (self.delivered + forwarded) / self.load.requests,
+            f"look-ahead of {LOOK_AHEAD.value:,} full after s": LOOK_AHEAD.value / self.load.requests
+            if is_fifo
+            else None,
+        }
 
 
 def caught_up_hours(backlog: float, delivered: float, arriving: float) -> float | None:
@@ -250,35 +277,15 @@ def caught_up_hours(backlog: float, delivered: float, arriving: float) -> float 
 
 
 def recovery() -> dict[str, dict[str, Any]]:
-    """Return how long it takes until nothing waits any more, and how many calls the API gets meanwhile."""
-    rate, seconds = float(OUTAGE_RATE), APIS[SINGLE].batch_seconds(BATCH)
-    planned = {mode: Plan(_load(OUTAGE_RATE, APIS[SINGLE], mode)) for mode in Mode}
-    default = DEFAULTS["EventConcurrency"]
+    """Return how long it takes until nothing waits any more, and what the API gets meanwhile."""
     found: dict[str, dict[str, Any]] = {}
-    for number in (planned[Mode.FORWARD].events_at_a_time, default, 200):
-        found[f"EventMode=forward, EventConcurrency={number}"] = _caught_up(
-            Recovery(at_a_time=number, forwarded=rate), seconds
-        )
-    for number in (planned[Mode.FORWARD].events_at_a_time, planned[Mode.QUEUE].events_at_a_time, default, 200):
-        found[f"EventMode=queue, EventConcurrency={number}"] = _caught_up(
-            Recovery(at_a_time=number, arriving=rate), seconds
-        )
-    for number in (DEFAULTS["MembershipConcurrency"], planned[Mode.IN_ORDER].memberships_at_a_time, 200):
-        found[f"EventOrder=user, MembershipConcurrency={number}"] = _caught_up(
-            Recovery(at_a_time=number, arriving=rate, groups=GROUPS), seconds
-        )
+    for api, mode, numbers in RECOVERIES:
+        load = _load(OUTAGE_RATE, APIS[api], mode)
+        name = "MembershipConcurrency" if mode is Mode.IN_ORDER else "EventConcurrency"
+        setting = "EventOrder=user" if mode is Mode.IN_ORDER else f"EventMode={mode}"
+        for number in numbers:
+            found[f"{api}, {setting}, {name}={number}"] = Recovery(load, number).row()
     return found
-
-
-def _caught_up(way: Recovery, batch_seconds: float) -> dict[str, Any]:
-    delivered = way.per_second(batch_seconds)
-    return {
-        "delivered a second": round(delivered),
-        "new ones a second": int(way.arriving),
-        "hours": caught_up_hours(OUTAGE_RATE * OUTAGE_HOURS * HOUR, delivered, way.arriving),
-        "calls to the API, × normal": (delivered + way.forwarded) / OUTAGE_RATE,
-        f"look-ahead of {LOOK_AHEAD.value:,} full after s": LOOK_AHEAD.value / OUTAGE_RATE if way.groups else None,
-    }
 
 
 def tables() -> dict[str, dict[str, Any]]:

@@ -1,13 +1,26 @@
 """The arithmetic of how far it goes, against the simulations."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench import scale
 from bench.quotas import IN_FLIGHT, QUEUE_CONCURRENCY, QUOTAS, REQUESTS_PER_UNIT
-from bench.scale import APIS, BULK, SINGLE, Recovery, caught_up_hours, deployments, holding_back_usd, keeping_up
+from bench.scale import (
+    APIS,
+    BULK,
+    GROUPS,
+    RECOVERIES,
+    SINGLE,
+    Recovery,
+    caught_up_hours,
+    deployments,
+    holding_back_usd,
+    keeping_up,
+)
 from bench.simulation import Consumers, drained
 from bench.starvation import BATCH, CALL_SECONDS, HOUR, MAX_IN_FLIGHT, OVERHEAD_SECONDS, Scenario, simulate
-from ops.capacity.planning import CALLS_AT_A_TIME, MAX_CONCURRENCY
+from ops.capacity.planning import CALLS_AT_A_TIME, MAX_CONCURRENCY, Load, Mode, Plan
 from ops.verify import capacity
 
 
@@ -45,18 +58,39 @@ def test_it_is_caught_up_as_in_the_simulation_with_the_real_circuit_breaker() ->
     outage = Scenario(failing=2_000, customers=20, is_site_down=True, fails_for=HOUR, until=2 * HOUR, others=0)
 
     simulated = simulate(outage).drained_at
-    delivered = Recovery(at_a_time=outage.event_concurrency).per_second(batch_seconds)
-    calculated = caught_up_hours(2_000 * HOUR, delivered, 0)
+    calculated = caught_up_hours(2_000 * HOUR, outage.event_concurrency * BATCH / batch_seconds, 0)
 
     assert simulated is not None
     assert calculated is not None
     assert simulated / HOUR == pytest.approx(calculated, abs=0.25)  # what was held back comes within 15 minutes
 
 
-def test_a_fifo_queue_is_caught_up_by_no_more_batches_than_it_has_groups() -> None:
-    few, many = (Recovery(at_a_time=200, groups=groups).per_second(0.5) for groups in (10, 1_000))
+@pytest.mark.parametrize(("mode", "arriving", "load"), [(Mode.FORWARD, 0, 2.0), (Mode.QUEUE, 2_000, 1.0)])
+def test_forwarded_events_are_no_part_of_what_is_caught_up_and_load_the_api_besides(
+    mode: Mode, arriving: int, load: float
+) -> None:
+    found = Recovery(Load(requests=2_000, call_ms=40, mode=mode), 44).row()
 
-    assert (few, many) == (10 * 10 / 0.5, 200 * 10 / 0.5)
+    assert (found["delivered a second"], found["new ones a second"]) == (2_000, arriving)
+    assert found["load on the API, × normal"] == pytest.approx(load)
+    assert found["hours"] == (pytest.approx(6) if mode is Mode.FORWARD else None)
+
+
+def test_a_fifo_queue_is_caught_up_by_no_more_batches_than_it_has_groups() -> None:
+    load = Load(requests=2_000, call_ms=40, mode=Mode.IN_ORDER)
+
+    assert Recovery(load, GROUPS - 1).delivered < Recovery(load, GROUPS).delivered
+    assert Recovery(load, GROUPS).delivered == Recovery(load, 1_000).delivered
+
+
+def test_the_planned_batches_are_those_that_are_calculated_for_the_outage() -> None:
+    numbers = {(api, mode): numbers for api, mode, numbers in RECOVERIES}
+
+    def planned(api: str, mode: Mode) -> int:
+        plan = Plan(replace(APIS[api], requests=2_000, mode=mode))
+        return plan.memberships_at_a_time if mode is Mode.IN_ORDER else plan.events_at_a_time
+
+    assert [key for key in numbers if planned(*key) not in numbers[key]] == []
 
 
 def test_a_canarys_second_step_starts_more_environments_than_lambda_allows_and_a_linear_one_does_not() -> None:

@@ -71,7 +71,7 @@ CHOICES: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 """What can be chosen, each with its possibilities: the first one is the default."""
 
 REFUSED: list[tuple[dict[str, str], str]] = [
-    ({"SnapStart": "PublishedVersions", "ProvisionedConcurrency": "1"}, "ASnapshotOrProvisionedConcurrency"),
+    ({"SnapStart": "PublishedVersions", "ProvisionedConcurrency": "100"}, "ASnapshotOrProvisionedConcurrency"),
     ({"HttpEndpoint": "function-url"}, "AFunctionUrlIsThrottled"),
     ({"FirstMParticleAccount": "none"}, "SomebodyMayInvoke"),
     ({"DomainName": "a.example.com", "CertificateArn": CERTIFICATE}, "ADomainNameIsOfAnHttpApi"),
