@@ -16,6 +16,7 @@ from bench import (
     memory,
     outage,
     refusals,
+    scale,
     starvation,
     warm_cpu,
 )
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "refusals": refusals.BENCHMARK,
     "starvation": starvation.BENCHMARK,
     "feed": feed.BENCHMARK,
+    "scale": scale.BENCHMARK,
 }
 _REPORT = "report"
 _NAMES = f"of {', '.join(BENCHMARKS)}; all if none is given; {_REPORT} to put what was kept into docs/performance.md"

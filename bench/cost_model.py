@@ -1,4 +1,6 @@
-"""What traffic needs of AWS, from measured durations: concurrent environments by Little's law, and money by item.
+"""What traffic needs of AWS, from measured durations: busy environments, concurrency, and money by item.
+
+Busy environments are Little's law. The concurrency that Lambda asks for is at least a tenth of the requests a second.
 
 Measured here are the processor time of the real functions, AWS clients and logs included, the number of their calls and
 the size of their logs. How long the network and the services take on AWS cannot be measured on one machine: those are
@@ -24,6 +26,7 @@ from bench.simulation import Burst, Consumers, Scaling, drained, handled
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.queues.splitting import utf8_length
 from mparticle_firehose.services import EventMode
+from ops.capacity.planning import CALLS_AT_A_TIME, busy, concurrency
 
 RATES = (2_000, 10_000)
 """Requests a second: on average, and at the peak."""
@@ -58,7 +61,7 @@ class Assumptions:
 
 
 ASSUMED = Assumptions()
-_TABLE = "Durations calculated for AWS, environments at a time, and US$ for a million requests"
+_TABLE = "Durations calculated for AWS, busy environments, the concurrency to have, and US$ for a million requests"
 _FORWARDED, _QUEUED, _MEMBERSHIPS = "events, forwarded", "events, queued", "memberships"
 
 
@@ -81,7 +84,7 @@ class Kind:
     @property
     def fifo(self) -> bool:
         """Whether the queue is the membership queue."""
-        return any("MessageGroupId" in entry for entry in self.queued)
+        return any("MessageDeduplicationId" in entry for entry in self.queued)
 
 
 def kinds() -> dict[str, Kind]:
@@ -124,7 +127,8 @@ def measure(quick: bool) -> Figures:
 def _needed(kind: Kind, durations: Mapping[str, float]) -> dict[str, float]:
     usd = itemised(usage(kind, durations))
     return {
-        **{f"at {rate:,}/s": concurrent(rate, durations["handler ms"] / 1e3) for rate in RATES},
+        **{f"busy at {rate:,}/s": busy(rate, durations["handler ms"] / 1e3) for rate in RATES},
+        **{f"concurrency at {rate:,}/s": concurrency(rate, durations["handler ms"] / 1e3) for rate in RATES},
         **{f"US$ {item.replace('_', ' ')}": price for item, price in usd.items()},
         "US$": sum(usd.values()),
     }
@@ -168,18 +172,14 @@ def _waited_ms(loopback: Loopback, act: Callable[[], object]) -> float:
     act()
     loopback.taken()
     act()
-    return sum(count * _assumed_ms(operation) for operation, count in loopback.taken().items())
+    return sum(waited_ms(operation, count) for operation, count in loopback.taken().items())
 
 
-def _assumed_ms(operation: str) -> float:
+def waited_ms(operation: str, count: int) -> float:
+    """Return how long so many calls take: those to the partner several at a time, the others one after another."""
     if operation == PARTNER:
-        return ASSUMED.partner_ms
-    return ASSUMED.sqs_ms if operation.startswith("AmazonSQS") else ASSUMED.dynamodb_ms
-
-
-def concurrent(rate: float, seconds: float) -> int:
-    """Return how many requests are being answered at a time, by Little's law."""
-    return ceil(rate * seconds)
+        return ceil(count / CALLS_AT_A_TIME) * ASSUMED.partner_ms
+    return count * (ASSUMED.sqs_ms if operation.startswith("AmazonSQS") else ASSUMED.dynamodb_ms)
 
 
 def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
@@ -239,7 +239,7 @@ def simulated(measured: Mapping[str, Mapping[str, float]], *, minute: float = 60
 def _handled(burst: Burst, measured: Mapping[str, float], limit: int, *, until: float) -> dict[str, Any]:
     seconds = measured["handler ms"] / 1e3
     scaling = Scaling(limit=limit, starting=ASSUMED.starting_ms / 1e3)
-    done = handled(burst, lambda: seconds, scaling, until=until, warm=concurrent(burst.steady, seconds))
+    done = handled(burst, lambda: seconds, scaling, until=until, warm=busy(burst.steady, seconds))
     return {"environments": done.environments, "requests throttled": done.throttled}
 
 

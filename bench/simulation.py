@@ -11,6 +11,10 @@ from math import ceil
 from operator import itemgetter
 from random import Random
 
+from ops.verify.capacity import REQUESTS_PER_UNIT
+
+_ROUNDING = 1e-6  # an allowance of one may be a little less by rounding
+
 type Rate = Callable[[float], float]
 """Requests a second at a moment."""
 
@@ -30,10 +34,10 @@ class Burst:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scaling:
-    """How many environments Lambda makes.
+    """How many environments Lambda makes, and how many requests it takes.
 
     Attributes:
-        limit: concurrent executions of the account.
+        limit: concurrent executions of the account. Lambda takes ten requests a second for each of them.
         at_once: environments that can be made from a standstill, by documentation 1,000.
         per_second: how fast that allowance comes back, by documentation 1,000 in ten seconds.
         starting: seconds that the first request of a new environment takes longer.
@@ -43,6 +47,28 @@ class Scaling:
     at_once: float = 1_000
     per_second: float = 100
     starting: float = 0.0
+
+    @property
+    def requests_per_second(self) -> float:
+        """The most that Lambda takes, however short the requests are."""
+        return float(self.limit * REQUESTS_PER_UNIT)
+
+
+class _Allowance:
+    """Something that is used up and comes back evenly, up to a maximum."""
+
+    def __init__(self, maximum: float, per_second: float) -> None:
+        self._left = self._maximum = maximum
+        self._per_second = per_second
+        self._counted_at = 0.0
+
+    def is_left(self, now: float) -> bool:
+        self._left = min(self._maximum, self._left + (now - self._counted_at) * self._per_second)
+        self._counted_at = now
+        return self._left >= 1 - _ROUNDING
+
+    def use(self) -> None:
+        self._left -= 1
 
 
 @dataclass(slots=True)
@@ -77,19 +103,20 @@ def handled(
     """Simulate synchronous requests: one that finds no environment is refused, and the caller must repeat it."""
     done = Handled(environments=warm)
     ends: list[float] = []
-    allowance, counted_at = scaling.at_once, 0.0
+    new_environments = _Allowance(scaling.at_once, scaling.per_second)
+    requests = _Allowance(scaling.requests_per_second, scaling.requests_per_second)
     for now in arrivals(rate, until, random):
         done.requests += 1
         while ends and ends[0] <= now:
             heappop(ends)
         new = len(ends) >= done.environments
+        may_start = done.environments < scaling.limit and new_environments.is_left(now) if new else True
+        if not may_start or not requests.is_left(now):
+            done.throttled += 1
+            continue
+        requests.use()
         if new:
-            allowance = min(scaling.at_once, allowance + (now - counted_at) * scaling.per_second)
-            counted_at = now
-            if done.environments >= scaling.limit or allowance < 1:
-                done.throttled += 1
-                continue
-            allowance -= 1
+            new_environments.use()
             done.environments += 1
         heappush(ends, now + seconds() + (scaling.starting if new else 0.0))
         done.max_concurrent = max(done.max_concurrent, len(ends))

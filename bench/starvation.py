@@ -75,6 +75,7 @@ class Scenario:
         until: when to stop.
         is_changed: whether messages are delayed, have tenants, and erasures have a queue of their own.
         is_site_tenant: whether what is held back because its site is down is of one tenant.
+        event_concurrency: batches of events at a time.
         scale: of rates, concurrency and quotas: a smaller one takes less time.
     """
 
@@ -87,6 +88,7 @@ class Scenario:
     until: int = 2 * HOUR
     is_changed: bool = True
     is_site_tenant: bool = True
+    event_concurrency: int = EVENT_CONCURRENCY
     scale: float = 1.0
 
 
@@ -107,11 +109,18 @@ class Kind:
 
 @dataclass(slots=True)
 class Course:
-    """What became of the messages."""
+    """What became of the messages.
+
+    Attributes:
+        waited: seconds at most, by whose they are.
+        received: messages, each time that one was.
+        drained_at: seconds from the end of the failures.
+    """
 
     waited: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
     delivered: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     undelivered: float = 0.0
+    received: float = 0.0
     max_in_flight: float = 0.0
     drained_at: int | None = None
 
@@ -202,7 +211,7 @@ class _Simulation:
         self._breaker = SharedCircuitBreaker(
             store=self._store, telemetry=self, clock=lambda: float(self._now), random=lambda: self._quantile
         )
-        self._events = _Queue(scenario, EVENT_CONCURRENCY)
+        self._events = _Queue(scenario, scenario.event_concurrency)
         self._erasures = _Queue(scenario, ERASURE_CONCURRENCY) if scenario.is_changed else self._events
         self._queues = list(dict.fromkeys([self._events, self._erasures]))
         self._ramp_since: int | None = None
@@ -218,6 +227,7 @@ class _Simulation:
             for queue in self._queues:
                 queue.advance(self._now)
                 for kind, number in list(queue.receive(self._cost(share))):
+                    self.course.received += number
                     self._deliver(queue, kind, number, share)
                 self.course.max_in_flight = max(self.course.max_in_flight, queue.in_flight)
             self._note_drained()

@@ -1,4 +1,4 @@
-"""`python -m ops`: dead letters; a deployment and the module at mParticle, verified; the feed; old versions."""
+"""`python -m ops`: dead letters; a deployment and the module at mParticle, verified; the feed; versions; capacity."""
 
 import argparse
 import sys
@@ -10,6 +10,7 @@ from local.isolation import LocalCloudError
 from mparticle_firehose.errors import ConfigurationError, DeliveryError, MalformedRequestError, described
 from mparticle_firehose.queues.large_bodies import LargeBodies
 from ops import commands
+from ops.capacity.commands import add_commands as add_capacity_command
 from ops.context import Context
 from ops.dead_letters import FEED, QUEUES, Selection
 from ops.display import console, print_line
@@ -55,7 +56,8 @@ Begin with `summary` or `list`, inspect one letter with `show`, remove the cause
 `redrive`. Letters that were moved to the archive are found with --archived.
 Others are about something else. `verify` tries a deployment as mParticle will. `mparticle verify` compares what
 mParticle has of this integration with the registration. `feed check` and `feed send` check your own events against the
-feed, and send them to mParticle. `versions prune` deletes old versions of the functions."""
+feed, and send them to mParticle. `versions prune` deletes old versions of the functions. `capacity` calculates which
+parameters a load needs."""
 
 _STATUS = "Exit status: 0 done, 1 nothing matched or refused, 2 failed, 130 interrupted."
 
@@ -230,6 +232,7 @@ def _parser() -> argparse.ArgumentParser:
     add_feed_commands(subparsers)
     add_verify_command(subparsers)
     add_versions_commands(subparsers)
+    add_capacity_command(subparsers)
     return parser
 
 

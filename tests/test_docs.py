@@ -2,7 +2,9 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import botocore.session
 import pytest
+from botocore import xform_name
 
 from local.isolation import ROOT
 from mparticle_firehose import integration
@@ -107,6 +109,58 @@ def test_a_broken_link_is_found() -> None:
     text = "[a](operating.md#order-of-events) [b](operating.md#no-such) [c](none.md) [d](https://x.example)"
 
     assert [*broken_links(ROOT / "docs" / "integrating.md", text)] == ["operating.md#no-such", "none.md"]
+
+
+AWS_COMMAND = re.compile(r"\baws ([a-z0-9-]+)\s+([a-z0-9-]+)(?:\s+([^\n`]*))?")
+GLOBAL_OPTIONS = {"query", "output", "region", "profile", "endpoint-url", "cli-binary-format"}
+MODELS = {"deploy": "codedeploy"}
+"""What botocore calls a service whose commands have another name."""
+
+
+def unknown_to_the_aws_cli(text: str) -> Iterator[str]:
+    """Yield each command of the AWS CLI in a text that does not exist, or has an option that it does not take.
+
+    Those of ``aws s3`` are left out: they belong to no service.
+    """
+    session = botocore.session.get_session()
+    for service, command, rest in AWS_COMMAND.findall(re.sub(r"\\\n\s*", " ", text)):
+        if service == "s3":
+            continue
+        model = session.get_service_model(MODELS.get(service, service))
+        operations = {xform_name(name, "-"): name for name in model.operation_names}
+        waiters = session.get_waiter_model(service).waiter_names if command == "wait" else ()
+        if command == "wait" and rest.split()[0] in {xform_name(name, "-") for name in waiters}:
+            continue
+        if command not in operations:
+            yield f"{service} {command}"
+            continue
+        shape = model.operation_model(operations[command]).input_shape
+        taken = {xform_name(name, "-") for name in (shape.members if shape else ())} | GLOBAL_OPTIONS
+        options = re.findall(r"(?:^| )--(?:no-)?([a-z0-9-]+)", rest)
+        yield from (f"{service} {command} --{option}" for option in options if option not in taken)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_aws_commands_exist_and_take_their_options(page: Path) -> None:
+    assert [*unknown_to_the_aws_cli(page.read_text())] == []
+
+
+def test_an_aws_command_that_does_not_exist_is_found() -> None:
+    text = """
+aws sqs drain-queue --queue-url URL
+aws kms enable-key --key-id KEY
+aws kms enable-key --key KEY
+aws dynamodb wait table-gone --table-name T
+aws dynamodb restore-table-from-backup --target-table-name T \\
+    --backup ARN
+"""
+
+    assert [*unknown_to_the_aws_cli(text)] == [
+        "sqs drain-queue",
+        "kms enable-key --key",
+        "dynamodb wait",
+        "dynamodb restore-table-from-backup --backup",
+    ]
 
 
 def test_the_names_of_the_old_seam_are_gone_and_have_successors() -> None:

@@ -2,8 +2,9 @@ from typing import Any
 
 import pytest
 
-from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, concurrent, kinds, log_bytes, simulated, usage
+from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, kinds, log_bytes, simulated, usage, waited_ms
 from bench.inputs import BATCH, SHARDS
+from bench.loopback import PARTNER
 from bench.prices import MEMORY_GB, PRICES, Usage, itemised
 from tests.deployment.template_reading import load
 
@@ -36,10 +37,6 @@ def test_the_sum_of_the_items_is_the_price() -> None:
     assert sum(itemised(used, prices).values()) == pytest.approx(1 + 2 + 3 + 4 + 5 + 6 + 7)
 
 
-def test_environments_are_littles_law_rounded_up() -> None:
-    assert [concurrent(rate, 0.0433) for rate in (2_000, 10_000)] == [87, 433]
-
-
 def test_each_line_of_the_log_is_charged_with_what_cloudwatch_adds() -> None:
     assert log_bytes([b"x" * 400, b"x" * 100]) == 400 + 26 + 100 + 26
 
@@ -56,8 +53,22 @@ def test_what_is_queued_shares_the_workers_batches() -> None:
     assert queued.sqs_standard == pytest.approx(1 + 0.2 + 0.1)  # sent, received in 84 KB, deleted
 
 
+def test_a_tenant_of_a_standard_queue_makes_no_fifo_queue_of_it() -> None:
+    of_a_tenant = Kind({}, [message(8_400, MessageGroupId="a hash")])
+
+    assert usage(of_a_tenant, MEASURED).sqs_fifo == 0
+    assert usage(of_a_tenant, MEASURED).sqs_standard > 0
+
+
+@pytest.mark.parametrize(("calls", "milliseconds"), [(1, 40), (4, 40), (5, 80), (10, 120)])
+def test_the_partners_calls_are_made_four_at_a_time(calls: int, milliseconds: float) -> None:
+    assert waited_ms(PARTNER, calls) == milliseconds
+    assert waited_ms("AmazonSQS.SendMessageBatch", calls) == calls * 8
+
+
 def test_memberships_pay_for_each_started_64_kilobytes() -> None:
-    few, many = (Kind({}, [message(size, MessageGroupId="4242.1")] * 10) for size in (500, 7_000))
+    group = {"MessageGroupId": "4242.1", "MessageDeduplicationId": "id"}
+    few, many = (Kind({}, [message(size, **group)] * 10) for size in (500, 7_000))
 
     assert usage(few, MEASURED).sqs_fifo == pytest.approx(1 + 1 + 1)
     assert usage(many, MEASURED).sqs_fifo == pytest.approx(2 + 2 + 1)

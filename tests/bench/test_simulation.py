@@ -106,3 +106,14 @@ def test_nothing_more_comes_once_the_rate_is_zero() -> None:
 
     assert done.delivered == pytest.approx(50, abs=1)
     assert done.backlog[-1] == 0
+
+
+def test_lambda_takes_ten_requests_a_second_for_each_unit_of_concurrency() -> None:
+    done = handled(lambda _: 300.0, lambda: 0.01, Scaling(limit=20), until=60)
+
+    assert done.max_concurrent <= 4  # of twenty
+    assert done.requests - done.throttled == pytest.approx(20 * 10 * 60, rel=0.02)
+
+
+def test_requests_within_ten_for_each_unit_are_all_taken() -> None:
+    assert handled(lambda _: 200.0, lambda: 0.01, Scaling(limit=20), until=60).throttled == 0

@@ -22,6 +22,23 @@ def resolved(template: Node, **parameters: str) -> dict[str, Any]:
     return dict(resolver.value({**existing, "Globals": template["Globals"]}))
 
 
+def outputs(template: Node, **parameters: str) -> dict[str, Any]:
+    """Return the outputs that exist with these parameters."""
+    resolver = _Resolver(template, parameters)
+    existing = {
+        name: output
+        for name, output in template["Outputs"].items()
+        if "Condition" not in output or resolver.holds(output["Condition"])
+    }
+    return dict(resolver.value(existing))
+
+
+def broken_rules(template: Node, **parameters: str) -> list[str]:
+    """Return the names of the rules that refuse these parameters, as CloudFormation does before it changes anything."""
+    resolver = _Resolver(template, parameters)
+    return [name for name, rule in template["Rules"].items() if not resolver.accepts(rule)]
+
+
 class _Resolver:
     def __init__(self, template: Node, parameters: Mapping[str, str]) -> None:
         self._conditions = template["Conditions"]
@@ -30,6 +47,10 @@ class _Resolver:
 
     def holds(self, name: str) -> bool:
         return self._holds(self._conditions[name])
+
+    def accepts(self, rule: Node) -> bool:
+        applies = "RuleCondition" not in rule or self._holds(rule["RuleCondition"])
+        return not applies or all(self._holds(it["Assert"]) for it in rule["Assertions"])
 
     def _holds(self, condition: Node) -> bool:
         match condition:
@@ -41,8 +62,16 @@ class _Resolver:
                 return all(map(self._holds, parts))
             case {"Fn::Or": list(parts)}:
                 return any(map(self._holds, parts))
+        return self._compares(condition)
+
+    def _compares(self, condition: Node) -> bool:
+        match condition:
             case {"Fn::Equals": [one, other]}:
                 return self._text(one) == self._text(other)
+            case {"Fn::Contains": [list(values), one]}:
+                return self._text(one) in values
+            case {"Fn::EachMemberEquals": [several, one]}:
+                return set(self._text(several).split(",")) == {one}
         raise AssertionError(f"unknown condition {condition}")
 
     def _text(self, value: object) -> str:
