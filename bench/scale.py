@@ -51,6 +51,9 @@ HANDLER_SECONDS: Mapping[str, float] = {
 MESSAGE_BYTES = 8_400
 """Of a queued request: the sample of events/."""
 
+LINE_BYTES, NOTE_BYTES = 420, 295
+"""Of an invocation's line in the log, and of a note `retried later`. Each message that is held back has one."""
+
 GROUPS = ASSUMED.accounts * SHARDS
 """Message groups, with the default of MembershipShards."""
 
@@ -220,7 +223,7 @@ def holding_back_usd(received: float) -> dict[str, float]:
         lambda_requests=1,
         lambda_gb_seconds=OVERHEAD_SECONDS,
         sqs_standard=size + size + 1,  # to receive, to send again and to delete
-        log_bytes=ASSUMED.log_bytes,
+        log_bytes=LINE_BYTES + BATCH * NOTE_BYTES + (1 + BATCH) * ASSUMED.line_bytes,
     )
     millions = received / BATCH / _MILLION
     items = {name: usd * millions for name, usd in itemised(used, PRICES).items()}

@@ -108,7 +108,7 @@ def test_holding_back_is_charged_by_the_batch() -> None:
     found = holding_back_usd(10_000_000)  # a million batches, of 84 KB
 
     assert found == pytest.approx(
-        {"Lambda": 0.20 + 0.035 * 13.3334, "SQS": (2 + 2 + 1) * 0.40, "logs": 1.2 * 0.50}, rel=1e-3
+        {"Lambda": 0.20 + 0.035 * 13.3334, "SQS": (2 + 2 + 1) * 0.40, "logs": (446 + 10 * 321) / 1000 * 0.50}, rel=1e-3
     )
 
 
