@@ -14,7 +14,7 @@ from bench.loopback import variables
 from local.isolation import CREDENTIALS, REGION
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
-from mparticle_firehose.integration import Answer, PartnerCall, Secret
+from mparticle_firehose.integration import Answer, Integration, PartnerCall, Secret
 from mparticle_firehose.partner_api.encoding import Label, encode
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.event_queue import EventQueue
@@ -43,10 +43,10 @@ CONTEXT: Any = _Context()
 
 
 @contextmanager
-def deployed(environment: Mapping[str, str]) -> Iterator[Firehose]:
+def deployed(environment: Mapping[str, str], integration: Integration = firehose.integration) -> Iterator[Firehose]:
     """Yield both functions, in an environment with these variables. Their logs are written, but discarded."""
     with patch.dict(os.environ, {**_ENVIRONMENT, **environment}), _discarded_output():
-        yield Firehose(firehose.integration)
+        yield Firehose(integration)
 
 
 @contextmanager
@@ -107,14 +107,17 @@ class RecordingSqs:
         return "[]"
 
 
-def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
+def offline(
+    integration: Integration = firehose.integration, *, sqs: RecordingSqs | None = None, **settings: str
+) -> Firehose:
     """Return the integration without a network and without logs.
 
     Args:
+        integration: the deployed one, or another.
         sqs: takes what would be queued; without it, nothing that would be sent is encoded.
         settings: variables beside those of the deployment.
     """
-    built = Firehose(firehose.integration, {**variables(), **settings})
+    built = Firehose(integration, {**variables(), **settings})
     discarding: Any = _Discarding()
     partner: Any = _DiscardingPartner(encodes=sqs is not None)
     sender: Any = QueueSender(sqs, sqs) if sqs else None  # type: ignore[arg-type]
@@ -131,8 +134,8 @@ def answer(payload: bytes, services: Firehose) -> str:
     return json.dumps(services.serializer.dump(process(request, services, Deadline.after(5))))
 
 
-def sqs_batches(payload: bytes, **settings: str) -> list[Json]:
+def sqs_batches(payload: bytes, integration: Integration = firehose.integration, **settings: str) -> list[Json]:
     """Return the arguments of each SendMessageBatch that a request leads to."""
     sqs = RecordingSqs()
-    answer(payload, offline(sqs=sqs, **settings))
+    answer(payload, offline(integration, sqs=sqs, **settings))
     return sqs.batches
