@@ -103,7 +103,7 @@ class Settling:
         left = plan.unsettled
         is_stored = message.retry_reason is None and message not in self.dead_lettering.failures
         if is_stored and not left:
-            return
+            return  # it is done
         delivered = plan.delivered()
         attempts = 0 if message.is_given_up and is_stored else max(message.attempts, message.progress.attempts)
         settled = delivered | self.dead_lettering.stored.get(message, set())
