@@ -134,8 +134,8 @@ def answer(payload: bytes, services: Firehose) -> str:
     return json.dumps(services.serializer.dump(process(request, services, Deadline.after(5))))
 
 
-def sqs_batches(payload: bytes, integration: Integration = firehose.integration, **settings: str) -> list[Json]:
+def sqs_batches(payload: bytes, **settings: str) -> list[Json]:
     """Return the arguments of each SendMessageBatch that a request leads to."""
     sqs = RecordingSqs()
-    answer(payload, offline(integration, sqs=sqs, **settings))
+    answer(payload, offline(firehose.integration, sqs=sqs, **settings))
     return sqs.batches

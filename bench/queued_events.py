@@ -13,7 +13,7 @@ from typing import Any
 from bench.benchmark import Benchmark, Figures, Target
 from bench.calls import OWN, name_of, of_users, one_change, one_event
 from bench.harness import growth, percentiles
-from bench.in_process import deployed, sqs_batches
+from bench.in_process import RecordingSqs, answer, deployed, offline
 from bench.inputs import BATCH, Json, encoded, sqs_event
 from bench.loopback import PARTNER, Loopback
 from bench.worker_throughput import deliver, rate_target, throughput
@@ -59,12 +59,11 @@ class Subject:
 
     def batches(self, count: int) -> list[Json]:
         """Return so many batches, as Lambda hands them to the worker."""
-        entries = [
-            entry
-            for each in of_users(self.request, self.size * count)
-            for batch in sqs_batches(encoded(each), self.integration, EVENT_MODE="queue")
-            for entry in batch["Entries"]
-        ]
+        sqs = RecordingSqs()
+        services = offline(self.integration, sqs=sqs, EVENT_MODE="queue")
+        for each in of_users(self.request, self.size * count):
+            answer(encoded(each), services)
+        entries = [entry for batch in sqs.batches for entry in batch["Entries"]]
         return [sqs_event(some) for some in batched(entries, self.size, strict=False)]
 
 
@@ -90,7 +89,7 @@ def measure(quick: bool) -> Figures:
         speed = {subject.title: _speed(subject, loopback, quick=quick) for subject in fast}
     with Loopback(PARTNER_SECONDS) as loopback:
         slow = [*events(MERGING, SIZES[1:2]), *events(OWN, SIZES[:1]), *memberships(OWN)]
-        tail = {subject.title: _tail(subject, loopback, batches=3 if quick else 500) for subject in slow}
+        tail = {subject.title: _tail(subject, loopback, batches=2 if quick else 300) for subject in slow}
     return {TABLE: speed, TAIL: tail}
 
 
@@ -102,7 +101,7 @@ def _speed(subject: Subject, loopback: Loopback, *, quick: bool) -> Json:
 
 
 def _tail(subject: Subject, loopback: Loopback, *, batches: int) -> dict[str, Any]:
-    some = subject.batches(20)
+    some = subject.batches(min(batches, 20))
     clock, cpu = [], []
     with deployed(loopback.variables, subject.integration) as firehose:
         deliver(firehose, some[:1])
