@@ -56,7 +56,7 @@ def measure(quick: bool) -> Figures:
     for folder in ROOMS:
         room = Room.of(folder)
         integration = room.integration()
-        name = _name(integration)
+        name = name_of(integration)
         tables = {
             EVENTS: (one_event(room, integration), EVENT_BATCHES),
             STATES: (one_event(room, integration, with_state=True), EVENT_BATCHES),
@@ -76,7 +76,7 @@ def of(size: int) -> str:
 
 
 def targets(figures: Figures) -> list[Target]:
-    own = _name(Room.of(OWN).integration())
+    own = name_of(Room.of(OWN).integration())
     compared = [
         (f"Events queued for {_BRAZE}", EVENTS, _BRAZE, EVENT_BATCHES[-1], MAX_BRAZE_CALLS),
         (f"Memberships queued for {own}", MEMBERSHIPS, own, BATCH, MAX_MEMBERSHIP_CALLS),
@@ -88,7 +88,8 @@ def targets(figures: Figures) -> list[Target]:
     ]
 
 
-def _name(integration: Integration) -> str:
+def name_of(integration: Integration) -> str:
+    """Return the name of an integration's partner."""
     return str(integration.registration().name)
 
 
@@ -135,12 +136,18 @@ def _items(integration: Integration, request: Json) -> int:
     return len(planned) if all(isinstance(each, Item) for each in planned) else 0
 
 
-def records(request: Json, messages: int) -> Iterator[Record]:
-    """Yield messages of different users, each with its own ids of the request and of its event."""
-    for number in range(messages):
+def of_users(request: Json, count: int) -> Iterator[Json]:
+    """Yield the request for so many users, each time with other ids of itself and of its event."""
+    for number in range(count):
         body = _of_user(copy.deepcopy(request), number)
         for identified in (body, *body.get("events", ())):
             identified["id"] = f"5a3c1e70-0000-4000-8000-{number:012}"
+        yield body
+
+
+def records(request: Json, messages: int) -> Iterator[Record]:
+    """Yield messages of different users."""
+    for number, body in enumerate(of_users(request, messages)):
         group = f"4242.{number % SHARDS}" if "user_profiles" in body else None
         yield Record(
             message_id=str(number),
@@ -180,7 +187,7 @@ def calls(integration: Integration, request: Json, messages: int, batch: int, sa
     deliver = worker(integration, partner)
     for some in batched(records(request, messages), batch, strict=False):
         if deliver.deliver(some, Deadline.after(60)):
-            raise LocalCloudError(f"the worker did not deliver everything to {_name(integration)}")
+            raise LocalCloudError(f"the worker did not deliver everything to {name_of(integration)}")
     return partner.calls
 
 

@@ -15,7 +15,7 @@ from bench.loopback import variables
 from local.isolation import CREDENTIALS, REGION
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.firehose import Firehose
-from mparticle_firehose.integration import Answer, PartnerCall, Secret
+from mparticle_firehose.integration import Answer, Integration, PartnerCall, Secret
 from mparticle_firehose.partner_api.encoding import Label, encode
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.event_queue import EventQueue
@@ -44,14 +44,14 @@ CONTEXT: Any = _Context()
 
 
 @contextmanager
-def deployed(environment: Mapping[str, str]) -> Iterator[Firehose]:
+def deployed(environment: Mapping[str, str], integration: Integration = firehose.integration) -> Iterator[Firehose]:
     """Yield both functions, in an environment with these variables. Their logs are written, but discarded."""
     with (
         patch.dict(os.environ, {**_ENVIRONMENT, **environment}),
         open(os.devnull, "wb") as discarded,  # noqa: PTH123  a device
         _output_to(discarded),
     ):
-        yield Firehose(firehose.integration)
+        yield Firehose(integration)
 
 
 def log_lines(act: Callable[[], object]) -> list[bytes]:
@@ -120,14 +120,17 @@ class RecordingSqs:
         return "[]"
 
 
-def offline(*, sqs: RecordingSqs | None = None, **settings: str) -> Firehose:
+def offline(
+    integration: Integration = firehose.integration, *, sqs: RecordingSqs | None = None, **settings: str
+) -> Firehose:
     """Return the integration without a network and without logs.
 
     Args:
+        integration: the deployed one, or another.
         sqs: takes what would be queued; without it, nothing that would be sent is encoded.
         settings: variables beside those of the deployment.
     """
-    built = Firehose(firehose.integration, {**variables(), **settings})
+    built = Firehose(integration, {**variables(), **settings})
     discarding: Any = _Discarding()
     partner: Any = _DiscardingPartner(encodes=sqs is not None)
     sender: Any = QueueSender(sqs, sqs) if sqs else None  # type: ignore[arg-type]
@@ -147,5 +150,5 @@ def answer(payload: bytes, services: Firehose) -> str:
 def sqs_batches(payload: bytes, **settings: str) -> list[Json]:
     """Return the arguments of each SendMessageBatch that a request leads to."""
     sqs = RecordingSqs()
-    answer(payload, offline(sqs=sqs, **settings))
+    answer(payload, offline(firehose.integration, sqs=sqs, **settings))
     return sqs.batches

@@ -1,7 +1,7 @@
 """What the benchmarks send: the requests of events/, by their type, and variants of them by size.
 
-Audience subscriptions are left out: an integration needs values of its partner's answer to one, and `bench.loopback`
-answers ``{}``.
+Audience subscriptions are left out: an integration needs values of its partner's answer to one, and those of
+`bench.loopback` have none.
 """
 
 import copy
@@ -135,21 +135,24 @@ def over_https(path: str, body: bytes, token: str) -> Json:
 
 def sqs_event(entries: Sequence[Mapping[str, Any]]) -> Json:
     """Return what Lambda hands to the worker for messages, which are given as entries of SendMessageBatch."""
+    return {"Records": [_record(number, entry) for number, entry in enumerate(entries)]}
+
+
+def _record(number: int, entry: Mapping[str, Any]) -> Json:
+    is_fifo = "MessageDeduplicationId" in entry
     return {
-        "Records": [
-            {
-                "messageId": f"message-{number}",
-                "receiptHandle": f"receipt-{number}",
-                "body": entry["MessageBody"],
-                "attributes": {
-                    "ApproximateReceiveCount": "1",
-                    "SentTimestamp": "1760000000000",
-                    "SequenceNumber": str(number),
-                    **{name: entry[name] for name in ("MessageGroupId",) if name in entry},
-                },
-                "messageAttributes": {},
-                "eventSource": "aws:sqs",
-            }
-            for number, entry in enumerate(entries)
-        ]
+        "messageId": f"message-{number}",
+        "receiptHandle": f"receipt-{number}",
+        "body": entry["MessageBody"],
+        "attributes": {
+            "ApproximateReceiveCount": "1",
+            "SentTimestamp": str(_HEAD["timestamp_ms"]),
+            **({"SequenceNumber": str(number)} if is_fifo else {}),
+            **{name: entry[name] for name in ("MessageGroupId",) if name in entry},
+        },
+        "messageAttributes": {
+            name: {"stringValue": each["StringValue"], "dataType": each["DataType"]}
+            for name, each in entry.get("MessageAttributes", {}).items()
+        },
+        "eventSource": "aws:sqs",
     }

@@ -1,7 +1,8 @@
 """SQS, DynamoDB, Secrets Manager and the partner on this machine, in a process of their own.
 
 It answers at once, with almost nothing, and only counts. The emulator takes about two milliseconds for a call and the
-fake API one, which would hide what is measured. ``python -m bench.loopback`` is that process.
+fake API one, which would hide what is measured. The partner can be told to take its time. ``python -m bench.loopback
+SECONDS`` is that process.
 """
 
 import asyncio
@@ -26,6 +27,7 @@ _RESPONSES = {
     "DynamoDB_20120810.BatchGetItem": b'{"Responses":{},"UnprocessedKeys":{}}',
     "DynamoDB_20120810.BatchWriteItem": b'{"UnprocessedItems":{}}',
     "secretsmanager.GetSecretValue": json.dumps({"SecretString": TOKEN}).encode(),
+    PARTNER: b'{"message":"success"}',  # the least that Braze says
 }
 _COUNTS = "/counts-of-the-benchmarks"
 
@@ -47,9 +49,14 @@ def variables(url: str = "http://127.0.0.1") -> dict[str, str]:
 
 
 class Loopback(Startable):
-    """Runs the process for the time of a ``with`` block."""
+    """Runs the process for the time of a ``with`` block.
 
-    def __init__(self) -> None:
+    Args:
+        partner_seconds: that the partner takes for a call. AWS answers at once.
+    """
+
+    def __init__(self, partner_seconds: float = 0.0) -> None:
+        self._partner_seconds = partner_seconds
         self._process: subprocess.Popen[bytes] | None = None
         self._pool = urllib3.PoolManager(retries=False)
         self.url = ""
@@ -57,8 +64,8 @@ class Loopback(Startable):
     @override
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.loopback"], cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            start_new_session=True,
+            [sys.executable, "-m", "bench.loopback", str(self._partner_seconds)],
+            cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         line = self._process.stdout.readline() if self._process.stdout else b""
         if not line:
@@ -84,7 +91,7 @@ class Loopback(Startable):
         return Counter(self._pool.request("GET", self.url + _COUNTS).json())
 
 
-async def _serve() -> None:
+async def _serve(partner_seconds: float) -> None:
     counts: Counter[str] = Counter()
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -96,6 +103,8 @@ async def _serve() -> None:
                 operation = _header(head, "X-Amz-Target") or PARTNER
                 counts[operation] += 1
                 body = _RESPONSES.get(operation, b"{}")
+                if operation == PARTNER and partner_seconds:
+                    await asyncio.sleep(partner_seconds)
             head_of_response = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
             writer.write(head_of_response % len(body) + body)
         writer.close()
@@ -121,4 +130,4 @@ def _header(head: str, name: str) -> str:
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(float(sys.argv[1])))

@@ -16,6 +16,7 @@ from bench.inputs import (
     memberships_of,
     over_https,
     requests,
+    sqs_event,
     with_other_users,
 )
 from bench.loopback import TOKEN
@@ -23,6 +24,7 @@ from bench.membership import worker_batches
 from mparticle_firehose.endpoint import is_http_event
 from mparticle_firehose.endpoint.http_event import HttpRequest
 from mparticle_firehose.integration import Integration
+from mparticle_firehose.queues.record import Record
 
 takes_events = pytest.mark.skipif("events" not in requests(), reason="the integration takes no events")
 takes_memberships = pytest.mark.skipif("memberships" not in requests(), reason="the integration takes no memberships")
@@ -76,6 +78,20 @@ def test_the_worker_gets_every_user_once_in_batches_of_ten() -> None:
     bodies = [json.loads(record["body"]) for batch in batches for record in batch["Records"]]
     assert [len(batch["Records"]) for batch in batches] == [10, 10, 10]
     assert len({profile["mpid"] for body in bodies for profile in body["user_profiles"]}) == 300
+
+
+@takes_memberships
+def test_messages_of_a_fifo_queue_have_a_group_and_those_of_a_standard_queue_only_a_tenant() -> None:
+    def received(name: str) -> Record:
+        [batch] = sqs_batches(encoded(requests()[name]), EVENT_MODE="queue")
+        return Record.from_event(sqs_event(batch["Entries"])["Records"][0])
+
+    change = received("memberships")
+    assert (change.group_id is not None, change.tenant) == (True, None)
+    assert change.correlation["message_type"] == "audience_membership_change_request"
+    if "events" in requests():
+        event = received("events")
+        assert (event.group_id, event.tenant is not None) == (None, True)
 
 
 @takes_memberships

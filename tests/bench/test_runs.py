@@ -3,12 +3,14 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 import urllib3
 
 from bench.__main__ import BENCHMARKS, main
+from bench.harness import seconds_per_call
 from bench.in_process import deployed, log_lines
 from bench.loopback import PARTNER, Loopback
 
@@ -49,13 +51,24 @@ def test_a_benchmark_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[
 def test_the_loopback_services_count_what_they_are_asked_whatever_its_size() -> None:
     with Loopback() as loopback, urllib3.PoolManager(retries=False) as pool:
         for size in (0, 1, 1_000_000):
-            assert pool.request("POST", f"{loopback.url}/any/path", body=b"x" * size).json() == {}
+            answer = pool.request("POST", f"{loopback.url}/any/path", body=b"x" * size)
+            assert answer.json() == {"message": "success"}
         target = {"X-Amz-Target": "AmazonSQS.SendMessageBatch"}
         sent = pool.request("POST", loopback.url, body=b"{}", headers=target)
 
         assert sent.json() == {"Successful": [], "Failed": []}
         assert loopback.taken() == {PARTNER: 3, "AmazonSQS.SendMessageBatch": 1}
         assert loopback.taken() == {}
+
+
+def test_the_loopback_partner_takes_its_time_and_aws_does_not() -> None:
+    with Loopback(partner_seconds=0.05) as loopback, urllib3.PoolManager(retries=False) as pool:
+        call = partial(pool.request, "POST", loopback.url)
+        call()  # connects
+        aws = seconds_per_call(partial(call, headers={"X-Amz-Target": "AmazonSQS.SendMessageBatch"}))
+        partner = seconds_per_call(call)
+
+    assert aws < 0.05 <= partner
 
 
 def test_a_function_in_this_process_leaves_its_environment_and_its_output_as_they_were(

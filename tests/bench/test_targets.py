@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bench import cold_start, end_to_end, membership, memory, warm_cpu
+from bench import cold_start, end_to_end, membership, memory, queued_events, warm_cpu
 
 
 def spread_of(median: float) -> dict[str, float]:
@@ -87,19 +87,37 @@ def test_memberships_are_compared_with_targets_of_speed_calls_and_growth() -> No
         return {
             "handler ms": spread_of(profiles / 10),
             "worker / s": spread_of(4_000.0 + profiles),
+            "worker / CPU s": spread_of(6_000.0),
             "partner calls / 1000": 2_000 / profiles,
         }
 
     largest = {"handler ms": spread_of(1_000.0), "handler × json.loads": spread_of(10.0)}
     found = membership.targets(
         {
-            membership.TABLE: {str(profiles): row(profiles) for profiles in (10, 100, 1_000)},
+            membership.TABLE: {str(profiles): row(profiles) for profiles in (1, 10, 100, 1_000)},
             membership.LARGEST: {"10000": largest},
         }
     )
 
     assert [(target.measured, target.met) for target in found] == [
-        ("5,000/s", True), ("2.0", True), ("10.0 ×", False), ("exponent 1.00", True),
+        ("4,001/s (6,000 a CPU second)", True),
+        ("5,000/s (6,000 a CPU second)", True),
+        ("2.0", True),
+        ("10.0 ×", False),
+        ("exponent 1.00", True),
+    ]
+
+
+def test_queued_events_are_compared_with_targets_of_speed_and_growth() -> None:
+    def row(per_second: float) -> dict[str, Any]:
+        return {"worker / s": spread_of(per_second), "worker / CPU s": spread_of(2 * per_second)}
+
+    subjects = queued_events.events(queued_events.MERGING, queued_events.SIZES)
+    rates = zip(subjects, (3_000.0, 2_900.0, 2_000.0), strict=True)
+    found = queued_events.targets({queued_events.TABLE: {subject.title: row(rate) for subject, rate in rates}})
+
+    assert [(target.measured, target.met) for target in found] == [
+        ("2,900/s (5,800 a CPU second)", False), ("exponent 1.09", True),
     ]  # fmt: skip
 
 

@@ -1,16 +1,18 @@
 """Each item is settled by its own outcome, and a fault has the smallest radius it can."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
-from typing import Any
+from typing import Any, override
 
 import pytest
 
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.delivery.asking import MAX_CALLS_AN_EXCHANGE
+from mparticle_firehose.delivery.merging import Call, merged
 from mparticle_firehose.delivery.plan import Plan, Planner
+from mparticle_firehose.delivery.side_by_side import SideBySide
 from mparticle_firehose.errors import SettingError
 from mparticle_firehose.integration import (
     Alone,
@@ -31,6 +33,7 @@ from mparticle_firehose.integration import (
 from mparticle_firehose.protocol import AudienceMembershipChangeRequest
 from tests.conftest import Clock, PartnerDouble, Reply, load_event, parsed
 from tests.delivery.laboratory import ENDPOINTS, Laboratory, body_of, outcomes, planned, uids
+from tests.growth import MAX_GROWTH, growth
 from tests.stepwise.integration import INTEGRATION as STEPWISE
 from tests.stepwise.integration import MEMBERS
 
@@ -717,6 +720,25 @@ def test_an_environment_that_dies_takes_no_further_calls(laboratory: Laboratory,
         laboratory.deliver(plan, executor=executor)
 
     assert len(partner.calls) == 1
+
+
+class AtOnce(Executor):
+    """Runs everything when it is submitted."""
+
+    @override
+    def submit[**P, T](self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        future: Future[T] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+def test_the_time_to_order_calls_grows_with_their_number() -> None:
+    def send(calls: Sequence[Call]) -> None:
+        SideBySide(calls, lambda _: None, AtOnce()).run()
+
+    some, twice_as_many = (merged(planned(*["one:1"] * count).waiting) for count in (1_000, 2_000))
+
+    assert growth(lambda: send(some), lambda: send(twice_as_many)) < MAX_GROWTH
 
 
 # --- keys ------------------------------------------------------------------------------------------------------------

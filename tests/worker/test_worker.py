@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import override
 
 import pytest
 from mypy_boto3_dynamodb import DynamoDBClient
@@ -17,6 +18,7 @@ from tests.conftest import (
     Queues,
     Reply,
     SuspensionsDouble,
+    TelemetryDouble,
     load_event,
     reply_to,
 )
@@ -264,6 +266,24 @@ def test_what_the_dead_letter_queue_does_not_take_comes_again(bench: Bench) -> N
     failed = bench.deliver(membership("m1", change("1")), membership("m2", change("2"), group="g2"))
 
     assert failed == ["m1"]
+
+
+class Unreported(TelemetryDouble):
+    """Fails when a message is reported as delivered."""
+
+    @override
+    def measure(self, name: str, milliseconds: float) -> None:
+        if name == "QueueAge":
+            raise RuntimeError
+
+
+def test_what_was_delivered_is_not_sent_again_although_it_could_not_be_reported(bench: Bench) -> None:
+    worker, record = replace(bench.worker, telemetry=Unreported()), event_record("e1")
+
+    assert worker.deliver([record], Deadline.after(60)) == ["e1"]
+    assert bench.deliver(again(record)) == []
+
+    assert len(bench.partner.calls) == 1
 
 
 def test_a_call_gets_the_workers_patience_but_no_more_than_the_batch_has_left(bench: Bench) -> None:

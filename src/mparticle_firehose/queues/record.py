@@ -55,8 +55,10 @@ class History:
     @classmethod
     def from_text(cls, text: str | None) -> Self:
         """Read what `to_text` has written; what cannot be read is nothing, and the message begins anew."""
+        if not text:
+            return cls()
         try:
-            told = json.loads(text or "{}")
+            told = json.loads(text)
             numbers = {name: min(int(told[name]), _MAX_NUMBER) for name in _NUMBERS if name in told}
             return cls(**numbers, limits=str(told.get("limits", "")))
         except (ValueError, TypeError, AttributeError, OverflowError):

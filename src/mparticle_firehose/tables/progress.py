@@ -72,6 +72,8 @@ class Progress:
         cls, settled: str, limits: str = "", attempts: int = 0, *, unwritten: str = "", refused: str = ""
     ) -> Self:
         """Read what the four methods have written. What cannot be read is nothing: the items are asked again."""
+        if not (settled or limits or unwritten or refused):
+            return cls(attempts=attempts)
         fingerprint, _, encoded = settled.partition(":")
         if not _FINGERPRINT.fullmatch(fingerprint):
             return cls(attempts=attempts)

@@ -104,7 +104,9 @@ class Suspensions:
         Any environment may have written one since the last delivery, so the table is read each time: once for all
         accounts of a batch. If it cannot be used, the next delivery deletes the records instead.
         """
-        for keys in batched(sorted(set(map(suspension_key, accounts))), _MAX_KEYS, strict=False):
+        # the messages of a batch are of few accounts, and a key takes longer to make than to compare what it is made of
+        different = {(each.account_id, *sorted(each.account_settings.items())): each for each in accounts}
+        for keys in batched(sorted(map(suspension_key, different.values())), _MAX_KEYS, strict=False):
             with suppress(BotoCoreError, ClientError):
                 for key in self._existing(keys):
                     self._dynamodb.delete_item(TableName=self._table, Key={"account": {"S": key}})

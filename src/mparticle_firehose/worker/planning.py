@@ -123,6 +123,8 @@ class Planning:
         Items of stale changes are left out of the plan of the whole, so that its positions stay what they are. Changes
         are cut off before the mapping only if one item covers them and others.
         """
+        if not stale:
+            return self._plan_of(message, request)
         gone = _gone(stale)
         plan = self._plan_of(message, self._cut(request, {each: stale[each] for each in stale.keys() - gone}))
         over = [position for position, each in enumerate(plan.planned) if gone.intersection(each.covers)]

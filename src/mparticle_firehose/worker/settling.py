@@ -88,17 +88,23 @@ class Settling:
         self.dead_lettering.send(deadline)
         for message in sent:
             if message.plan:
-                self._conclude(message, message.plan, unwritten=message in unwritten)
                 self.batch.guard([message], partial(self._report_delivered, message, message.plan))
+                self._conclude(message, message.plan, unwritten=message in unwritten)
         for message in self.dead_lettering.gone:
             message.retry_reason = None
         for message, failure in self.dead_lettering.failures.items():
             message.fail(failure, counts=False, wait=0.0 if failure == OUT_OF_TIME else None)
 
     def _conclude(self, message: Message, plan: Plan, *, unwritten: bool) -> None:
-        """Note how far a message has come. What is refused is settled once it is in a letter, and not asked again."""
-        delivered, left = plan.delivered(), plan.unsettled
+        """Note how far a message has come that comes again.
+
+        What is refused is settled once it is in a letter, and not asked again.
+        """
+        left = plan.unsettled
         is_stored = message.retry_reason is None and message not in self.dead_lettering.failures
+        if is_stored and not left:
+            return  # it is done
+        delivered = plan.delivered()
         attempts = 0 if message.is_given_up and is_stored else max(message.attempts, message.progress.attempts)
         settled = delivered | self.dead_lettering.stored.get(message, set())
         later = delivered - plan.progress.settled | plan.progress.unwritten if unwritten else frozenset[int]()
