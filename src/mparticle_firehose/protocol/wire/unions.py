@@ -7,6 +7,7 @@ that is not meant for a value fails without an error.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from typing import Any, cast
 from uuid import uuid4
 
 from pydantic import GetCoreSchemaHandler
@@ -227,16 +228,21 @@ class ByType:
         return core_schema.tagged_union_schema(choices, self._discriminator())
 
     def _discriminator(self) -> Callable[[object], _Branch]:
-        branch_of = self._branches.get
+        branch_of: Callable[[object, _Branch], _Branch] = cast("Any", self._branches.get)
 
         def branch(value: object) -> _Branch:
-            if isinstance(value, dict):
+            if type(value) is dict:  # as nearly always: a `RepeatedType` is another class
+                kind = value.get("type")
+            elif isinstance(value, dict):
                 kind = wire_type(value)
             elif isinstance(value, Model):
                 kind = getattr(value, "type", None)
             else:
                 return _NULL if value is None else _NOT_AN_OBJECT
-            return branch_of(kind, _UNKNOWN) if isinstance(kind, str) else _UNKNOWN
+            try:
+                return branch_of(kind, _UNKNOWN)
+            except TypeError:  # a list or an object
+                return _UNKNOWN
 
         return branch
 
