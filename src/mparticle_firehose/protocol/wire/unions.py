@@ -7,7 +7,6 @@ that is not meant for a value fails without an error.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, cast
 from uuid import uuid4
 
 from pydantic import GetCoreSchemaHandler
@@ -214,7 +213,7 @@ class ByType:
         self._models = models
         self._unknown = unknown
         self._kind = kind
-        self._branches = {str(kind): _Branch() for kind in models}
+        self._branches: dict[object, _Branch] = {str(kind): _Branch() for kind in models}
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {model: handler.generate_schema(model) for model in self._models.values()}
@@ -228,7 +227,7 @@ class ByType:
         return core_schema.tagged_union_schema(choices, self._discriminator())
 
     def _discriminator(self) -> Callable[[object], _Branch]:
-        branch_of: Callable[[object, _Branch], _Branch] = cast("Any", self._branches.get)
+        branch_of = self._branches.get
 
         def branch(value: object) -> _Branch:
             if type(value) is dict:  # as nearly always: a `RepeatedType` is another class
