@@ -39,9 +39,9 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Item` is not
 class Change:
-    """One user's change in one audience.
+    """One user's change in one audience. Treat it as a value.
 
     Attributes:
         origin: its place in the request, for `Item.covers`.
