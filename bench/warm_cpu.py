@@ -4,7 +4,7 @@
 response. Two steps contain *answer*: *log* is the entry point, with its log line and its metrics, which are discarded;
 *encode* also makes the SQS messages or the partner's body, but writes no log. *map* is the integration's part of an
 answer to events: the time to parse and map less the time to parse, since mapping the same request repeatedly would find
-everything in the processor's cache, in half the time.
+everything in the processor's cache, in half the time. *read* is *parse* less ``json.loads``: Lambda hands over a dict.
 """
 
 import json
@@ -22,9 +22,12 @@ from mparticle_firehose.protocol import EventProcessingRequest
 TABLE = "Warm handler: processor time as × json.loads + json.dumps of the same bytes"
 _JSON, _LOADS, _PARSE, _ANSWER, _LOG, _ENCODE = "json", "json.loads", "parse", "answer", "log", "encode"
 _MAP, _PARSE_AND_MAP, _UNMAPPED = "map", "parse and map", "answer without map"
+_READ, _READ_TIMES, _MAP_TIMES = "read", "read × json.loads", "map × read"
 EVENTS_6_KB = "events, 6 KB"
 MEMBERSHIPS_100 = "memberships, 100 profiles"
 MAX_TIMES_JSON = 1.5
+MAX_READ_TIMES_LOADS = 0.7
+MAX_MAP_TIMES_READ = 0.5
 MAX_LOGGED_MS = 0.5
 
 
@@ -44,6 +47,7 @@ def _of_request(payload: bytes, seconds: float, rounds: int) -> dict[str, Any]:
         name: partial(cpu_seconds, act, calls=calls_lasting(act, seconds)) for name, act in _subjects(payload).items()
     }
     samples = interleaved(timed, rounds)
+    samples[_READ] = differences(samples[_PARSE], samples[_LOADS])
     if _PARSE_AND_MAP in samples:
         samples[_MAP] = differences(samples[_PARSE_AND_MAP], samples[_PARSE])
         samples[_UNMAPPED] = differences(samples[_ANSWER], samples[_MAP])
@@ -54,6 +58,8 @@ def _of_request(payload: bytes, seconds: float, rounds: int) -> dict[str, Any]:
             f"{name} ×": ratios(samples[name], samples[_JSON]) if name in samples else None
             for name in (_PARSE, _MAP, _UNMAPPED, _ANSWER, _LOG, _ENCODE)
         },
+        _READ_TIMES: ratios(samples[_READ], samples[_LOADS]),
+        _MAP_TIMES: ratios(samples[_MAP], samples[_READ]) if _MAP in samples else None,
         "log ms": spread(samples[_LOG], 1e3),
     }
 
@@ -81,13 +87,31 @@ def targets(figures: Figures) -> list[Target]:
     if events := rows.get(EVENTS_6_KB):
         unmapped, mapped = "without the integration's mapping", "with it"
         found += [
+            _read(EVENTS_6_KB, events),
+            _mapped(EVENTS_6_KB, events),
             _answered(f"{EVENTS_6_KB}, {unmapped}", events[f"{_UNMAPPED} ×"]),
             _answered(f"{EVENTS_6_KB}, {mapped}", events[f"{_ANSWER} ×"]),
             _logged(EVENTS_6_KB, events),
         ]
     if memberships := rows.get(MEMBERSHIPS_100):
-        found += [_answered(MEMBERSHIPS_100, memberships[f"{_ANSWER} ×"]), _logged(MEMBERSHIPS_100, memberships)]
+        found += [
+            _read(MEMBERSHIPS_100, memberships),
+            _answered(MEMBERSHIPS_100, memberships[f"{_ANSWER} ×"]),
+            _logged(MEMBERSHIPS_100, memberships),
+        ]
     return found
+
+
+def _read(name: str, row: Mapping[str, Any]) -> Target:
+    times = row[_READ_TIMES]["median"]
+    text = f"Warm CPU: read from a dict ≤ {MAX_READ_TIMES_LOADS} × json.loads: {name}"
+    return Target(text, f"{times:.2f} ×", times <= MAX_READ_TIMES_LOADS)
+
+
+def _mapped(name: str, row: Mapping[str, Any]) -> Target:
+    times = row[_MAP_TIMES]["median"]
+    text = f"Warm CPU: the integration's mapping ≤ {MAX_MAP_TIMES_READ} × read: {name}"
+    return Target(text, f"{times:.2f} ×", times <= MAX_MAP_TIMES_READ)
 
 
 def _answered(name: str, times: Mapping[str, float]) -> Target:

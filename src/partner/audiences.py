@@ -1,6 +1,7 @@
 """How audiences and their members become calls to the partner's API."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 
 from mparticle_firehose.errors import DeliveryError, MalformedRequestError
 from mparticle_firehose.integration import (
@@ -116,15 +117,20 @@ def membership_items(request: AudienceMembershipChangeRequest) -> Iterator[Item 
     Raises:
         SettingError: the customer's key is missing.
     """
+
+    @cache  # many changes are in one audience
+    def target_of(partner_id: str) -> Target:
+        return target(request.account, account=str(request.account.account_id), audience=partner_id)
+
     for profile, of_user in changes_by_user(request):
         member = _member(profile)
         key = str(member["mpid"] or member["identities"] or "")
         for change in of_user:
-            yield _item(request, change, member, key)
+            yield _item(change, member, key, target_of=target_of, timestamp_ms=request.timestamp_ms)
 
 
 def _item(
-    request: AudienceMembershipChangeRequest, change: Change, member: JsonObject, key: str
+    change: Change, member: JsonObject, key: str, *, target_of: Callable[[str], Target], timestamp_ms: int
 ) -> Item | Undeliverable:
     """Return a user's change; the key is empty if nothing says who the user is."""
     partner_id = change.audience.audience_subscription_settings.get(PARTNER_AUDIENCE_ID)
@@ -137,8 +143,8 @@ def _item(
         return Undeliverable((change.origin,), "the user has neither an mpid nor an identity")
     return Item(
         endpoint=MEMBERS,
-        target=target(request.account, account=str(request.account.account_id), audience=partner_id),
-        body=_body(change, action, member, request.timestamp_ms),
+        target=target_of(partner_id),
+        body=_body(change, action, member, timestamp_ms),
         covers=(change.origin,),
         key=key,
     )

@@ -271,23 +271,24 @@ NOTIFICATION_MAPPINGS: Mapping[SystemNotificationType, Callable[[Any], Details]]
 
 def _events(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:
     for place, event in enumerate(request.events):
-        if isinstance(event.type, EventType) and event.type in EVENT_MAPPINGS:
+        kind = event.type
+        if isinstance(kind, EventType) and (details_of := EVENT_MAPPINGS.get(kind)):
             entry = known(
                 id=str(event.id or event.source_id or "") or None,
-                type=event.type,
+                type=kind,
                 timestamp_ms=event.timestamp_ms,
                 session_id=event.session_id,
                 location=_location(event.location),
-                **EVENT_MAPPINGS[event.type](event),
+                **details_of(event),
             )
             yield ("events", place), entry
 
 
 def _notifications(request: EventProcessingRequest) -> Iterator[tuple[Origin, JsonObject]]:
     for place, notification in enumerate(request.system_notifications):
-        if isinstance(notification.type, SystemNotificationType) and notification.type in NOTIFICATION_MAPPINGS:
-            details = NOTIFICATION_MAPPINGS[notification.type](notification)
-            yield ("system_notifications", place), known(type=notification.type, **details)
+        kind = notification.type
+        if isinstance(kind, SystemNotificationType) and (details_of := NOTIFICATION_MAPPINGS.get(kind)):
+            yield ("system_notifications", place), known(type=kind, **details_of(notification))
 
 
 def _device(environment: RuntimeEnvironment | None) -> JsonObject:

@@ -194,6 +194,13 @@ def test_a_whole_amount_is_a_whole_number(amount: int) -> None:
     assert (found, type(found)) == (amount, int)
 
 
+@pytest.mark.parametrize("amount", ["1.00000000000000000001", "9007199254740993.5", "1E+18", "1E-400"])
+def test_an_amount_that_is_whole_only_as_a_float_is_a_float(amount: str) -> None:
+    found = number(Decimal(amount))
+
+    assert (found, type(found)) == (float(amount), float)
+
+
 @pytest.mark.parametrize("amount", ["1E+999999", "-1E+999999", "1E-999999", "1E+308"])
 def test_an_amount_beyond_all_numbers_costs_neither_time_nor_an_error(amount: str) -> None:
     encoded_json(number(Decimal(amount)))

@@ -29,6 +29,8 @@ LITERALS = {
     "plain": "12.5",
     "integer": "-12",
     "longest-integer-for-python": "9" * MAX_INTEGER_DIGITS,
+    "longest-negative-integer-for-python": "-" + "9" * MAX_INTEGER_DIGITS,
+    "negative-integer-too-long-for-python": "-" + "9" * (MAX_INTEGER_DIGITS + 1),
     "integer-of-5000-digits": "9" * 5_000,
     "negative-integer-of-5000-digits": "-" + "1" * 5_000,
     "fraction-of-5000-digits": "0." + "3" * 5_000,

@@ -323,6 +323,14 @@ def test_requests_are_compared_by_their_fields_and_not_by_their_source() -> None
     assert serializer.parse(KEEP_ALIVE) != EventProcessingRequest(mpid="7700731")
 
 
+def test_the_source_of_a_request_is_none_of_its_fields() -> None:
+    request = serializer.parse({**KEEP_ALIVE, "new": 1})
+    fields = type(request).model_fields.keys() | {"new"}
+
+    assert dict(request).keys() == request.model_dump(warnings="error").keys() == fields
+    assert request.model_copy().source == request.source
+
+
 def test_a_request_that_was_not_parsed_has_no_source() -> None:
     request = EventProcessingRequest()
 

@@ -83,6 +83,15 @@ def test_every_other_word_is_counted_as_an_unknown_type_and_kept(kind: str) -> N
         assert (type(model), model.type, counts) == (union._unknown, word, Counter({kind: 1}))  # noqa: SLF001
 
 
+@pytest.mark.parametrize("kind", sorted(UNIONS))
+def test_a_type_that_is_no_text_is_counted_as_an_unknown_type(kind: str) -> None:
+    odd: list[Any] = [None, 7, 1.5, True, [], {}, ["error"]]
+
+    for source in ({}, *({"type": each} for each in odd)):
+        model, counts = read(UNIONS[kind], source)
+        assert (type(model), counts) == (UNIONS[kind]._unknown, Counter({kind: 1}))  # noqa: SLF001
+
+
 @pytest.mark.parametrize("name", sorted(ENUMERATIONS))
 def test_every_word_reads_as_a_member_of_an_enumeration_or_is_counted_and_kept(name: str) -> None:
     enumeration = ENUMERATIONS[name]

@@ -29,20 +29,22 @@ class Target:
     site: str = ""
     auth: Auth | None = field(default=None, repr=False)
     parameters: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Check that it can be compared with others.
+        """Make its hash, by which it is compared with others for each of its items.
 
         Raises:
             IntegrationError: a value is no text.
         """
         try:
-            hash(self)
+            made = hash((self.site, self.auth, frozenset(self.parameters.items())))
         except TypeError:
             raise IntegrationError("target", "must have texts for parameters and for secrets") from None
+        object.__setattr__(self, "_hash", made)
 
     def __hash__(self) -> int:
-        return hash((self.site, self.auth, frozenset(self.parameters.items())))
+        return self._hash
 
     def __getitem__(self, name: str) -> str:
         return self.parameters[name]

@@ -39,9 +39,9 @@ _LAST = datetime(9999, 12, 31, 23, 59, 59, 999_000, UTC)
 _FIRST = datetime(1, 1, 1, tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as `Item` is not
 class Change:
-    """One user's change in one audience.
+    """One user's change in one audience. Treat it as a value.
 
     Attributes:
         origin: its place in the request, for `Item.covers`.
@@ -88,8 +88,9 @@ def named_identities(*groups: Iterable[UserIdentity | DeviceIdentity | PartnerId
     identities of one name the first counts.
     """
     named: dict[str, str] = {}
-    for each in (each for group in groups for each in group):
-        named.setdefault(identity_name(each.type, each.encoding), each.value)
+    for group in groups:
+        for each in group:
+            named.setdefault(identity_name(each.type, each.encoding), each.value)
     return named
 
 
@@ -182,10 +183,12 @@ def number(amount: Decimal | None) -> int | float | None:
     """
     if amount is None or not amount.is_finite():
         return None
-    if amount.adjusted() < _MAX_WHOLE_DIGITS and amount == amount.to_integral_value():
-        return int(amount)
     value = float(amount)
-    return value if isfinite(value) else None
+    if not value.is_integer():  # nor is an infinite one, which is beyond the range
+        return value if isfinite(value) else None
+    if amount.adjusted() < _MAX_WHOLE_DIGITS and amount == (whole := int(amount)):
+        return whole
+    return value
 
 
 def iso_time(milliseconds: int) -> str:

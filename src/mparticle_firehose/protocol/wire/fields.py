@@ -164,14 +164,7 @@ _NON_EMPTY_TEXT = either(
 )
 _DECIMAL = core_schema.chain_schema(
     [
-        core_schema.union_schema(
-            [
-                core_schema.is_instance_schema((int, float, Decimal)),
-                # pydantic reads 1_000 as a decimal, and JSON and Java do not
-                core_schema.str_schema(strict=True, pattern="^[^_]*$"),
-            ],
-            mode="left_to_right",
-        ),
+        core_schema.is_instance_schema((int, float, Decimal)),  # of a text pydantic would also read 1_000
         core_schema.decimal_schema(),
     ]
 )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from mparticle_firehose.errors import MalformedRequestError
-from mparticle_firehose.protocol.wire.json_text import MAX_INTEGER_DIGITS, LiteralFloat, NegativeZero
+from mparticle_firehose.protocol.wire.json_text import LiteralFloat, NegativeZero
 
 _WHITESPACE = re.compile(r"[ \t\r\n]*")
 _BYTE_ORDER_MARK = "\ufeff"
@@ -43,9 +43,11 @@ def _reject_constant(_: str) -> NoReturn:
 
 
 def _integer(literal: str) -> float:
-    if literal == "-0":
-        return NegativeZero()
-    return int(literal) if len(literal) <= MAX_INTEGER_DIGITS else LiteralFloat(literal)
+    try:
+        number = int(literal)
+    except ValueError:  # it has more than `MAX_INTEGER_DIGITS`
+        return LiteralFloat(literal)
+    return number if number or literal == "0" else NegativeZero()
 
 
 def _float(literal: str) -> float:
@@ -127,6 +129,8 @@ def _may_repeat_type(text: str) -> bool:
     """
     if text.count('"type"') != text.count('{"type"'):
         return True
+    if "\\" not in text:  # the search for one character is the fastest
+        return False
     return "\\u00" in text and any(letter in text for letter in _ESCAPED_LETTERS_OF_TYPE)
 
 

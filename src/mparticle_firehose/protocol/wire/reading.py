@@ -16,6 +16,8 @@ Each field costs up to 1.7 KB while the message is read, and a message of 6 MB m
 are counted where each costs a model or a call of Python. Texts in a list cost neither.
 """
 
+_CONTAINERS = (list, dict)
+
 TOO_MANY_FIELDS = f"more than {MAX_FIELDS} fields cannot be read"
 TOO_MANY_ELEMENTS = f"with this list or map there are more than {MAX_ELEMENTS} elements"
 
@@ -86,8 +88,9 @@ def counted(container: CoreSchema) -> CoreSchema:
 
 
 def _count_elements(value: object, info: ValidationInfo) -> object:
-    if isinstance(info.context, Reading) and isinstance(value, list | dict):
-        info.context.elements += len(value)
-        if info.context.elements > MAX_ELEMENTS:
+    reading = info.context
+    if isinstance(reading, Reading) and isinstance(value, _CONTAINERS):
+        reading.elements += len(value)
+        if reading.elements > MAX_ELEMENTS:
             raise TooMuchError(info.field_name or "", TOO_MANY_ELEMENTS)
     return value

@@ -213,7 +213,7 @@ class ByType:
         self._models = models
         self._unknown = unknown
         self._kind = kind
-        self._branches = {str(kind): _Branch() for kind in models}
+        self._branches: dict[object, _Branch] = {str(kind): _Branch() for kind in models}
 
     def __get_pydantic_core_schema__(self, source: object, handler: GetCoreSchemaHandler) -> CoreSchema:
         schemas = {model: handler.generate_schema(model) for model in self._models.values()}
@@ -230,13 +230,18 @@ class ByType:
         branch_of = self._branches.get
 
         def branch(value: object) -> _Branch:
-            if isinstance(value, dict):
+            if type(value) is dict:  # as nearly always: a `RepeatedType` is another class
+                kind = value.get("type")
+            elif isinstance(value, dict):
                 kind = wire_type(value)
             elif isinstance(value, Model):
                 kind = getattr(value, "type", None)
             else:
                 return _NULL if value is None else _NOT_AN_OBJECT
-            return branch_of(kind, _UNKNOWN) if isinstance(kind, str) else _UNKNOWN
+            try:
+                return branch_of(kind, _UNKNOWN)
+            except TypeError:  # a list or an object
+                return _UNKNOWN
 
         return branch
 
