@@ -3,9 +3,15 @@
 The emulator itself runs already; starting a process and passing the call on is in every figure, those of the baselines
 too. Files are in the page cache, as they are not on the first start of a new host. Beside the time by the clock stands
 the process's own processor time, which does not grow while others use the machine.
+
+A partner that takes connections and never responds shows how long a new environment needs to queue its first events,
+after the deadline of their call.
 """
 
+import socket
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bench.benchmark import Benchmark, Figures, Target
@@ -18,7 +24,11 @@ from local.cloud.runtime import LambdaRuntime
 _BARE, _BASELINE = "bare handler", "bare handler with boto3 and an SQS client"
 DEPLOYED = f"Cold start, first response with .pyc: time by the clock, processor time, each also as × {_BASELINE}"
 _UNCOMPILED = "The same without .pyc"
-MAX_TIMES_BASELINE = 1.4
+DEADLINE_MS = 150  # the default
+QUEUED = f"Events whose partner never responds, in a new environment: ms over the deadline of {DEADLINE_MS} ms"
+FIRST = "first request"
+MAX_TIMES_BASELINE = 1.25
+MAX_OVER_DEADLINE_MS = 120
 
 
 def measure(quick: bool) -> Figures:
@@ -29,7 +39,26 @@ def measure(quick: bool) -> Figures:
         for title, compiled in forms.items():
             with artefact(compiled=compiled) as built:
                 found[title] = _starts(built, loopback, titles, rounds=1 if quick else 15)
+                if compiled and "events" in titles:
+                    found[QUEUED] = _over_deadline(built, loopback, rounds=15)
     return found
+
+
+def _over_deadline(built: Artefact, loopback: Loopback, *, rounds: int) -> dict[str, dict[str, Any]]:
+    """Return how long after the deadline the first requests of an environment are answered, measured inside."""
+    payload, found = encoded(requests()["events"]), []
+    with socket.create_server(("127.0.0.1", 0), backlog=2 * rounds) as silent, TemporaryDirectory() as place:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        variables = {**loopback.variables, "PARTNER_API_URL": url, "HANDLER_DEADLINE_MS": str(DEADLINE_MS)}
+        for number in range(rounds):
+            record = Path(place, str(number))
+            with built.timed(HANDLER, variables, record) as environment:
+                for _ in range(2):
+                    invoke(environment, payload)
+            found.append([int(line.split()[0]) / 1e6 - DEADLINE_MS for line in record.read_text().splitlines()])
+    return {
+        name: {"ms": spread(values)} for name, values in zip((FIRST, "next"), zip(*found, strict=True), strict=True)
+    }
 
 
 def _starts(built: Artefact, loopback: Loopback, titles: list[str], *, rounds: int) -> dict[str, dict[str, Any]]:
@@ -64,6 +93,7 @@ def _first_response(environment: LambdaRuntime, payload: bytes, cpu: list[float]
 
 def targets(figures: Figures) -> list[Target]:
     """Compare every first response of the deployed form. The baseline makes no call, as only some responses do."""
+    late = [figures[QUEUED][FIRST]["ms"]["median"]] if QUEUED in figures else []
     return [
         Target(
             f"Cold start, first response ≤ {MAX_TIMES_BASELINE} × {_BASELINE}: {title}",
@@ -72,6 +102,13 @@ def targets(figures: Figures) -> list[Target]:
         )
         for title, found in figures[DEPLOYED].items()
         if title not in (_BARE, _BASELINE)
+    ] + [
+        Target(
+            f"First events that must be queued, in a new environment: ≤ {MAX_OVER_DEADLINE_MS} ms over the deadline",
+            f"{milliseconds:.0f} ms",
+            milliseconds <= MAX_OVER_DEADLINE_MS,
+        )
+        for milliseconds in late
     ]
 
 

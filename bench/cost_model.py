@@ -61,7 +61,11 @@ class Assumptions:
 
 
 ASSUMED = Assumptions()
+MEMORY_MB = (512, 1_024, 1_769)
+"""Sizes that are compared. Processor time is proportional to them, and the last is one processor."""
+
 _TABLE = "Durations calculated for AWS, busy environments, the concurrency to have, and US$ for a million requests"
+_BY_MEMORY = "By MemorySize: milliseconds of the handler, and US$ for a million requests"
 _FORWARDED, _QUEUED, _MEMBERSHIPS = "events, forwarded", "events, queued", "memberships"
 
 
@@ -116,6 +120,7 @@ def measure(quick: bool) -> Figures:
         measured = {name: _durations(loopback, kind, rounds=rounds, calls=calls) for name, kind in found.items()}
     return {
         _TABLE: {name: {**durations, **_needed(found[name], durations)} for name, durations in measured.items()},
+        _BY_MEMORY: {name: by_memory(found[name], durations) for name, durations in measured.items()},
         **simulated(measured, minute=1 if quick else 60),
         f"List prices in US$ for a million, to be checked: {PRICES['as_of']:%B %Y}": {
             "US$": {name.replace("_", " "): f"{price:g}" for name, price in PRICES["per_million"].items()}
@@ -134,6 +139,29 @@ def _needed(kind: Kind, durations: Mapping[str, float]) -> dict[str, float]:
     }
 
 
+def by_memory(kind: Kind, measured: Mapping[str, float]) -> dict[str, float]:
+    """Return what a kind of request takes and costs with each size of memory, the same for handler and worker."""
+    found = {megabytes: with_memory(measured, megabytes) for megabytes in MEMORY_MB}
+    usd = {
+        megabytes: sum(itemised(usage(kind, durations, megabytes / 1_024)).values())
+        for megabytes, durations in found.items()
+    }
+    return {
+        **{f"{megabytes:,} MB ms": durations["handler ms"] for megabytes, durations in found.items()},
+        **{f"{megabytes:,} MB US$": price for megabytes, price in usd.items()},
+    }
+
+
+def with_memory(measured: Mapping[str, float], megabytes: int) -> dict[str, float]:
+    """Return durations as they are with another size of memory. What is waited for stays as it is."""
+    more = ASSUMED.slower * (1_024 / megabytes - 1)
+    return {
+        **measured,
+        "handler ms": measured["handler ms"] + measured["CPU ms"] * more,
+        "batch ms": measured["batch ms"] + measured["batch CPU ms"] * more,
+    }
+
+
 def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> dict[str, float]:
     """Return milliseconds on AWS: processor time as measured, made slower, and what is waited for; and bytes logged."""
     with deployed({**loopback.variables, "EVENT_MODE": kind.event_mode}) as firehose:
@@ -147,6 +175,7 @@ def _durations(loopback: Loopback, kind: Kind, *, rounds: int, calls: int) -> di
     return {
         "CPU ms": cpu_ms["handler"],
         "handler ms": total["handler"],
+        "batch CPU ms": cpu_ms.get("worker", 0.0),
         "batch ms": total.get("worker", 0.0),
         "messages": len(kind.queued),
         "log bytes": logged["handler"] + len(kind.queued) / BATCH * logged.get("worker", 0),
@@ -182,18 +211,19 @@ def waited_ms(operation: str, count: int) -> float:
     return count * (ASSUMED.sqs_ms if operation.startswith("AmazonSQS") else ASSUMED.dynamodb_ms)
 
 
-def usage(kind: Kind, measured: Mapping[str, float]) -> Usage:
+def usage(kind: Kind, measured: Mapping[str, float], memory_gb: float = MEMORY_GB) -> Usage:
     """Return what one request uses, when the worker's batches are full.
 
     Args:
         kind: of the request.
         measured: durations, and the bytes that handler and worker log for it.
+        memory_gb: of both functions.
     """
     batches = len(kind.queued) / BATCH
     calls = _sqs_calls(kind, batches) if kind.queued else 0
     return Usage(
         lambda_requests=1 + batches,
-        lambda_gb_seconds=(measured["handler ms"] + batches * measured["batch ms"]) / 1e3 * MEMORY_GB,
+        lambda_gb_seconds=(measured["handler ms"] + batches * measured["batch ms"]) / 1e3 * memory_gb,
         sqs_standard=0 if kind.fifo else calls,
         sqs_fifo=calls if kind.fifo else 0,
         # the suspensions of a batch's accounts; for memberships also the account's own, and each group's last writes

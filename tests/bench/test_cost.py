@@ -2,7 +2,20 @@ from typing import Any
 
 import pytest
 
-from bench.cost_model import EVENT_BATCHES, MEMBERSHIP_BATCHES, Kind, kinds, log_bytes, simulated, usage, waited_ms
+from bench.cost_model import (
+    ASSUMED,
+    EVENT_BATCHES,
+    MEMBERSHIP_BATCHES,
+    MEMORY_MB,
+    Kind,
+    by_memory,
+    kinds,
+    log_bytes,
+    simulated,
+    usage,
+    waited_ms,
+    with_memory,
+)
 from bench.inputs import BATCH, SHARDS
 from bench.loopback import PARTNER
 from bench.prices import MEMORY_GB, PRICES, Usage, itemised
@@ -64,6 +77,33 @@ def test_a_tenant_of_a_standard_queue_makes_no_fifo_queue_of_it() -> None:
 def test_the_partners_calls_are_made_four_at_a_time(calls: int, milliseconds: float) -> None:
     assert waited_ms(PARTNER, calls) == milliseconds
     assert waited_ms("AmazonSQS.SendMessageBatch", calls) == calls * 8
+
+
+def test_half_the_memory_doubles_processor_time_and_halves_what_waiting_costs() -> None:
+    measured = {
+        "CPU ms": 10.0,
+        "handler ms": 10.0 * ASSUMED.slower + 40.0,
+        "batch CPU ms": 0.0,
+        "batch ms": 0.0,
+        "log bytes": 0.0,
+    }
+
+    half, same = with_memory(measured, 512), with_memory(measured, 1_024)
+
+    assert half["handler ms"] == pytest.approx(20.0 * ASSUMED.slower + 40.0)
+    assert same["handler ms"] == measured["handler ms"]
+    sizes = ((half, 0.5), (same, 1.0))
+    gigabyte_seconds = [usage(Kind({}), each, size).lambda_gb_seconds for each, size in sizes]
+    assert gigabyte_seconds[1] - gigabyte_seconds[0] == pytest.approx(0.5 * 0.04)
+
+
+def test_the_sizes_of_memory_that_are_compared_have_the_default_among_them() -> None:
+    assert MEMORY_GB * 1_024 in MEMORY_MB
+    found = by_memory(
+        Kind({}), {"CPU ms": 1.0, "handler ms": 50.0, "batch CPU ms": 1.0, "batch ms": 400.0, "log bytes": 0.0}
+    )
+    assert found["1,024 MB ms"] == 50.0
+    assert found["512 MB US$"] < found["1,024 MB US$"] < found["1,769 MB US$"]
 
 
 def test_memberships_pay_for_each_started_64_kilobytes() -> None:

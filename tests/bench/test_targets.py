@@ -15,7 +15,7 @@ def test_every_first_response_is_compared_by_itself_and_no_baseline_is() -> None
         "bare handler": 0.2,
         "bare handler with boto3 and an SQS client": 1.0,
         "registration": 1.2,
-        "events": 1.4,
+        "events": 1.25,
         "memberships": 1.8,
     }
 
@@ -25,6 +25,15 @@ def test_every_first_response_is_compared_by_itself_and_no_baseline_is() -> None
 
     assert [target.text.rpartition(": ")[2] for target in found] == ["registration", "events", "memberships"]
     assert [target.met for target in found] == [True, True, False]
+
+
+def test_the_first_events_that_must_be_queued_are_compared_with_their_deadline() -> None:
+    def found(milliseconds: float) -> bool:
+        queued = {cold_start.FIRST: {"ms": spread_of(milliseconds)}, "next": {"ms": spread_of(5.0)}}
+        [target] = cold_start.targets({cold_start.DEPLOYED: {}, cold_start.QUEUED: queued})
+        return target.met
+
+    assert [found(120.0), found(121.0)] == [True, False]
 
 
 def invoked(added: float, boto3: float | None = None) -> dict[str, Any]:
@@ -38,13 +47,21 @@ def invoked(added: float, boto3: float | None = None) -> dict[str, Any]:
     }
 
 
-def test_boto3s_part_of_what_the_handler_adds_counts_too_and_is_shown() -> None:
+def test_what_the_handler_adds_is_compared_without_boto3s_part_which_is_shown() -> None:
     [alone, queued] = end_to_end.targets(
-        {end_to_end.TABLE: {"keep-alive": invoked(1.5), "memberships": invoked(2.5, boto3=1.25)}}
+        {end_to_end.TABLE: {"keep-alive": invoked(1.5), "memberships": invoked(3.5, boto3=1.25)}}
     )
 
     assert (alone.measured, alone.met) == ("1.50 ms (CPU 1.50)", True)
-    assert (queued.measured, queued.met) == ("2.50 ms (CPU 2.50); 1.25 without boto3's 1.25", False)
+    assert (queued.measured, queued.met) == ("2.25 ms without boto3's 1.25 (CPU 3.50)", False)
+
+
+def test_events_may_take_longer_because_their_network_call_is_made_in_a_thread() -> None:
+    found = end_to_end.targets(
+        {end_to_end.TABLE: {"events": invoked(2.4), "events over HTTPS": invoked(3.6), "erasure": invoked(2.4)}}
+    )
+
+    assert [target.met for target in found] == [True, False, False]
 
 
 def warm(names: tuple[str, ...]) -> Mapping[str, tuple[str, bool]]:
@@ -84,7 +101,8 @@ def test_memberships_have_no_mapping_to_compare_apart() -> None:
 def test_what_the_integration_does_not_take_has_no_targets() -> None:
     assert warm(()) == {}
     assert (membership.targets({}), membership.chart({})) == ([], None)
-    assert memory.targets({memory.TABLE: {"handler": {"after start": [42.0, 42.0]}}}) == []
+    only_other_types = {"after start": [42.0, 42.0], "after 10,000 requests": [48.0, 48.0]}
+    assert len(memory.targets({memory.TABLE: {"handler": only_other_types}})) == 1
 
 
 def test_memberships_are_compared_with_targets_of_speed_calls_and_growth() -> None:
@@ -126,9 +144,10 @@ def test_queued_events_are_compared_with_targets_of_speed_and_growth() -> None:
     ]  # fmt: skip
 
 
-def test_the_largest_request_must_fit_into_the_functions_memory() -> None:
-    def found(maximum: float) -> bool:
-        [target] = memory.targets({memory.TABLE: {"handler": {"after 6 MB request": [100.0, maximum]}}})
-        return target.met
+def test_the_handler_must_stay_small_and_the_largest_request_must_fit_into_the_functions_memory() -> None:
+    def found(resident: float, maximum: float) -> list[bool]:
+        row = {"after 10,000 requests": [resident, 999.0], "after 6 MB request": [100.0, maximum]}
+        return [target.met for target in memory.targets({memory.TABLE: {"handler": row}})]
 
-    assert [found(1_024.0), found(1_025.0)] == [True, False]
+    assert found(60.0, 1_024.0) == [True, True]
+    assert found(61.0, 1_025.0) == [False, False]
