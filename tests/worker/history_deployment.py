@@ -27,9 +27,10 @@ from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.tables.suspensions import Suspensions
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import serializer
+from tests.worker.bench import NoForwarding
 from tests.worker.history_world import Disturbances, KilledError, Stored, World
 
-MEMBERSHIPS, EVENTS, ERASURES = "memberships.fifo", "events", "erasures"
+MEMBERSHIPS, BULK, EVENTS, ERASURES = "memberships.fifo", "bulk.fifo", "events", "erasures"
 MEMBERSHIP_LETTERS, EVENT_LETTERS, ERASURE_LETTERS = "membership-dlq.fifo", "event-dlq", "erasure-dlq"
 MAX_ATTEMPTS = 4
 
@@ -72,7 +73,7 @@ class Deployment:
             world,
             serializer.parse,
         )
-        queues = SourceQueues(membership_url=MEMBERSHIPS, event_url=EVENTS, erasure_url=ERASURES)
+        queues = SourceQueues(membership_url=MEMBERSHIPS, bulk_url=BULK, event_url=EVENTS, erasure_url=ERASURES)
         self.worker = Worker(
             serializer=serializer,
             planner=self.planner,
@@ -86,6 +87,7 @@ class Deployment:
             ledger=ledger(aws, "ledger", world.clock),
             visibility=VisibilityTimeouts(aws, world.telemetry, queues),
             delays=Delays(self.sender, world.telemetry, queues, world.clock),
+            forwarding=cast("Any", NoForwarding()),
             backoff=Backoff(2, 900, jitter=lambda maximum: maximum),
             max_attempts=MAX_ATTEMPTS,
             telemetry=world.telemetry,
