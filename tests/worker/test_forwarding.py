@@ -263,6 +263,18 @@ def test_all_that_is_known_of_a_message_travels_save_what_is_asked_again(scene: 
     assert told_progress(found) == replace(known, refused={})
 
 
+def test_what_a_message_says_is_settled_travels_without_the_ledger(scene: Scene, dynamodb: DynamoDBClient) -> None:
+    """So is a letter that is redriven, or an event that the handler has delivered in part."""
+    dynamodb.delete_table(TableName="ledger")
+    history = History(attempts=2, limits="0-1=1", unwritten="AQ==")
+
+    assert scene.bench.deliver(queued(1, settled="0f:BA==", history=history)) == []
+
+    (found,) = scene.forwarded()
+    assert told_progress(found) == told_progress(queued(1, settled="0f:BA==", history=history))
+    assert found.settled == "0f:BA=="
+
+
 def test_without_the_ledger_what_it_may_know_is_not_forwarded(scene: Scene, dynamodb: DynamoDBClient) -> None:
     dynamodb.delete_table(TableName="ledger")
 

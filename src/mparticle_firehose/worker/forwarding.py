@@ -89,10 +89,10 @@ class BulkForwarding:
         return forwarded
 
     def _recall(self, due: Sequence[Message], deadline: Deadline) -> None:
-        """Set the progress of messages that were received before, which travels with them."""
-        again = [message for message in due if message.record.receive_count > 1]
-        known = self.ledger.recall([message.id for message in again], (), deadline)[0] if again else {}
-        for message in again:
+        """Set the progress of messages, which travels with them. The ledger has that of those received before."""
+        again = [message.id for message in due if message.record.receive_count > 1]
+        known = self.ledger.recall(again, (), deadline)[0] if again else {}
+        for message in due:
             told = told_progress(message.record)
             message.progress = known[message.id].also(told) if message.id in known else told
 
