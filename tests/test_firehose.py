@@ -18,6 +18,7 @@ from mparticle_firehose.errors import (
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.integration import Item
 from mparticle_firehose.protocol import EventProcessingRequest, Serializer
+from mparticle_firehose.tables.forwarding import ForwardedAccounts, ForwardingTable, Phase
 from tests.conftest import EVENTS, Context, Deployment, load_event
 from tests.endpoint.http_events import function_url_event
 from tests.sample.partner.integration import INTEGRATION, event_items
@@ -357,6 +358,22 @@ class TestSnapStart:
         deployment.invoke(load_event("event_processing_request"))
 
         assert len(deployment.partner.events) == 1
+
+    def test_no_memory_of_backlogs_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
+        deployment.invoke(load_event("audience_membership_change_request"))
+        deployment.work(deployment.queues.membership)
+        known = len(deployment.partner.requests)
+        none = ForwardedAccounts()
+        ForwardingTable(dynamodb, "ledger").replace(none, none.changed({"4242": Phase.OPEN}))
+        deployment.firehose.renew()
+
+        deployment.invoke(load_event("audience_membership_change_request", id=str(UUID(int=7))))
+        deployment.work(deployment.queues.membership)
+        moved = len(deployment.partner.requests)
+        deployment.work(deployment.queues.bulk)
+
+        assert moved == known
+        assert len(deployment.partner.requests) > known
 
     def test_no_memory_of_a_suspension_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
         deployment.partner.revoke("canary-secret-live-4242")

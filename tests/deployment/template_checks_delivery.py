@@ -14,6 +14,7 @@ from local.build import deployment_settings
 from mparticle_firehose.config import FeedSettings, Resources, Settings
 from mparticle_firehose.feed.events_api import CALL_SECONDS as EVENTS_API_SECONDS
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
+from mparticle_firehose.worker.backlogs import MIN_BULK_QUEUE_AGE_SECONDS, WORKER_TIMEOUT_SECONDS
 from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,
@@ -120,6 +121,20 @@ def the_bulk_queue_is_as_the_membership_queue(template: Node) -> list[str]:
         (membership == bulk, "the queues differ"),
         ({**first, **own} == {**second, **own}, "the mappings differ"),
         (second["EventSourceArn"] == {"Fn::GetAtt": ["BulkQueue", "Arn"]}, "the mapping is of another queue"),
+    )
+
+
+def forwarding_waits_for_what_it_relies_on(template: Node) -> list[str]:
+    """An account closes later than the longest batch ends, and none opens while the release before may deliver."""
+    timeout = functions(template)["WorkerFunction"]["Timeout"]
+    minutes = [
+        (10 if kind == "Linear" else 1) * int(number)
+        for value in template["Parameters"]["DeploymentType"]["AllowedValues"]
+        for kind, number in re.findall(r"^(Linear|Canary)10Percent(?:Every)?(\d+)Minutes?$", value)
+    ]
+    return problems(
+        (timeout <= WORKER_TIMEOUT_SECONDS, f"a batch may take {timeout} s"),
+        (60 * max(minutes) + timeout < MIN_BULK_QUEUE_AGE_SECONDS, f"a deployment may take {max(minutes)} minutes"),
     )
 
 
@@ -501,6 +516,7 @@ CHECKS: tuple[Check, ...] = (
     fifo_queues_are_in_high_throughput_mode,
     every_queue_has_its_own_dead_letter_queue,
     the_bulk_queue_is_as_the_membership_queue,
+    forwarding_waits_for_what_it_relies_on,
     queues_have_the_longest_retention_and_the_largest_messages_of_sqs,
     max_receive_count_is_above_the_workers_attempts,
     no_message_is_moved_by_sqs_while_it_may_wait,

@@ -70,6 +70,10 @@ FAULTS: dict[str, dict[str, Fault]] = {
             "Resources/BulkDelivery/Properties/EventSourceArn", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}
         ),
     },
+    "forwarding_waits_for_what_it_relies_on": {
+        "longer-batches": put(f"{WORKER}/Timeout", 90),
+        "slower-deployments": put("Parameters/DeploymentType/AllowedValues/0", "Linear10PercentEvery20Minutes"),
+    },
     "queues_have_the_longest_retention_and_the_largest_messages_of_sqs": {
         "four-days": drop(f"{MEMBERSHIP}/MessageRetentionPeriod"),
         "256-kb": put(f"{MEMBERSHIP}/MaximumMessageSize", 262144),
