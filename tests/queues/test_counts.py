@@ -30,12 +30,21 @@ def test_a_queue_is_empty_only_without_any_message(kind: str) -> None:
     assert not Counts(**counted).is_empty
 
 
-def test_what_sqs_does_not_say_is_an_error_without_its_text() -> None:
-    class Sqs:
-        def get_queue_attributes(self, **_: object) -> None:
+class Sqs:
+    """Refuses to count, or leaves a count out."""
+
+    def __init__(self, *, is_refused: bool) -> None:
+        self.is_refused = is_refused
+
+    def get_queue_attributes(self, **_: object) -> Any:
+        if self.is_refused:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "canary-secret"}}, "GetQueueAttributes")
+        return {"Attributes": {"ApproximateNumberOfMessages": "1"}}
 
-    sqs: Any = Sqs()
 
-    with pytest.raises(DeliveryError, match=r"^the queue cannot be counted: ClientError$"):
+@pytest.mark.parametrize(("is_refused", "name"), [(True, "ClientError"), (False, "KeyError")])
+def test_what_sqs_does_not_say_is_an_error_without_its_text(is_refused: bool, name: str) -> None:
+    sqs: Any = Sqs(is_refused=is_refused)
+
+    with pytest.raises(DeliveryError, match=f"^the queue cannot be counted: {name}$"):
         counter(sqs, "q")()

@@ -21,6 +21,7 @@ from local.cloud.ministack import MiniStack
 from local.partner.faults import Step
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Integration
+from mparticle_firehose.queues.counts import counter
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
@@ -325,6 +326,7 @@ def test_a_backlog_goes_through_the_bulk_queue_in_order(one_group: World) -> Non
     deployment.poll(deployment.bulk)
 
     assert (moved, known) == ([(0, 0), (4, 0)], {})
+    assert counter(deployment.sqs, deployment.bulk)().is_empty
     assert deployment.counted(deployment.bulk) == (0, 0)
     world.check()
 

@@ -44,13 +44,13 @@ def counter(sqs: "SQSClient", url: str) -> Counted:
     def count() -> Counts:
         try:
             told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-        except (BotoCoreError, ClientError) as error:
+            return Counts(
+                visible=int(told["ApproximateNumberOfMessages"]),
+                in_flight=int(told["ApproximateNumberOfMessagesNotVisible"]),
+                delayed=int(told["ApproximateNumberOfMessagesDelayed"]),
+                created_at=float(told["CreatedTimestamp"]),
+            )
+        except (BotoCoreError, ClientError, KeyError, ValueError) as error:
             raise DeliveryError(f"the queue cannot be counted: {type(error).__name__}") from error
-        return Counts(
-            visible=int(told["ApproximateNumberOfMessages"]),
-            in_flight=int(told["ApproximateNumberOfMessagesNotVisible"]),
-            delayed=int(told["ApproximateNumberOfMessagesDelayed"]),
-            created_at=float(told["CreatedTimestamp"]),
-        )
 
     return count

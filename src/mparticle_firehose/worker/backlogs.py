@@ -17,7 +17,7 @@ exclude both:
 2. SQS hands out no message of a group while it has handed out an earlier one and that is neither deleted nor visible
    again. So what is done with a batch has ended before anything is done with the next one of its group. A batch ends at
    the latest with the worker's timeout, which is shorter than the visibility timeout.
-3. Each phase begins with a write that the previous writes condition, and which one environment does, not all.
+3. Phases are changed by conditional writes: one is stored only if no phase was changed since the environment read them.
 
 *Opening.* A batch that is delivered was decided on by a read before the account was opening, so it begins at most
 REFRESH_SECONDS after that write. The account becomes open only if one environment has seen it opening for
