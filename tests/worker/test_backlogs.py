@@ -13,6 +13,7 @@ from mparticle_firehose.worker.backlogs import (
     CLOSING_SECONDS,
     DEPTH_SECONDS,
     HOLD_SECONDS,
+    MIN_BACKLOG_SECONDS,
     MIN_BULK_QUEUE_AGE_SECONDS,
     MIN_EMPTY_CHECKS,
     MIN_FULL_BATCHES,
@@ -110,7 +111,7 @@ def test_an_account_that_fills_enough_batches_of_a_deep_queue_is_opened(shared: 
     assert shared.telemetry.notes == [{"event": "forwarding opened", "account_id": "7"}]
 
 
-@pytest.mark.parametrize(("size", "waited"), [(9, 60.0), (10, 9.0)], ids=["not-full", "not-old"])
+@pytest.mark.parametrize(("size", "waited"), [(9, 60.0), (10, MIN_BACKLOG_SECONDS - 1)], ids=["not-full", "not-old"])
 def test_batches_that_are_not_full_or_not_old_are_no_backlog(size: int, waited: float, shared: Environments) -> None:
     environment = shared.new()
     for _ in range(3 * MIN_FULL_BATCHES):
