@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from bench import (
+    backfill,
     calls,
     cold_start,
     cost_model,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "outage": outage.BENCHMARK,
     "refusals": refusals.BENCHMARK,
     "starvation": starvation.BENCHMARK,
+    "backfill": backfill.BENCHMARK,
     "feed": feed.BENCHMARK,
     "scale": scale.BENCHMARK,
 }

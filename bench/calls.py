@@ -27,6 +27,7 @@ from mparticle_firehose.queues.backoff import Backoff
 from mparticle_firehose.queues.dead_letters import DeadLetters, Letter
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.worker import Worker
 
 OWN = ""
@@ -265,6 +266,14 @@ class _NoDelays(_Nothing):
         return set()
 
 
+class _NoForwarding:
+    """Leaves all messages where they are."""
+
+    @staticmethod
+    def forward(batch: Batch, _deadline: object) -> Sequence[Message]:
+        return batch.messages
+
+
 def worker(
     integration: Integration, partner: Partner, ledger: Ledger | None = None, letters: DeadLetters | None = None
 ) -> Worker:
@@ -273,6 +282,7 @@ def worker(
     no_letters: Any = _NoLetters()
     no_large_bodies: Any = None
     no_delays: Any = _NoDelays()
+    no_forwarding: Any = _NoForwarding()
     empty: Any = _EmptyLedger()
     return Worker(
         serializer=Serializer(),
@@ -287,6 +297,7 @@ def worker(
         ledger=ledger or empty,
         visibility=nothing,
         delays=no_delays,
+        forwarding=no_forwarding,
         backoff=Backoff(base=2, cap=900),
         max_attempts=100,
         telemetry=nothing,

@@ -36,6 +36,7 @@ def variables(url: str = "http://127.0.0.1") -> dict[str, str]:
     """Return the environment variables of a deployment whose services are all at this URL."""
     queues = [f"{queue}_{kind}_URL" for queue in ("MEMBERSHIP", "EVENT", "ERASURE") for kind in ("QUEUE", "DLQ")]
     return {
+        "BULK_QUEUE_URL": f"{url}/000000000000/bulk_queue_url",
         **{queue: f"{url}/000000000000/{queue.lower()}" for queue in queues},
         "AWS_ENDPOINT_URL": url,
         "PARTNER_API_URL": url,

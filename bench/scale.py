@@ -307,7 +307,7 @@ def tables() -> dict[str, dict[str, Any]]:
             f"ledger: the entry of a site that begins to fail, {number:,} batches at a time": _on_an_entry(
                 number, number
             )
-            for number in (155, 1_455)
+            for number in (165, 1_465)
         },
     }
 

@@ -258,6 +258,7 @@ class Queues:
 
     sqs: SQSClient
     membership: str
+    bulk: str
     membership_dlq: str
     event: str
     event_dlq: str
@@ -269,6 +270,7 @@ class Queues:
         """The environment variables that name the resources of a deployment."""
         return {
             "MEMBERSHIP_QUEUE_URL": self.membership,
+            "BULK_QUEUE_URL": self.bulk,
             "EVENT_QUEUE_URL": self.event,
             "MEMBERSHIP_DLQ_URL": self.membership_dlq,
             "EVENT_DLQ_URL": self.event_dlq,
@@ -426,7 +428,7 @@ def queues(aws: None) -> Queues:
         attributes: dict[Any, str] = {"FifoQueue": "true"} if name.endswith(".fifo") else {}
         return sqs.create_queue(QueueName=name, Attributes={"MaximumMessageSize": "1048576", **attributes})["QueueUrl"]
 
-    names = ("membership.fifo", "membership-dlq.fifo", "event", "event-dlq", "erasure", "erasure-dlq")
+    names = ("membership.fifo", "bulk.fifo", "membership-dlq.fifo", "event", "event-dlq", "erasure", "erasure-dlq")
     return Queues(sqs, *map(create, names))
 
 

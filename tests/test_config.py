@@ -8,6 +8,7 @@ from mparticle_firehose.errors import ConfigurationError
 COMPLETE = {
     "PARTNER_API_URL": "https://api.example.com/",
     "MEMBERSHIP_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/membership.fifo",
+    "BULK_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/membership-bulk.fifo",
     "EVENT_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/1/event",
     "MEMBERSHIP_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/membership-dlq.fifo",
     "EVENT_DLQ_URL": "https://sqs.us-east-1.amazonaws.com/1/event-dlq",
@@ -154,6 +155,7 @@ class TestUnderTheSamCli:
 
         queues = ("MEMBERSHIP", "EVENT", "ERASURE")
         names = [f"{queue}_{kind}_URL" for kind in ("QUEUE", "DLQ") for queue in queues]
+        names.insert(1, "BULK_QUEUE_URL")
         rule = "Value error, must be the queue's URL, not its name or ARN"
         problems = "; ".join(f"{name}: {rule}" for name in names)
         assert str(caught.value) == f"{problems} (`make up` starts a local cloud that has them)"

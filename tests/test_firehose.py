@@ -6,9 +6,14 @@ from uuid import UUID
 
 import boto3
 import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from moto.core.botocore_stubber import MockRawResponse
 from snapshot_restore_py import get_after_restore, get_before_snapshot
 
 from mparticle_firehose import reporting
+from mparticle_firehose.aws_client import STANDARD_TIMEOUTS, AwsClient
+from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import (
     ConfigurationError,
     MalformedRequestError,
@@ -18,6 +23,8 @@ from mparticle_firehose.errors import (
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.integration import Item
 from mparticle_firehose.protocol import EventProcessingRequest, Serializer
+from mparticle_firehose.queues.sender import QueueMessage, QueueSender
+from mparticle_firehose.tables.forwarding import ForwardedAccounts, ForwardingTable, Phase
 from tests.conftest import EVENTS, Context, Deployment, load_event
 from tests.endpoint.http_events import function_url_event
 from tests.sample.partner.integration import INTEGRATION, event_items
@@ -308,6 +315,40 @@ class TestErasuresWithAFeed:
         assert (self.noted(), len(deployment.partner.requests)) == ([], 1)
 
 
+class TestForwarding:
+    """A repeated call whose entries SQS knows in part would store the others behind the later ones of their group."""
+
+    MESSAGE = QueueMessage(body="{}", group_id="4242.0", deduplication_id="m1.1")
+
+    @pytest.fixture
+    def tries(self, boto3_session: boto3.Session) -> Iterator[list[str]]:
+        """Let SQS fail each SendMessageBatch, and return the URLs of the requests."""
+        urls: list[str] = []
+
+        def fail(request: Any, **_: object) -> Any:
+            urls.append(request.url)
+            return AWSResponse(request.url, 500, HTTPHeaders(), MockRawResponse(b"{}"))
+
+        boto3_session.events.register_first("before-send.sqs.SendMessageBatch", fail)
+        yield urls
+        boto3_session.events.unregister("before-send.sqs.SendMessageBatch", fail)
+
+    def test_a_call_that_forwards_is_made_once(self, tries: list[str], deployment: Deployment) -> None:
+        forwarding = deployment.firehose.queue_worker.forwarding
+
+        unsent, _ = forwarding.sender.send_in_order(forwarding.bulk_url, [self.MESSAGE], Deadline.after(5))
+
+        assert (list(unsent), len(tries)) == ([self.MESSAGE], 1)
+
+    def test_other_calls_of_the_worker_are_repeated(self, tries: list[str], aws: None) -> None:
+        """The control."""
+        sender = QueueSender(AwsClient("sqs", STANDARD_TIMEOUTS), None)  # type: ignore[arg-type]  # nothing is large
+
+        sender.send_in_order("https://sqs.us-east-1.amazonaws.com/1/any", [self.MESSAGE], Deadline.after(5))
+
+        assert len(tries) == 2
+
+
 class TestSnapStart:
     """Lambda calls the registered hooks; the emulators have no restore, so the tests do."""
 
@@ -354,6 +395,22 @@ class TestSnapStart:
         deployment.invoke(load_event("event_processing_request"))
 
         assert len(deployment.partner.events) == 1
+
+    def test_no_memory_of_backlogs_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
+        deployment.invoke(load_event("audience_membership_change_request"))
+        deployment.work(deployment.queues.membership)
+        known = len(deployment.partner.requests)
+        none = ForwardedAccounts()
+        ForwardingTable(dynamodb, "ledger").replace(none, none.changed({"4242": Phase.OPEN}))
+        deployment.firehose.renew()
+
+        deployment.invoke(load_event("audience_membership_change_request", id=str(UUID(int=7))))
+        deployment.work(deployment.queues.membership)
+        moved = len(deployment.partner.requests)
+        deployment.work(deployment.queues.bulk)
+
+        assert moved == known
+        assert len(deployment.partner.requests) > known
 
     def test_no_memory_of_a_suspension_survives_a_restore(self, deployment: Deployment, dynamodb: Any) -> None:
         deployment.partner.revoke("canary-secret-live-4242")

@@ -56,6 +56,7 @@ LETTERS = (f"{SQS}membership-letters.fifo", f"{SQS}event-letters", f"{SQS}erasur
 ENVIRON = {
     "PARTNER_API_URL": "https://partner.test",
     "MEMBERSHIP_QUEUE_URL": MEMBERSHIPS,
+    "BULK_QUEUE_URL": f"{SQS}bulk.fifo",
     "EVENT_QUEUE_URL": EVENT_QUEUE,
     "MEMBERSHIP_DLQ_URL": LETTERS[0],
     "EVENT_DLQ_URL": LETTERS[1],

@@ -18,6 +18,7 @@ LONGEST_SECONDS = 2.5
 
 RESOURCES = {
     **{f"{name}_URL": "http://sqs/1/" + name for name in ("MEMBERSHIP_QUEUE", "EVENT_QUEUE", "ERASURE_QUEUE")},
+    "BULK_QUEUE_URL": "http://sqs/1/BULK_QUEUE",
     **{f"{name}_URL": "http://sqs/1/" + name for name in ("MEMBERSHIP_DLQ", "EVENT_DLQ", "ERASURE_DLQ")},
     "SUSPENSION_TABLE": "suspensions",
     "LEDGER_TABLE": "ledger",

@@ -11,7 +11,13 @@ MAX_STACK_NAME_WITH_RELEASES = 49
 """With ``GradualDeployment=true`` a function's name begins with ``CodeDeployHook_``, and may have 64."""
 
 DEFAULTS: Mapping[str, int] = MappingProxyType(
-    {"MembershipConcurrency": 50, "EventConcurrency": 100, "EventMinimumPollers": 0, "EventMaximumPollers": 20}
+    {
+        "MembershipConcurrency": 50,
+        "BulkConcurrency": 10,
+        "EventConcurrency": 100,
+        "EventMinimumPollers": 0,
+        "EventMaximumPollers": 20,
+    }
 )
 """Those of the template's parameters."""
 
@@ -51,7 +57,7 @@ def _problems_of_concurrency(given: Mapping[str, str]) -> Iterator[str]:
     events = numbers["EventConcurrency"]
     if numbers["EventMinimumPollers"]:
         events = INVOCATIONS_PER_POLLER * numbers["EventMaximumPollers"]
-    needed = numbers["MembershipConcurrency"] + events + ERASURE_CONCURRENCY
+    needed = numbers["MembershipConcurrency"] + numbers["BulkConcurrency"] + events + ERASURE_CONCURRENCY
     reserved = int(given.get("WorkerReservedConcurrency", 0))
     if 0 < reserved < needed:
         yield f"WorkerReservedConcurrency is {reserved}, and the worker may need {needed}: set 0, or {needed} or more"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 STACK = "mparticle-firehose"  # as samconfig.toml has it
 _BUCKET = "local-artifacts"  # as samconfig.toml has it
-_QUEUE_OUTPUTS = ("MembershipQueueUrl", "EventQueueUrl", "ErasureQueueUrl", "FeedQueueUrl")
+_QUEUE_OUTPUTS = ("MembershipQueueUrl", "BulkQueueUrl", "EventQueueUrl", "ErasureQueueUrl", "FeedQueueUrl")
 _DEAD_LETTER_OUTPUTS = (
     "MembershipDeadLetterQueueUrl", "EventDeadLetterQueueUrl", "ErasureDeadLetterQueueUrl", "FeedDeadLetterQueueUrl",
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from local.build.deployment_settings import INVOCATIONS_PER_POLLER
+from local.build.deployment_settings import DEFAULTS, INVOCATIONS_PER_POLLER
 from ops.capacity.planning import (
     ALARM_PERCENT,
     BATCH,
@@ -42,8 +42,9 @@ def lines(plan: Plan) -> Iterator[Line]:
         yield Line("EventMinimumPollers", str(MIN_CONCURRENCY), f"more than {MAX_CONCURRENCY:,} at a time need pollers")
         yield Line("EventMaximumPollers", str(plan.max_pollers), pollers)
     yield Line("MembershipConcurrency", str(plan.memberships_at_a_time), _memberships(plan))
+    yield Line("BulkConcurrency", str(DEFAULTS["BulkConcurrency"]), "the default, for customers' backlogs")
     yield Line("MembershipShards", str(plan.shards), _shards(plan))
-    yield Line("WorkerReservedConcurrency", f"0, or {plan.worker}", "batches at a time of the three queues")
+    yield Line("WorkerReservedConcurrency", f"0, or {plan.worker}", "batches at a time of the four queues")
     yield Line("HandlerReservedConcurrency", f"0, or {plan.handler}", _handler(plan))
     yield Line("limit of the account", f"{plan.account}", f"{plan.handler:,} + {plan.worker:,}; {REQUIRED:,} or more")
     yield Line("ConcurrencyAlarmThreshold", str(plan.alarm_threshold), f"{ALARM_PERCENT} % of the account's limit")

@@ -165,7 +165,8 @@ class Plan:
     def worker(self) -> int:
         """Concurrent executions of the worker at most."""
         pollers = self.max_pollers * INVOCATIONS_PER_POLLER
-        return self.memberships_at_a_time + (pollers or self.events_at_a_time) + ERASURE_CONCURRENCY
+        fifo = self.memberships_at_a_time + DEFAULTS["BulkConcurrency"]
+        return fifo + (pollers or self.events_at_a_time) + ERASURE_CONCURRENCY
 
     @property
     def handler(self) -> int:

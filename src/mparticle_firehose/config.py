@@ -109,6 +109,7 @@ class Resources(_FromEnvironment):
 
     Attributes:
         membership_queue_url: FIFO queue of audience membership changes, and with ``EVENT_ORDER=user`` of events.
+        bulk_queue_url: FIFO queue of what the worker forwards from it, because its account has a backlog.
         event_queue_url: standard queue of events that the partner could not take in the call.
         erasure_queue_url: standard queue of erasures.
         membership_dlq_url: FIFO queue of what is in the membership queue and can never be delivered.
@@ -120,6 +121,7 @@ class Resources(_FromEnvironment):
     """
 
     membership_queue_url: QueueUrl = Field(alias="MEMBERSHIP_QUEUE_URL")
+    bulk_queue_url: QueueUrl = Field(alias="BULK_QUEUE_URL")
     event_queue_url: QueueUrl = Field(alias="EVENT_QUEUE_URL")
     erasure_queue_url: QueueUrl = Field(alias="ERASURE_QUEUE_URL")
     membership_dlq_url: QueueUrl = Field(alias="MEMBERSHIP_DLQ_URL")
@@ -178,6 +180,8 @@ class Settings(_Retries):
             checked here: mParticle's requests must not fail for it.
         membership_shards: groups that an account's users are spread over. Each keeps its users' order and is worked
             on by one worker at a time; ten or fewer make one SendMessageBatch of any ordinary request.
+        backlog_threshold: visible messages of the membership queue from which on an account's messages may be forwarded
+            to the bulk queue; 0 forwards none.
         retry_base_seconds: seconds that a failed message waits at most before its second attempt; the bound doubles
             with each further one.
         retry_cap_seconds: seconds that it waits at most before any attempt, unless the partner says how long to wait.
@@ -207,6 +211,7 @@ class Settings(_Retries):
     )
     feed_queue_url: str | None = Field(None, alias="FEED_QUEUE_URL")
     membership_shards: int = Field(10, alias="MEMBERSHIP_SHARDS", ge=1, le=1_000)
+    backlog_threshold: int = Field(20_000, alias="MEMBERSHIP_BACKLOG_THRESHOLD", ge=0, le=100_000)
 
     @property
     def token_service(self) -> Literal["ssm", "secretsmanager"] | None:

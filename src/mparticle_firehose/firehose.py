@@ -151,7 +151,8 @@ class Firehose:
             return
         self.partner.hang_up()
         self.partner.forget()
-        for known in (self.breaker, self.rate_limits, self.queue_worker.breaker, self.suspensions):
+        worker = self.queue_worker
+        for known in (self.breaker, self.rate_limits, worker.breaker, worker.forwarding.backlogs, self.suspensions):
             known.forget()
         vars(self).pop("router", None)  # and its tokens; building another one costs nothing
         for client in self._clients:
@@ -256,16 +257,19 @@ class Firehose:
     @cached_property
     def queue_worker(self) -> "Worker":
         """Empties the queues."""
-        from mparticle_firehose.worker.assembly import build_worker  # noqa: PLC0415  the handler does not need it
-
-        return build_worker(
-            self,
-            self._resources,
-            sqs=self._worker_sqs,
-            ledger_client=self._ledger_client,
-            outages_client=self._short_client,
-            erasure_key_client=self._erasure_key_client,
+        from mparticle_firehose.worker.assembly import (  # noqa: PLC0415  the handler does not need it
+            WorkerClients,
+            build_worker,
         )
+
+        clients = WorkerClients(
+            sqs=self._worker_sqs,
+            forwarding_sqs=self._sqs,
+            ledger=self._ledger_client,
+            outages=self._short_client,
+            erasure_key=self._erasure_key_client,
+        )
+        return build_worker(self, self._resources, clients)
 
     @cached_property
     def feed_function(self) -> "FeedFunction":

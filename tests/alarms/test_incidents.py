@@ -110,6 +110,18 @@ def test_a_partner_that_is_down_for_longer_pages_when_what_waits_is_late() -> No
     assert pages(alarmed) == {"MembershipAgeAlarm"}
 
 
+def test_a_backfill_of_hours_alarms_nobody_and_one_of_more_than_half_a_day_opens_a_ticket() -> None:
+    hours = [in_use(60), in_use(60)]
+    for recording, minutes in zip(hours, (11 * 60, 13 * 60), strict=True):
+        for minute in range(60):
+            recording.of_queue("BulkQueue", "ApproximateAgeOfOldestMessage", [minute], 60 * minutes)
+
+    alarmed = [recording.alarmed(until=60) for recording in hours]
+
+    assert alarmed == [set(), {"BulkAgeAlarm"}]
+    assert pages(alarmed[1]) == set()
+
+
 def test_failures_over_https_that_are_ours_page() -> None:
     recording = in_use(60).of_the_api("5xx", range(10), {1.0: 3})
     recording.counted(SUBSCRIPTIONS, "PartnerErrors", range(5), 3)

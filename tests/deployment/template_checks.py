@@ -92,6 +92,7 @@ def outputs_have_what_other_tools_need(template: Node) -> list[str]:
         "WorkerFunctionName": {"Ref": "WorkerFunction"},
         "MembershipQueueUrl": {"Ref": "MembershipQueue"},
         "MembershipDeadLetterQueueUrl": {"Ref": "MembershipDeadLetterQueue"},
+        "BulkQueueUrl": {"Ref": "BulkQueue"},
         "EventQueueUrl": {"Ref": "EventQueue"},
         "EventDeadLetterQueueUrl": {"Ref": "EventDeadLetterQueue"},
         "ErasureQueueUrl": {"Ref": "ErasureQueue"},

@@ -14,6 +14,7 @@ from local.build import deployment_settings
 from mparticle_firehose.config import FeedSettings, Resources, Settings
 from mparticle_firehose.feed.events_api import CALL_SECONDS as EVENTS_API_SECONDS
 from mparticle_firehose.queues.time_limits import MAX_AGE_SECONDS
+from mparticle_firehose.worker.backlogs import MIN_BULK_QUEUE_AGE_SECONDS, WORKER_TIMEOUT_SECONDS
 from mparticle_firehose.worker.worker import CALL_SECONDS
 from tests.deployment.template_reading import (
     ALIAS,
@@ -38,7 +39,11 @@ SQS_SECONDS = 6
 AVERAGE_A_SECOND, PEAK_A_SECOND = 2_000, 10_000
 """The rates of mParticle's requests."""
 
-CONCURRENCY = {"MembershipDelivery": "MembershipConcurrency", "EventDelivery": "EventConcurrency"}
+CONCURRENCY = {
+    "MembershipDelivery": "MembershipConcurrency",
+    "BulkDelivery": "BulkConcurrency",
+    "EventDelivery": "EventConcurrency",
+}
 """The parameter of the MaximumConcurrency of the worker's event source mappings."""
 
 FEED_DELIVERY, FEED_CONCURRENCY = "FeedDelivery", "FeedConcurrency"
@@ -77,9 +82,10 @@ def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
     found: list[str] = []
     working = {name: queue for name, queue in queues(template).items() if "RedrivePolicy" in queue}
     for name, queue in working.items():
-        dead = queues(template)[queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]]
-        arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{queue['QueueName']['Fn::Sub']}"
-        allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [{"Fn::Sub": arn}]}
+        letters = _letters_of(queue)
+        dead = queues(template)[letters]
+        arns = [_arn(each) for each in working.values() if _letters_of(each) == letters]
+        allowed = {"redrivePermission": "byQueue", "sourceQueueArns": arns}
         found += problems(
             (dead.get("FifoQueue") == queue.get("FifoQueue"), f"{name}: its dead-letter queue is of another type"),
             (dead.get("RedriveAllowPolicy") == allowed, f"{name}: its dead-letter queue accepts other sources"),
@@ -88,7 +94,48 @@ def every_queue_has_its_own_dead_letter_queue(template: Node) -> list[str]:
                 f"{name}: the name does not fit the type",
             ),
         )
-    return found + problems((len(queues(template)) == 2 * len(working) == 8, "four queues, four for letters"))
+    shared = sorted(name for name, queue in working.items() if _letters_of(queue) == "MembershipDeadLetterQueue")
+    return found + problems(
+        (len(working) == 5, "five queues"),
+        (len(queues(template)) == 9, "four for letters"),
+        (shared == ["BulkQueue", "MembershipQueue"], f"the letters of {shared} are together"),
+    )
+
+
+def _letters_of(queue: Node) -> str:
+    name: str = queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0]
+    return name
+
+
+def _arn(queue: Node) -> Node:
+    name = queue["QueueName"]["Fn::Sub"]
+    return {"Fn::Sub": f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:{name}"}
+
+
+def the_bulk_queue_is_as_the_membership_queue(template: Node) -> list[str]:
+    """What is forwarded must be kept, encrypted and delivered as before."""
+    membership, bulk = ({**queues(template)[name], "QueueName": ""} for name in ("MembershipQueue", "BulkQueue"))
+    first, second = (_mappings(template)[name] for name in ("MembershipDelivery", "BulkDelivery"))
+    own = {"EventSourceArn": None, "ScalingConfig": None}
+    return problems(
+        (membership == bulk, "the queues differ"),
+        ({**first, **own} == {**second, **own}, "the mappings differ"),
+        (second["EventSourceArn"] == {"Fn::GetAtt": ["BulkQueue", "Arn"]}, "the mapping is of another queue"),
+    )
+
+
+def forwarding_waits_for_what_it_relies_on(template: Node) -> list[str]:
+    """An account closes later than the longest batch ends, and none opens while the release before may deliver."""
+    timeout = functions(template)["WorkerFunction"]["Timeout"]
+    minutes = [
+        (10 if kind == "Linear" else 1) * int(number)
+        for value in template["Parameters"]["DeploymentType"]["AllowedValues"]
+        for kind, number in re.findall(r"^(Linear|Canary)10Percent(?:Every)?(\d+)Minutes?$", value)
+    ]
+    return problems(
+        (timeout <= WORKER_TIMEOUT_SECONDS, f"a batch may take {timeout} s"),
+        (60 * max(minutes) + timeout < MIN_BULK_QUEUE_AGE_SECONDS, f"a deployment may take {max(minutes)} minutes"),
+    )
 
 
 def queues_have_the_longest_retention_and_the_largest_messages_of_sqs(template: Node) -> list[str]:
@@ -196,17 +243,20 @@ def erasures_have_a_way_of_their_own(template: Node) -> list[str]:
 
 
 def the_worker_may_send_waiting_messages_again(template: Node) -> list[str]:
-    """To the standard queues that it empties. Lambda must not take that for a loop; the handler has no reason to."""
+    """To the standard queues that it empties, and to the bulk queue. Lambda must not take that for a loop.
+
+    The handler has no reason to.
+    """
     loops = {name: function.get("RecursiveLoop") for name, function in published(template).items()}
     statements = of_type(template, "AWS::IAM::Role")["WorkerRole"]["Policies"][0]["PolicyDocument"]["Statement"]
     sent = [references(it) for it in statements if it.get("Action") == "sqs:SendMessage"]
-    fifo = {name for name, queue in queues(template).items() if queue.get("FifoQueue") and "RedrivePolicy" in queue}
+    unsent = {"MembershipQueue"}
     return problems(
         (
             loops == {"HandlerFunction": None, "WorkerFunction": "Allow", "FeedFunction": "Allow"},
             f"RecursiveLoop is {loops}",
         ),
-        (sent == [set(queues(template)) - fifo - FEED_QUEUES], f"the worker sends to {sent}"),
+        (sent == [set(queues(template)) - unsent - FEED_QUEUES], f"the worker sends to {sent}"),
     )
 
 
@@ -218,13 +268,13 @@ def concurrency_is_what_lambda_accepts_for_sqs(template: Node) -> list[str]:
 
 def batches_are_as_large_as_lambda_accepts(template: Node) -> list[str]:
     """Ten from a FIFO queue. From a standard queue more than ten only with a window of at least a second."""
-    memberships, events = (_mappings(template)[name] for name in CONCURRENCY)
+    memberships, bulk, events = (_mappings(template)[name] for name in CONCURRENCY)
     feed = _mappings(template)[FEED_DELIVERY]
     parameter = template["Parameters"][WINDOW]
     collects = {"Fn::Not": [{"Fn::Equals": [{"Ref": WINDOW}, "0"]}]}
     return problems(
-        (memberships.get("BatchSize") == 10, "more than ten from a FIFO queue"),
-        ("MaximumBatchingWindowInSeconds" not in memberships, "a FIFO queue has no window"),
+        ((memberships.get("BatchSize"), bulk.get("BatchSize")) == (10, 10), "more than ten from a FIFO queue"),
+        ("MaximumBatchingWindowInSeconds" not in memberships | bulk, "a FIFO queue has no window"),
         (events.get("MaximumBatchingWindowInSeconds") == {"Ref": WINDOW}, "the window is not what the parameter says"),
         (events.get("BatchSize") == {"Fn::If": ["CollectsEvents", 100, 10]}, f"BatchSize is {events.get('BatchSize')}"),
         (template["Conditions"]["CollectsEvents"] == collects, "larger batches without a window"),
@@ -465,6 +515,8 @@ def _max_value_bytes(parameter: Node) -> int:
 CHECKS: tuple[Check, ...] = (
     fifo_queues_are_in_high_throughput_mode,
     every_queue_has_its_own_dead_letter_queue,
+    the_bulk_queue_is_as_the_membership_queue,
+    forwarding_waits_for_what_it_relies_on,
     queues_have_the_longest_retention_and_the_largest_messages_of_sqs,
     max_receive_count_is_above_the_workers_attempts,
     no_message_is_moved_by_sqs_while_it_may_wait,

@@ -172,14 +172,14 @@ def _actions_of(template: Node, role: str) -> set[str]:
 def the_handler_sends_to_every_queue(template: Node) -> list[str]:
     sent = {resource for name, statement in _statements(template) if name == "HandlerRole"
             and "sqs:SendMessage" in listed(statement["Action"]) for resource in references(statement)}  # fmt: skip
-    return sorted(sent ^ (set(queues(template)) - {"FeedDeadLetterQueue"}))
+    return sorted(sent ^ (set(queues(template)) - {"BulkQueue", "FeedDeadLetterQueue"}))
 
 
 def the_worker_does_with_the_ledger_what_the_code_does(template: Node) -> list[str]:
     """A condition of a write needs no further action."""
     allowed = {action for name, statement in _statements(template) if name == "WorkerRole"
                and "LedgerTable" in references(statement) for action in listed(statement["Action"])}  # fmt: skip
-    code = "".join((_TABLES / f"{name}.py").read_text() for name in ("entries", "ledger", "outages"))
+    code = "".join((_TABLES / f"{name}.py").read_text() for name in ("entries", "ledger", "outages", "forwarding"))
     calls = re.findall(r"_dynamodb\.([a-z_]+)\(", code)
     called = {f"dynamodb:{''.join(word.capitalize() for word in call.split('_'))}" for call in calls}
     return sorted(allowed ^ called)

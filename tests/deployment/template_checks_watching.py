@@ -182,7 +182,7 @@ def messages_that_wait_long_raise_an_alarm(template: Node) -> list[str]:
 
 
 TICKETS = {
-    "SpillRateAlarm", "ErasureAgeAlarm", "WaitingAgeAlarm",
+    "SpillRateAlarm", "BulkAgeAlarm", "ErasureAgeAlarm", "WaitingAgeAlarm",
     "MembershipDeadLettersAlarm", "EventDeadLettersAlarm", "ErasureDeadLettersAlarm", "FeedDeadLettersAlarm",
     "DeadLettersAgeAlarm", "FeedDeadLettersAgeAlarm", "NearlyMovedAlarm",
     "HandlerLatencyAlarm", "LatencySlowBurnAlarm", "CustomerErrorsAlarm", "PartnerErrorsAlarm",

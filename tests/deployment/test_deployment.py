@@ -96,6 +96,8 @@ CHANGED = {
     "HandlerReservedConcurrency": "50",  # the emulator takes both, and keeps neither
     "WorkerReservedConcurrency": "600",
     "MembershipConcurrency": "40",
+    "BulkConcurrency": "8",
+    "MembershipBacklogThreshold": "10000",
     "EventConcurrency": "80",
     "KmsKeyArn": KEY,
     "PreviousKmsKeyArns": f"{KEY[:-1]}1,{KEY[:-1]}2",
@@ -257,6 +259,7 @@ def test_the_alias_runs_with_the_settings_of_its_version(life: Life) -> None:
     changed = {
         "HANDLER_DEADLINE_MS": "2000",
         "MEMBERSHIP_SHARDS": "7",
+        "MEMBERSHIP_BACKLOG_THRESHOLD": "10000",
         "RETRY_BASE_SECONDS": "1",
         "RETRY_CAP_SECONDS": "1000",
         "MAX_ATTEMPTS": "5",
@@ -355,6 +358,7 @@ def test_the_feeds_function_has_every_setting_that_it_reads(life: Life) -> None:
     ("name", "concurrency", "batch"),
     [
         pytest.param("membership.fifo", 40, (10, 0), id="memberships"),
+        pytest.param("membership-bulk.fifo", 8, (10, 0), id="backlogs"),
         pytest.param("event", 80, (100, 1), id="events"),
         pytest.param("erasure", 5, (10, 0), id="erasures"),
         pytest.param("feed", 3, (100, 1), id="feed"),
@@ -379,6 +383,7 @@ def test_the_functions_take_from_each_queue_as_many_messages_as_the_update_said(
     ("source", "dead_letters", "name"),
     [
         ("MembershipQueueUrl", "MembershipDeadLetterQueueUrl", "membership"),
+        ("BulkQueueUrl", "MembershipDeadLetterQueueUrl", "membership"),
         ("EventQueueUrl", "EventDeadLetterQueueUrl", "event"),
         ("ErasureQueueUrl", "ErasureDeadLetterQueueUrl", "erasure"),
         ("FeedQueueUrl", "FeedDeadLetterQueueUrl", "feed"),
@@ -388,13 +393,14 @@ def test_what_fails_for_good_ends_in_its_own_dead_letter_queue(
     life: Life, source: str, dead_letters: str, name: str
 ) -> None:
     suffix = ".fifo" if name == "membership" else ""
+    sources = ["membership.fifo", "membership-bulk.fifo"] if name == "membership" else [name]
     redrive = queue(life.deployment, source)["RedrivePolicy"]
     allowed = queue(life.deployment, dead_letters)["RedriveAllowPolicy"]
     assert redrive["deadLetterTargetArn"] == queue_arn(life.deployment, f"{name}-dead-letter{suffix}")
     assert int(redrive["maxReceiveCount"]) >= 5
     assert allowed == {
         "redrivePermission": "byQueue",
-        "sourceQueueArns": [queue_arn(life.deployment, f"{name}{suffix}")],
+        "sourceQueueArns": [queue_arn(life.deployment, each) for each in sources],
     }
 
 
@@ -405,7 +411,13 @@ def test_the_queues_are_fast_patient_and_encrypted_with_the_customers_key(life: 
         "perMessageGroupId",
     )
     timeout = released(life.deployment, "worker")["Timeout"]
-    windows = {"MembershipQueueUrl": 0, "EventQueueUrl": 300, "ErasureQueueUrl": 0, "FeedQueueUrl": 1}
+    windows = {
+        "MembershipQueueUrl": 0,
+        "BulkQueueUrl": 0,
+        "EventQueueUrl": 300,
+        "ErasureQueueUrl": 0,
+        "FeedQueueUrl": 1,
+    }
     for output, window in windows.items():
         assert int(queue(life.deployment, output)["VisibilityTimeout"]) >= 6 * timeout + window
     for output in (name for name in life.deployment.outputs if name.endswith("QueueUrl")):

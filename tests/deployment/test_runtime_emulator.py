@@ -110,6 +110,7 @@ def settings() -> dict[str, str]:
 def resources(aws: MiniStack) -> dict[str, str]:
     queues = {
         "MEMBERSHIP_QUEUE_URL": "membership.fifo",
+        "BULK_QUEUE_URL": "membership-bulk.fifo",
         "EVENT_QUEUE_URL": "event",
         "ERASURE_QUEUE_URL": "erasure",
         "MEMBERSHIP_DLQ_URL": "membership-dead-letter.fifo",

@@ -60,6 +60,19 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "open": put(f"{MEMBERSHIP_DEAD}/RedriveAllowPolicy/redrivePermission", "allowAll"),
         "none": drop(f"{MEMBERSHIP}/RedrivePolicy"),
     },
+    "the_bulk_queue_is_as_the_membership_queue": {
+        "shorter": put("Resources/BulkQueue/Properties/MessageRetentionPeriod", 345600),
+        "without-a-key": drop("Resources/BulkQueue/Properties/KmsMasterKeyId"),
+        "visible-sooner": put("Resources/BulkQueue/Properties/VisibilityTimeout", 60),
+        "unpublished": put("Resources/BulkDelivery/Properties/FunctionName", {"Ref": "WorkerFunction"}),
+        "other-queue": put(
+            "Resources/BulkDelivery/Properties/EventSourceArn", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}
+        ),
+    },
+    "forwarding_waits_for_what_it_relies_on": {
+        "longer-batches": put(f"{WORKER}/Timeout", 90),
+        "slower-deployments": put("Parameters/DeploymentType/AllowedValues/0", "Linear10PercentEvery20Minutes"),
+    },
     "queues_have_the_longest_retention_and_the_largest_messages_of_sqs": {
         "four-days": drop(f"{MEMBERSHIP}/MessageRetentionPeriod"),
         "256-kb": put(f"{MEMBERSHIP}/MaximumMessageSize", 262144),
@@ -107,6 +120,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
         "terminated-feed": drop(f"{FEED}/RecursiveLoop"),
         "to-the-feed": put(f"{WORKER_POLICY}/2/Resource/3", {"Fn::GetAtt": ["FeedQueue", "Arn"]}),
         "not-to-the-events": drop(f"{WORKER_POLICY}/2/Resource/3"),
+        "not-to-the-bulk-queue": drop(f"{WORKER_POLICY}/2/Resource/5"),
         "to-the-fifo-queue": put(f"{WORKER_POLICY}/2/Resource/3", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
     },
     "concurrency_is_what_lambda_accepts_for_sqs": {
@@ -227,6 +241,7 @@ FAULTS: dict[str, dict[str, Fault]] = {
     },
     "the_handler_sends_to_every_queue": {
         "one-left-out": drop(f"{HANDLER_POLICY}/1/Resource/1"),
+        "to-the-bulk-queue": put(f"{HANDLER_POLICY}/1/Resource/5", {"Fn::GetAtt": ["BulkQueue", "Arn"]}),
         "twice-the-same": put(f"{HANDLER_POLICY}/1/Resource/1", {"Fn::GetAtt": ["MembershipQueue", "Arn"]}),
     },
     "the_worker_does_with_the_ledger_what_the_code_does": {

@@ -59,6 +59,7 @@ def test_what_answers_mparticle_over_https_does_not_load_the_webhook(tmp_path: P
     """The control is a webhook, which loads it."""
     names = (
         "MEMBERSHIP_QUEUE",
+        "BULK_QUEUE",
         "EVENT_QUEUE",
         "ERASURE_QUEUE",
         "MEMBERSHIP_DLQ",

@@ -45,10 +45,10 @@ def test_an_environment_without_parameters_is_accepted() -> None:
     ("overrides", "accepted"),
     [
         pytest.param(["WorkerReservedConcurrency=0"], True, id="none"),
-        pytest.param(["WorkerReservedConcurrency=155"], True, id="enough-for-the-defaults"),
-        pytest.param(["WorkerReservedConcurrency=154"], False, id="too-few-for-the-defaults"),
+        pytest.param(["WorkerReservedConcurrency=165"], True, id="enough-for-the-defaults"),
+        pytest.param(["WorkerReservedConcurrency=164"], False, id="too-few-for-the-defaults"),
         pytest.param(
-            ["WorkerReservedConcurrency=45", "MembershipConcurrency=20", "EventConcurrency=20"],
+            ["WorkerReservedConcurrency=50", "MembershipConcurrency=20", "BulkConcurrency=5", "EventConcurrency=20"],
             True,
             id="fewer-are-used",
         ),
@@ -56,9 +56,9 @@ def test_an_environment_without_parameters_is_accepted() -> None:
             ["WorkerReservedConcurrency=200", "MembershipConcurrency=100"], False, id="too-few-for-the-given-ones"
         ),
         pytest.param(
-            ["WorkerReservedConcurrency=155", "EventMinimumPollers=2", "EventMaximumPollers=10"], True, id="pollers"
+            ["WorkerReservedConcurrency=165", "EventMinimumPollers=2", "EventMaximumPollers=10"], True, id="pollers"
         ),
-        pytest.param(["WorkerReservedConcurrency=155", "EventMinimumPollers=2"], False, id="too-few-for-the-pollers"),
+        pytest.param(["WorkerReservedConcurrency=165", "EventMinimumPollers=2"], False, id="too-few-for-the-pollers"),
     ],
 )
 def test_the_reserved_concurrency_must_suffice_for_what_empties_the_queues(

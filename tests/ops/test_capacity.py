@@ -63,14 +63,14 @@ def test_forwarded_events_are_caught_up_as_fast_as_they_come_and_queued_ones_twi
 
     assert (forwarded.events_at_a_time, queued.events_at_a_time) == (44, 88)  # 2,000 × 0.22 s / 10
     assert (forwarded.handler, queued.handler) == (400, 200)
-    assert (forwarded.worker, queued.worker) == (50 + 44 + 5, 50 + 88 + 5)
+    assert (forwarded.worker, queued.worker) == (50 + 10 + 44 + 5, 50 + 10 + 88 + 5)
 
 
 def test_more_batches_than_lambda_accepts_without_pollers_get_pollers() -> None:
     plan = Plan(Load(requests=10_000, call_ms=200, mode=Mode.QUEUE))
 
     assert (plan.events_at_a_time, plan.max_pollers) == (1_400, 140)
-    assert plan.worker == 50 + 1_400 + 5
+    assert plan.worker == 50 + 10 + 1_400 + 5
     assert plan.account == 1_000 + plan.worker
 
 

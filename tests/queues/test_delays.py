@@ -14,7 +14,7 @@ from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.repeating import Repeating
 from tests.conftest import Clock, TelemetryDouble
 
-QUEUES = SourceQueues(membership_url="m", event_url="e", erasure_url="x")
+QUEUES = SourceQueues(membership_url="m", bulk_url="b", event_url="e", erasure_url="x")
 
 
 class Sqs:

@@ -351,3 +351,73 @@ def test_no_more_messages_are_in_memory_than_a_batch_and_the_next_one() -> None:
 
 def test_ten_groups_fit_one_batch() -> None:
     assert len(list(batches([QueueMessage(body="{}", group_id=str(group)) for group in range(10)]))) == 1
+
+
+# --- several messages of a group in one call ------------------------------------------------------------------------
+
+
+def in_groups(*names: str) -> list[QueueMessage]:
+    return [QueueMessage(body=name, group_id=name[0], deduplication_id=name) for name in names]
+
+
+def unsent(sqs: SqsDouble, *names: str, seconds: float = 5) -> tuple[list[str], str]:
+    left, failure = sender(sqs).send_in_order("queue", in_groups(*names), Deadline.after(seconds, Clock()))
+    return [message.body for message in left], failure
+
+
+def test_messages_of_a_group_are_sent_in_one_call() -> None:
+    sqs = SqsDouble()
+
+    assert unsent(sqs, "a1", "a2", "b1", "a3") == ([], "")
+    assert sqs.sent == [["a1", "a2", "b1", "a3"]]
+
+
+def test_from_the_first_that_is_refused_all_of_its_group_count_as_not_stored() -> None:
+    """Also those that SQS has taken: sent again, they follow it once more."""
+    sqs = SqsDouble({"a2": ("InternalError", False)})
+
+    assert unsent(sqs, "a1", "a2", "b1", "a3") == (["a2", "a3"], "the queue did not take the message")
+    assert len(sqs.sent) == 1
+
+
+def test_what_follows_in_another_call_is_not_sent_if_one_of_its_group_is_refused() -> None:
+    names = [f"a{number:02}" for number in range(MAX_BATCH_ENTRIES)]
+    sqs = SqsDouble({"a09": ("InvalidMessageContents", True)})
+
+    left, failure = unsent(sqs, *names, "a10", "b1")
+
+    assert (left, failure) == (["a09", "a10"], "the queue refuses the message: InvalidMessageContents")
+    assert sqs.sent == [names, ["b1"]]
+
+
+@pytest.mark.parametrize(
+    "error", [failed_call("Throttled", 503), ReadTimeoutError(endpoint_url="")], ids=["busy", "silent"]
+)
+def test_a_call_is_made_once(error: Exception) -> None:
+    sqs = SqsDouble(error)
+
+    left, failure = unsent(sqs, "a1", "b1")
+
+    assert left == ["a1", "b1"]
+    assert failure.startswith("the queue")
+    assert sqs.sent == []
+
+
+def test_after_the_deadline_no_call_is_made() -> None:
+    sqs = SqsDouble()
+
+    assert unsent(sqs, "a1", seconds=0) == (["a1"], "out_of_time")
+    assert sqs.sent == []
+
+
+def test_what_s3_does_not_take_is_not_stored() -> None:
+    class FullBucket:
+        def store(self, _body: str) -> str:
+            raise DeliveryError("the bucket cannot be used")
+
+    sqs, bucket = SqsDouble(), FullBucket()
+    large = QueueMessage(body="x" * (MAX_MESSAGE_BYTES + 1), group_id="a")
+
+    left, failure = QueueSender(sqs, bucket).send_in_order("queue", [large], Deadline.after(5))  # type: ignore[arg-type]
+
+    assert (list(left), failure, sqs.sent) == ([large], "the bucket cannot be used", [])

@@ -11,7 +11,10 @@ from mparticle_firehose.repeating import Repeating
 from tests.conftest import Clock, Queues, TelemetryDouble
 
 SOURCE_QUEUES = SourceQueues(
-    membership_url="https://sqs/1/m.fifo", event_url="https://sqs/1/e", erasure_url="https://sqs/1/d"
+    membership_url="https://sqs/1/m.fifo",
+    bulk_url="https://sqs/1/b.fifo",
+    event_url="https://sqs/1/e",
+    erasure_url="https://sqs/1/d",
 )
 
 
@@ -60,7 +63,9 @@ def test_each_message_comes_again_when_its_wait_is_over(queues: Queues, deadline
     received = queues.messages(queues.event)
     waits = {Record(message_id=m["MessageId"], body=m["Body"], receipt_handle=m["ReceiptHandle"]): 0 for m in received}
 
-    of = SourceQueues(membership_url=queues.membership, event_url=queues.event, erasure_url=queues.erasure)
+    of = SourceQueues(
+        membership_url=queues.membership, bulk_url=queues.bulk, event_url=queues.event, erasure_url=queues.erasure
+    )
     VisibilityTimeouts(queues.sqs, TelemetryDouble(), of).set(waits, deadline)
 
     assert len(queues.messages(queues.event)) == 12
@@ -70,6 +75,8 @@ def test_each_message_comes_again_when_its_wait_is_over(queues: Queues, deadline
     ("failed", "url"),
     [
         pytest.param(record(1, "g"), SOURCE_QUEUES.membership_url, id="fifo"),
+        pytest.param(record(1, "g", queue="m.fifo"), SOURCE_QUEUES.membership_url, id="memberships"),
+        pytest.param(record(1, "g", queue="b.fifo"), SOURCE_QUEUES.bulk_url, id="forwarded"),
         pytest.param(record(1), SOURCE_QUEUES.event_url, id="unknown"),
         pytest.param(record(1, queue="e"), SOURCE_QUEUES.event_url, id="events"),
         pytest.param(record(1, queue="d"), SOURCE_QUEUES.erasure_url, id="erasures"),

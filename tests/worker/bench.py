@@ -18,6 +18,7 @@ from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueMessage, RefusedMessagesError
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.tables.ledger import Ledger
+from mparticle_firehose.worker.batch import Batch, Message
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import (
     BreakerDouble,
@@ -85,6 +86,13 @@ def _received(message: QueueMessage, message_id: str) -> Record:
     )
 
 
+class NoForwarding:
+    """Leaves all messages where they are."""
+
+    def forward(self, batch: Batch, _deadline: Deadline) -> Sequence[Message]:
+        return batch.messages
+
+
 @dataclass
 class Bench:
     """A worker with doubles around it and moto's queues and tables beneath."""
@@ -137,7 +145,9 @@ def build(
 ) -> Bench:
     partner, suspensions, telemetry = PartnerDouble(), SuspensionsDouble(), TelemetryDouble()
     breaker, visibility, sender = BreakerDouble(), VisibilityDouble(), SenderDouble()
-    source_queues = SourceQueues(membership_url=queues.membership, event_url=queues.event, erasure_url=queues.erasure)
+    source_queues = SourceQueues(
+        membership_url=queues.membership, bulk_url=queues.bulk, event_url=queues.event, erasure_url=queues.erasure
+    )
     dead_letters = DeadLetters(
         queues.sender,
         membership_url=queues.membership_dlq,
@@ -158,6 +168,7 @@ def build(
         ledger=Ledger(dynamodb, "ledger", lambda: NOW),
         visibility=visibility,  # type: ignore[arg-type]  # the one method that is used
         delays=Delays(sender, telemetry, source_queues, lambda: NOW),  # type: ignore[arg-type]  # as above
+        forwarding=NoForwarding(),  # type: ignore[arg-type]  # as above
         backoff=Backoff(base=2, cap=900, jitter=lambda most: most),
         max_attempts=max_attempts,
         telemetry=telemetry,

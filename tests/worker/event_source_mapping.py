@@ -39,6 +39,12 @@ HIDDEN_SECONDS = 120
 PATIENCE_SECONDS = 0.15
 """What a hanging partner costs, instead of the worker's ten seconds."""
 
+FIFO: "dict[QueueAttributeNameType, str]" = {
+    "FifoQueue": "true",
+    "DeduplicationScope": "messageGroup",
+    "FifoThroughputLimit": "perMessageGroupId",
+}
+
 _names = count(1)
 
 
@@ -190,6 +196,7 @@ class Deployment:
         self.read: Callable[[Mapping[str, Any]], Record] = Record.from_event
         name = f"model-{next(_names)}"
         self.membership_dlq, self.membership = self._queues(f"{name}-membership", ".fifo")
+        self.bulk = self._bulk_queue(name)
         self.event_dlq, self.event = self._queues(f"{name}-event", "")
         self.erasure_dlq, self.erasure = self._queues(f"{name}-erasure", "")
         self.queues = (self.membership, self.event, self.erasure)
@@ -197,6 +204,7 @@ class Deployment:
         self.environ = {
             "PARTNER_API_URL": partner_url,
             "MEMBERSHIP_QUEUE_URL": self.membership,
+            "BULK_QUEUE_URL": self.bulk,
             "EVENT_QUEUE_URL": self.event,
             "MEMBERSHIP_DLQ_URL": self.membership_dlq,
             "EVENT_DLQ_URL": self.event_dlq,
@@ -320,17 +328,16 @@ class Deployment:
             **arguments,
         )
 
+    def _bulk_queue(self, name: str) -> str:
+        """Create the queue that the worker forwards to; its letters are those of the membership queue."""
+        return self.sqs.create_queue(QueueName=f"{name}-membership-bulk.fifo", Attributes=FIFO)["QueueUrl"]
+
     def _queues(self, name: str, suffix: str) -> list[str]:
         """Create a dead-letter queue and the queue it belongs to."""
-        fifo: dict[QueueAttributeNameType, str] = {
-            "FifoQueue": "true",
-            "DeduplicationScope": "messageGroup",
-            "FifoThroughputLimit": "perMessageGroupId",
-        }
         urls: list[str] = []
         redrive: dict[QueueAttributeNameType, str] = {}
         for full in (f"{name}-dlq{suffix}", f"{name}{suffix}"):
-            attributes = {**(fifo if suffix else {}), **redrive}
+            attributes = {**(FIFO if suffix else {}), **redrive}
             url = self.sqs.create_queue(QueueName=full, Attributes=attributes)["QueueUrl"]
             arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
             redrive = {"RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 1000})}

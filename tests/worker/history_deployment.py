@@ -13,6 +13,7 @@ from mparticle_firehose.partner_api.rate_limits import RateLimits
 from mparticle_firehose.partner_api.retry_policy import RetryPolicy
 from mparticle_firehose.processors import process
 from mparticle_firehose.queues.backoff import Backoff
+from mparticle_firehose.queues.counts import Counts
 from mparticle_firehose.queues.dead_letters import DeadLetters
 from mparticle_firehose.queues.delays import Delays
 from mparticle_firehose.queues.event_queue import EventQueue, OrderedEventQueue
@@ -22,14 +23,18 @@ from mparticle_firehose.queues.sender import QueueSender
 from mparticle_firehose.queues.source_queues import SourceQueues
 from mparticle_firehose.queues.visibility import VisibilityTimeouts
 from mparticle_firehose.services import EventMode, Services
+from mparticle_firehose.tables.forwarding import Phase
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
 from mparticle_firehose.tables.suspensions import Suspensions
+from mparticle_firehose.worker.backlogs import Backlogs
+from mparticle_firehose.worker.forwarding import BulkForwarding
 from mparticle_firehose.worker.worker import Worker
 from tests.conftest import serializer
+from tests.worker.forwarding_world import MemoryPhases
 from tests.worker.history_world import Disturbances, KilledError, Stored, World
 
-MEMBERSHIPS, EVENTS, ERASURES = "memberships.fifo", "events", "erasures"
+MEMBERSHIPS, BULK, EVENTS, ERASURES = "memberships.fifo", "bulk.fifo", "events", "erasures"
 MEMBERSHIP_LETTERS, EVENT_LETTERS, ERASURE_LETTERS = "membership-dlq.fifo", "event-dlq", "erasure-dlq"
 MAX_ATTEMPTS = 4
 
@@ -72,7 +77,7 @@ class Deployment:
             world,
             serializer.parse,
         )
-        queues = SourceQueues(membership_url=MEMBERSHIPS, event_url=EVENTS, erasure_url=ERASURES)
+        queues = SourceQueues(membership_url=MEMBERSHIPS, bulk_url=BULK, event_url=EVENTS, erasure_url=ERASURES)
         self.worker = Worker(
             serializer=serializer,
             planner=self.planner,
@@ -86,11 +91,29 @@ class Deployment:
             ledger=ledger(aws, "ledger", world.clock),
             visibility=VisibilityTimeouts(aws, world.telemetry, queues),
             delays=Delays(self.sender, world.telemetry, queues, world.clock),
+            forwarding=self._forwarding(ledger(aws, "ledger", world.clock)),
             backoff=Backoff(2, 900, jitter=lambda maximum: maximum),
             max_attempts=MAX_ATTEMPTS,
             telemetry=world.telemetry,
             clock=world.clock,
         )
+
+    def _forwarding(self, ledger: Ledger) -> BulkForwarding:
+        self.phases = MemoryPhases()
+        backlogs = Backlogs(
+            store=self.phases,
+            membership_queue=Counts,
+            bulk_queue=lambda: Counts(visible=len(self.world.queues[BULK])),
+            threshold=0,
+            telemetry=self.world.telemetry,
+            clock=self.world.clock,
+        )
+        return BulkForwarding(backlogs=backlogs, sender=self.sender, bulk_url=BULK, ledger=ledger)
+
+    def open(self, account: str) -> None:
+        """Have an account's messages forwarded, as if it had a backlog."""
+        seen = self.phases.present
+        self.phases.replace(seen, seen.changed({**seen.phases, account: Phase.OPENING}))
 
     def acknowledges(self, message: Mapping[str, Any], disturbances: Disturbances) -> bool:
         """Process a request, and again until it is acknowledged: mParticle repeats it.

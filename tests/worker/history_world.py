@@ -45,6 +45,7 @@ class Stored:
     sequence: int
     sent_at: float
     visible_at: float
+    queue: str = ""
     receives: int = 0
 
     @property
@@ -57,6 +58,7 @@ class Stored:
             {
                 "messageId": self.id,
                 "receiptHandle": self.id,
+                "eventSourceARN": f"arn:aws:sqs:us-east-1:1:{self.queue}",
                 "body": self.body,
                 "attributes": attributes,
                 "messageAttributes": told,
@@ -153,7 +155,8 @@ class World:
         now = self.clock()
         group = group if queue.endswith(".fifo") else None  # a tenant, which implies no order
         visible_at = now + entry.get("DelaySeconds", 0)
-        self.queues[queue].append(Stored(f"m{self._ids}", body, attributes, group, self._ids, now, visible_at))
+        stored = Stored(f"m{self._ids}", body, attributes, group, self._ids, now, visible_at, queue)
+        self.queues[queue].append(stored)
 
     def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Any]) -> Any:  # noqa: N803
         self.step()

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, override
 
+import boto3
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
+from hypothesis import Phase as HypothesisPhase
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -19,9 +21,11 @@ from local.cloud.ministack import MiniStack
 from local.partner.faults import Step
 from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.integration import Integration
+from mparticle_firehose.queues.counts import counter
 from mparticle_firehose.queues.membership_queue import MembershipQueue
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.queues.sender import QueueSender
+from mparticle_firehose.tables.forwarding import ForwardedAccounts, ForwardingTable, Phase
 from mparticle_firehose.tables.ledger import Ledger
 from tests.conftest import Json
 from tests.sample.fake_api import FakeApi
@@ -308,6 +312,25 @@ def test_of_a_group_that_waits_one_message_is_in_flight_and_the_others_follow_it
     world.check()
 
 
+def test_a_backlog_goes_through_the_bulk_queue_in_order(one_group: World) -> None:
+    """With the table and the FIFO queues of the emulator, as a deployment has them."""
+    world, deployment = one_group, one_group.deployment
+    table = ForwardingTable(boto3.client("dynamodb"), deployment.environ["LEDGER_TABLE"])
+    table.replace(ForwardedAccounts(), ForwardedAccounts().changed({"4242": Phase.OPEN}))
+    for action in ("add", "delete", "add", "delete"):
+        world.change_memberships(4242, ("1", {1: action}), ("2", {1: "add"}))
+
+    deployment.poll(deployment.membership)
+    moved = [deployment.counted(queue) for queue in (deployment.membership, deployment.bulk)]
+    known = world.partner.state("memberships")
+    deployment.poll(deployment.bulk)
+
+    assert (moved, known) == ([(0, 0), (4, 0)], {})
+    assert counter(deployment.sqs, deployment.bulk)().is_empty
+    assert deployment.counted(deployment.bulk) == (0, 0)
+    world.check()
+
+
 def test_a_message_of_a_standard_queue_that_waits_long_is_not_in_flight(one_group: World) -> None:
     """The emulator takes the tenant and the delay as SQS does."""
     world = one_group
@@ -476,7 +499,7 @@ def run_machine(emulator: MiniStack, doom: Doom, kind: Partner, *, examples: int
         deadline=None,
         derandomize=True,
         database=None,
-        phases=[Phase.generate, Phase.shrink],
+        phases=[HypothesisPhase.generate, HypothesisPhase.shrink],
         suppress_health_check=list(HealthCheck),
     )
     machine: Any = partial(Faults, emulator, doom, kind)  # Hypothesis only calls it, although it asks for a class

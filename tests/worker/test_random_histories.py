@@ -21,8 +21,10 @@ from mparticle_firehose.delivery.sending import Delivery
 from mparticle_firehose.integration import Item, Undeliverable
 from mparticle_firehose.tables.ledger import Ledger
 from mparticle_firehose.tables.progress import Progress
+from mparticle_firehose.worker.forwarding import HELD_BACK, BulkForwarding
 from tests.conftest import Json, serializer
 from tests.worker.history_deployment import (
+    BULK,
     EVENT_LETTERS,
     EVENTS,
     MEMBERSHIP_LETTERS,
@@ -34,7 +36,7 @@ from tests.worker.history_integration import Mappings
 from tests.worker.history_world import HIDDEN_SECONDS, Disturbances, World
 
 MAX_INVOCATIONS = 3_000
-WAITING = frozenset({"rate_limited", "circuit_open", "behind_another"})
+WAITING = frozenset({"rate_limited", "circuit_open", "behind_another", HELD_BACK})
 REFUSALS = frozenset({"bad", "http_400", "http_409", "http_413", "too_large", "item_too_large", "odd"})
 KINDS = ["good"] * 6 + ["bad", "flaky1", "flaky3", "flaky9", "big", "pair"]
 
@@ -52,6 +54,7 @@ class History:
         batch: how many messages the worker gets at most.
         remapped_after: after so many invocations the mapping changes; None is never.
         turns: which letter is redriven next.
+        forwarded_after: after so many invocations an account's messages are forwarded to the bulk queue; None is never.
     """
 
     in_order: bool
@@ -62,6 +65,7 @@ class History:
     batch: int
     remapped_after: int | None
     turns: Sequence[int]
+    forwarded_after: int | None = None
 
 
 @st.composite
@@ -156,6 +160,7 @@ histories = st.builds(
     batch=st.sampled_from([1, 3, 10]),
     remapped_after=st.sampled_from([None, None, None, None, 1, 3]),
     turns=st.lists(st.integers(0, 1_000), min_size=1, max_size=8),
+    forwarded_after=st.sampled_from([None, None, 1, 2, 4, 8]),
 )
 
 
@@ -187,9 +192,9 @@ class Run:
 
     def drain(self) -> None:
         queues = self.world.queues
-        while waiting := [*queues[MEMBERSHIPS], *queues[EVENTS]]:
+        while waiting := [*queues[MEMBERSHIPS], *queues[BULK], *queues[EVENTS]]:
             assert self.invocations < MAX_INVOCATIONS, "a message comes again without end"
-            if not (self._work(MEMBERSHIPS) | self._work(EVENTS)):
+            if not (self._work(MEMBERSHIPS) | self._work(BULK) | self._work(EVENTS)):
                 later = [message.visible_at for message in waiting if message.visible_at > self.world.clock()]
                 self.world.clock.now = min(later)
 
@@ -197,6 +202,8 @@ class Run:
         self.invocations += 1
         if self.invocations == self.history.remapped_after:
             self.world.mapping.version, self.world.is_disturbed = 1, True
+        if self.invocations == self.history.forwarded_after:
+            self.deployment.open("1")
         return replace(self.disturbances.pop(0)) if self.disturbances else Disturbances()
 
     def _work(self, queue: str) -> bool:
@@ -412,4 +419,14 @@ def test_if_nothing_is_held_back_items_pass_each_other(monkeypatch: pytest.Monke
     monkeypatch.setattr(Delivery, "_hold", lambda _self, _pending, gate: gate)
 
     with pytest.raises(AssertionError, match=r"passes an earlier one|membership is wrong"):
+        attack(300)
+
+
+def test_if_what_is_settled_does_not_travel_to_the_bulk_queue_items_are_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The control."""
+    monkeypatch.setattr(BulkForwarding, "_recall", lambda _self, _due, _deadline: None)
+
+    with pytest.raises(AssertionError, match=r"asked again|asks for more"):
         attack(300)

@@ -78,7 +78,8 @@ class Silent:
 def without_aws(bench: Bench, clock: Clock) -> None:
     """Let nothing of AWS answer the worker any more."""
     silent: Any = Silent(clock)
-    sender, queues = QueueSender(silent, silent), SourceQueues(membership_url="m", event_url="e", erasure_url="x")
+    sender = QueueSender(silent, silent)
+    queues = SourceQueues(membership_url="m", bulk_url="b", event_url="e", erasure_url="x")
     bench.worker = replace(
         bench.worker,
         large_bodies=silent,

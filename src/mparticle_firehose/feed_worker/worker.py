@@ -30,6 +30,7 @@ from mparticle_firehose.queues.delays import NOT_DUE, Delays, Waiting, wait_left
 from mparticle_firehose.queues.event_queue import tenant
 from mparticle_firehose.queues.feed_messages import feed_body, feed_message
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.resending import Known
 from mparticle_firehose.queues.time_limits import (
     DELAY_SECONDS,
     LETTER_SECONDS,
@@ -357,8 +358,10 @@ class _Delivery:
             record=replace(message.record, correlation=_correlation(message)),
             seconds=self._wait(message),
             tenant=tenant(message.account_id),
-            attempts=message.progress.attempts,
-            settled=message.progress.settled_text() if message.progress.settled else "",
+            known=Known(
+                attempts=message.progress.attempts,
+                settled=message.progress.settled_text() if message.progress.settled else "",
+            ),
         )
 
     def _wait(self, message: Message) -> float:

@@ -8,11 +8,12 @@ history travels in an attribute.
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 
 from mparticle_firehose.deadline import Deadline
-from mparticle_firehose.queues.record import FIRST_AT, REDRIVEN_AT, RESENT, SETTLED, History, Record
+from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.resending import Known, resent_attributes
 from mparticle_firehose.queues.sender import QueueMessage, QueueSender, RefusedMessagesError, batches
 from mparticle_firehose.queues.source_queues import Queues
 from mparticle_firehose.services import OUT_OF_TIME, Telemetry
@@ -52,17 +53,13 @@ class Waiting:
         record: as it was received.
         seconds: how long.
         tenant: whose it is then, for SQS's fair queues.
-        attempts: how often its delivery was tried.
-        settled: which items need nothing more, see `tables.progress`.
-        limits: how large its calls may be.
+        known: what is known of its delivery.
     """
 
     record: Record
     seconds: float
     tenant: str | None = None
-    attempts: int = 0
-    settled: str = ""
-    limits: str = ""
+    known: Known = field(default_factory=Known)
 
 
 class Delays:
@@ -122,22 +119,9 @@ class Delays:
     def _message(self, waiting: Waiting) -> QueueMessage:
         record = waiting.record
         due_at_ms = int((self._clock() + waiting.seconds) * 1000) if waiting.seconds > MAX_DELAY_SECONDS else 0
-        history = History(
-            queued_at_ms=record.sent_at_ms,
-            hops=record.history.hops + 1,
-            receives=record.receives,
-            attempts=waiting.attempts,
-            due_at_ms=due_at_ms,
-            limits=waiting.limits,
-        )
-        told = {FIRST_AT: record.first_at, REDRIVEN_AT: record.redriven_at, SETTLED: waiting.settled}
         return QueueMessage(
             body=record.body,
-            attributes={
-                **record.correlation,
-                **{name: text for name, text in told.items() if text},
-                RESENT: history.to_text(),
-            },
+            attributes=resent_attributes(record, waiting.known, due_at_ms=due_at_ms),
             tenant=waiting.tenant,
             delay_seconds=min(math.ceil(waiting.seconds), MAX_DELAY_SECONDS),
         )

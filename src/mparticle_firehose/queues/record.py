@@ -9,7 +9,7 @@ FIRST_AT = "first_at"
 """The message attribute of a dead letter that says when it was first queued, in milliseconds since the epoch."""
 
 QUEUE_POSITION = "place"
-"""The message attribute of a dead letter that holds its position in the order of its group."""
+"""The message attribute of a dead letter, or of a forwarded message, with its position in the order of its group."""
 
 REDRIVEN_AT = "redriven_at"
 """The message attribute that says when a dead letter was sent back, in milliseconds since the epoch."""
@@ -19,7 +19,7 @@ SETTLED = "settled"
 
 
 RESENT = "resent"
-"""The message attribute that holds the `History` of a message that was sent to its own queue again."""
+"""The message attribute that holds the `History` of a message that was sent to a queue again."""
 
 _FIFO = ".fifo"
 _MAX_MOMENT_DIGITS = 16
@@ -30,7 +30,7 @@ CORRELATION = ("message_type", "account_id", "request_id")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """How a message was delivered before it was sent to its own queue again. To SQS it is a new message then.
+    """How a message was delivered before it was sent to a queue again. To SQS it is a new message then.
 
     Attributes:
         queued_at_ms: when it was queued first, in milliseconds since the epoch.
@@ -39,6 +39,7 @@ class History:
         attempts: how often its delivery was tried.
         due_at_ms: when its wait is over, if that is longer than SQS delays a message.
         limits: how large its calls may be, see `tables.progress`.
+        unwritten: which of its settled items have versions that are still to be stored, see `tables.progress`.
     """
 
     queued_at_ms: int = 0
@@ -47,6 +48,7 @@ class History:
     attempts: int = 0
     due_at_ms: int = 0
     limits: str = ""
+    unwritten: str = ""
 
     def to_text(self) -> str:
         """Return it as text for a message attribute."""
@@ -60,7 +62,7 @@ class History:
         try:
             told = json.loads(text)
             numbers = {name: min(int(told[name]), _MAX_NUMBER) for name in _NUMBERS if name in told}
-            return cls(**numbers, limits=str(told.get("limits", "")))
+            return cls(**numbers, limits=str(told.get("limits", "")), unwritten=str(told.get("unwritten", "")))
         except (ValueError, TypeError, AttributeError, OverflowError):
             return cls()
 
@@ -84,12 +86,13 @@ class Record:
             behind a failing message of its group.
         sent_at_ms: when it was queued, in milliseconds since the epoch; if it was sent again, when it was queued first.
         sequence_number: on a FIFO queue, grows from message to message of a group.
-        queue_position: if it was redriven, its position in the order of its group before it was dead-lettered.
+        queue_position: if it was redriven, its position in the order of its group before it was dead-lettered; if it
+            was forwarded to the bulk queue, its position in the membership queue.
         first_at: if it was redriven, when it was first queued.
         redriven_at: when it was redriven from the dead-letter queue. Its present position says nothing then.
         settled: the items that were settled before it was queued.
         correlation: its type, account and request id, as its attributes say them.
-        history: how it was delivered before, if it was sent to its queue again.
+        history: how it was delivered before, if it was sent to a queue again.
     """
 
     message_id: str

@@ -10,6 +10,7 @@ from mparticle_firehose.deadline import Deadline
 from mparticle_firehose.errors import DeliveryError
 from mparticle_firehose.queues.splitting import utf8_length
 from mparticle_firehose.repeating import Repeating, is_temporary, may_pass
+from mparticle_firehose.services import OUT_OF_TIME
 
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_sqs import SQSClient
@@ -19,6 +20,8 @@ MAX_MESSAGE_BYTES = 1_048_576
 """SQS's limit for a message with its attributes, and for a whole SendMessageBatch."""
 
 MAX_BATCH_ENTRIES = 10
+
+_NOT_TAKEN = "the queue did not take the message"
 
 _STRING_TYPE_BYTES = len("String")
 _REPEATING = Repeating()
@@ -102,6 +105,45 @@ class QueueSender:
             if left:
                 raise RefusedMessagesError(failure, [*left, *messages[tried:]])
 
+    def send_in_order(
+        self, queue_url: str, messages: Sequence[QueueMessage], deadline: Deadline
+    ) -> tuple[Sequence[QueueMessage], str]:
+        """Send messages, several of a group in one call, each once. Return those that count as not stored, and why.
+
+        SQS stores the entries of a call in their order, but may refuse one and store a later one of its group. So from
+        the first of a group that is refused, all later ones of the group count as not stored. Who sends all of these
+        again, in their order, may have some of them in the queue twice. The last copies are then in order.
+
+        The client must repeat no call by itself, and a message needs another deduplication id each time. A repeated
+        call whose entries SQS knows in part would store only the others, behind the later ones of their group.
+
+        Args:
+            queue_url: of a FIFO queue.
+            messages: with their groups.
+            deadline: after it no call is begun.
+        """
+        failures: dict[str | None, str] = {}
+        unsent: list[QueueMessage] = []
+        for batch in batches(messages, several_of_a_group=True):
+            refused = self._refused(queue_url, [it for it in batch if it.group_id not in failures], deadline)
+            for message in batch:
+                if id(message) in refused:
+                    failures.setdefault(message.group_id, refused[id(message)])
+                if message.group_id in failures:
+                    unsent.append(message)
+        return unsent, ", ".join(sorted(set(failures.values())))
+
+    def _refused(self, queue_url: str, batch: Sequence[QueueMessage], deadline: Deadline) -> dict[int, str]:
+        """Send one batch once. Return why a message is not stored, by its `id`."""
+        if not batch or deadline.remaining() <= 0:
+            return dict.fromkeys(map(id, batch), OUT_OF_TIME)
+        try:
+            fitting = [(message, self._fitting(message)) for message in batch]
+        except DeliveryError as error:
+            return dict.fromkeys(map(id, batch), str(error))
+        left, failure, _ = self._send_once(queue_url, fitting)
+        return {id(message): failure or _NOT_TAKEN for message, _ in left}
+
     def _send_batch(
         self, queue_url: str, batch: Sequence[QueueMessage], deadline: Deadline
     ) -> tuple[Sequence[QueueMessage], str]:
@@ -136,19 +178,23 @@ class QueueSender:
         return left, f"the queue refuses the message: {', '.join(faults)}" if faults else "", bool(faults)
 
 
-def batches(messages: Iterable[QueueMessage]) -> Iterator[list[QueueMessage]]:
+def batches(messages: Iterable[QueueMessage], *, several_of_a_group: bool = False) -> Iterator[list[QueueMessage]]:
     """Pack messages into batches within the limits of SQS.
 
-    A batch never holds two messages of one group: SQS may take the second and refuse the first, and sending the first
-    again would reverse their order. Messages are taken one by one, each when the batches before it are full: those of
-    an iterator need not be in memory together.
+    Messages are taken one by one, each when the batches before it are full: those of an iterator need not be in memory
+    together.
+
+    Args:
+        messages: in their order.
+        several_of_a_group: whether a batch may hold two messages of one group. SQS may take the second and refuse the
+            first, and sending the first again would reverse their order: see `QueueSender.send_in_order`.
     """
     batch: list[QueueMessage] = []
     groups: set[str] = set()
     size = 0
     for message in messages:
         is_full = len(batch) == MAX_BATCH_ENTRIES or size + message.size > MAX_MESSAGE_BYTES
-        if batch and (is_full or message.group_id in groups):
+        if batch and (is_full or (message.group_id in groups and not several_of_a_group)):
             yield batch
             batch, groups, size = [], set(), 0
         batch.append(message)

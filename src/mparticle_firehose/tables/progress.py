@@ -99,7 +99,7 @@ class Progress:
         The one without a plan of its own gives way.
         """
         if not self.fingerprint:
-            return Progress(fingerprint=other.fingerprint, settled=other.settled, attempts=self.attempts)
+            return replace(other, attempts=self.attempts)
         if other.fingerprint != self.fingerprint:
             return self
         return replace(self, settled=self.settled | other.settled)

@@ -8,6 +8,7 @@ from mparticle_firehose.delivery.plan import Plan
 from mparticle_firehose.errors import DeliveryError, described
 from mparticle_firehose.protocol import QueuedRequest, correlation
 from mparticle_firehose.queues.record import Record
+from mparticle_firehose.queues.resending import Known
 from mparticle_firehose.queues.time_limits import is_too_old
 from mparticle_firehose.services import Telemetry
 from mparticle_firehose.tables.progress import Progress
@@ -54,10 +55,29 @@ class Message:
         """What SQS calls it."""
         return self.record.message_id
 
+    @property
+    def known(self) -> Known:
+        """What travels with the message if it is sent to a queue again.
+
+        What is refused and in no letter yet does not travel: it is asked again.
+        """
+        return Known(
+            attempts=self.progress.attempts,
+            settled=self.progress.settled_text() if self.progress.fingerprint else "",
+            unwritten=self.progress.unwritten_text(),
+            limits=self.progress.limits_text(),
+        )
+
     def fail(self, reason: str, *, counts: bool, wait: float | None = None) -> None:
         """Have the message delivered again. The first reason stays."""
         if self.retry_reason is None:
             self.retry_reason, self.counts, self.wait = reason, counts, wait
+
+
+def told_progress(record: Record) -> Progress:
+    """Return what a message itself says of its delivery."""
+    history = record.history
+    return Progress.from_text(record.settled, history.limits, history.attempts, unwritten=history.unwritten)
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,7 @@ class Rescheduling:
                 record=self._left(message),
                 seconds=self._wait(message),
                 tenant=_tenant(message),
-                attempts=message.progress.attempts,
-                settled=message.progress.settled_text() if message.progress.fingerprint else "",
-                limits=message.progress.limits_text(),
+                known=message.known,
             )
             for message in known
             if message.record.group_id is None and not message.progress.refused

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from mparticle_firehose.deadline import Deadline
@@ -32,10 +32,10 @@ from mparticle_firehose.services import (
 )
 from mparticle_firehose.tables.erased_people import ErasedPeople
 from mparticle_firehose.tables.ledger import Ledger
-from mparticle_firehose.tables.progress import Progress
-from mparticle_firehose.worker.batch import Batch, Message
+from mparticle_firehose.worker.batch import Batch, Message, told_progress
 from mparticle_firehose.worker.dead_lettering import DeadLettering
 from mparticle_firehose.worker.erasure_notes import note_erasures
+from mparticle_firehose.worker.forwarding import BulkForwarding
 from mparticle_firehose.worker.order_tracking import OrderTracking
 from mparticle_firehose.worker.planning import Planning
 from mparticle_firehose.worker.reading import Reading
@@ -72,6 +72,7 @@ class Worker:
     ledger: Ledger
     visibility: VisibilityTimeouts
     delays: Delays
+    forwarding: BulkForwarding
     backoff: Backoff
     max_attempts: int
     telemetry: Telemetry
@@ -84,7 +85,8 @@ class Worker:
 
         What can never be delivered is dead-lettered with its reason and counts as done: a whole message, or some of its
         items. A message that fails waits longer with each attempt. On a FIFO queue it holds back what is of the same
-        user and lane, and nothing else. On a standard queue one that waits long is sent again, and counts as done.
+        user and lane, and nothing else. On a standard queue one that waits long is sent again, and counts as done. So
+        does a message of the membership queue that is forwarded to the bulk queue.
 
         Args:
             records: the batch, in the order in which SQS handed it over.
@@ -92,7 +94,8 @@ class Worker:
                 is stored soon after it, see `time_limits`.
         """
         batch = Batch([Message(record) for record in records], self.telemetry, self.clock)
-        return _Delivery(self, batch, deadline).run()
+        left = self.forwarding.forward(batch, deadline)
+        return _Delivery(self, replace(batch, messages=left), deadline).run() if left else []
 
 
 class _Delivery:
@@ -163,8 +166,7 @@ class _Delivery:
 
     def _begin(self, message: Message) -> None:
         """Take what the message itself says: what is settled of it, and whether it waits still."""
-        record = message.record
-        message.progress = Progress.from_text(record.settled, record.history.limits, record.history.attempts)
+        message.progress = told_progress(message.record)
         self._rescheduling.hold_back(message)
 
     def _recall(self) -> None:
