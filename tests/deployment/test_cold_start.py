@@ -57,6 +57,7 @@ def first_answer(partner: SamplePartner, name: str, **variables: str) -> dict[st
             for queue in ("MEMBERSHIP", "EVENT", "ERASURE")
             for kind in ("QUEUE", "DLQ")
         },
+        "BULK_QUEUE_URL": f"{_NOBODY}/queue",
         "SUSPENSION_TABLE": "suspensions",
         "LEDGER_TABLE": "ledger",
         "LARGE_BODY_BUCKET": "large-bodies",
