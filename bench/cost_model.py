@@ -14,6 +14,7 @@ from functools import partial
 from itertools import chain
 from math import ceil
 from typing import Any
+from uuid import UUID
 
 from bench.bars import Bars
 from bench.benchmark import Benchmark, Figures
@@ -76,7 +77,7 @@ class Kind:
     Attributes:
         content: the request.
         queued: entries of SendMessageBatch.
-        batch: entries of several such requests, of different users, as many as the worker gets at a time.
+        batch: entries of several such requests, of different ids and users, as many as the worker gets at a time.
         event_mode: of the deployment that it is measured in.
     """
 
@@ -104,7 +105,8 @@ def kinds() -> dict[str, Kind]:
 
 
 def _kind(content: Json, event_mode: EventMode = "forward") -> Kind:
-    queued, *others = (_queued(with_other_users(content, number), event_mode) for number in range(BATCH))
+    several = ({**with_other_users(content, number), "id": str(UUID(int=number + 1))} for number in range(BATCH))
+    queued, *others = (_queued(each, event_mode) for each in several)
     return Kind(content, queued, [*queued, *chain(*others)][:BATCH], event_mode)
 
 
