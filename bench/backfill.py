@@ -301,6 +301,9 @@ class _Simulation:
     def measure(self, name: str, milliseconds: float) -> None:
         pass
 
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        pass
+
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         pass
 

@@ -314,6 +314,9 @@ class _Simulation:
     def measure(self, name: str, milliseconds: float) -> None:
         pass
 
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        pass
+
     def note(self, event: str, facts: object) -> None:
         pass
 

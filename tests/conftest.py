@@ -220,12 +220,16 @@ class TelemetryDouble:
     times: dict[str, list[float]] = field(default_factory=dict)
     notes: list[dict[str, str | int]] = field(default_factory=list)
     warnings: list[dict[str, str | int]] = field(default_factory=list)
+    delivered: list[tuple[str, str]] = field(default_factory=list)
 
     def count(self, name: str, value: int = 1) -> None:
         self.counts[name] = self.counts.get(name, 0) + value
 
     def measure(self, name: str, milliseconds: float) -> None:
         self.times.setdefault(name, []).append(milliseconds)
+
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        self.delivered.append((message_type, request_id))
 
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         self.notes.append({"event": event, **facts})

@@ -241,6 +241,19 @@ def test_each_invocation_leaves_one_line_with_its_metrics(deployment: Deployment
     assert line["EventsForwarded"] == len(request["events"]) + len(request["system_notifications"])
 
 
+def test_the_worker_writes_one_line_for_a_batch_that_is_delivered(deployment: Deployment) -> None:
+    request = load_event("audience_membership_change_request")
+    deployment.invoke(request)
+    deployment.output()
+
+    deployment.work(deployment.queues.membership)
+
+    (line,) = deployment.output()
+    assert (line["message"], line["failed"]) == ("delivered", 0)
+    assert line["messages"] > 1
+    assert line["delivered"] == {"audience_membership_change_request": [request["id"]]}
+
+
 def test_metrics_of_one_invocation_do_not_leak_into_the_next(deployment: Deployment) -> None:
     deployment.invoke(load_event("event_processing_request"))
     deployment.output()

@@ -8,6 +8,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
@@ -171,6 +172,57 @@ def test_a_line_that_follows_another_has_none_of_its_metrics(documents: Output) 
     assert dimensions([second]) == [{"message_type": "http", "service": reporting.SERVICE}]
 
 
+def test_the_line_names_each_request_once_by_type_of_which_something_was_delivered(documents: Output) -> None:
+    with reported("delivered"):
+        for request_id in ("r2", "r1", "r2"):
+            telemetry.list_delivered("audience_membership_change_request", request_id)
+        telemetry.list_delivered("dsr_processing_request", "r3")
+
+    (line,) = documents()
+    assert line["delivered"] == {
+        "audience_membership_change_request": ["r2", "r1"],
+        "dsr_processing_request": ["r3"],
+    }
+
+
+def test_an_invocation_that_delivers_nothing_names_no_request_of_the_one_before(documents: Output) -> None:
+    with reported("delivered"):
+        telemetry.list_delivered("dsr_processing_request", "r1")
+    with reported("delivered"):
+        telemetry.count("Retried")
+
+    first, second = documents()
+    assert ("delivered" in first, "delivered" in second) == (True, False)
+
+
+def test_an_invocation_that_fails_names_what_it_has_delivered(documents: Output) -> None:
+    def fail() -> None:
+        with reported("delivered"):
+            telemetry.list_delivered("dsr_processing_request", "r1")
+            raise KeyError
+
+    with pytest.raises(UnexpectedError):
+        fail()
+
+    (line,) = documents()
+    assert (line["message"], line["delivered"]) == ("failed", {"dsr_processing_request": ["r1"]})
+
+
+def test_the_requests_of_a_full_batch_are_in_the_first_document_alone_which_stays_small(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with reported("delivered"):
+        for number in range(101):
+            telemetry.measure("QueueAge", number)
+        for number in range(100):
+            telemetry.list_delivered("event_processing_request", str(UUID(int=number)))
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert len(json.loads(first)["delivered"]["event_processing_request"]) == 100
+    assert len(first.encode()) < 6_000
+    assert "delivered" not in json.loads(second)
+
+
 def test_threads_lose_no_count(documents: Output) -> None:
     counting = InvocationTelemetry()
     with ThreadPoolExecutor(4) as threads:
@@ -243,6 +295,7 @@ def test_an_invocation_on_a_level_that_is_not_logged_has_metrics_only(capsys: py
     with reported("answered") as report:
         report.facts.update(message_type="queue", request_id="r1")
         telemetry.note("queued", {"request_id": "r1"})
+        telemetry.list_delivered("dsr_processing_request", "r1")
         telemetry.count("Retried")
 
     (line,) = lines(capsys)

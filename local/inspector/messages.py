@@ -3,12 +3,14 @@
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from local.inspector.log_lines import log_steps
 from local.inspector.shown import parsed, shown
 from local.inspector.traces import Trace, Traces
 from local.inspector.work import work_of
+from local.logs.entries import delivered_requests
 
 type Report = Mapping[str, Any]
 
@@ -137,7 +139,7 @@ class Messages:
                     }
                 )
                 for step in lines:
-                    if step["fields"].get("request_id", trace.work) == trace.work:
+                    if _is_about(step["fields"], trace.work):
                         trace.add(step)
                 if not report["failed"]:
                     trace.waiting -= ids - again
@@ -160,6 +162,14 @@ def _items_again(report: Report) -> set[str]:
     body = report["body"]
     failures = body.get("batchItemFailures", []) if isinstance(body, dict) else []
     return {failure["itemIdentifier"] for failure in failures}
+
+
+def _is_about(fields: Mapping[str, Any], work: str) -> bool:
+    """Return whether a line is about a request: it names it, or it names none."""
+    if "request_id" in fields:
+        return bool(fields["request_id"] == work)
+    named = [*chain.from_iterable(delivered_requests(fields).values())]
+    return not named or work in named
 
 
 def _queue(name: str) -> str:

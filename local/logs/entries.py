@@ -1,7 +1,7 @@
 """Reads what was logged, as entries: what the functions wrote, and the requests that the fake API got."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -66,6 +66,12 @@ def _content(line: str) -> dict[str, Any]:
     except ValueError:
         content = None
     return content if isinstance(content, dict) else {"text": line}
+
+
+def delivered_requests(content: Mapping[str, Any]) -> Mapping[str, Sequence[str]]:
+    """Return which requests the line of a worker's invocation names as delivered, by type; none of any other line."""
+    delivered = content.get("delivered")
+    return delivered if "duration_ms" in content and isinstance(delivered, dict) else {}
 
 
 def written_at(content: Mapping[str, Any]) -> float | None:

@@ -1,4 +1,4 @@
-"""Makes lines of entries: one for each invocation of the handler, each message of the worker, and each call."""
+"""Makes lines of entries: for each invocation of the handler, each outcome of a request's messages, and each call."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from itertools import groupby
 from types import MappingProxyType
 from typing import Any
 
-from local.logs.entries import PARTNER, Entry
+from local.logs.entries import PARTNER, Entry, delivered_requests
 
 _KINDS: Mapping[str, str] = MappingProxyType(
     {
@@ -76,14 +76,24 @@ def _invocation(entries: Sequence[Entry]) -> Iterator[Line]:
     summary = next((entry for entry in entries if "duration_ms" in entry.content), None)
     took = float(summary.content["duration_ms"]) if summary else None
     start = summary.at - took / 1000 if summary and took is not None else min((each.at for each in entries), default=0)
-    messages = [entry for entry in entries if "message_id" in entry.content]
-    yield from _messages(messages, start, took)
-    if summary and not (messages and summary.content["message"] != "failed"):
-        yield _summary(summary, start, took)
     has_failed = summary is not None and summary.content["message"] == "failed"
+    messages = [entry for entry in entries if "message_id" in entry.content]
+    delivered = _delivered(summary, start, took) if summary else ()
+    outcomes = [*delivered, *_messages(messages, start, took)]
+    yield from outcomes
+    if summary and (has_failed or not outcomes):
+        yield _summary(summary, start, took)
     for entry in _without_traceback(entries) if has_failed else entries:
         if entry is not summary and entry not in messages:
             yield _remark(entry)
+
+
+def _delivered(summary: Entry, start: float, took: float | None) -> Iterator[Line]:
+    """Yield one line for each request that an invocation of the worker has delivered something of."""
+    for message_type, request_ids in delivered_requests(summary.content).items():
+        kind = _KINDS.get(message_type, message_type)
+        for request_id in request_ids:
+            yield Line(start, summary.function, request_id, "delivered", kind, took, "", summary.invocation)
 
 
 def _messages(entries: Sequence[Entry], start: float, took: float | None) -> Iterator[Line]:

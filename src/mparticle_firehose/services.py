@@ -227,6 +227,9 @@ class Telemetry(Protocol):
     def measure(self, name: str, milliseconds: float) -> None:
         """Add to a metric of time."""
 
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        """Name a request of which something was delivered, in the invocation's line."""
+
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         """Log what happened to a piece of work."""
 

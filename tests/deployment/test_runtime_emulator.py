@@ -253,7 +253,8 @@ def test_a_batch_from_either_queue_is_delivered_and_logged_as_json(
 
     assert {call.status for call in stage.partner.requests[calls_before:]} == {202}
     lines = logged(worker, before)
-    done = next(line for line in lines if line.get("message") == "delivered" and "messages" in line)
+    (done,) = (line for line in lines if line.get("message") == "delivered")
+    assert done["delivered"] == {json.loads(body)["type"]: [json.loads(body)["id"]]}
     assert (done["message_type"], done["messages"], done["failed"]) == ("queue", 1, 0)
     assert done["Delivered"] > 0
 

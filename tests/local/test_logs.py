@@ -65,12 +65,10 @@ METRICS = json.dumps({"_aws": {"Timestamp": 1_795_737_600_000}, "QueueAge": [1, 
 
 
 def test_an_invocation_is_one_line_at_its_start_and_calls_are_among_them() -> None:
-    delivered = logged(
-        "delivered", 3.0, message_type="dsr_processing_request", request_id=REQUEST, message_id="m", receive_count=1
-    )
-    summary = ended("delivered", 3.0, message_type="queue", messages=1, failed=0, duration_ms=1000.0)
+    delivered = {"dsr_processing_request": [REQUEST]}
+    summary = ended("delivered", 3.0, message_type="queue", messages=1, failed=0, duration_ms=1000, delivered=delivered)
 
-    lines = shown(*of_worker(delivered, summary, METRICS), call(2.5), *of_handler(ANSWERED, METRICS), call(1.2))
+    lines = shown(*of_worker(summary, METRICS), call(2.5), *of_handler(ANSWERED, METRICS), call(1.2))
 
     assert lines == [
         f"handler  events       answered           500 ms     {REQUEST}",
@@ -87,6 +85,39 @@ def test_messages_of_a_request_with_one_outcome_are_one_line() -> None:
 
     assert shown(*of_worker(*retried, summary)) == [
         f"worker   memberships  retried later       40 ms     {REQUEST}  http_503, 2 messages, received 3 times"
+    ]
+
+
+def test_each_request_that_the_worker_has_delivered_has_a_line_beside_those_that_are_retried() -> None:
+    other = REQUEST.replace("a", "b")
+    retried = logged(
+        "retried later", message_id="m-3", reason="http_503", message_type="event_processing_request", request_id=other
+    )
+    delivered = {"event_processing_request": [REQUEST], "dsr_processing_request": [other]}
+    summary = ended("delivered", message_type="queue", messages=3, failed=1, duration_ms=40, delivered=delivered)
+    entries = of_worker(retried, summary)
+
+    assert shown(*entries) == [
+        f"worker   events       delivered           40 ms     {REQUEST}",
+        f"worker   erasure      delivered           40 ms     {other}",
+        f"worker   events       retried later       40 ms     {other}  http_503",
+    ]
+    assert [line.split()[2] for line in shown(*entries, wanted=REQUEST)] == ["delivered"]
+
+
+def test_a_batch_of_which_nothing_was_delivered_or_retried_has_one_line_of_its_own() -> None:
+    summary = ended("delivered", message_type="queue", messages=2, failed=0, duration_ms=40)
+
+    assert shown(*of_worker(summary)) == ["worker   queue        delivered           40 ms     -  messages 2, failed 0"]
+
+
+def test_what_a_failed_invocation_has_delivered_is_shown_before_its_failure() -> None:
+    delivered = {"event_processing_request": [REQUEST]}
+    summary = ended("failed", message_type="queue", duration_ms=40, error="KeyError in x", delivered=delivered)
+
+    assert shown(*of_worker(summary)) == [
+        f"worker   events       delivered           40 ms     {REQUEST}",
+        "worker   queue        failed              40 ms     -  KeyError in x",
     ]
 
 

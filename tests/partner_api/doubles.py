@@ -168,6 +168,9 @@ class TelemetryDouble:
     def measure(self, name: str, milliseconds: float) -> None:
         raise AssertionError("nothing is measured here")
 
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        raise AssertionError("nothing is delivered here")
+
     def note(self, event: str, facts: Mapping[str, str | int]) -> None:
         raise AssertionError("nothing is noted here")
 

@@ -534,23 +534,54 @@ class TestRescheduling:
         assert bench.telemetry.counts["DeadLettered"] == 1
 
 
+FIRST_ID, SECOND_ID, THIRD_ID = (f"5a3c1e70-0000-4000-8000-0000000000{number}" for number in ("a1", "a2", "a3"))
+
+
 class TestTelling:
     def test_what_became_of_a_message_can_be_found_by_mparticles_request_id(self, bench: Bench) -> None:
-        record = membership("m1", change("1"), change("2"))
+        bench.partner.judge = refuse("3")
 
-        bench.deliver(record)
+        bench.deliver(
+            membership("m1", change("1"), id=FIRST_ID),
+            membership("m2", change("2"), id=SECOND_ID),
+            membership("m3", change("3"), id=THIRD_ID, group="g3"),
+        )
 
-        assert bench.telemetry.notes == [
-            {
-                "event": "delivered",
-                "message_type": "audience_membership_change_request",
-                "account_id": "4242",
-                "request_id": json.loads(record.body)["id"],
-                "message_id": "m1",
-                "receive_count": 1,
-                "items": 2,
-            }
+        kind = "audience_membership_change_request"
+        assert bench.telemetry.delivered == [(kind, FIRST_ID), (kind, SECOND_ID)]
+        assert [(note["event"], note["request_id"]) for note in bench.telemetry.warnings] == [
+            ("dead-lettered", THIRD_ID)
         ]
+        assert bench.telemetry.notes == []
+
+    def test_a_request_is_named_although_only_a_part_of_it_was_delivered(self, bench: Bench) -> None:
+        bench.partner.judge = lambda call: 503 if "/b/" in call.path else 200
+
+        failed = bench.deliver(membership("m1", change("1", "a"), change("2", "b"), id=FIRST_ID))
+
+        assert failed == ["m1"]
+        assert bench.telemetry.delivered == [("audience_membership_change_request", FIRST_ID)]
+        assert [note["event"] for note in bench.telemetry.notes] == ["retried later"]
+
+    def test_a_request_of_which_nothing_was_delivered_now_is_not_named(self, bench: Bench) -> None:
+        record = membership("m1", change("1", "a"), change("2", "b"), id=FIRST_ID)
+        bench.partner.judge = lambda call: 503 if "/b/" in call.path else 200
+        bench.deliver(record)
+        bench.telemetry.delivered.clear()
+
+        bench.deliver(again(record))
+
+        assert bench.telemetry.delivered == []
+
+    def test_a_message_that_comes_again_is_named_like_any_other(self, bench: Bench) -> None:
+        bench.deliver(again(redriven(membership("m1", change("1"), id=FIRST_ID)), 3))
+
+        assert [request_id for _, request_id in bench.telemetry.delivered] == [FIRST_ID]
+
+    def test_a_request_without_an_id_is_counted_and_not_named(self, bench: Bench) -> None:
+        bench.deliver(membership("m1", change("1"), id=None))
+
+        assert (bench.telemetry.counts["Delivered"], bench.telemetry.delivered) == (1, [])
 
     def test_a_message_that_stands_behind_another_says_so(self, bench: Bench) -> None:
         bench.partner.replies = [500]

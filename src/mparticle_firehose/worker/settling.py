@@ -144,7 +144,9 @@ class Settling:
         telemetry = self.batch.telemetry
         telemetry.count("Delivered", delivered)
         telemetry.measure("QueueAge", max(0, int(self.batch.clock() * 1000) - message.record.sent_at_ms))
-        self.batch.log("delivered", message, items=delivered)
+        request = plan.request
+        if request.id:
+            telemetry.list_delivered(str(request.type), str(request.id))
 
     def _wait(self, left: list[Pending], attempts: int) -> float:
         """Return the seconds that a message waits: what it is asked to wait for its items, else a growing time."""

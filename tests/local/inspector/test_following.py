@@ -15,6 +15,11 @@ def line(message: str, **fields: object) -> str:
     return json.dumps({**LOG, "message": message, **fields})
 
 
+def delivered_line(*numbers: int) -> str:
+    named = {"event_processing_request": [ID.format(number) for number in numbers]}
+    return line("delivered", messages=3, duration_ms=5, **({"delivered": named} if numbers else {}))
+
+
 def http_event(body: str | None = None, method: str = "POST", path: str = "/events") -> dict[str, object]:
     event: dict[str, object] = {"version": "2.0", "rawPath": path, "requestContext": {"http": {"method": method}}}
     return event if body is None else {**event, "body": body}
@@ -137,7 +142,7 @@ def test_a_queued_message_waits_until_the_worker_has_delivered_it() -> None:
     world.answer(number)
     assert world.only()["state"] == "waiting"
 
-    world.finish(world.take("m-1", receive_count=3), log=line("delivered", request_id=ID.format(1)))
+    world.finish(world.take("m-1", receive_count=3), log=delivered_line(1))
 
     assert world.only()["state"] == "done"
     assert world.steps("queued") == [
@@ -202,14 +207,32 @@ def test_a_batch_of_several_requests_is_in_the_trace_of_each_with_its_own_messag
         world.handle(event_request(number))
         world.send(f"m-{number}", event_request(number))
     world.send("m-3", event_request(2))
-    logged = "\n".join([line("delivered", request_id=ID.format(2)), line("delivered", messages=3), '{"_aws": {}}'])
+    logged = "\n".join([line("retried later", request_id=ID.format(2)), delivered_line(), '{"_aws": {}}'])
     world.finish(world.take("m-1", "m-2", "m-3", "of nobody"), again=["m-3"], log=logged)
 
     first, second = world.shown()
     assert [step["messages"] for trace in (first, second) for step in trace["steps"] if "messages" in step] == [1, 2]
     assert (first["state"], second["state"]) == ("done", "waiting")
     logs = [[step["fields"] for step in trace["steps"] if step["kind"] == "log"] for trace in (first, second)]
-    assert logs == [[{"messages": 3}], [{"request_id": ID.format(2)}, {"messages": 3}]]
+    ended = {"messages": 3, "duration_ms": 5}
+    assert logs == [[ended], [{"request_id": ID.format(2)}, ended]]
+
+
+def test_the_line_of_an_invocation_is_in_the_traces_of_the_requests_that_it_has_delivered() -> None:
+    world = World()
+    for number in (1, 2, 3):
+        world.handle(event_request(number))
+        world.send(f"m-{number}", event_request(number))
+    printed = json.dumps({"message": "printed by a mapping", "delivered": 3})
+    logged = "\n".join([printed, line("retried later", request_id=ID.format(2)), delivered_line(1, 3)])
+    world.finish(world.take("m-1", "m-2", "m-3"), again=["m-2"], log=logged)
+
+    logs = [[step["message"] for step in trace["steps"] if step["kind"] == "log"] for trace in world.shown()]
+    assert [sorted(each) for each in logs] == [
+        ["delivered", "printed by a mapping"],
+        ["printed by a mapping", "retried later"],
+        ["delivered", "printed by a mapping"],
+    ]
 
 
 def test_a_message_that_sqs_takes_for_a_repetition_is_not_waited_for() -> None:
