@@ -242,6 +242,9 @@ UNUSABLE: dict[str, tuple[bytes, NetworkFault]] = {
     "closed": (b"", NetworkFault.RESET),
     "no-http": (b"I am no HTTP\r\n\r\n", NetworkFault.MALFORMED_ANSWER),
     "cut-off": (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", NetworkFault.RESET),
+    "cut-off-after-the-status": (b"HTTP/1.1 200 OK\r\n", NetworkFault.RESET),
+    "cut-off-in-a-header": (b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Le", NetworkFault.RESET),
+    "cut-off-before-the-blank-line": (b"HTTP/1.1 202 OK\r\nContent-Length: 0\r\n", NetworkFault.RESET),
     "broken-chunks": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", NetworkFault.MALFORMED_ANSWER),
     "broken-gzip": (
         b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
