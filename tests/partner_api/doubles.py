@@ -138,11 +138,13 @@ def raw_server(*answer: bytes, pause: float = 0.0) -> Iterator[str]:
 
         thread = threading.Thread(target=serve)
         thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        for connection in accepted:
-            with connection, suppress(OSError):
-                connection.shutdown(socket.SHUT_RD)
-                thread.join()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for connection in accepted:
+                with connection, suppress(OSError):
+                    connection.shutdown(socket.SHUT_RD)
+                    thread.join()
 
 
 class Clock:
