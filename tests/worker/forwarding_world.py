@@ -137,6 +137,7 @@ class Environment:
         self.world = world
         self.ahead = 1_000.0 * number
         self.stopped_at = world.now if number in world.stopped_clocks else None
+        self.knows_phases = number not in world.earlier_releases
         self.outbox: list[Stored] = []
         self.backlogs = Backlogs(
             store=self,
@@ -201,7 +202,9 @@ class Environment:
         if not stored:
             return
         messages = [Message(each.record(queue)) for each in stored]
-        left = self.forwarding.forward(Batch(messages, world.telemetry), Deadline.after(1_000))
+        left = messages
+        if self.knows_phases:
+            left = self.forwarding.forward(Batch(messages, world.telemetry), Deadline.after(1_000))
         yield self._pause(TIMEOUT_SECONDS / 2)
         world.queues[BULK].store(self.outbox)
         self.outbox = []
@@ -243,10 +246,19 @@ class World:
         sent: how many messages each group has.
         forwarded: how many were stored in the bulk queue.
         stopped_clocks: the environments whose clocks stand still.
+        earlier_releases: the environments of a release that knows no phases.
     """
 
-    def __init__(self, seed: int, troubles: Troubles, stopped_clocks: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        seed: int,
+        troubles: Troubles,
+        *,
+        stopped_clocks: Sequence[int] = (),
+        earlier_releases: Sequence[int] = (),
+    ) -> None:
         self.stopped_clocks = stopped_clocks
+        self.earlier_releases = earlier_releases
         self.random = Random(seed)  # noqa: S311  nothing secret depends on it
         self.troubles = troubles
         self.now = 1_760_000_000.0

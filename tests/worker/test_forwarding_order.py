@@ -25,8 +25,10 @@ def histories(troubles: Troubles) -> Iterator[World]:
 
 
 @cache
-def history(seed: int, troubles: Troubles, stopped_clocks: Sequence[int] = ()) -> World:
-    world = World(seed, troubles, stopped_clocks)
+def history(
+    seed: int, troubles: Troubles, stopped_clocks: Sequence[int] = (), earlier_releases: Sequence[int] = ()
+) -> World:
+    world = World(seed, troubles, stopped_clocks=stopped_clocks, earlier_releases=earlier_releases)
     world.run(SECONDS)
     world.drain()
     return world
@@ -89,6 +91,13 @@ def test_if_an_environment_uses_old_phases_changes_pass_each_other() -> None:
     worlds = (history.__wrapped__(seed, CALM, stopped_clocks=(5,)) for seed in range(HISTORIES))
 
     assert not all(map(is_once_and_in_order, worlds))
+
+
+def test_beside_an_environment_of_a_release_without_phases_changes_pass_each_other() -> None:
+    """So nothing may be forwarded while one delivers, see MIN_BULK_QUEUE_AGE_SECONDS."""
+    worlds = (history.__wrapped__(seed, CALM, earlier_releases=(5,)) for seed in range(HISTORIES))
+
+    assert not all(map(is_complete_and_ends_in_order, worlds))
 
 
 def test_if_only_what_was_refused_comes_again_an_earlier_change_is_delivered_last(
