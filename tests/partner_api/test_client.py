@@ -380,11 +380,11 @@ class TestDeadline:
         assert status_of(ask(client)) == 200
 
     def test_a_late_answer_leaves_a_connection_for_the_next_call(self, partner: Partner) -> None:
-        partner.answer = lambda received: Reply(delay=0.3 if received.target == "/slow" else 0)
+        partner.answer = lambda received: Reply(delay=0.6 if received.target == "/slow" else 0)
         client = Bench(partner.url).client
 
-        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
-        time.sleep(0.3)
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.3)
+        time.sleep(1)
         next_one = ask(client, PartnerCall(path="/next"))
 
         assert late == Retry("read_timeout")
@@ -393,13 +393,13 @@ class TestDeadline:
 
     def test_the_next_call_does_not_wait_for_a_late_answer_nor_take_it_for_its_own(self, partner: Partner) -> None:
         partner.answer = lambda received: Reply(
-            body=json.dumps(received.target).encode(), delay=0.4 if received.target == "/slow" else 0
+            body=json.dumps(received.target).encode(), delay=0.6 if received.target == "/slow" else 0
         )
         client = Bench(partner.url).client
 
-        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.3)
         following = [ask(client, PartnerCall(path=f"/{number}")) for number in range(3)]
-        time.sleep(0.4)
+        time.sleep(0.8)
         afterwards = [ask(client, PartnerCall(path=f"/{number}")) for number in range(3)]
 
         assert late == Retry("read_timeout")
@@ -409,11 +409,11 @@ class TestDeadline:
         self, partner: Partner, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("mparticle_firehose.partner_api.client.LATE_SECONDS", 0.1)
-        partner.answer = lambda received: Reply(delay=0.5 if received.target == "/slow" else 0)
+        partner.answer = lambda received: Reply(delay=0.8 if received.target == "/slow" else 0)
         client = Bench(partner.url).client
 
-        late = ask(client, PartnerCall(path="/slow"), seconds=0.15)
-        time.sleep(0.5)
+        late = ask(client, PartnerCall(path="/slow"), seconds=0.3)
+        time.sleep(0.8)
         next_one = ask(client, PartnerCall(path="/next"))
 
         assert late == Retry("read_timeout")
