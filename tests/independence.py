@@ -20,6 +20,7 @@ YOURS = ("src/app.py", "src/partner", "tests/partner", "events", "registration.j
 INDEPENDENT = (
     "examples",
     "tests/alarms",
+    "tests/bench/test_backfill.py",
     "tests/bench/test_feed.py",
     "tests/bench/test_outage.py",
     "tests/bench/test_starvation.py",
