@@ -15,8 +15,9 @@ exclude both:
 
 1. What an environment does with a batch it decides by phases that it has read at most REFRESH_SECONDS before.
 2. SQS hands out no message of a group while it has handed out an earlier one and that is neither deleted nor visible
-   again. So what is done with a batch has ended before anything is done with the next one of its group. A batch ends at
-   the latest with the worker's timeout, which is shorter than the visibility timeout.
+   again. So what is done with a batch has ended before anything is done with the next one of its group. An invocation
+   ends at the latest with the worker's timeout, which is a sixth of the visibility timeout. Only one that begins over
+   five minutes after Lambda has received its batch could outlast that; no FIFO queue keeps the order then.
 3. Phases are changed by conditional writes: one is stored only if no phase was changed since the environment read them.
 
 *Opening.* A batch that is delivered was decided on by a read before the account was opening, so it begins at most
