@@ -16,22 +16,25 @@ unless many wait. A batch that may begin is of any group that has messages, with
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
 from bench.benchmark import Benchmark, Figures, Target
+from bench.inputs import BATCH
+from bench.quotas import LOOK_AHEAD as LOOK_AHEAD_QUOTA
+from bench.simulation import SilentTelemetry
+from local.build.deployment_settings import DEFAULTS
 from mparticle_firehose.queues.counts import Counts
 from mparticle_firehose.queues.record import Record
 from mparticle_firehose.tables.forwarding import ForwardedAccounts, Phase
 from mparticle_firehose.worker.backlogs import MIN_BULK_QUEUE_AGE_SECONDS, Backlogs
 from mparticle_firehose.worker.forwarding import HELD_BACK_SECONDS
 
-LOOK_AHEAD = 120_000
-BATCH = 10
-MEMBERSHIP_CONCURRENCY, BULK_CONCURRENCY = 50, 10
+LOOK_AHEAD = LOOK_AHEAD_QUOTA.value
+MEMBERSHIP_CONCURRENCY, BULK_CONCURRENCY = DEFAULTS["MembershipConcurrency"], DEFAULTS["BulkConcurrency"]
 THRESHOLD = 20_000
-"""The defaults of the template."""
+"""The default of the template."""
 
 STEP = 0.05
 """Seconds. Time is counted in steps."""
@@ -216,7 +219,7 @@ class _Simulation:
             membership_queue=lambda: Counts(visible=int(self._membership.depth), created_at=created_at),
             bulk_queue=lambda: Counts(visible=int(self._bulk.depth), created_at=created_at),
             threshold=self._scenario.threshold,
-            telemetry=self,
+            telemetry=SilentTelemetry(),
             clock=lambda: _STARTED_AT + self._now,
         )
 
@@ -294,20 +297,6 @@ class _Simulation:
         if Phase.OPEN in new.phases.values() and self.course.opened_at is None:
             self.course.opened_at = self._now
         return True
-
-    def count(self, name: str, value: int = 1) -> None:
-        pass
-
-    def measure(self, name: str, milliseconds: float) -> None:
-        pass
-
-    def list_delivered(self, message_type: str, request_id: str) -> None:
-        pass
-
-    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
-        pass
-
-    warn = note
 
 
 def simulate(scenario: Scenario) -> Course:

@@ -24,10 +24,11 @@ from bench.inputs import BATCH, SHARDS, Json, encoded, memberships_of, requests,
 from bench.loopback import PARTNER, Loopback
 from bench.prices import MEMORY_GB, PRICES, SQS_CHUNK_BYTES, Usage, itemised
 from bench.simulation import Burst, Consumers, Scaling, drained, handled
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
 from mparticle_firehose.firehose import Firehose
 from mparticle_firehose.queues.splitting import utf8_length
 from mparticle_firehose.services import EventMode
-from ops.capacity.planning import CALLS_AT_A_TIME, busy, concurrency
+from ops.capacity.planning import busy, concurrency
 
 RATES = (2_000, 10_000)
 """Requests a second: on average, and at the peak."""

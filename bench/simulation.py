@@ -4,7 +4,7 @@ Each takes rates and durations as functions, so that tests can put in what queue
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from heapq import heappop, heappush, merge
 from math import ceil
@@ -14,6 +14,26 @@ from random import Random
 from ops.verify.capacity import REQUESTS_PER_UNIT
 
 _ROUNDING = 1e-6  # an allowance of one may be a little less by rounding
+
+
+class SilentTelemetry:
+    """Takes what simulated parts count and log, and drops it."""
+
+    def count(self, name: str, value: int = 1) -> None:
+        """Drop it."""
+
+    def measure(self, name: str, milliseconds: float) -> None:
+        """Drop it."""
+
+    def list_delivered(self, message_type: str, request_id: str) -> None:
+        """Drop it."""
+
+    def note(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Drop it."""
+
+    def warn(self, event: str, facts: Mapping[str, str | int]) -> None:
+        """Drop it."""
+
 
 type Rate = Callable[[float], float]
 """Requests a second at a moment."""

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 
 from bench.benchmark import Benchmark, Figures, Target
 from bench.outage import SITE, MemoryStore
+from bench.simulation import SilentTelemetry
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
 from mparticle_firehose.partner_api.shared_circuit_breaker import (
     DOUBLING_SECONDS,
     FEW,
@@ -33,7 +35,6 @@ NOISY_SHARE, NOISY_MESSAGES = 0.1, 30
 """A tenant with more than this share of the messages in flight, and at least so many, is handed out last."""
 
 BATCH = 10
-CALLS_AT_A_TIME = 4
 OVERHEAD_SECONDS = 0.035
 """Of a batch: the invocation, reading it, and one request to SQS. An assumption."""
 
@@ -209,7 +210,10 @@ class _Simulation:
         self._backoff = Backoff(2.0, 900.0, lambda maximum: maximum * self._quantile)
         self._store = MemoryStore()
         self._breaker = SharedCircuitBreaker(
-            store=self._store, telemetry=self, clock=lambda: float(self._now), random=lambda: self._quantile
+            store=self._store,
+            telemetry=SilentTelemetry(),
+            clock=lambda: float(self._now),
+            random=lambda: self._quantile,
         )
         self._events = _Queue(scenario, scenario.event_concurrency)
         self._erasures = _Queue(scenario, ERASURE_CONCURRENCY) if scenario.is_changed else self._events
@@ -305,22 +309,6 @@ class _Simulation:
             return
         if sum(queue.waiting for queue in self._queues) <= self._scenario.failing * self._scenario.scale:
             self.course.drained_at = self._now - self._scenario.fails_for
-
-    # --- the telemetry of the breaker --------------------------------------------------------------------------------
-
-    def count(self, name: str, value: int = 1) -> None:
-        pass
-
-    def measure(self, name: str, milliseconds: float) -> None:
-        pass
-
-    def list_delivered(self, message_type: str, request_id: str) -> None:
-        pass
-
-    def note(self, event: str, facts: object) -> None:
-        pass
-
-    warn = note
 
 
 def simulate(scenario: Scenario) -> Course:

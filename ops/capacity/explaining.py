@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from local.build.deployment_settings import DEFAULTS, INVOCATIONS_PER_POLLER
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
 from ops.capacity.planning import (
     ALARM_PERCENT,
     BATCH,
-    CALLS_AT_A_TIME,
     CATCH_UP,
     DEFAULT_SHARDS,
     FIRST_POLLERS,

@@ -9,10 +9,8 @@ from enum import StrEnum
 from math import ceil
 
 from local.build.deployment_settings import DEFAULTS, ERASURE_CONCURRENCY, INVOCATIONS_PER_POLLER
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
 from ops.verify.capacity import REQUESTS_PER_UNIT, REQUIRED
-
-CALLS_AT_A_TIME = 4
-"""Calls of one batch of the worker."""
 
 BATCH_SECONDS, MESSAGE_SECONDS = 0.08, 0.002
 """What a batch takes besides its calls, and each of its messages: 0.1 s for ten. An assumption, for 1,024 MB."""

@@ -20,7 +20,8 @@ from bench.scale import (
 )
 from bench.simulation import Consumers, drained
 from bench.starvation import BATCH, CALL_SECONDS, HOUR, MAX_IN_FLIGHT, OVERHEAD_SECONDS, Scenario, simulate
-from ops.capacity.planning import CALLS_AT_A_TIME, MAX_CONCURRENCY, Load, Mode, Plan
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
+from ops.capacity.planning import MAX_CONCURRENCY, Load, Mode, Plan
 from ops.verify import capacity
 
 

@@ -6,6 +6,9 @@ from queue import SimpleQueue
 
 from mparticle_firehose.delivery.merging import Call
 
+CALLS_AT_A_TIME = 4
+"""Calls that one batch of the worker makes at a time."""
+
 
 class SideBySide:
     """Sends calls in several threads. A call waits for those that hold earlier items of its users and keys."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from mparticle_firehose.config import Resources, Settings
 from mparticle_firehose.delivery.plan import Planner
+from mparticle_firehose.delivery.side_by_side import CALLS_AT_A_TIME
 from mparticle_firehose.partner_api.shared_circuit_breaker import SharedCircuitBreaker
 from mparticle_firehose.protocol import Serializer
 from mparticle_firehose.queues.backoff import Backoff
@@ -28,9 +29,6 @@ from mparticle_firehose.worker.worker import Worker
 if TYPE_CHECKING:  # stubs that do not ship
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_sqs import SQSClient
-
-_CALLS_SIDE_BY_SIDE = 4
-"""Calls that the worker makes at a time."""
 
 
 class Deployment(Services, Protocol):
@@ -103,7 +101,7 @@ def build_worker(deployment: Deployment, resources: Resources, clients: WorkerCl
         max_attempts=settings.max_attempts,
         telemetry=telemetry,
         erased_people=_erased_people(settings, resources, clients),
-        executor=ThreadPoolExecutor(_CALLS_SIDE_BY_SIDE, thread_name_prefix="delivery"),
+        executor=ThreadPoolExecutor(CALLS_AT_A_TIME, thread_name_prefix="delivery"),
     )
 
 
