@@ -106,8 +106,8 @@ def _of_subscription(
 
 
 def _connecting(found: CallPreview) -> str:
-    kept = f" It keeps {', '.join(map(str, found.returned))}." if isinstance(found.returned, Mapping) else ""
-    return f"It is sent while mParticle waits for the audience's settings.{kept}"
+    names = ", ".join(map(str, found.returned)) if isinstance(found.returned, Mapping) else ""
+    return f"It is sent while mParticle waits for the audience's settings.{f' It keeps {names}.' if names else ''}"
 
 
 def _of_queued(

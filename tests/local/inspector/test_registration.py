@@ -61,6 +61,9 @@ def test_permissions_and_types_are_in_words() -> None:
     assert found["permissions"] == [
         "The identity email of the user.",
         "The identity customer of the user.",
+        "The identity ios_advertising_id of the device.",
+        "The identity google_advertising_id of the device.",
+        "The identity Sample_UserId of the user at the partner.",
         "mParticle's id of the user.",
         "User attributes, with events.",
         "The user attributes that customers choose, with changes of audiences.",
