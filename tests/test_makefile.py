@@ -26,8 +26,8 @@ open("environment.jsonl", "a").write(json.dumps(aws) + "\\n")
 """
 
 TARGETS = [
-    "run", "preview", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build", "bench",
-    "cookie-sync-questionnaire", "verify",
+    "run", "preview", "samples", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build",
+    "bench", "cookie-sync-questionnaire", "verify",
 ]  # fmt: skip
 INTERNAL = {"help", "static", "checked", "packed-build"}
 """Targets that other ones need, and that nobody types."""
@@ -143,11 +143,12 @@ def test_a_switch_is_on_whatever_its_value_is(project: Path, value: str) -> None
 
 
 def test_without_values_there_are_no_arguments(project: Path) -> None:
-    targets = ["run", "preview", "up", "invoke", "logs", "redrive", "purge", "down", "bench"]
+    targets = ["run", "preview", "samples", "up", "invoke", "logs", "redrive", "purge", "down", "bench"]
 
     assert make(project, *targets, "cookie-sync-questionnaire") == [
         ["-m", "local"],
         ["-m", "local.preview"],
+        ["-m", "local.samples"],
         ["-m", "local.cloud", "up"],
         ["-m", "local.cloud", "invoke"],
         ["-m", "local.cloud", "logs"],
