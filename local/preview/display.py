@@ -23,7 +23,8 @@ def show(lines: Iterable[Line], out: Console) -> None:
 
 def request_lines(preview: RequestPreview) -> Iterator[Line]:
     """Yield the block of a request."""
-    kind = f" ({preview.kind or 'no type'})" if preview.kind != preview.name else ""
+    says_its_kind = preview.kind and preview.name.startswith(preview.kind)
+    kind = "" if says_its_kind else f" ({preview.kind or 'no type'})"
     yield _rule(f"{preview.name}{kind}"), "bold"
     if preview.summary:
         yield from _texts(preview.summary)

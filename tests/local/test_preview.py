@@ -13,6 +13,8 @@ import pytest
 
 from local.isolation import ROOT
 from local.preview.__main__ import main
+from local.preview.requests import previews
+from local.run.messages import Message
 from mparticle_firehose.integration import (
     Exchange,
     Item,
@@ -118,6 +120,20 @@ def test_each_call_names_its_items_and_the_elements_that_they_cover() -> None:
 
     assert found.summary == "3 events and notifications, 3 items, 2 calls. The worker sends them."
     assert [call.carries for call in found.calls] == ["2 of 3 items (1-2): events[0-1]", "1 of 3 items (3): events[2]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("dsr_processing_request", "── dsr_processing_request ─"),
+        ("dsr_processing_request_erasure", "── dsr_processing_request_erasure ─"),
+        ("forget_me", "── forget_me (dsr_processing_request) ─"),
+    ],
+)
+def test_the_type_of_a_request_is_said_unless_its_files_name_begins_with_it(name: str, title: str) -> None:
+    [found] = previews(INTEGRATION, None, [Message(name, b"", load_event("dsr_processing_request"))], [])
+
+    assert shown(found).startswith(title)
 
 
 def test_a_single_call_is_sent_while_mparticle_waits() -> None:
