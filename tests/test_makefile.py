@@ -18,7 +18,10 @@ GIVEN = re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE)
 RECIPES = [line for line in MAKEFILE.splitlines() if line.startswith("\t")]
 CHOOSES_PYTHON = "local/setup/python.sh"
 
-STUB = f"""#!{sys.executable}
+# A blank in the interpreter's path would end a #! line: the shell starts Python, to which its line is a text.
+STUB = f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+'''
 import json, os, sys
 open("arguments.jsonl", "a").write(json.dumps(sys.argv[1:]) + "\\n")
 aws = {{name: os.environ[name] for name in ("AWS_CONFIG_FILE", "AWS_PROFILE") if name in os.environ}}
