@@ -44,13 +44,13 @@ def with_nothing(pages_code: Path) -> str:
     return f"""set -e
 {blocks()[0]}
 touch src/partner/__init__.py
-cp {pages_code}/integration.py src/partner/
-{sys.executable} -m local.samples
-{sys.executable} -m local.preview
-test ! -f {pages_code}/fake_api.py || {{ mkdir tests/partner/fake_api &&
-    cp {pages_code}/fake_api.py tests/partner/fake_api/__init__.py && {sys.executable} -m local.preview; }}
+cp "{pages_code}/integration.py" src/partner/
+"{sys.executable}" -m local.samples
+"{sys.executable}" -m local.preview
+test ! -f "{pages_code}/fake_api.py" || {{ mkdir tests/partner/fake_api &&
+    cp "{pages_code}/fake_api.py" tests/partner/fake_api/__init__.py && "{sys.executable}" -m local.preview; }}
 UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/partner
-{sys.executable} -m ruff check src/partner
+"{sys.executable}" -m ruff check src/partner
 """
 
 

@@ -73,7 +73,7 @@ def command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def evaluated(shell: str, action: str, then: str) -> subprocess.CompletedProcess[str]:
     """Have a shell evaluate what an action prints, and run a command after it if that succeeds."""
-    script = f'eval "$({sys.executable} -m local.cloud {action})" && {then}'
+    script = f"""eval "$('{sys.executable}' -m local.cloud {action})" && {then}"""
     return subprocess.run(  # noqa: S603  our own script
         [shell, "-c", script], cwd=ROOT, env={**os.environ, "PYTHONPATH": "src"}, text=True, capture_output=True,
         check=False, timeout=60,
