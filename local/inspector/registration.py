@@ -114,7 +114,6 @@ def _setting(part: str, scope: str, setting: AnySetting) -> Json:
         "required": getattr(setting, "required", False),
         "min": getattr(setting, "min_value", None),
         "max": getattr(setting, "max_value", None),
-        "options": [],
     }
 
 

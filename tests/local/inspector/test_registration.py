@@ -51,7 +51,6 @@ def test_settings_are_shown_where_customers_enter_them() -> None:
         "required": True,
         "min": None,
         "max": None,
-        "options": [],
     }
 
 

@@ -1,6 +1,7 @@
 /** Registration: what mParticle learns of the integration, as its customers will see it, and the JSON to send. */
 
 import { h, select, viewHead } from "../dom.js";
+import { textOf } from "../json.js";
 import { jsonView } from "../json_view.js";
 
 const SCOPES = { account: "For each account", subscription: "For each audience subscription", connection: "For each connection" };
@@ -62,17 +63,11 @@ function setting(declared) {
 }
 
 function settingInput(declared, attributes) {
-  const value = declared.default ?? "";
-  if (declared.options?.length) return select(optionsOf(declared), { ...attributes, value: String(value) });
-  if (declared.type === "boolean") return select([["true", "Yes"], ["false", "No"]], { ...attributes, value: String(value || false) });
+  const [value, min, max] = [declared.default, declared.min, declared.max].map((each) => textOf(each ?? ""));
+  if (declared.type === "boolean") return select([["true", "Yes"], ["false", "No"]], { ...attributes, value });
   if (declared.is_secret) return h("input", { type: "password", autocomplete: "new-password", ...attributes, value });
-  if (NUMBERS[declared.type]) return h("input", { type: "number", step: NUMBERS[declared.type], min: declared.min, max: declared.max, ...attributes, value: String(value) });
-  return h("input", { type: "text", autocomplete: "off", ...attributes, value: String(value) });
-}
-
-function optionsOf({ options, required }) {
-  const pairs = options.map((option) => (typeof option === "object" ? [option.value ?? option.id, option.label ?? option.name] : [option, option]));
-  return required ? pairs : [["", "–"], ...pairs];
+  if (NUMBERS[declared.type]) return h("input", { type: "number", step: NUMBERS[declared.type], min, max, ...attributes, value });
+  return h("input", { type: "text", autocomplete: "off", ...attributes, value });
 }
 
 function changes({ changes: found, has_accepted: hasAccepted }) {
