@@ -128,7 +128,10 @@ REGISTRATION: Json = {
     "permissions": ["It gets the email address.", "It gets the MPID."],
     "event_types": [{"name": "screen_view", "sentence": "A screen was shown."}],
     "json": {"type": "module_registration_response", "name": "Sample Messaging"},
-    "changes": [{"level": "breaking", "sentence": "The setting zone is gone."}],
+    "changes": [
+        {"level": "breaking", "sentence": "The setting zone is gone."},
+        {"level": "compatible", "sentence": f"event_processing_registration.account_settings[{'zone' * 20}]: added"},
+    ],
     "has_accepted": True,
 }
 

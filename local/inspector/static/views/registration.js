@@ -72,7 +72,7 @@ function settingInput(declared, attributes) {
 
 function changes({ changes: found, has_accepted: hasAccepted }) {
   const none = hasAccepted ? "The same as the accepted registration." : "No registration is accepted yet: make registration-accept keeps this one to compare with.";
-  const items = found.map(({ level, sentence }) => h("li", {}, h("span", { class: `tag ${LEVELS[level][0]}` }, LEVELS[level][1]), " ", sentence));
+  const items = found.map(({ level, sentence }) => h("li", {}, h("span", { class: `tag ${LEVELS[level][0]}` }, LEVELS[level][1]), h("span", {}, sentence)));
   return h("section", { class: "card" }, h("h2", {}, "Changes since it was accepted"), items.length ? h("ul", { class: "plain" }, items) : h("p", { class: "muted" }, none));
 }
 
