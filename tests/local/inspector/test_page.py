@@ -308,7 +308,7 @@ def test_the_settings_are_shown_as_a_customer_sees_them(open_page: Open) -> None
     expect(secret).to_have_accessible_description("From your settings page.")
     expect(page.get_by_label("Limit")).to_have_value("9007199254740993")
     expect(page.get_by_label("Rate")).to_have_value("1.0")
-    expect(page.get_by_label("Rate")).to_have_attribute("min", "0.0")
+    expect(page.get_by_label("Rate")).to_have_accessible_description("From 0.0 to 1.0.")
     expect(page.get_by_label("Revenue")).to_have_value("true")
     expect(page.get_by_label("Region")).to_have_value("eu")
     expect(page.get_by_text("The setting zone is gone.")).to_be_visible()

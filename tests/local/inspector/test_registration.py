@@ -15,7 +15,14 @@ from local.inspector.overview import Overview
 from local.inspector.registration import Registration
 from local.registration.__main__ import declared
 from local.rooms import Room
-from mparticle_firehose.protocol import EventType, Permissions, SystemNotificationType
+from mparticle_firehose.protocol import (
+    EventType,
+    IdentityEncoding,
+    Permissions,
+    SystemNotificationType,
+    UserIdentityPermission,
+    UserIdentityType,
+)
 from tests.conftest import SAMPLE
 
 
@@ -58,8 +65,8 @@ def test_permissions_and_types_are_in_words() -> None:
     found = shown()
 
     assert found["permissions"] == [
-        "The identity email of the user.",
-        "The identity customer of the user.",
+        "User identity email.",
+        "User identity customer.",
         "mParticle's id of the user.",
         "User attributes, with events.",
         "The user attributes that customers choose, with changes of audiences.",
@@ -67,6 +74,15 @@ def test_permissions_and_types_are_in_words() -> None:
     assert len(found["event_types"]) == 18
     assert found["module"]["name"] == "Sample"
     assert found["json"]["type"] == "module_registration_response"
+
+
+def test_a_required_and_hashed_identity_is_in_words() -> None:
+    email = UserIdentityPermission(type=UserIdentityType.EMAIL, encoding=IdentityEncoding.SHA256, required=True)
+
+    assert list(module._permissions(Permissions(user_identities=(email,)))) == [  # noqa: SLF001  a room of its own is much
+        "User identity email, hashed with sha256. "
+        "Required: of users who have none of the required identities, nothing is sent."
+    ]
 
 
 def test_there_are_words_for_every_permission_and_every_type() -> None:

@@ -55,11 +55,18 @@ let settings = 0;
 function setting(declared) {
   settings += 1;
   const id = `setting-${settings}`;
-  const help = declared.help ? h("p", { class: "hint", id: `${id}-help` }, plainText(declared.help)) : null;
+  const text = [plainText(declared.help ?? ""), rangeText(declared)].filter(Boolean).join(" ");
+  const help = text ? h("p", { class: "hint", id: `${id}-help` }, text) : null;
   const described = help ? { "aria-describedby": help.id } : {};
   const input = settingInput(declared, { id, required: declared.required, ...described });
   const marks = [declared.required ? "required" : null, declared.is_secret ? "secret" : null, declared.is_visible ? null : "not shown to customers"].filter(Boolean).map((text) => [" ", h("span", { class: "tag" }, text)]);
   return h("div", { class: "setting" }, h("label", { for: id }, declared.name, marks), input, help, h("code", { class: "muted" }, declared.id));
+}
+
+function rangeText({ min, max }) {
+  if (min !== null && max !== null) return `From ${textOf(min)} to ${textOf(max)}.`;
+  if (min !== null) return `At least ${textOf(min)}.`;
+  return max === null ? "" : `At most ${textOf(max)}.`;
 }
 
 function settingInput(declared, attributes) {
