@@ -37,6 +37,7 @@ class Trace:
         letters: the ids of its messages that are in a dead-letter queue.
         is_over: whether the handler has answered.
         answered_at: when it did.
+        is_cold: whether an environment was started for it, which the emulator unpacks the code for.
         version: of the last change.
         size: of everything in it, in bytes, about.
     """
@@ -57,6 +58,7 @@ class Trace:
     milliseconds: float | None = None
     is_over: bool = False
     answered_at: float | None = None
+    is_cold: bool = False
     steps: list[Step] = field(default_factory=list)
     steps_left_out: int = 0
     waiting: set[str] = field(default_factory=set)
@@ -100,6 +102,7 @@ class Trace:
             "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 1),
             "answer_offset_ms": None if self.answered_at is None else self._offset(self.answered_at),
             "limit_ms": limit,
+            "is_cold": self.is_cold,
             "is_slow": self.milliseconds is not None and self.milliseconds > limit,
             "state": self.state,
             "steps": [self._step(step) for step in sorted(self.steps, key=lambda step: float(step["at"]))],

@@ -103,5 +103,5 @@ def watch(page: Page, url: str, faults: list[str]) -> None:
 
 def scrolls_sideways(page: Page) -> bool:
     """Return whether the page, or a view in it, is wider than its place."""
-    wide = "[document.documentElement, ...document.querySelectorAll('.view')].some((box) => box.scrollWidth > box.clientWidth)"
-    return bool(page.evaluate(wide))
+    script = "(boxes) => boxes.some((box) => box.scrollWidth > box.clientWidth)"
+    return bool(page.locator("html, .view").evaluate_all(script))

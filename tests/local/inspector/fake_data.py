@@ -165,6 +165,7 @@ def trace(id_: str, content: Json, **fields: object) -> Json:
         "milliseconds": 23.0,
         "answer_offset_ms": 25.0,
         "limit_ms": 200,
+        "is_cold": False,
         "is_slow": False,
         "state": "done",
         "steps": [call()],

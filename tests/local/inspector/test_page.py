@@ -216,10 +216,12 @@ def test_traces_arrive_while_one_watches_and_what_is_open_stays_open(open_page: 
     page.get_by_text("POST /track").click()
     expect(page.get_by_role("group", name="The partner's answer")).to_be_visible()
 
-    inspector.put({**trace, "answer": {}, "milliseconds": 231.0, "is_slow": True, "state": "done"})
+    inspector.put({**trace, "answer": {}, "milliseconds": 231.0, "is_slow": True, "is_cold": True, "state": "done"})
 
     expect(page.get_by_text("231 ms of 200 ms")).to_be_visible()
     expect(page.get_by_text("Over 200 ms")).to_be_visible()
+    expect(page.get_by_text("Cold start", exact=True)).to_be_visible()
+    expect(page.get_by_text("231 ms cold start")).to_be_visible()
     expect(page.get_by_role("group", name="The partner's answer")).to_be_visible()
     assert steps(page) == ["Request", "Call", "Answer"]
 

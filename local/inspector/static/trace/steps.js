@@ -23,7 +23,7 @@ const KINDS = {
     label: "Answer",
     title: step.failed ? "The call failed" : "The handler answered",
     tone: step.failed || step.isSlow ? "bad" : "good",
-    tags: [step.status ? [step.failed ? "bad" : "", `HTTP ${step.status}`] : null, step.isSlow ? ["bad", `Over ${step.limit} ms`] : null],
+    tags: [step.status ? [step.failed ? "bad" : "", `HTTP ${step.status}`] : null, step.isCold ? ["", "Cold start"] : null, step.isSlow ? ["bad", `Over ${step.limit} ms`] : null],
     boxes: () => (step.body === null ? [] : [jsonView(step.body, "Answer")]),
   }),
   queued: (step) => ({
@@ -73,7 +73,7 @@ export function stepsOf(trace) {
   const { request, answer, failed, status, milliseconds, answer_offset_ms: offset, route } = trace;
   const own = [{ kind: "request", at: trace.at, offset_ms: 0, milliseconds: null, body: request, route }];
   if (milliseconds !== null) {
-    own.push({ kind: "answer", at: trace.at, offset_ms: offset ?? milliseconds, milliseconds, body: answer, failed, status, isSlow: trace.is_slow, limit: trace.limit_ms });
+    own.push({ kind: "answer", at: trace.at, offset_ms: offset ?? milliseconds, milliseconds, body: answer, failed, status, isSlow: trace.is_slow, isCold: trace.is_cold, limit: trace.limit_ms });
   }
   return [...own, ...trace.steps].sort((one, other) => one.offset_ms - other.offset_ms);
 }
