@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from local.inspector.app import Call, Operation, build
 from local.inspector.errors import unusable
+from local.inspector.letters import MAX_LISTED
 from local.inspector.server import InspectorServer
 from tests.local.inspector import fake_data
 
@@ -66,7 +67,10 @@ class FakeInspector:
             "POST /api/faults": self._break,
             "DELETE /api/faults": self._heal,
             "GET /api/registration": lambda _: self.registration,
-            "GET /api/dead-letters": lambda _: {"groups": fake_data.groups(self.letters), "letters": self.letters},
+            "GET /api/dead-letters": lambda _: {
+                "groups": fake_data.groups(self.letters),
+                "letters": self.letters[:MAX_LISTED],
+            },
             "GET /api/dead-letters/{queue}/{message_id}": self._show,
             "POST /api/dead-letters/redrive": self._redrive,
             "POST /api/dead-letters/purge": self._purge,

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from local.inspector.letters import MAX_LISTED
 from tests.local.inspector import fake_data
 from tests.local.inspector.browsers import NARROW, WIDE, Browser, Page, expect, launched, opened, scrolls_sideways
 from tests.local.inspector.conftest import Open
@@ -335,6 +336,13 @@ def test_letters_are_shown_masked_and_redriven_after_a_dry_run(open_page: Open, 
     expect(page.get_by_role("status")).to_have_text("Sent 2 letters again.")
     expect(page.get_by_text("No dead letters")).to_be_visible()
     assert [letter["message_id"] for letter in inspector.redriven] == ["m1", "m2"]
+
+
+def test_it_is_said_how_many_letters_are_not_listed(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.letters = [fake_data.letter(f"m{number}") for number in range(MAX_LISTED + 1)]
+    page = open_page("letters")
+
+    expect(page.get_by_role("heading", name="Letters, the newest 500 of 501")).to_be_visible()
 
 
 def test_letters_are_deleted_only_after_their_number_is_typed(open_page: Open, inspector: FakeInspector) -> None:
