@@ -68,7 +68,8 @@ def test_without_a_browser_the_tests_are_skipped_and_fail_where_one_is_required(
         "console.error('planted')",
         "setTimeout(() => { throw new Error('planted'); })",
         "fetch('http://127.0.0.1:9/planted').catch(() => {})",
-        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"planted()\"></i>')",
+        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"planted()\"></i>');"
+        "document.body.lastChild.click()",
     ],
 )
 def test_what_goes_wrong_in_the_page_would_fail_its_test(
