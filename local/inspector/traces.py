@@ -118,7 +118,12 @@ class Trace:
 
 
 class Traces:
-    """The traces of a local cloud. Threads may share them; whoever changes one does it within `changing`."""
+    """The traces of a local cloud. Threads may share them; whoever changes one does it within `changing`.
+
+    Attributes:
+        version: grows with each change.
+        cleared: the version with which all of them were removed for the last time.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -129,6 +134,7 @@ class Traces:
         self._count = 0
         self._size = 0
         self.version = 0
+        self.cleared = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -196,6 +202,7 @@ class Traces:
             self._by_work.clear()
             self._size = 0
             self.version += 1
+            self.cleared = self.version
         self._tell()
         return number
 

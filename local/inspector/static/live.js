@@ -5,7 +5,7 @@ import { asNumber } from "./json.js";
 
 const MAX_TRACES = 200;
 
-/** Fires "traces" with the changed ones, "cleared", "faults" and "connection". */
+/** Fires "traces" with the changed ones, "cleared" when somebody has removed all, "faults" and "connection". */
 export class Live extends EventTarget {
   traces = new Map();
   faults = { kinds: [], routes: [], active: [] };
@@ -47,17 +47,17 @@ export class Live extends EventTarget {
   }
 
   async #ask() {
-    const { version, traces } = await api.traces(this.#version);
+    const { version, cleared, traces } = await api.traces(this.#version);
+    if (cleared > this.#version) this.#clear();
     this.#version = version;
     const fresh = traces.filter((trace) => !this.traces.has(trace.id));
     for (const trace of traces) this.traces.set(trace.id, measured(trace));
     for (const old of this.newest().slice(MAX_TRACES)) this.traces.delete(old.id);
     if (traces.length) this.#fire("traces", { changed: traces, fresh });
-    if (this.faults.active.length) await this.refreshFaults();
+    await this.refreshFaults(); // each call uses up one, and another tab may have switched some on
   }
 
-  async clear() {
-    await api.clearTraces();
+  #clear() {
     this.traces.clear();
     this.#fire("cleared", {});
   }

@@ -36,6 +36,7 @@ class FakeInspector:
         self.samples: list[Json] = fake_data.SAMPLES
         self.registration: Json = fake_data.REGISTRATION
         self._version = 0
+        self._cleared = 0
         self._changed: dict[str, int] = {}
         self._ids = itertools.count(1)
 
@@ -90,11 +91,13 @@ class FakeInspector:
     def _traces(self, call: Call) -> Json:
         since = int(call.query.get("since", "0"))
         changed = [copy.deepcopy(trace) for id_, trace in self.traces.items() if self._changed[id_] > since]
-        return {"version": self._version, "traces": changed[::-1]}
+        return {"version": self._version, "cleared": self._cleared, "traces": changed[::-1]}
 
     def _clear(self, _: Call) -> Json:
         removed = len(self.traces)
         self.traces.clear()
+        self._version += 1
+        self._cleared = self._version
         return {"removed": removed}
 
     def _replay(self, call: Call) -> Json:

@@ -287,6 +287,34 @@ def test_traces_are_filtered_replayed_and_removed(open_page: Open, inspector: Fa
     assert inspector.traces == {}
 
 
+def test_another_tab_sees_that_traces_are_removed_and_faults_are_on(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+    page, other = open_page("trace"), open_page("trace")
+    expect(other.get_by_role("list", name="Timeline")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(other.get_by_text("Nothing has arrived yet")).to_be_visible()
+
+    inspector.active = [{"kind": "status_500", "route": "/track", "left": 3}]
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+
+    expect(other.get_by_role("region", name="Active faults")).to_be_visible()
+
+
+def test_what_cannot_be_done_without_the_server_is_told(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.active = [{"kind": "status_500", "route": "/track", "left": 3}]
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+    page = open_page("trace", expected=("Failed to load resource",))
+    expect(page.get_by_role("region", name="Active faults")).to_be_visible()
+    page.route("**/api/**", lambda route: route.abort())
+
+    for name in ("Clear", "Replay", "Heal"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog", name=name)).to_contain_text("The inspector does not answer.")
+        page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    expect(page.get_by_role("alert")).to_contain_text("The inspector does not answer.")
+
+
 def test_a_fault_is_switched_on_shown_everywhere_and_healed(open_page: Open, inspector: FakeInspector) -> None:
     page = open_page("faults")
     page.get_by_label("Where").select_option("/track")

@@ -97,6 +97,7 @@ def test_removing_all_is_a_change() -> None:
     version = traces.version
 
     assert (traces.clear(), ids(traces), traces.version > version) == (1, [], True)
+    assert traces.cleared == traces.version
 
 
 def test_a_listener_is_told_of_each_change_until_it_ends() -> None:
