@@ -202,6 +202,7 @@ def test_the_search_finds_message_types(open_page: Open) -> None:
     expect(page.locator("button.sample:visible")).to_have_text(["Membership change"])
     search.press("Enter")
     expect(page.get_by_role("heading", name="Membership change")).to_be_visible()
+    expect(page.get_by_role("button", name="Membership change")).to_be_focused()
     search.fill("nothing such")
     expect(page.get_by_text("No message type matches.")).to_be_visible()
 
