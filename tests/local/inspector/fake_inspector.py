@@ -130,7 +130,7 @@ class FakeInspector:
             self.redriven += found
             self.letters = [letter for letter in self.letters if letter not in found]
         sent = 0 if call.content["dry_run"] else len(found)
-        return {"matched": len(found), "sent": sent, "lines": [f"would send {len(found)}"]}
+        return {"matched": len(found), "sent": sent, "lines": ["", "a wide table " * 20, f"would send {len(found)}"]}
 
     def _purge(self, call: Call) -> Json:
         found = self._matching(call.content)

@@ -358,7 +358,9 @@ def test_letters_are_shown_masked_and_redriven_after_a_dry_run(open_page: Open, 
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Redrive: rejected: 400").click()
-    expect(page.get_by_label("What would be sent")).to_have_text("would send 2")
+    expect(page.get_by_label("What would be sent")).to_contain_text("would send 2")
+    assert page.get_by_label("What would be sent").evaluate("(box) => box.scrollWidth > box.clientWidth")
+    assert not page.get_by_role("dialog").evaluate("(box) => box.scrollWidth > box.clientWidth")
     assert inspector.redriven == []
     page.get_by_role("button", name="Redrive 2 letters").click()
 
