@@ -6,6 +6,9 @@
 ##   make preview       which calls of your API each message becomes, in a second
 ##                      and without a cloud
 ##                        EVENT and PARTNER as for run; WATCH=1 after each save
+##   make samples       writes requests that fit your registration into events/;
+##                      files that are there stay
+##                        PARTNER as for run
 ##   make up            the same local cloud in the background: for boto3, the
 ##                      AWS CLI, sam local. Again after an edit, it redeploys
 ##                      It prints the URL of the inspector, a page that shows
@@ -112,7 +115,7 @@ override BIN := .venv/bin
 # Makes the environments whose names follow. Those that are as their locks say cost nothing.
 override SETUP := python="$$(sh local/setup/python.sh)" && "$$python" -m local.setup
 
-.PHONY: help run preview test lint format bench bench-report build verify registration setup lock lock-upgrade
+.PHONY: help run preview samples test lint format bench bench-report build verify registration setup lock lock-upgrade
 .PHONY: up invoke logs down dead-letters dead-letter redrive purge
 .PHONY: registration-check registration-accept postman cookie-sync-questionnaire static checked packed-build clean
 .DEFAULT_GOAL := help
@@ -127,6 +130,10 @@ run:
 preview:
 	@$(SETUP) local
 	@$(BIN)/python -m local.preview $${EVENT:+"--event=$$EVENT"} $${PARTNER:+"--partner=$$PARTNER"} $${WATCH:+"--watch=$$WATCH"}
+
+samples:
+	@$(SETUP) local
+	@$(BIN)/python -m local.samples $${PARTNER:+"--partner=$$PARTNER"}
 
 test: checked
 	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile

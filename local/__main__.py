@@ -46,7 +46,7 @@ def _options() -> tuple[Room, Sequence[Message]]:
     room = Room.of(options.partner)
     messages = [message_from(options.event)] if options.event else messages_in(room.events)
     if not messages:
-        raise LocalCloudError(f"there is no message in {room.events.relative_to(ROOT)}/")
+        raise LocalCloudError(f"there is no message in {room.events.relative_to(ROOT)}/: `make samples` writes some")
     return room, messages
 
 

@@ -66,11 +66,12 @@ def build_environment() -> dict[str, str]:
     """Return this shell's environment for `sam build`, with pip's settings and without any AWS account.
 
     SAM downloads what ships with the pip beside it. It asks for wheels of another processor by name and version only:
-    as constraints the hashes of requirements.txt hold for them too.
+    as constraints the hashes of requirements.txt hold for them too. A URL, because pip takes a blank in a path for the
+    end of it.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SAM_", "PYTHON"))}
     path = os.pathsep.join([str(STATE / "sam" / "bin"), _path_with_python()])
-    return {**kept, **_SILENT_AWS, "PATH": path, "PIP_CONSTRAINT": str(ROOT / "requirements.txt")}
+    return {**kept, **_SILENT_AWS, "PATH": path, "PIP_CONSTRAINT": (ROOT / "requirements.txt").as_uri()}
 
 
 def cloud_environment(home: Path, **extra: str) -> dict[str, str]:

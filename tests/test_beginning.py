@@ -1,4 +1,4 @@
-"""The commands in docs/integrating.md that begin with an example work, and leave a clone whose own tests pass."""
+"""The ways of docs/integrating.md to begin, with an example or with nothing, leave a clone whose own tests pass."""
 
 import os
 import re
@@ -17,6 +17,7 @@ BEFORE = (
     "src/partner/planted.py",
     "events/planted.json",
     "events/types/planted.json",
+    "events/feed/planted.json",
     "tests/partner/fake_api/planted.py",
     "tests/partner/snapshots/planted.json",
     "tests/partner/test_planted.py",
@@ -24,12 +25,40 @@ BEFORE = (
 """Files of the partner that was there before. Its own are not used: they are the user's."""
 
 
-def commands() -> str:
-    """Return the page's commands, for another example, and what it says about further files."""
-    blocks: list[str] = re.findall(r"(?ms)^```\n(rm -rf src/partner.*?)^```$", PAGE.read_text())
-    assert len(blocks) == 1
+def blocks() -> list[str]:
+    """Return the page's commands: those that make room, and those that begin with an example."""
+    found: list[str] = re.findall(r"(?ms)^```\n((?:rm -rf src/partner|cp examples/).*?)^```$", PAGE.read_text())
+    assert len(found) == 2
+    return found
+
+
+def with_an_example() -> str:
+    """Return the commands for another example than the page's, and for what it says about further files."""
     further = [f"cp examples/{EXAMPLE}/{name}.json tests/partner/" for name in ("parameters", "deployment_secret")]
-    return "\n".join(["set -e", *further, blocks[0].replace("examples/iterable", f"examples/{EXAMPLE}")])
+    room, begin = blocks()
+    return "\n".join(["set -e", room, *further, begin.replace("examples/iterable", f"examples/{EXAMPLE}")])
+
+
+def with_nothing(pages_code: Path) -> str:
+    """Return the commands that make room, and what the page's steps do after them, with code of its own."""
+    return f"""set -e
+{blocks()[0]}
+touch src/partner/__init__.py
+cp {pages_code}/integration.py src/partner/
+{sys.executable} -m local.samples
+{sys.executable} -m local.preview
+test ! -f {pages_code}/fake_api.py || {{ mkdir tests/partner/fake_api &&
+    cp {pages_code}/fake_api.py tests/partner/fake_api/__init__.py && {sys.executable} -m local.preview; }}
+UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/partner
+{sys.executable} -m ruff check src/partner
+"""
+
+
+def section(heading: str) -> str:
+    """Return the only snippet of Python in a section of the page."""
+    [text] = [each for each in PAGE.read_text().split("\n## ") if each.startswith(f"{heading}\n")]
+    [found] = re.findall(r"(?ms)^```python\n(.*?)^```$", text)
+    return str(found)
 
 
 @pytest.fixture
@@ -53,21 +82,59 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_an_example_takes_another_partners_place(copy: Path) -> None:
+def carried_out(commands: str, copy: Path) -> str:
+    """Carry commands out in a copy, and return what they print."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV_"))}
-
     run = subprocess.run(  # noqa: S603  the project's own page
-        ["/bin/sh", "-c", commands()],
+        ["/bin/sh", "-c", commands],
         cwd=copy,
         env={**environment, "PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=False,
     )
-
     assert run.returncode == 0, run.stdout[-3_000:] + run.stderr[-1_000:]
-    passed = re.search(r"(\d+) passed", run.stdout)
+    assert [name for name in BEFORE if (copy / name).exists()] == []
+    return run.stdout
+
+
+def test_an_example_takes_another_partners_place(copy: Path) -> None:
+    output = carried_out(with_an_example(), copy)
+
+    passed = re.search(r"(\d+) passed", output)
     assert passed
     assert int(passed[1]) > 50
-    assert [name for name in BEFORE if (copy / name).exists()] == []
     assert [path.name for path in (copy / "tests" / "partner").rglob("*.py") if "examples/" in path.read_text()] == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "call"),
+    [
+        ("Events only: a complete integration", "POST $PARTNER_API_URL/v2/events\n"),
+        ("Audiences only: a complete integration", "POST $PARTNER_API_URL/v2/lists/101/remove\n"),
+    ],
+)
+def test_a_complete_integration_of_the_page_takes_another_partners_place(
+    copy: Path, tmp_path_factory: pytest.TempPathFactory, heading: str, call: str
+) -> None:
+    code = tmp_path_factory.mktemp("code")
+    (code / "integration.py").write_text(section(heading))
+
+    output = carried_out(with_nothing(code), copy)
+
+    assert call in output
+    assert "there is no fake API to check them" in output
+    assert sorted(path.stem for path in (copy / "tests" / "partner" / "snapshots").iterdir()) == sorted(
+        path.stem for path in (copy / "events").glob("*.json")
+    )
+
+
+def test_the_fake_api_of_the_page_takes_the_calls_of_its_events(
+    copy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    code = tmp_path_factory.mktemp("code")
+    (code / "integration.py").write_text(section("Events only: a complete integration"))
+    (fake_api,) = re.findall(r"(?ms)^```python\n(class FakeApi:.*?)^```$", PAGE.read_text())
+    (code / "fake_api.py").write_text(f"from collections.abc import Iterator, Mapping\n\n\n{fake_api}")
+
+    assert "no rule is broken" in carried_out(with_nothing(code), copy)

@@ -18,7 +18,10 @@ GIVEN = re.findall(r"^(\w+) \?=", MAKEFILE, re.MULTILINE)
 RECIPES = [line for line in MAKEFILE.splitlines() if line.startswith("\t")]
 CHOOSES_PYTHON = "local/setup/python.sh"
 
-STUB = f"""#!{sys.executable}
+# A blank in the interpreter's path would end a #! line: the shell starts Python, to which its line is a text.
+STUB = f"""#!/bin/sh
+'''exec' "{sys.executable}" "$0" "$@"
+'''
 import json, os, sys
 open("arguments.jsonl", "a").write(json.dumps(sys.argv[1:]) + "\\n")
 aws = {{name: os.environ[name] for name in ("AWS_CONFIG_FILE", "AWS_PROFILE") if name in os.environ}}
@@ -26,8 +29,8 @@ open("environment.jsonl", "a").write(json.dumps(aws) + "\\n")
 """
 
 TARGETS = [
-    "run", "preview", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build", "bench",
-    "cookie-sync-questionnaire", "verify",
+    "run", "preview", "samples", "up", "invoke", "logs", "dead-letters", "dead-letter", "redrive", "purge", "build",
+    "bench", "cookie-sync-questionnaire", "verify",
 ]  # fmt: skip
 INTERNAL = {"help", "static", "checked", "packed-build"}
 """Targets that other ones need, and that nobody types."""
@@ -143,11 +146,12 @@ def test_a_switch_is_on_whatever_its_value_is(project: Path, value: str) -> None
 
 
 def test_without_values_there_are_no_arguments(project: Path) -> None:
-    targets = ["run", "preview", "up", "invoke", "logs", "redrive", "purge", "down", "bench"]
+    targets = ["run", "preview", "samples", "up", "invoke", "logs", "redrive", "purge", "down", "bench"]
 
     assert make(project, *targets, "cookie-sync-questionnaire") == [
         ["-m", "local"],
         ["-m", "local.preview"],
+        ["-m", "local.samples"],
         ["-m", "local.cloud", "up"],
         ["-m", "local.cloud", "invoke"],
         ["-m", "local.cloud", "logs"],

@@ -87,7 +87,9 @@ def _messages(room: Room, event: str) -> list[Message]:
     messages = [message_from(event)] if event else messages_in(room.events)
     if not messages:
         folder = room.events.relative_to(ROOT) if room.events.is_relative_to(ROOT) else room.events
-        raise LocalCloudError(f"there is no request in {folder}/")
+        raise LocalCloudError(
+            f"there is no request in {folder}/: `make samples` writes some that fit your registration"
+        )
     return messages
 
 

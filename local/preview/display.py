@@ -6,7 +6,7 @@ from textwrap import wrap
 from rich.console import Console
 
 from local.preview.json_lines import WIDTH
-from local.preview.results import CallPreview, RequestPreview, counted
+from local.preview.results import CallPreview, RequestPreview, SentCall, counted
 from local.preview.shown_call import ShownCall
 
 type Line = tuple[str, str]
@@ -23,7 +23,8 @@ def show(lines: Iterable[Line], out: Console) -> None:
 
 def request_lines(preview: RequestPreview) -> Iterator[Line]:
     """Yield the block of a request."""
-    kind = f" ({preview.kind or 'no type'})" if preview.kind != preview.name else ""
+    says_its_kind = preview.kind and preview.name.startswith(preview.kind)
+    kind = "" if says_its_kind else f" ({preview.kind or 'no type'})"
     yield _rule(f"{preview.name}{kind}"), "bold"
     if preview.summary:
         yield from _texts(preview.summary)
@@ -49,7 +50,7 @@ def verdict_lines(previews: Sequence[RequestPreview], *, is_checked: bool) -> It
     yield _rule(""), "bold"
     for name, problem in problems:
         yield from _texts(f"{name}: {problem}", style="red", mark="✗ ")
-    calls = sum(len(preview.calls) for preview in previews)
+    calls = sum(len(call.sent) for preview in previews for call in preview.calls)
     facts = [
         counted(len(previews), "request"),
         counted(calls, "call"),
@@ -68,12 +69,25 @@ def _call_lines(call: CallPreview, number: str) -> Iterator[Line]:
     yield f"{number}: {call.endpoint}", "cyan"
     if call.carries:
         yield from _texts(f"carries {call.carries}", indent=_INDENT, mark="- ")
-    further = ("further calls follow: they need this one's answer",) if call.is_exchange else ()
-    for note in (*call.notes, *further):
+    for note in call.notes:
         yield from _texts(note, indent=_INDENT, mark="- ")
+    for place, sent in enumerate(call.sent):
+        if place:
+            yield "", ""
+            yield f"{_INDENT}Then, made from that answer:", "cyan"
+        yield from _sent_lines(sent)
+    if call.end:
+        yield "", ""
+        yield from _texts(call.end, indent=_INDENT, mark="- ")
     yield from _problem_lines(call.problems)
-    if call.shown:
-        yield from _shown_lines(call.shown)
+
+
+def _sent_lines(sent: SentCall) -> Iterator[Line]:
+    if sent.status is not None:
+        yield from _texts(f"the fake API answers {sent.status}", indent=_INDENT, mark="- ")
+    yield from _problem_lines(sent.problems)
+    if sent.shown:
+        yield from _shown_lines(sent.shown)
 
 
 def _shown_lines(shown: ShownCall) -> Iterator[Line]:

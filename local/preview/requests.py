@@ -11,7 +11,7 @@ from local.preview.masking import Mask, mask_of
 from local.preview.origins import by_type, labels
 from local.preview.results import CallPreview, RequestPreview, counted
 from local.run.declared import undeclared
-from local.run.expected import first_subscription_call, is_offered, plan_of
+from local.run.expected import is_offered, plan_of, subscription_sending
 from local.run.messages import Message
 from local.run.seam_rules import elements
 from mparticle_firehose.delivery.merging import merged
@@ -98,11 +98,16 @@ def _found(
 def _of_subscription(
     integration: Integration, request: AudienceSubscriptionRequest, calls: CallPreviewer, empty: RequestPreview
 ) -> RequestPreview:
-    first = first_subscription_call(integration, request)
-    if first is None:
-        return replace(empty, summary="It is answered without a call.")
-    summary = "It is sent while mParticle waits for the audience's settings."
-    return replace(empty, summary=summary, calls=(calls.sent(first, CallPreview(endpoint="subscription")),))
+    made = subscription_sending(integration, request)
+    found = calls.of_subscription(made) if made else None
+    if not found or (found.has_ended and not found.sent):
+        return replace(empty, summary="It is answered without a call.", problems=found.problems if found else ())
+    return replace(empty, summary=_connecting(found), calls=(found,))
+
+
+def _connecting(found: CallPreview) -> str:
+    names = ", ".join(map(str, found.returned)) if isinstance(found.returned, Mapping) else ""
+    return f"It is sent while mParticle waits for the audience's settings.{f' It keeps {names}.' if names else ''}"
 
 
 def _of_queued(
@@ -135,7 +140,9 @@ def _summary(plan: Plan, calls: Sequence[CallPreview]) -> str:
     number, (singular, plural) = len(elements(request)), _ELEMENTS[type(request)]
     if not plan.planned:
         return f"No items, so no call: it has {counted(number, singular, plural) if number else f'no {plural}'}."
-    held = f"{counted(number, singular, plural)}, {counted(items, 'item')}, {counted(len(calls), 'call')}."
+    further = sum(len(call.sent[1:]) for call in calls)
+    more = f" and {further} more from their answers" if further else ""
+    held = f"{counted(number, singular, plural)}, {counted(items, 'item')}, {counted(len(calls), 'call')}{more}."
     return f"{held} {_way(request, calls)}" if calls else held
 
 

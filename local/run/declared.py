@@ -3,12 +3,12 @@
 import copy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from local.run.expected import expected_calls
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import Integration
-from mparticle_firehose.protocol import ModuleRegistrationResponse, Permissions
+from mparticle_firehose.protocol import ModuleRegistrationResponse, Permissions, RuntimeEnvironment
 
 type Message = dict[str, Any]
 type Removal = Callable[[Message], None]
@@ -29,7 +29,7 @@ def undeclared(integration: Integration, content: Mapping[str, object]) -> list[
     for name, remove in _left_out(declaration, content):
         reduced = copy.deepcopy(dict(content))
         remove(reduced)
-        if expected_calls(integration, reduced) != calls:
+        if reduced != content and expected_calls(integration, reduced) != calls:
             found.append(f"the calls need {name}, and mParticle sends none: the registration does not ask for it")
     return found
 
@@ -39,15 +39,13 @@ def _left_out(declaration: ModuleRegistrationResponse, content: Mapping[str, Any
     allowed = declaration.permissions or Permissions()
     for setting in _undeclared_settings(declaration, content):
         yield f"the setting {setting!r}", partial(_without_setting, setting)
-    kinds = {str(each.get("type")) for user in _users(content) for each in _objects(user.get("user_identities"))}
-    for kind in sorted(kinds - {str(each.type) for each in allowed.user_identities}):
-        yield f"the user identity {kind!r}", partial(_without_identity, kind)
-    if not allowed.allow_user_attributes:
-        yield "user attributes", partial(_without, ("user_attributes", "user_attribute_lists"))
-    if not allowed.allow_audience_user_attributes:
-        yield "attributes of audiences", _without_audience_attributes
-    if not allowed.allow_access_mpid:
-        yield "the mpid", partial(_without, ("mpid",))
+    for group in ("user", "device", "partner"):
+        permitted = {str(each.type) for each in getattr(allowed, f"{group}_identities")}
+        for kind in sorted(_identity_types(group, content) - permitted):
+            yield f"the {group} identity {kind!r}", partial(_without_identity, group, kind)
+    for permission, removal in PERMITTED.items():
+        if not getattr(allowed, permission):
+            yield removal
 
 
 def _undeclared_settings(declaration: ModuleRegistrationResponse, content: Mapping[str, Any]) -> list[str]:
@@ -85,13 +83,65 @@ def _without_setting(setting: str, message: Message) -> None:
     del message["account"]["account_settings"][setting]
 
 
-def _without_identity(kind: str, message: Message) -> None:
-    for user in _users(message):
-        identities = _objects(user.get("user_identities"))
-        user["user_identities"] = [each for each in identities if str(each.get("type")) != kind]
+def _identity_lists(group: str, message: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
+    """Yield each object with a list of identities of a group, and the name of that field."""
+    yield from ((user, f"{group}_identities") for user in _users(message))
+    if group == "device":
+        yield from ((environment, "identities") for environment in _environments(message))
+
+
+def _identity_types(group: str, message: Mapping[str, Any]) -> set[str]:
+    lists = [_objects(owner.get(field)) for owner, field in _identity_lists(group, message)]
+    return {str(each.get("type")) for identities in lists for each in identities}
+
+
+def _without_identity(group: str, kind: str, message: Message) -> None:
+    for owner, field in _identity_lists(group, message):
+        if field in owner:
+            owner[field] = [each for each in _objects(owner[field]) if str(each.get("type")) != kind]
+
+
+def _environments(message: Mapping[str, Any]) -> list[Any]:
+    """Return the request's runtime environment, if it is an object."""
+    return _objects([message.get("runtime_environment")])
+
+
+def _without_device(message: Message) -> None:
+    """Remove what only some types of environments have: the fields of all of them say nothing of the device."""
+    for environment in _environments(message):
+        for name in environment.keys() - RuntimeEnvironment.model_fields.keys():
+            del environment[name]
+
+
+def _without_in_environment(name: str, message: Message) -> None:
+    for environment in _environments(message):
+        environment.pop(name, None)
+
+
+def _without_location(message: Message) -> None:
+    for event in _objects(message.get("events")):
+        event.pop("location", None)
 
 
 def _without_audience_attributes(message: Message) -> None:
     for user in _users(message):
         for audience in _objects(user.get("audiences")):
             audience.pop("user_attributes", None)
+
+
+PERMITTED: Final[Mapping[str, tuple[str, Removal]]] = {
+    "allow_user_attributes": ("user attributes", partial(_without, ("user_attributes", "user_attribute_lists"))),
+    "allow_audience_user_attributes": ("attributes of audiences", _without_audience_attributes),
+    "allow_access_mpid": ("the mpid", partial(_without, ("mpid",))),
+    "allow_access_location": ("the location of events", _without_location),
+    "allow_access_ip_address": ("the IP address", partial(_without_in_environment, "client_ip_address")),
+    "allow_access_http_user_agent": ("the user agent", partial(_without_in_environment, "http_header_user_agent")),
+    "allow_device_info": ("what is known of the device", _without_device),
+    "allow_access_device_application_stamp": (
+        "the device application stamp",
+        partial(_without, ("device_application_stamp",)),
+    ),
+    "allow_consent_state": ("the consent state", partial(_without, ("consent_state",))),
+    "allow_platform_fields": ("the platform fields", partial(_without, ("platform_fields",))),
+}
+"""What mParticle leaves out without each permission: its name, and how it is removed from a request."""

@@ -25,16 +25,22 @@ _SERIALIZER = Serializer()
 
 
 @dataclass(frozen=True, slots=True)
-class FirstCall:
-    """A call that is made without an answer.
+class Sending:
+    """What sends some items, or connects an audience.
 
     Attributes:
-        call: with its site, auth and headers.
-        is_exchange: whether further calls follow, which need its answer.
+        calls: yields each call, with its site, auth and headers, and takes its answer.
+        is_exchange: whether there may be several, each made from the answers before.
     """
 
-    call: PartnerCall
+    calls: Exchange[object]
     is_exchange: bool
+
+    def first_call(self) -> PartnerCall | None:
+        """Return the call that needs no answer, and make no other; None if there is none."""
+        first = next(self.calls, None)
+        self.calls.close()
+        return first
 
 
 def is_offered(integration: Integration, kind: str) -> bool:
@@ -89,19 +95,19 @@ def plan_of(integration: Integration, request: QueuedRequest) -> Plan:
     return plan
 
 
-def first_call(integration: Integration, call: Call) -> FirstCall | None:
-    """Return what carries the items of a merged call; of an exchange its first call, None if it makes none."""
+def sending(integration: Integration, call: Call) -> Sending:
+    """Return what sends the items of a merged call."""
     made = call.endpoint.call(call.target, call.bodies())
-    if isinstance(made, PartnerCall):
-        return FirstCall(_completed(integration, made, call.target), is_exchange=False)
-    first = _first(made)
-    return FirstCall(_completed(integration, first, call.target), is_exchange=True) if first else None
+    is_exchange = not isinstance(made, PartnerCall)
+    exchange = made if not isinstance(made, PartnerCall) else _alone(made)
+    return Sending(_completed_calls(integration, exchange, call.target), is_exchange)
 
 
-def first_subscription_call(integration: Integration, request: AudienceSubscriptionRequest) -> FirstCall | None:
-    """Return the first call of a subscription's exchange; None if it makes none."""
-    first = _first(integration.subscription(request)) if integration.subscription else None
-    return FirstCall(_completed(integration, first, Target()), is_exchange=True) if first else None
+def subscription_sending(integration: Integration, request: AudienceSubscriptionRequest) -> Sending | None:
+    """Return what connects, changes or disconnects an audience; None if the integration makes no call for it."""
+    if integration.subscription is None:
+        return None
+    return Sending(_completed_calls(integration, integration.subscription(request), Target()), is_exchange=True)
 
 
 def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
@@ -116,25 +122,35 @@ def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
 def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCall]:
     match request:
         case AudienceSubscriptionRequest():
-            made = [first_subscription_call(integration, request)]
+            sent_by = [subscription_sending(integration, request)]
         case EventProcessingRequest() | AudienceMembershipChangeRequest() | DsrProcessingRequest():
-            made = [first_call(integration, call) for call in merged(plan_of(integration, request).waiting)]
+            sent_by = [sending(integration, call) for call in merged(plan_of(integration, request).waiting)]
         case _:
-            made = []
-    yield from (first.call for first in made if first)
+            sent_by = []
+    for each in sent_by:
+        if each and (first := each.first_call()):
+            yield first
 
 
-def _completed(integration: Integration, call: PartnerCall, target: Target) -> PartnerCall:
-    """Return a call with what it has of its target and of the integration."""
-    return replace(
-        call,
-        site=call.site or target.site,
-        auth=call.auth or target.auth,
-        headers={**integration.headers, **call.headers},
-    )
+def _alone(call: PartnerCall) -> Exchange[object]:
+    yield call
+    return None
 
 
-def _first[T](exchange: Exchange[T]) -> PartnerCall | None:
-    first = next(exchange, None)
-    exchange.close()
-    return first
+def _completed_calls[T](integration: Integration, exchange: Exchange[T], target: Target) -> Exchange[T]:
+    """Yield the calls of an exchange with what each has of its target and of the integration."""
+    try:
+        call = next(exchange)
+        while True:
+            answer = yield replace(
+                call,
+                site=call.site or target.site,
+                auth=call.auth or target.auth,
+                headers={**integration.headers, **call.headers},
+            )
+            call = exchange.send(answer)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    finally:
+        exchange.close()

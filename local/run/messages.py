@@ -46,7 +46,8 @@ class Message:
         except UnicodeDecodeError:
             raise LocalCloudError(f"{name} is not JSON: it is not in UTF-8") from None
         except json.JSONDecodeError as error:
-            raise LocalCloudError(f"{name} is not JSON: line {error.lineno}, column {error.colno}") from None
+            place = f"line {error.lineno}, column {error.colno}"
+            raise LocalCloudError(f"{name} is not JSON: {place}: {error.msg}") from None  # the message quotes nothing
         except RecursionError:
             raise LocalCloudError(f"{name} is not a message: it is nested too deeply") from None
         if not isinstance(content, dict):

@@ -1,5 +1,6 @@
 """Finds uv, or installs it, and runs it."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -82,8 +83,8 @@ def install(environ: Mapping[str, str]) -> Uv:
     """
     UV.forget()
     purpose = "uv could not be installed"
-    # The lock says what is installed, and no constraint of the user's.
-    settings = {**environ, "PIP_CONSTRAINT": str(UV.lock), "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    # The lock says what is installed, and no constraint of the user's. This file has none, and no blank in its name.
+    settings = {**environ, "PIP_CONSTRAINT": os.devnull, "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     has_pip = find_spec("pip") is not None
     bare: list[str] = ["--without-pip"] if has_pip else []  # to install pip into it takes two seconds
     run_program(purpose, [sys.executable, "-m", "venv", "--clear", *bare, str(UV.place)], settings)

@@ -68,9 +68,13 @@ def registration() -> ModuleRegistrationResponse:
                 ),
                 device_identities=(
                     DeviceIdentityPermission(type=DeviceIdentityType.IOS_ADVERTISING_ID),
+                    DeviceIdentityPermission(type=DeviceIdentityType.IOS_VENDOR_ID),
                     DeviceIdentityPermission(type=DeviceIdentityType.GOOGLE_ADVERTISING_ID),
                 ),
                 partner_identities=partner_identities(cookie_sync_id=RECEIVE_COOKIE_SYNC_ID),
+                allow_access_location=True,
+                allow_access_ip_address=True,
+                allow_access_http_user_agent=True,
                 allow_access_mpid=True,
                 allow_device_info=True,
                 allow_user_attributes=True,

@@ -1,7 +1,7 @@
 """Small integrations for tests of the preview: the endpoint and the items are the test's, all else is the sample's."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from io import StringIO
 from typing import Any
 
@@ -14,11 +14,14 @@ from local.preview.results import RequestPreview
 from local.run.messages import Message
 from mparticle_firehose.integration import (
     Auth,
+    Delivered,
     Endpoint,
+    Exchange,
     Integration,
     Item,
     Json,
     JsonObject,
+    Outcome,
     PartnerCall,
     Target,
     Undeliverable,
@@ -85,6 +88,44 @@ def calling(call: PartnerCall) -> Integration:
 def authorized(auth: Auth, **parts: Any) -> Integration:
     """Return an integration whose call has this credential."""
     return calling(PartnerCall(**{"path": "/items", "auth": auth, "body": Json({}), **parts}))
+
+
+def look_up_and_add(_target: Target, _bodies: object, *, accept: frozenset[int] = frozenset()) -> Exchange[Outcome]:
+    """Look up a contact, then add what the items have to it."""
+    found = yield PartnerCall(method="GET", path="/contacts", accept=accept)
+    yield PartnerCall(path=f"/contacts/{found.identifier('id')}", accept=accept)
+    return Delivered()
+
+
+@dataclass
+class LookUpApi:
+    """A fake API with the two calls, which it answers with this status."""
+
+    status: int = 200
+    document: Mapping[str, Any] = field(
+        default_factory=lambda: _document({"/contacts": "get", "/contacts/{id}": "post"})
+    )
+
+    def violations(self, _operation: str, _parameters: Mapping[str, str], _body: Any) -> Iterable[str]:
+        return ()
+
+    def apply(self, _operation: str, _parameters: Mapping[str, str], _body: Any) -> tuple[int, object]:
+        return self.status, {"id": "31"}
+
+    def summary(self) -> Mapping[str, Mapping[str, object]]:
+        return {}
+
+
+def _document(methods: Mapping[str, str]) -> dict[str, Any]:
+    in_path = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Look-ups", "version": "1"},
+        "paths": {
+            path: {method: {"operationId": f"{method}Contact", "parameters": [in_path] if "{" in path else []}}
+            for path, method in methods.items()
+        },
+    }
 
 
 def preview(integration: Integration, content: Content, api: FakeApi | None = None) -> RequestPreview:

@@ -11,7 +11,7 @@ import pytest
 from local.build.artefact import OWN, files_in, is_current, pinned, verify
 from local.build.build import fingerprint, packed_build
 from local.build.sam_build import build, hint, machine_architecture
-from local.isolation import ROOT, LocalCloudError
+from local.isolation import ROOT, LocalCloudError, build_environment
 from local.rooms import Room
 
 PACKAGE = "mparticle_firehose"
@@ -189,3 +189,7 @@ def test_a_build_is_used_again_until_its_inputs_change() -> None:
     packed_build(machine_architecture(), sample)
     assert packed_build(machine_architecture(), sample)[1] is False
     assert fingerprint(machine_architecture(), sample) != fingerprint(machine_architecture(), Room.of())
+
+
+def test_pip_gets_the_lock_as_a_url_because_a_blank_ends_a_path_in_its_settings() -> None:
+    assert re.fullmatch(r"file:///\S+/requirements\.txt", build_environment()["PIP_CONSTRAINT"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from local.run.declared import undeclared
+from local.run.declared import PERMITTED, undeclared
 from mparticle_firehose.integration import (
     Endpoint,
     Integration,
@@ -23,6 +23,7 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     ModuleRegistrationResponse,
     Permissions,
+    Serializer,
     UserIdentityPermission,
     UserIdentityType,
 )
@@ -32,12 +33,23 @@ ACCOUNT = {"account_id": 7, "account_settings": {"token": "canary-key", "region"
 ADDRESS = {"type": "email", "encoding": "raw", "value": "canary@example.com"}
 CUSTOMER = {"type": "customer", "encoding": "raw", "value": "canary-customer"}
 USER = {"user_identities": [ADDRESS, CUSTOMER], "mpid": "canary-31"}
-EVENTS = {
+EVENTS: dict[str, Any] = {
     "type": "event_processing_request",
     "account": ACCOUNT,
-    "events": [{"type": "custom_event"}],
+    "events": [{"type": "custom_event", "location": {"latitude": 1.5, "longitude": 2.5}}],
     "user_attributes": {"colour": "canary-blue"},
     "user_attribute_lists": {"teas": ["canary-oolong"]},
+    "partner_identities": [{"type": "Other_UserId", "encoding": "raw", "value": "canary-other"}],
+    "runtime_environment": {
+        "type": "ios",
+        "identities": [{"type": "ios_vendor_id", "encoding": "raw", "value": "canary-vendor"}],
+        "client_ip_address": "192.0.2.7",
+        "http_header_user_agent": "canary-agent",
+        "model": "canary-phone",
+    },
+    "device_application_stamp": "canary-stamp",
+    "consent_state": {"gdpr_consent_state": {"canary-purpose": {"consented": True}}},
+    "platform_fields": {"workspace_id": 17},
     **USER,
 }
 CHANGED = {"key": "colour", "value": "canary-blue", "action": "upsert"}
@@ -45,7 +57,14 @@ AUDIENCE = {"audience_id": 9, "action": "add", "user_attributes": [CHANGED]}
 MEMBERSHIP = {
     "type": "audience_membership_change_request",
     "account": ACCOUNT,
-    "user_profiles": [{**USER, "audiences": [AUDIENCE]}],
+    "user_profiles": [
+        {
+            **USER,
+            "device_identities": EVENTS["runtime_environment"]["identities"],
+            "partner_identities": EVENTS["partner_identities"],
+            "audiences": [AUDIENCE],
+        }
+    ],
 }
 ASKED: Mapping[str, Any] = {
     "user_identities": (UserIdentityPermission(type=UserIdentityType.EMAIL),),
@@ -62,7 +81,7 @@ def show(_target: Target, bodies: Sequence[JsonObject]) -> PartnerCall:
 SHOW = Endpoint(name="show", call=show)
 
 
-def reading(part: Callable[[Any], JsonValue], **permissions: object) -> Integration:
+def reading(part: Callable[[Any], Any], **permissions: object) -> Integration:
     """Return an integration whose body is what it reads of a request, or of an audience's change."""
 
     def asking() -> ModuleRegistrationResponse:
@@ -101,6 +120,29 @@ def saying(*names: str) -> list[str]:
             id="attributes",
         ),
         pytest.param(lambda request: request.mpid, {"allow_access_mpid": False}, ["the mpid"], id="mpid"),
+        pytest.param(
+            lambda request: len(request.partner_identities), {}, ["the partner identity 'Other_UserId'"],
+            id="partner-identity",
+        ),
+        pytest.param(
+            lambda request: len(request.runtime_environment.identities), {}, ["the device identity 'ios_vendor_id'"],
+            id="device-identity",
+        ),
+        pytest.param(
+            lambda request: request.events[0].location is None, {}, ["the location of events"], id="location"
+        ),
+        pytest.param(lambda request: request.runtime_environment.client_ip_address, {}, ["the IP address"], id="ip"),
+        pytest.param(
+            lambda request: request.runtime_environment.http_header_user_agent, {}, ["the user agent"], id="user-agent"
+        ),
+        pytest.param(
+            lambda request: request.runtime_environment.model, {}, ["what is known of the device"], id="device"
+        ),
+        pytest.param(
+            lambda request: request.device_application_stamp, {}, ["the device application stamp"], id="stamp"
+        ),
+        pytest.param(lambda request: request.consent_state is None, {}, ["the consent state"], id="consent"),
+        pytest.param(lambda request: request.platform_fields is None, {}, ["the platform fields"], id="platform"),
     ],
 )  # fmt: skip
 def test_what_the_calls_for_events_need_must_be_asked_for(
@@ -122,6 +164,14 @@ def test_what_the_calls_for_events_need_must_be_asked_for(
             ["attributes of audiences"],
             id="attributes",
         ),
+        pytest.param(
+            lambda change: len(change.profile.device_identities), {}, ["the device identity 'ios_vendor_id'"],
+            id="device-identity",
+        ),
+        pytest.param(
+            lambda change: len(change.profile.partner_identities), {}, ["the partner identity 'Other_UserId'"],
+            id="partner-identity",
+        ),
         pytest.param(lambda change: change.profile.mpid, {"allow_access_mpid": False}, ["the mpid"], id="mpid"),
     ],
 )  # fmt: skip
@@ -129,6 +179,19 @@ def test_what_the_calls_for_memberships_need_must_be_asked_for(
     read: Callable[[Any], JsonValue], permissions: dict[str, object], names: list[str]
 ) -> None:
     assert undeclared(reading(read, **permissions), MEMBERSHIP) == saying(*names)
+
+
+def test_each_permission_is_tried_but_the_one_for_whole_requests() -> None:
+    flags = {name for name in Permissions.model_fields if name.startswith("allow_")}
+
+    assert set(PERMITTED) == flags - {"allow_eventless_batches"}
+
+
+def test_what_a_permission_covers_may_be_read_with_it() -> None:
+    everything = reading(Serializer().dump, **dict.fromkeys(PERMITTED, True))
+    message = {**EVENTS, "user_identities": [ADDRESS], "partner_identities": []}
+
+    assert undeclared(everything, message) == saying("the setting 'region'", "the device identity 'ios_vendor_id'")
 
 
 @pytest.mark.parametrize("message", [EVENTS, MEMBERSHIP], ids=["events", "memberships"])

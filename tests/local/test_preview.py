@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 
 from local.isolation import ROOT
 from local.preview.__main__ import main
+from local.preview.requests import previews
+from local.run.messages import Message
 from mparticle_firehose.integration import (
     Exchange,
     Item,
@@ -25,18 +28,20 @@ from mparticle_firehose.integration import (
 from mparticle_firehose.protocol import DsrProcessingRequest, EventProcessingRequest
 from tests.conftest import load_event, parsed
 from tests.local.preview_integration import (
+    LookUpApi,
     an_endpoint,
     calling,
     events,
     integration_of,
     item_of,
+    look_up_and_add,
     one_item,
     preview,
     sent_as_list,
     shown,
 )
 from tests.sample.fake_api import FakeApi
-from tests.sample.partner.integration import INTEGRATION
+from tests.sample.partner.integration import INTEGRATION, SEGMENT_ID
 
 ROOMS = [
     *(f"examples/{folder.parent.name}" for folder in sorted((ROOT / "examples").glob("*/partner"))),
@@ -115,6 +120,20 @@ def test_each_call_names_its_items_and_the_elements_that_they_cover() -> None:
 
     assert found.summary == "3 events and notifications, 3 items, 2 calls. The worker sends them."
     assert [call.carries for call in found.calls] == ["2 of 3 items (1-2): events[0-1]", "1 of 3 items (3): events[2]"]
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [
+        ("dsr_processing_request", "── dsr_processing_request ─"),
+        ("dsr_processing_request_erasure", "── dsr_processing_request_erasure ─"),
+        ("forget_me", "── forget_me (dsr_processing_request) ─"),
+    ],
+)
+def test_the_type_of_a_request_is_said_unless_its_files_name_begins_with_it(name: str, title: str) -> None:
+    [found] = previews(INTEGRATION, None, [Message(name, b"", load_event("dsr_processing_request"))], [])
+
+    assert shown(found).startswith(title)
 
 
 def test_a_single_call_is_sent_while_mparticle_waits() -> None:
@@ -235,19 +254,93 @@ def test_a_keep_alive_without_settings_is_no_problem() -> None:
     assert "without a call" in found.summary
 
 
-def test_of_an_exchange_the_first_call_is_shown_and_that_others_follow() -> None:
-    def exchange(_target: Target, _bodies: object) -> Exchange[Outcome]:
-        answer = yield PartnerCall(method="GET", path="/first")
-        yield PartnerCall(path=f"/second/{answer.identifier('id')}")
-        raise AssertionError
+class TestExchanges:
+    """They are followed as far as the answers of the fake API lead."""
 
-    found = preview(one_item(an_endpoint(call=exchange)), events("a"))
+    def test_each_call_is_shown_that_is_made_from_an_answer(self) -> None:
+        found = preview(one_item(an_endpoint(call=look_up_and_add)), events("a"), LookUpApi())
 
-    text = shown(found)
-    assert "GET $PARTNER_API_URL/first" in text
-    assert "further calls follow: they need this one's answer" in text
-    assert "The worker sends them." in text
-    assert "/second" not in text
+        text = shown(found)
+        assert found.all_problems == ()
+        assert found.summary.endswith("1 item, 1 call and 1 more from their answers. The worker sends them.")
+        first, second = text.split("  Then, made from that answer:\n")
+        assert "GET $PARTNER_API_URL/contacts" in first
+        assert "POST $PARTNER_API_URL/contacts/31" in second
+        assert all("the fake API answers 200" in part for part in (first, second))
+
+    def test_without_a_fake_api_its_first_call_is_shown_and_that_others_may_follow(self) -> None:
+        text = shown(preview(one_item(an_endpoint(call=look_up_and_add)), events("a")))
+
+        assert "GET $PARTNER_API_URL/contacts" in text
+        assert "if further calls follow, they need this one's answer" in text
+        assert "Then" not in text
+
+    def test_an_answer_that_it_does_not_accept_ends_it(self) -> None:
+        found = preview(one_item(an_endpoint(call=look_up_and_add)), events("a"), LookUpApi(status=404))
+
+        [call] = found.calls
+        assert ([each.status for each in call.sent], found.all_problems) == ([404], ())
+        assert call.end == "404 ends the exchange, which does not accept it"
+
+    def test_an_answer_that_it_accepts_does_not_end_it(self) -> None:
+        accepting = partial(look_up_and_add, accept=frozenset({404}))
+
+        found = preview(one_item(an_endpoint(call=accepting)), events("a"), LookUpApi(status=404))
+
+        assert [each.status for each in found.calls[0].sent] == [404, 404]
+
+    def test_a_call_that_breaks_a_rule_ends_it(self) -> None:
+        def unknown(_target: Target, _bodies: object) -> Exchange[Outcome]:
+            yield PartnerCall(method="GET", path="/nowhere")
+            raise AssertionError
+
+        found = preview(one_item(an_endpoint(call=unknown)), events("a"), LookUpApi())
+
+        [problem] = found.all_problems
+        assert problem.startswith("the fake API refuses it: ")
+
+    def test_an_error_after_an_answer_is_named_below_what_was_sent(self) -> None:
+        def failing(_target: Target, _bodies: object) -> Exchange[Outcome]:
+            yield PartnerCall(method="GET", path="/contacts")
+            raise ValueError("odd")
+
+        found = preview(one_item(an_endpoint(call=failing)), events("a"), LookUpApi())
+
+        assert len(found.calls[0].sent) == 1
+        assert "ValueError: odd" in found.all_problems[0]
+
+    def test_one_that_has_no_end_is_a_problem(self) -> None:
+        def endless(_target: Target, _bodies: object) -> Exchange[Outcome]:
+            while True:
+                yield PartnerCall(method="GET", path="/contacts")
+
+        found = preview(one_item(an_endpoint(call=endless)), events("a"), LookUpApi())
+
+        assert found.all_problems == ("the exchange makes more than 64 calls",)
+
+    def test_one_that_returns_no_outcome_is_a_problem(self) -> None:
+        def silent(_target: Target, _bodies: object) -> Exchange[Any]:
+            yield PartnerCall(method="GET", path="/contacts")
+
+        found = preview(one_item(an_endpoint(call=silent)), events("a"), LookUpApi())
+
+        assert found.all_problems == ("the exchange returns no outcome",)
+
+    def test_a_subscription_names_the_settings_that_mparticle_keeps(self) -> None:
+        found = preview(INTEGRATION, load_event("audience_subscription_add"), FakeApi())
+
+        assert found.summary.endswith(f"It keeps {SEGMENT_ID}.")
+
+    def test_a_subscription_that_returns_no_settings_is_a_problem(self) -> None:
+        def subscription(_request: object) -> Exchange[Any]:
+            yield PartnerCall(method="GET", path="/contacts")
+            return ["canary-text"]
+
+        found = preview(
+            replace(INTEGRATION, subscription=subscription), load_event("audience_subscription_add"), LookUpApi()
+        )
+
+        assert found.all_problems == ("the exchange returns no settings",)
 
 
 class TestProblems:
@@ -265,7 +358,7 @@ class TestProblems:
         found = preview(INTEGRATION, load_event("event_processing_request"), FakeApi())
 
         assert found.all_problems == ()
-        assert "the fake API answers 202" in found.calls[0].notes
+        assert [call.status for call in found.calls[0].sent] == [202]
 
     def test_a_rule_of_the_seam(self) -> None:
         endpoint = an_endpoint()
@@ -335,7 +428,7 @@ class TestProblems:
 
         found = preview(integration_of(lambda _: [item_of(0, bad), item_of(1, good)]), events("a", "b"))
 
-        assert [bool(call.shown) for call in found.calls] == [False, True]
+        assert [len(call.sent) for call in found.calls] == [0, 1]
         assert "ValueError: odd" in found.all_problems[0]
 
     def test_an_error_that_only_the_missing_data_causes_is_said_as_well(self) -> None:

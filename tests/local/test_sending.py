@@ -264,7 +264,7 @@ def test_the_rules_that_no_document_can_say_are_checked_as_well() -> None:
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        pytest.param(b'{"type":\n  canary}', "is not JSON: line 2, column 3$", id="broken"),
+        pytest.param(b'{"type":\n  canary}', "is not JSON: line 2, column 3: Expecting value$", id="broken"),
         pytest.param(b'{"type": "\xff canary"}', "is not JSON: it is not in UTF-8$", id="encoding"),
         pytest.param(b"[" * 100_000, "is not a message: it is nested too deeply$", id="deep"),
         pytest.param(b'["canary"]', "is not a JSON object$", id="list"),

@@ -67,6 +67,9 @@ def test_permissions_and_types_are_in_words() -> None:
     assert found["permissions"] == [
         "User identity email.",
         "User identity customer.",
+        "Device identity ios_advertising_id.",
+        "Device identity google_advertising_id.",
+        "Partner identity Sample_UserId.",
         "mParticle's id of the user.",
         "User attributes, with events.",
         "The user attributes that customers choose, with changes of audiences.",

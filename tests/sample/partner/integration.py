@@ -37,6 +37,8 @@ from mparticle_firehose.protocol import (
     AudienceProcessingRegistration,
     AudienceSubscriptionAction,
     AudienceSubscriptionRequest,
+    DeviceIdentityPermission,
+    DeviceIdentityType,
     DsrProcessingRegistration,
     DsrProcessingRequest,
     DsrType,
@@ -44,6 +46,7 @@ from mparticle_firehose.protocol import (
     EventProcessingRequest,
     EventType,
     ModuleRegistrationResponse,
+    PartnerIdentityPermission,
     Permissions,
     RuntimeEnvironmentType,
     SystemNotificationType,
@@ -73,6 +76,11 @@ def registration() -> ModuleRegistrationResponse:
                 user_identities=tuple(
                     UserIdentityPermission(type=kind) for kind in (UserIdentityType.EMAIL, UserIdentityType.CUSTOMER)
                 ),
+                device_identities=(
+                    DeviceIdentityPermission(type=DeviceIdentityType.IOS_ADVERTISING_ID),
+                    DeviceIdentityPermission(type=DeviceIdentityType.GOOGLE_ADVERTISING_ID),
+                ),
+                partner_identities=(PartnerIdentityPermission(type="Sample_UserId"),),
                 allow_access_mpid=True,
                 allow_user_attributes=True,
                 allow_audience_user_attributes=True,
