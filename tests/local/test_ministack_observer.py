@@ -104,7 +104,7 @@ def test_a_message_is_reported_whether_it_is_sent_alone_or_in_a_batch(emulator: 
 
 def test_a_message_that_is_taken_at_once_was_reported_as_sent_before(emulator: Emulator) -> None:
     kinds: list[str] = []
-    event = {"Records": []}
+    event: Json = {"Records": []}
     taking = threading.Thread(target=lambda: emulator.invoke(event))
 
     def send(data: Json, _: str) -> Json:

@@ -13,6 +13,8 @@ export class Live extends EventTarget {
   #version = 0;
   #refreshing = false;
   #isOutdated = false;
+  #asked = 0;
+  #known = 0;
 
   /** Begins to listen. The faults come first: traces name them. */
   async start() {
@@ -62,11 +64,22 @@ export class Live extends EventTarget {
     this.#fire("cleared", {});
   }
 
+  /** Asks which faults are on. An answer that something newer has overtaken is dropped. */
   async refreshFaults() {
-    this.setFaults(await api.faults());
+    this.#asked += 1;
+    const mine = this.#asked;
+    const faults = await api.faults();
+    if (mine > this.#known) this.#showFaults(faults, mine);
   }
 
+  /** Shows the faults that are on since the user has switched some on or off. */
   setFaults(faults) {
+    this.#asked += 1;
+    this.#showFaults(faults, this.#asked);
+  }
+
+  #showFaults(faults, number) {
+    this.#known = number;
     this.faults = faults;
     this.#fire("faults", faults);
   }
