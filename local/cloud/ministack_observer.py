@@ -58,26 +58,32 @@ class Pipe:
 
 
 def observe(report: Report, sqs: Any, functions: Any) -> None:
-    """Have the emulator's modules of SQS and Lambda report what they do."""
-    sqs._act_send_message = sqs._HANDLERS["SendMessage"] = _reporting_sent(sqs._act_send_message, report)  # noqa: SLF001
+    """Have the emulator's modules of SQS and Lambda report what they do, and that a message was sent before its use."""
+    sending = threading.Lock()
+    sqs._act_send_message = _reporting_sent(sqs._act_send_message, report, sending)  # noqa: SLF001  there is no public way
+    sqs._HANDLERS["SendMessage"] = sqs._act_send_message  # noqa: SLF001  as above
     for action in ("DeleteMessage", "DeleteMessageBatch", "PurgeQueue"):
         sqs._HANDLERS[action] = _reporting_deleted(sqs, sqs._HANDLERS[action], report)  # noqa: SLF001
     sqs._dlq_sweep = _reporting_moved(sqs._dlq_sweep, report)  # noqa: SLF001  there is no public way
-    functions._execute_function_dispatch = _reporting_invoked(functions._execute_function_dispatch, report)  # noqa: SLF001
+    execute = functions._execute_function_dispatch  # noqa: SLF001  as above
+    functions._execute_function_dispatch = _reporting_invoked(execute, report, sending)  # noqa: SLF001  as above
 
 
-def _reporting_sent(send: Callable[[Fields, str], Fields], report: Report) -> Callable[[Fields, str], Fields]:
+def _reporting_sent(
+    send: Callable[[Fields, str], Fields], report: Report, sending: threading.Lock
+) -> Callable[[Fields, str], Fields]:
     def sent(data: Fields, url: str) -> Fields:
-        result = send(data, url)
         attributes = data.get("MessageAttributes") or {}
-        report(
-            "sent",
-            queue=_name(data.get("QueueUrl", url)),
-            message_id=result["MessageId"],
-            group=data.get("MessageGroupId"),
-            attributes={name: each["StringValue"] for name, each in attributes.items() if "StringValue" in each},
-            body=data.get("MessageBody", ""),
-        )
+        with sending:
+            result = send(data, url)
+            report(
+                "sent",
+                queue=_name(data.get("QueueUrl", url)),
+                message_id=result["MessageId"],
+                group=data.get("MessageGroupId"),
+                attributes={name: each["StringValue"] for name, each in attributes.items() if "StringValue" in each},
+                body=data.get("MessageBody", ""),
+            )
         return result
 
     return sent
@@ -109,12 +115,13 @@ def _reporting_moved(sweep: Callable[[Fields], None], report: Report) -> Callabl
     return swept
 
 
-def _reporting_invoked(execute: Callable[..., Any], report: Report) -> Callable[..., Any]:
+def _reporting_invoked(execute: Callable[..., Any], report: Report, sending: threading.Lock) -> Callable[..., Any]:
     numbers = itertools.count(1)
 
     def executed(function: Fields, config: Fields, event: Any, *rest: Any) -> Any:
         number = next(numbers)
-        report("invoked", invocation=number, function=config.get("FunctionName", ""), **_event(event))
+        with sending:  # another thread may have taken a message before the one that sends it has reported it
+            report("invoked", invocation=number, function=config.get("FunctionName", ""), **_event(event))
         started = time.perf_counter()
         result = execute(function, config, event, *rest)
         report(

@@ -69,8 +69,9 @@ KINDS: Mapping[str, Kind] = {
     ),
     "status_401": Kind(
         "401 Unauthorized",
-        "The customer's account is suspended for fifteen minutes: what is queued for it becomes a dead letter, and "
-        "mParticle is told to stop sending it membership changes.",
+        "Events are queued, and the worker calls again: refuse two calls to see more. Once the worker is refused, the "
+        "account is suspended for fifteen minutes: what is queued for it becomes a dead letter, and within thirty "
+        "seconds mParticle is told to stop sending it membership changes.",
         lambda _: {"status": 401},
     ),
     "partial": Kind(

@@ -25,6 +25,8 @@ type Report = Mapping[str, Any]
 
 _MAX_REPLAYED_BYTES = 1_000_000
 _MIN_ERROR = 400
+_COLD_STARTS = "ColdStarts"
+"""What the line of an environment's first invocation has."""
 
 
 class Follower:
@@ -110,6 +112,7 @@ class Follower:
                 trace.status, trace.answer = HttpExchange.response(report["body"])
                 trace.failed = trace.status >= _MIN_ERROR
             for step in log_steps("handler", report["log"], report["at"]):
+                trace.is_cold = trace.is_cold or _COLD_STARTS in step["fields"]
                 trace.add(step)
 
     # --- traces ------------------------------------------------------------------------------------------------------

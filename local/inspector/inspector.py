@@ -110,7 +110,7 @@ class Inspector(Startable):
         if not since.isdecimal() or len(since) > _MAX_DIGITS:
             raise unusable("since: must be a version.")
         version, traces = self._traces.changed_since(int(since), call.query.get("request", ""))
-        return {"version": version, "traces": traces}
+        return {"version": version, "cleared": self._traces.cleared, "traces": traces}
 
 
 @dataclass(frozen=True)

@@ -114,24 +114,23 @@ def _setting(part: str, scope: str, setting: AnySetting) -> Json:
         "required": getattr(setting, "required", False),
         "min": getattr(setting, "min_value", None),
         "max": getattr(setting, "max_value", None),
-        "options": [],
     }
 
 
 def _permissions(permissions: Permissions) -> Iterator[str]:
-    for identities, of in (
-        (permissions.user_identities, "user"),
-        (permissions.device_identities, "device"),
-        (permissions.partner_identities, "user at the partner"),
+    for identities, kind in (
+        (permissions.user_identities, "User identity"),
+        (permissions.device_identities, "Device identity"),
+        (permissions.partner_identities, "Partner identity"),
     ):
-        yield from (_identity(each, of) for each in identities)
+        yield from (_identity(each, kind) for each in identities)
     yield from (f"{words}." for name, words in _ALLOWED.items() if getattr(permissions, name))
 
 
-def _identity(identity: IdentityPermission, of: str) -> str:
+def _identity(identity: IdentityPermission, kind: str) -> str:
     encoding = "" if identity.encoding in {None, IdentityEncoding.RAW} else f", hashed with {identity.encoding}"
-    required = "; one of those that are required must be known, or the data are not sent" if identity.required else ""
-    return f"The identity {identity.type} of the {of}{encoding}{required}."
+    required = " Required: of users who have none of the required identities, nothing is sent."
+    return f"{kind} {identity.type}{encoding}.{required if identity.required else ''}"
 
 
 def _event_types(declaration: ModuleRegistrationResponse) -> Iterator[Json]:

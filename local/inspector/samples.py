@@ -40,9 +40,8 @@ class Samples:
     def _of_files(self, files: list[Message]) -> Iterator[Json]:
         integration = self.room.integration()
         for message in files:
-            title = message.name.replace("_", " ").capitalize()
             yield {
-                **_sample(f"file/{message.name}", _FILES, title, message.kind, message.content),
+                **_sample(f"file/{message.name}", _FILES, f"{message.name}.json", message.kind, message.content),
                 "offered": is_offered(integration, message.kind),
             }
 

@@ -41,7 +41,7 @@ def _events(request: Json) -> str:
     if len(every) == 1:
         return f"Event: {next(iter(kinds))}"
     named = [f"{number}× {kind}" if number > 1 else kind for kind, number in kinds.most_common(_MAX_KINDS)]
-    more = [f"{len(kinds) - _MAX_KINDS} more types"] if len(kinds) > _MAX_KINDS else []
+    more = [_counted(len(kinds) - _MAX_KINDS, "more type")] if len(kinds) > _MAX_KINDS else []
     return f"{len(every)} events: {', '.join([*named, *more])}"
 
 

@@ -37,6 +37,7 @@ class Trace:
         letters: the ids of its messages that are in a dead-letter queue.
         is_over: whether the handler has answered.
         answered_at: when it did.
+        is_cold: whether an environment was started for it, which the emulator unpacks the code for.
         version: of the last change.
         size: of everything in it, in bytes, about.
     """
@@ -57,6 +58,7 @@ class Trace:
     milliseconds: float | None = None
     is_over: bool = False
     answered_at: float | None = None
+    is_cold: bool = False
     steps: list[Step] = field(default_factory=list)
     steps_left_out: int = 0
     waiting: set[str] = field(default_factory=set)
@@ -100,6 +102,7 @@ class Trace:
             "milliseconds": None if self.milliseconds is None else round(self.milliseconds, 1),
             "answer_offset_ms": None if self.answered_at is None else self._offset(self.answered_at),
             "limit_ms": limit,
+            "is_cold": self.is_cold,
             "is_slow": self.milliseconds is not None and self.milliseconds > limit,
             "state": self.state,
             "steps": [self._step(step) for step in sorted(self.steps, key=lambda step: float(step["at"]))],
@@ -115,7 +118,12 @@ class Trace:
 
 
 class Traces:
-    """The traces of a local cloud. Threads may share them; whoever changes one does it within `changing`."""
+    """The traces of a local cloud. Threads may share them; whoever changes one does it within `changing`.
+
+    Attributes:
+        version: grows with each change.
+        cleared: the version with which all of them were removed for the last time.
+    """
 
     def __init__(self) -> None:
         """Begin with none."""
@@ -126,6 +134,7 @@ class Traces:
         self._count = 0
         self._size = 0
         self.version = 0
+        self.cleared = 0
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -193,6 +202,7 @@ class Traces:
             self._by_work.clear()
             self._size = 0
             self.version += 1
+            self.cleared = self.version
         self._tell()
         return number
 

@@ -213,7 +213,7 @@ class _Samples:
         message = AudienceMembershipChangeRequest.model_validate(
             {**envelope, "account": account, "user_profiles": (profile,)}
         )
-        return _sample("Audiences", action, f"Membership: {action}", message)
+        return _sample("Audiences", action, f"Membership: {action.replace('_', ' ')}", message)
 
     def _erasure(self, declared: tuple[AnySetting, ...]) -> Sample:
         own, further = self._person.subject_identities()

@@ -102,6 +102,24 @@ def test_a_message_is_reported_whether_it_is_sent_alone_or_in_a_batch(emulator: 
     ]
 
 
+def test_a_message_that_is_taken_at_once_was_reported_as_sent_before(emulator: Emulator) -> None:
+    kinds: list[str] = []
+    event: Json = {"Records": []}
+    taking = threading.Thread(target=lambda: emulator.invoke(event))
+
+    def send(data: Json, _: str) -> Json:
+        taking.start()
+        taking.join(0.1)
+        return {"MessageId": data["MessageBody"]}
+
+    emulator.sqs._act_send_message = send  # noqa: SLF001  the double's own
+    observe(lambda kind, **_: kinds.append(kind), emulator.sqs, emulator.functions)
+    emulator.act("SendMessage", {"MessageBody": "m-1"}, QUEUE)
+    taking.join()
+
+    assert kinds == ["sent", "invoked", "returned"]
+
+
 @pytest.mark.parametrize("action", ["DeleteMessage", "DeleteMessageBatch", "PurgeQueue"])
 def test_what_a_client_deletes_is_reported(emulator: Emulator, reports: list[Json], action: str) -> None:
     emulator.queue["messages"] = [{"id": "m-1"}, {"id": "m-2"}, {"id": "m-3"}]

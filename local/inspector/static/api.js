@@ -2,14 +2,6 @@
 
 import { parse } from "./json.js";
 
-/** An answer that is an error: `message` is the server's sentence. */
-export class ApiError extends Error {
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
 async function call(method, path, body) {
   const options = { method, headers: {} };
   if (method !== "GET") {
@@ -17,10 +9,10 @@ async function call(method, path, body) {
     options.body = JSON.stringify(body ?? {});
   }
   const response = await fetch(`api/${path}`, options).catch(() => {
-    throw new ApiError(0, "The inspector does not answer. Is the local cloud up? Start it with make up.");
+    throw new Error("The inspector does not answer. Is the local cloud up? Start it with make up.");
   });
   const text = await response.text();
-  if (!response.ok) throw new ApiError(response.status, errorIn(text) ?? `The inspector answered ${response.status}.`);
+  if (!response.ok) throw new Error(errorIn(text) ?? `The inspector answered ${response.status}.`);
   return parse(text);
 }
 

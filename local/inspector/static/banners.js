@@ -2,6 +2,7 @@
 
 import { announce, button, h } from "./dom.js";
 import { isExact } from "./json.js";
+import { showFailure } from "./keyboard.js";
 
 /** Shows the banners and keeps them current. */
 export function showBanners(container, { api, live, deployment }) {
@@ -12,9 +13,13 @@ export function showBanners(container, { api, live, deployment }) {
   deployment.addEventListener("changed", () => (stale.hidden = !deployment.overview.is_stale));
   if (!isExact) container.append(note("Browser", "This browser changes numbers of more than 15 digits, such as mParticle's ids. Use a newer one."));
   const heal = async () => {
-    live.setFaults(await api.heal());
-    announce("The fake API is healed.");
-    document.querySelector("main h1")?.focus();
+    try {
+      live.setFaults(await api.heal());
+      announce("The fake API is healed.");
+      document.querySelector("main h1")?.focus();
+    } catch (error) {
+      showFailure("Heal", error);
+    }
   };
   const show = () => {
     const { active, kinds } = live.faults;

@@ -1,7 +1,5 @@
 /** Elements from data. Text becomes text nodes: nothing here, and nothing in the page, reads text as HTML. */
 
-const SVG = "http://www.w3.org/2000/svg";
-
 function assign(element, name, value) {
   if (name.startsWith("on")) {
     element.addEventListener(name.slice(2), value);
@@ -25,17 +23,6 @@ export function h(tag, attributes = {}, ...children) {
   element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
   for (const [name, value] of Object.entries(attributes)) assign(element, name, value);
   return element;
-}
-
-/** Makes an icon of one path, hidden from screen readers: the text beside it says what it means. */
-export function icon(path) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("aria-hidden", "true");
-  const shape = document.createElementNS(SVG, "path");
-  shape.setAttribute("d", path);
-  svg.append(shape);
-  return svg;
 }
 
 /** Makes a button. */

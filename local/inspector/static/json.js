@@ -13,6 +13,8 @@ function keepLiteral(_key, value, context) {
 export const parse = (text) => (isExact ? JSON.parse(text, keepLiteral) : JSON.parse(text));
 export const stringify = (value, indent = 2) => JSON.stringify(value, null, indent);
 export const isRaw = (value) => isExact && JSON.isRawJSON(value);
+/** Writes a value as a text; a number that was kept as it was written stays so. */
+export const textOf = (value) => (isRaw(value) ? value.rawJSON : String(value));
 /** Returns a number to count with, of one that may have been kept as it was written. */
 export const asNumber = (value) => (isRaw(value) ? Number(value.rawJSON) : value);
 export const clone = (value) => (value === undefined ? undefined : parse(JSON.stringify(value)));

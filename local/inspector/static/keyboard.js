@@ -46,6 +46,11 @@ export function showHelp() {
   );
 }
 
+/** Shows in a dialog why something could not be done. */
+export function showFailure(title, error) {
+  showDialog(title, h("p", { class: "bad-text" }, error.message));
+}
+
 /** Shows a dialog that Escape and its button close, and that is removed when it closes. */
 export function showDialog(title, ...content) {
   const dialog = h(

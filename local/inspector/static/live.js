@@ -5,7 +5,7 @@ import { asNumber } from "./json.js";
 
 const MAX_TRACES = 200;
 
-/** Fires "traces" with the changed ones, "cleared", "faults" and "connection". */
+/** Fires "traces" with the changed ones, "cleared" when somebody has removed all, "faults" and "connection". */
 export class Live extends EventTarget {
   traces = new Map();
   faults = { kinds: [], routes: [], active: [] };
@@ -13,6 +13,8 @@ export class Live extends EventTarget {
   #version = 0;
   #refreshing = false;
   #isOutdated = false;
+  #asked = 0;
+  #known = 0;
 
   /** Begins to listen. The faults come first: traces name them. */
   async start() {
@@ -47,26 +49,37 @@ export class Live extends EventTarget {
   }
 
   async #ask() {
-    const { version, traces } = await api.traces(this.#version);
+    const { version, cleared, traces } = await api.traces(this.#version);
+    if (cleared > this.#version) this.#clear();
     this.#version = version;
     const fresh = traces.filter((trace) => !this.traces.has(trace.id));
     for (const trace of traces) this.traces.set(trace.id, measured(trace));
     for (const old of this.newest().slice(MAX_TRACES)) this.traces.delete(old.id);
     if (traces.length) this.#fire("traces", { changed: traces, fresh });
-    if (this.faults.active.length) await this.refreshFaults();
+    await this.refreshFaults(); // each call uses up one, and another tab may have switched some on
   }
 
-  async clear() {
-    await api.clearTraces();
+  #clear() {
     this.traces.clear();
     this.#fire("cleared", {});
   }
 
+  /** Asks which faults are on. An answer that something newer has overtaken is dropped. */
   async refreshFaults() {
-    this.setFaults(await api.faults());
+    this.#asked += 1;
+    const mine = this.#asked;
+    const faults = await api.faults();
+    if (mine > this.#known) this.#showFaults(faults, mine);
   }
 
+  /** Shows the faults that are on since the user has switched some on or off. */
   setFaults(faults) {
+    this.#asked += 1;
+    this.#showFaults(faults, this.#asked);
+  }
+
+  #showFaults(faults, number) {
+    this.#known = number;
     this.faults = faults;
     this.#fire("faults", faults);
   }

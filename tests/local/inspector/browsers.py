@@ -102,5 +102,6 @@ def watch(page: Page, url: str, faults: list[str]) -> None:
 
 
 def scrolls_sideways(page: Page) -> bool:
-    """Return whether the page is wider than its window."""
-    return bool(page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth"))
+    """Return whether the page, or a view in it, is wider than its place."""
+    script = "(boxes) => boxes.some((box) => box.scrollWidth > box.clientWidth)"
+    return bool(page.locator("html, .view").evaluate_all(script))

@@ -92,6 +92,26 @@ FAULTS: Json = {
     "routes": ["/track", "/lists/{id}"],
 }
 
+
+def setting(id_: str, name: str, **declared: object) -> Json:
+    """Return a setting of the registration, an optional text unless it is declared to be something else."""
+    return {
+        "part": "Events",
+        "scope": "account",
+        "id": id_,
+        "name": name,
+        "type": "text",
+        "is_secret": False,
+        "is_visible": True,
+        "default": None,
+        "help": "",
+        "required": False,
+        "min": None,
+        "max": None,
+        **declared,
+    }
+
+
 REGISTRATION: Json = {
     "module": {
         "name": "Sample Messaging",
@@ -99,41 +119,19 @@ REGISTRATION: Json = {
         "version": "1.0",
     },
     "settings": [
-        {
-            "part": "Events",
-            "scope": "account",
-            "id": "apiKey",
-            "name": "API key",
-            "type": "text",
-            "is_secret": True,
-            "default": None,
-            "is_visible": True,
-            "min": None,
-            "max": None,
-            "help": "From your settings page.",
-            "required": True,
-            "options": None,
-        },
-        {
-            "part": "Audiences",
-            "scope": "subscription",
-            "id": "region",
-            "name": "Region",
-            "type": "text",
-            "is_secret": False,
-            "default": "eu",
-            "is_visible": False,
-            "min": None,
-            "max": None,
-            "help": "",
-            "required": False,
-            "options": ["us", "eu"],
-        },
+        setting("apiKey", "API key", is_secret=True, required=True, help="From your settings page."),
+        setting("limit", "Limit", type="integer", default=9_007_199_254_740_993),
+        setting("rate", "Rate", type="float", default=1.0, min=0.0, max=1.0),
+        setting("revenue", "Revenue", type="boolean", default=True),
+        setting("region", "Region", part="Audiences", scope="subscription", default="eu", is_visible=False),
     ],
     "permissions": ["It gets the email address.", "It gets the MPID."],
     "event_types": [{"name": "screen_view", "sentence": "A screen was shown."}],
     "json": {"type": "module_registration_response", "name": "Sample Messaging"},
-    "changes": [{"level": "breaking", "sentence": "The setting zone is gone."}],
+    "changes": [
+        {"level": "breaking", "sentence": "The setting zone is gone."},
+        {"level": "compatible", "sentence": f"event_processing_registration.account_settings[{'zone' * 20}]: added"},
+    ],
     "has_accepted": True,
 }
 
@@ -167,6 +165,7 @@ def trace(id_: str, content: Json, **fields: object) -> Json:
         "milliseconds": 23.0,
         "answer_offset_ms": 25.0,
         "limit_ms": 200,
+        "is_cold": False,
         "is_slow": False,
         "state": "done",
         "steps": [call()],

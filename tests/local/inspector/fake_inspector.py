@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from local.inspector.app import Call, Operation, build
 from local.inspector.errors import unusable
+from local.inspector.letters import MAX_LISTED
 from local.inspector.server import InspectorServer
 from tests.local.inspector import fake_data
 
@@ -35,6 +36,7 @@ class FakeInspector:
         self.samples: list[Json] = fake_data.SAMPLES
         self.registration: Json = fake_data.REGISTRATION
         self._version = 0
+        self._cleared = 0
         self._changed: dict[str, int] = {}
         self._ids = itertools.count(1)
 
@@ -66,7 +68,10 @@ class FakeInspector:
             "POST /api/faults": self._break,
             "DELETE /api/faults": self._heal,
             "GET /api/registration": lambda _: self.registration,
-            "GET /api/dead-letters": lambda _: {"groups": fake_data.groups(self.letters), "letters": self.letters},
+            "GET /api/dead-letters": lambda _: {
+                "groups": fake_data.groups(self.letters),
+                "letters": self.letters[:MAX_LISTED],
+            },
             "GET /api/dead-letters/{queue}/{message_id}": self._show,
             "POST /api/dead-letters/redrive": self._redrive,
             "POST /api/dead-letters/purge": self._purge,
@@ -86,11 +91,13 @@ class FakeInspector:
     def _traces(self, call: Call) -> Json:
         since = int(call.query.get("since", "0"))
         changed = [copy.deepcopy(trace) for id_, trace in self.traces.items() if self._changed[id_] > since]
-        return {"version": self._version, "traces": changed[::-1]}
+        return {"version": self._version, "cleared": self._cleared, "traces": changed[::-1]}
 
     def _clear(self, _: Call) -> Json:
         removed = len(self.traces)
         self.traces.clear()
+        self._version += 1
+        self._cleared = self._version
         return {"removed": removed}
 
     def _replay(self, call: Call) -> Json:
@@ -123,7 +130,7 @@ class FakeInspector:
             self.redriven += found
             self.letters = [letter for letter in self.letters if letter not in found]
         sent = 0 if call.content["dry_run"] else len(found)
-        return {"matched": len(found), "sent": sent, "lines": [f"would send {len(found)}"]}
+        return {"matched": len(found), "sent": sent, "lines": ["", "a wide table " * 20, f"would send {len(found)}"]}
 
     def _purge(self, call: Call) -> Json:
         found = self._matching(call.content)

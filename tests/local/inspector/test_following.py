@@ -58,6 +58,7 @@ def test_a_request_of_somebody_else_is_a_trace_with_its_answer() -> None:
         "milliseconds": 12.3,
         "answer_offset_ms": 1.0,
         "limit_ms": 200,
+        "is_cold": False,
         "is_slow": False,
         "state": "done",
         "steps": [],
@@ -380,6 +381,14 @@ def test_a_request_without_an_id_is_known_by_its_time() -> None:
 
     assert [step["kind"] for step in world.only()["steps"]] == ["queued", "call"]
     assert world.only()["request_id"] is None
+
+
+def test_an_answer_of_a_new_environment_is_a_cold_start() -> None:
+    world = World()
+    world.handle(event_request(1), log=line("answered", ColdStarts=1))
+    world.handle(event_request(2), log=line("answered"))
+
+    assert [trace["is_cold"] for trace in world.shown()] == [True, False]
 
 
 def test_log_lines_have_their_time_and_their_fields() -> None:

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from local.inspector.letters import MAX_LISTED
 from tests.local.inspector import fake_data
 from tests.local.inspector.browsers import NARROW, WIDE, Browser, Page, expect, launched, opened, scrolls_sideways
 from tests.local.inspector.conftest import Open
@@ -67,7 +68,8 @@ def test_without_a_browser_the_tests_are_skipped_and_fail_where_one_is_required(
         "console.error('planted')",
         "setTimeout(() => { throw new Error('planted'); })",
         "fetch('http://127.0.0.1:9/planted').catch(() => {})",
-        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"planted()\"></i>')",
+        "document.body.insertAdjacentHTML('beforeend', '<i onclick=\"planted()\"></i>');"
+        "document.body.lastChild.click()",
     ],
 )
 def test_what_goes_wrong_in_the_page_would_fail_its_test(
@@ -216,10 +218,12 @@ def test_traces_arrive_while_one_watches_and_what_is_open_stays_open(open_page: 
     page.get_by_text("POST /track").click()
     expect(page.get_by_role("group", name="The partner's answer")).to_be_visible()
 
-    inspector.put({**trace, "answer": {}, "milliseconds": 231.0, "is_slow": True, "state": "done"})
+    inspector.put({**trace, "answer": {}, "milliseconds": 231.0, "is_slow": True, "is_cold": True, "state": "done"})
 
     expect(page.get_by_text("231 ms of 200 ms")).to_be_visible()
     expect(page.get_by_text("Over 200 ms")).to_be_visible()
+    expect(page.get_by_text("Cold start", exact=True)).to_be_visible()
+    expect(page.get_by_text("231 ms cold start")).to_be_visible()
     expect(page.get_by_role("group", name="The partner's answer")).to_be_visible()
     assert steps(page) == ["Request", "Call", "Answer"]
 
@@ -283,6 +287,34 @@ def test_traces_are_filtered_replayed_and_removed(open_page: Open, inspector: Fa
     assert inspector.traces == {}
 
 
+def test_another_tab_sees_that_traces_are_removed_and_faults_are_on(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+    page, other = open_page("trace"), open_page("trace")
+    expect(other.get_by_role("list", name="Timeline")).to_be_visible()
+    page.get_by_role("button", name="Clear").click()
+    expect(other.get_by_text("Nothing has arrived yet")).to_be_visible()
+
+    inspector.active = [{"kind": "status_500", "route": "/track", "left": 3}]
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+
+    expect(other.get_by_role("region", name="Active faults")).to_be_visible()
+
+
+def test_what_cannot_be_done_without_the_server_is_told(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.active = [{"kind": "status_500", "route": "/track", "left": 3}]
+    inspector.put(inspector.new_trace(fake_data.PURCHASE))
+    page = open_page("trace", expected=("Failed to load resource",))
+    expect(page.get_by_role("region", name="Active faults")).to_be_visible()
+    page.route("**/api/**", lambda route: route.abort())
+
+    for name in ("Clear", "Replay", "Heal"):
+        page.get_by_role("button", name=name).click()
+        expect(page.get_by_role("dialog", name=name)).to_contain_text("The inspector does not answer.")
+        page.keyboard.press("Escape")
+    page.keyboard.press("3")
+    expect(page.get_by_role("alert")).to_contain_text("The inspector does not answer.")
+
+
 def test_a_fault_is_switched_on_shown_everywhere_and_healed(open_page: Open, inspector: FakeInspector) -> None:
     page = open_page("faults")
     page.get_by_label("Where").select_option("/track")
@@ -306,6 +338,10 @@ def test_the_settings_are_shown_as_a_customer_sees_them(open_page: Open) -> None
 
     expect(secret).to_have_attribute("type", "password")
     expect(secret).to_have_accessible_description("From your settings page.")
+    expect(page.get_by_label("Limit")).to_have_value("9007199254740993")
+    expect(page.get_by_label("Rate")).to_have_value("1.0")
+    expect(page.get_by_label("Rate")).to_have_accessible_description("From 0.0 to 1.0.")
+    expect(page.get_by_label("Revenue")).to_have_value("true")
     expect(page.get_by_label("Region")).to_have_value("eu")
     expect(page.get_by_text("The setting zone is gone.")).to_be_visible()
     expect(page.get_by_text("Sends messages")).to_be_visible()
@@ -322,13 +358,22 @@ def test_letters_are_shown_masked_and_redriven_after_a_dry_run(open_page: Open, 
     page.keyboard.press("Escape")
 
     page.get_by_role("button", name="Redrive: rejected: 400").click()
-    expect(page.get_by_label("What would be sent")).to_have_text("would send 2")
+    expect(page.get_by_label("What would be sent")).to_contain_text("would send 2")
+    assert page.get_by_label("What would be sent").evaluate("(box) => box.scrollWidth > box.clientWidth")
+    assert not page.get_by_role("dialog").evaluate("(box) => box.scrollWidth > box.clientWidth")
     assert inspector.redriven == []
     page.get_by_role("button", name="Redrive 2 letters").click()
 
     expect(page.get_by_role("status")).to_have_text("Sent 2 letters again.")
     expect(page.get_by_text("No dead letters")).to_be_visible()
     assert [letter["message_id"] for letter in inspector.redriven] == ["m1", "m2"]
+
+
+def test_it_is_said_how_many_letters_are_not_listed(open_page: Open, inspector: FakeInspector) -> None:
+    inspector.letters = [fake_data.letter(f"m{number}") for number in range(MAX_LISTED + 1)]
+    page = open_page("letters")
+
+    expect(page.get_by_role("heading", name="Letters, the newest 500 of 501")).to_be_visible()
 
 
 def test_letters_are_deleted_only_after_their_number_is_typed(open_page: Open, inspector: FakeInspector) -> None:

@@ -190,6 +190,8 @@ def test_the_link_to_the_trace_stays_while_the_result_changes(open_page: Open, i
     inspector.put({**inspector.traces["t1"], "milliseconds": 231.0, "is_slow": True, "state": "waiting"})
 
     expect(page.get_by_text("more than the 200 ms that mParticle allows. In a queue.")).to_be_visible()
+    inspector.put({**inspector.traces["t1"], "is_cold": True})
+    expect(page.get_by_text("It was a cold start")).to_be_visible()
     expect(link).to_be_focused()
 
 
@@ -200,6 +202,7 @@ def test_the_search_finds_message_types(open_page: Open) -> None:
     expect(page.locator("button.sample:visible")).to_have_text(["Membership change"])
     search.press("Enter")
     expect(page.get_by_role("heading", name="Membership change")).to_be_visible()
+    expect(page.get_by_role("button", name="Membership change")).to_be_focused()
     search.fill("nothing such")
     expect(page.get_by_text("No message type matches.")).to_be_visible()
 

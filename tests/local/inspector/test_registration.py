@@ -15,7 +15,14 @@ from local.inspector.overview import Overview
 from local.inspector.registration import Registration
 from local.registration.__main__ import declared
 from local.rooms import Room
-from mparticle_firehose.protocol import EventType, Permissions, SystemNotificationType
+from mparticle_firehose.protocol import (
+    EventType,
+    IdentityEncoding,
+    Permissions,
+    SystemNotificationType,
+    UserIdentityPermission,
+    UserIdentityType,
+)
 from tests.conftest import SAMPLE
 
 
@@ -51,7 +58,6 @@ def test_settings_are_shown_where_customers_enter_them() -> None:
         "required": True,
         "min": None,
         "max": None,
-        "options": [],
     }
 
 
@@ -59,11 +65,11 @@ def test_permissions_and_types_are_in_words() -> None:
     found = shown()
 
     assert found["permissions"] == [
-        "The identity email of the user.",
-        "The identity customer of the user.",
-        "The identity ios_advertising_id of the device.",
-        "The identity google_advertising_id of the device.",
-        "The identity Sample_UserId of the user at the partner.",
+        "User identity email.",
+        "User identity customer.",
+        "Device identity ios_advertising_id.",
+        "Device identity google_advertising_id.",
+        "Partner identity Sample_UserId.",
         "mParticle's id of the user.",
         "User attributes, with events.",
         "The user attributes that customers choose, with changes of audiences.",
@@ -71,6 +77,15 @@ def test_permissions_and_types_are_in_words() -> None:
     assert len(found["event_types"]) == 18
     assert found["module"]["name"] == "Sample"
     assert found["json"]["type"] == "module_registration_response"
+
+
+def test_a_required_and_hashed_identity_is_in_words() -> None:
+    email = UserIdentityPermission(type=UserIdentityType.EMAIL, encoding=IdentityEncoding.SHA256, required=True)
+
+    assert list(module._permissions(Permissions(user_identities=(email,)))) == [  # noqa: SLF001  a room of its own is much
+        "User identity email, hashed with sha256. "
+        "Required: of users who have none of the required identities, nothing is sent."
+    ]
 
 
 def test_there_are_words_for_every_permission_and_every_type() -> None:

@@ -97,6 +97,7 @@ def test_removing_all_is_a_change() -> None:
     version = traces.version
 
     assert (traces.clear(), ids(traces), traces.version > version) == (1, [], True)
+    assert traces.cleared == traces.version
 
 
 def test_a_listener_is_told_of_each_change_until_it_ends() -> None:
@@ -198,7 +199,7 @@ def test_only_headers_that_never_hold_a_credential_show_their_value() -> None:
         ({"type": "event_processing_request", "events": [{"type": "screen_view"}, None]}, "Event: screen view"),
         (
             {"type": "event_processing_request", "events": [{"type": t} for t in ("a", "b", "a", "c", "d")]},
-            "5 events: 2× a, b, c, 1 more types",
+            "5 events: 2× a, b, c, 1 more type",
         ),
         ({"type": "event_processing_request", "events": [{"type": 1}]}, "Event: unknown"),
         ({"type": "audience_subscription_request", "action": "ADD"}, "Audience connected"),

@@ -1,7 +1,7 @@
 /** The inputs of single values: texts, numbers, choices, yes or no, null. */
 
 import { button, h, select } from "../dom.js";
-import { isRaw, kindOf, parse } from "../json.js";
+import { kindOf, parse, textOf } from "../json.js";
 import { blank, choicesOf } from "./schema.js";
 
 const LONG_TEXT = 70;
@@ -35,7 +35,7 @@ function numberInput({ value, id, set }) {
     const text = event.target.value.trim();
     set(NUMBER.test(text) ? numberOf(text) : text);
   };
-  return h("input", { id, type: "text", inputmode: "decimal", class: "mono", autocomplete: "off", value: isRaw(value) ? value.rawJSON : String(value), oninput });
+  return h("input", { id, type: "text", inputmode: "decimal", class: "mono", autocomplete: "off", value: textOf(value), oninput });
 }
 
 /** A number as JSON writes it; what JSON does not allow, such as leading zeros, stays a text and is shown as a problem. */

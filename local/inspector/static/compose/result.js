@@ -52,7 +52,8 @@ export class Result {
       return;
     }
     const late = trace.is_slow ? `, more than the ${trace.limit_ms} ms that mParticle allows` : "";
-    const text = `${trace.failed ? "The call failed" : "Answered"} in ${duration(trace.milliseconds)}${late}. ${STATES[trace.state]}.`;
+    const cold = trace.is_cold && trace.is_slow ? " It was a cold start, which takes the emulator longer than AWS." : "";
+    const text = `${trace.failed ? "The call failed" : "Answered"} in ${duration(trace.milliseconds)}${late}.${cold} ${STATES[trace.state]}.`;
     this.#show(text, trace.failed || trace.is_slow, trace.answer);
   }
 
@@ -65,12 +66,17 @@ export class Result {
   }
 }
 
+function slowText(slow) {
+  const cold = slow.filter((trace) => trace.is_cold).length;
+  return `${slow.length} too slow${cold ? `, ${cold} of them ${cold === 1 ? "a cold start" : "cold starts"}` : ""}`;
+}
+
 function summaryOf(known, total) {
   const times = known.map((trace) => trace.milliseconds).filter((time) => time !== null).sort((one, other) => one - other);
   const parts = [
     `${times.length} of ${total} answered`,
     count(known.filter((trace) => trace.failed).length, "failure"),
-    `${known.filter((trace) => trace.is_slow).length} too slow`,
+    slowText(known.filter((trace) => trace.is_slow)),
   ];
   if (times.length) parts.push(`median ${duration(times[Math.floor(times.length / 2)])}`, `slowest ${duration(times.at(-1))}`);
   return parts.join(" · ");

@@ -10,7 +10,7 @@ export function sampleList(samples, choose) {
   const search = h("input", {
     type: "search", placeholder: "Search message types", "aria-label": "Search message types", "data-search": true,
     oninput: () => filter(search.value.trim().toLowerCase()),
-    onkeydown: (event) => event.key === "Enter" && items.find(({ element }) => !element.closest("[hidden]"))?.element.click(),
+    onkeydown: (event) => event.key === "Enter" && chooseFirst(),
   });
   const list = h("div", { class: "sample-groups" }, groups.map(({ element }) => element), none);
   const elements = items.map(({ element }) => element);
@@ -24,6 +24,13 @@ export function sampleList(samples, choose) {
   function pick(sample) {
     mark(sample.name);
     choose(sample);
+  }
+
+  /** Chooses the first that matches. The focus goes with it: in the search the single keys would be text. */
+  function chooseFirst() {
+    const first = items.find(({ element }) => !element.closest("[hidden]"))?.element;
+    first?.click();
+    first?.focus();
   }
 
   function mark(name) {

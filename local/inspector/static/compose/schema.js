@@ -12,7 +12,7 @@ function resolve(schema, root) {
 }
 
 /** Returns the forms that a value may have, without nested choices. */
-export function branches(schema, root) {
+function branches(schema, root) {
   const found = resolve(schema, root);
   const choices = found.anyOf ?? found.oneOf;
   return choices ? choices.flatMap((choice) => branches(choice, root)) : [found];

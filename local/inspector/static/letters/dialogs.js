@@ -29,7 +29,7 @@ export async function askPurge({ api, selection, title, done }) {
   const input = h("input", { type: "text", inputmode: "numeric", id: "purge-number", autocomplete: "off", oninput: () => (confirm.disabled = input.value.trim() !== String(matched)) });
   const confirm = h("button", { type: "submit", class: "danger", disabled: true }, `Delete ${count(matched, "letter")}`);
   const form = h("form", { onsubmit: purge }, h("div", { class: "labelled" }, h("label", { for: "purge-number" }, `Type ${matched} to confirm`), input), h("div", { class: "actions" }, confirm));
-  const warning = `${count(matched, "letter")} and what they hold will be deleted. They cannot be brought back.`;
+  const warning = `${count(matched, "letter")} will be deleted for good, with what ${matched === 1 ? "it holds" : "they hold"}.`;
   const dialog = showDialog("Purge", h("p", {}, title), h("p", { class: "bad-text" }, warning), form);
   input.focus();
 
@@ -51,7 +51,7 @@ export async function showLetter({ api, letter }) {
 }
 
 function lines(content, label) {
-  return content.length ? h("pre", { class: "lines", tabindex: "0", role: "group", "aria-label": label }, content.join("\n")) : null;
+  return content.length ? h("pre", { class: "lines", tabindex: "0", role: "group", "aria-label": label }, content.join("\n").replace(/^\n+|\n+$/g, "")) : null;
 }
 
 async function report(dialog, call) {

@@ -52,11 +52,16 @@ function newRow(id) {
   return { link, item: h("li", {}, link), trace: null };
 }
 
+function slowness(trace) {
+  if (!trace.is_slow) return null;
+  return trace.is_cold ? " cold start" : " slow";
+}
+
 function content(trace) {
   const isBad = trace.failed || trace.is_slow;
   return [
     h("span", { class: "row-title" }, trace.title),
-    h("span", { class: `row-ms${isBad ? " bad-text" : ""}` }, trace.milliseconds === null ? "…" : duration(trace.milliseconds), trace.is_slow ? " slow" : null),
+    h("span", { class: `row-ms${isBad ? " bad-text" : ""}` }, trace.milliseconds === null ? "…" : duration(trace.milliseconds), slowness(trace)),
     h("span", { class: "row-sub" }, h("span", { class: "state", "data-state": trace.state }, STATES[trace.state] ?? trace.state), h("span", {}, trace.failed ? "call failed" : routeText(trace))),
     h("time", { datetime: trace.at }, time(trace.at)),
   ];

@@ -23,7 +23,7 @@ const KINDS = {
     label: "Answer",
     title: step.failed ? "The call failed" : "The handler answered",
     tone: step.failed || step.isSlow ? "bad" : "good",
-    tags: [step.status ? [step.failed ? "bad" : "", `HTTP ${step.status}`] : null, step.isSlow ? ["bad", `Over ${step.limit} ms`] : null],
+    tags: [step.status ? [step.failed ? "bad" : "", `HTTP ${step.status}`] : null, step.isCold ? ["", "Cold start"] : null, step.isSlow ? ["bad", `Over ${step.limit} ms`] : null],
     boxes: () => (step.body === null ? [] : [jsonView(step.body, "Answer")]),
   }),
   queued: (step) => ({
@@ -46,7 +46,8 @@ const KINDS = {
     isCode: true,
     note: [step.attempt > 1 ? `attempt ${step.attempt}` : null],
     tone: isRefused(step) ? "bad" : "good",
-    tags: [step.fault ? ["fault", `Fault: ${faultTitle(step.fault)}`] : null, [isRefused(step) ? "bad" : "good", step.lost ? (LOST[step.lost] ?? step.lost) : String(step.status ?? "No answer")]],
+    fault: step.fault ? `Fault: ${faultTitle(step.fault)}` : null,
+    tags: [[isRefused(step) ? "bad" : "good", step.lost ? (LOST[step.lost] ?? step.lost) : String(step.status ?? "No answer")]],
     boxes: () => [jsonView(step.headers, `Headers, to ${step.site}`), step.body === null ? null : jsonView(step.body, "Body"), step.answer === null ? null : jsonView(step.answer, "The partner's answer")],
   }),
   dead_letter: (step) => ({
@@ -73,20 +74,20 @@ export function stepsOf(trace) {
   const { request, answer, failed, status, milliseconds, answer_offset_ms: offset, route } = trace;
   const own = [{ kind: "request", at: trace.at, offset_ms: 0, milliseconds: null, body: request, route }];
   if (milliseconds !== null) {
-    own.push({ kind: "answer", at: trace.at, offset_ms: offset ?? milliseconds, milliseconds, body: answer, failed, status, isSlow: trace.is_slow, limit: trace.limit_ms });
+    own.push({ kind: "answer", at: trace.at, offset_ms: offset ?? milliseconds, milliseconds, body: answer, failed, status, isSlow: trace.is_slow, isCold: trace.is_cold, limit: trace.limit_ms });
   }
   return [...own, ...trace.steps].sort((one, other) => one.offset_ms - other.offset_ms);
 }
 
 /** Makes a row of the timeline; `faultTitle` returns the title of a fault by its name. */
 export function stepRow(step, faultTitle) {
-  const { label, title, note = [], tone = "", tags = [], boxes = () => [], isCode = false } = (KINDS[step.kind] ?? unknown)(step, faultTitle);
+  const { label, title, note = [], tone = "", fault = null, tags = [], boxes = () => [], isCode = false } = (KINDS[step.kind] ?? unknown)(step, faultTitle);
   const notes = note.filter(Boolean).join(" · ");
   const took = step.milliseconds ? h("span", { class: "took" }, duration(step.milliseconds)) : null;
   const line = [
     h("span", { class: "offset" }, step.offset_ms ? `+${duration(step.offset_ms)}` : "0 ms"),
     h("span", { class: "label" }, label),
-    h("span", { class: "what" }, h(isCode ? "code" : "span", { class: "title" }, title), notes ? h("span", { class: "note" }, notes) : null),
+    h("span", { class: "what" }, h(isCode ? "code" : "span", { class: "title" }, title), notes ? h("span", { class: "note" }, notes) : null, fault ? h("span", { class: "tag fault" }, fault) : null),
     h("span", { class: "tags" }, tags.filter(Boolean).map(([kind, text]) => h("span", { class: `tag ${kind}` }, text)), took),
     h("span", { class: "bar", "aria-hidden": "true" }, h("i", {})),
   ];

@@ -31,8 +31,12 @@ export function faultsView({ api, live }) {
       live.setFaults(await api.addFault({ kind: kind.name, route: route.value, times: Number(times.value), ...extra }));
       announce(`${kind.title} is on.`);
     } catch (error) {
-      failure.replaceChildren(error.message);
+      tell(error);
     }
+  }
+
+  function tell(error) {
+    failure.replaceChildren(error.message);
   }
 
   function card(kind) {
@@ -64,5 +68,5 @@ export function faultsView({ api, live }) {
 
   live.addEventListener("faults", render);
   render();
-  return { element, show: () => live.refreshFaults() };
+  return { element, show: () => live.refreshFaults().catch(tell) };
 }

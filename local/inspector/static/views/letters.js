@@ -1,7 +1,7 @@
 /** Dead letters: what was given up, why, and what to do about it. */
 
 import { button, debounced, emptyState, h, viewHead } from "../dom.js";
-import { count, day } from "../format.js";
+import { day } from "../format.js";
 import { askPurge, askRedrive, showLetter } from "../letters/dialogs.js";
 
 const REFRESH_AFTER_MS = 700;
@@ -36,11 +36,12 @@ export function lettersView({ api, live }) {
       body.replaceChildren(emptyState("No dead letters", "Everything that was acknowledged is delivered or still in a queue. To see one here, let the fake API refuse a message in Break it."));
       return;
     }
+    const total = groups.reduce((sum, group) => sum + group.count, 0);
     body.replaceChildren(
       h("h2", {}, "Groups"),
-      table("Groups of dead letters", ["Queue", "Reason", "Account", "Type", "Letters", "Oldest", "Newest", ""], groups.map(groupRow)),
-      h("h2", {}, "Letters"),
-      table("Dead letters", ["At", "Reason", "Account", "Type", "Attempts", ""], letters.map(letterRow)),
+      table("Groups of dead letters", ["Queue", "Reason", "Account", "Type", "Letters", "When", ""], groups.map(groupRow)),
+      h("h2", {}, total > letters.length ? `Letters, the newest ${letters.length} of ${total}` : "Letters"),
+      table("Dead letters", ["When", "Queue", "Reason", "Account", "Type", "Attempts", ""], letters.map(letterRow)),
     );
   }
 
@@ -52,12 +53,12 @@ export function lettersView({ api, live }) {
       button("Redrive …", () => tell(() => askRedrive(context)), { class: "small", "aria-label": `Redrive: ${name}` }),
       button("Purge …", () => tell(() => askPurge(context)), { class: "small danger", "aria-label": `Purge: ${name}` }),
     ];
-    return [h("code", {}, group.queue), group.reason, String(group.account ?? "–"), type(group.type), String(group.count), day(group.oldest), day(group.newest), h("div", { class: "actions" }, actions)];
+    return [h("code", {}, group.queue), group.reason, whole(group.account ?? "–"), type(group.type), String(group.count), between(group), h("div", { class: "actions" }, actions)];
   }
 
   function letterRow(letter) {
     const show = button("Show", () => tell(() => showLetter({ api, letter })), { class: "small", "aria-label": `Show the letter of ${day(letter.at)}` });
-    return [day(letter.at), letter.reason, String(letter.account ?? "–"), type(letter.type), letter.attempts === null ? "–" : count(letter.attempts, "attempt"), show];
+    return [whole(day(letter.at)), h("code", {}, letter.queue), letter.reason, whole(letter.account ?? "–"), type(letter.type), String(letter.attempts ?? "–"), show];
   }
 
   live.addEventListener("traces", ({ detail: { changed } }) => changed.some((trace) => trace.steps.some((step) => step.kind === "dead_letter")) && refreshSoon());
@@ -68,6 +69,13 @@ export function lettersView({ api, live }) {
       refresh();
     },
   };
+}
+
+const whole = (text) => h("span", { class: "whole" }, text);
+
+/** Says between which times the letters of a group came. */
+function between({ oldest, newest }) {
+  return day(oldest) === day(newest) ? whole(day(newest)) : h("span", {}, whole(day(oldest)), " – ", whole(day(newest)));
 }
 
 const type = (name) => (name ? h("code", {}, name) : "–");

@@ -1,6 +1,7 @@
 /** Registration: what mParticle learns of the integration, as its customers will see it, and the JSON to send. */
 
 import { h, select, viewHead } from "../dom.js";
+import { textOf } from "../json.js";
 import { jsonView } from "../json_view.js";
 
 const SCOPES = { account: "For each account", subscription: "For each audience subscription", connection: "For each connection" };
@@ -54,30 +55,31 @@ let settings = 0;
 function setting(declared) {
   settings += 1;
   const id = `setting-${settings}`;
-  const help = declared.help ? h("p", { class: "hint", id: `${id}-help` }, plainText(declared.help)) : null;
+  const text = [plainText(declared.help ?? ""), rangeText(declared)].filter(Boolean).join(" ");
+  const help = text ? h("p", { class: "hint", id: `${id}-help` }, text) : null;
   const described = help ? { "aria-describedby": help.id } : {};
   const input = settingInput(declared, { id, required: declared.required, ...described });
   const marks = [declared.required ? "required" : null, declared.is_secret ? "secret" : null, declared.is_visible ? null : "not shown to customers"].filter(Boolean).map((text) => [" ", h("span", { class: "tag" }, text)]);
   return h("div", { class: "setting" }, h("label", { for: id }, declared.name, marks), input, help, h("code", { class: "muted" }, declared.id));
 }
 
-function settingInput(declared, attributes) {
-  const value = declared.default ?? "";
-  if (declared.options?.length) return select(optionsOf(declared), { ...attributes, value: String(value) });
-  if (declared.type === "boolean") return select([["true", "Yes"], ["false", "No"]], { ...attributes, value: String(value || false) });
-  if (declared.is_secret) return h("input", { type: "password", autocomplete: "new-password", ...attributes, value });
-  if (NUMBERS[declared.type]) return h("input", { type: "number", step: NUMBERS[declared.type], min: declared.min, max: declared.max, ...attributes, value: String(value) });
-  return h("input", { type: "text", autocomplete: "off", ...attributes, value: String(value) });
+function rangeText({ min, max }) {
+  if (min !== null && max !== null) return `From ${textOf(min)} to ${textOf(max)}.`;
+  if (min !== null) return `At least ${textOf(min)}.`;
+  return max === null ? "" : `At most ${textOf(max)}.`;
 }
 
-function optionsOf({ options, required }) {
-  const pairs = options.map((option) => (typeof option === "object" ? [option.value ?? option.id, option.label ?? option.name] : [option, option]));
-  return required ? pairs : [["", "–"], ...pairs];
+function settingInput(declared, attributes) {
+  const [value, min, max] = [declared.default, declared.min, declared.max].map((each) => textOf(each ?? ""));
+  if (declared.type === "boolean") return select([["true", "Yes"], ["false", "No"]], { ...attributes, value });
+  if (declared.is_secret) return h("input", { type: "password", autocomplete: "new-password", ...attributes, value });
+  if (NUMBERS[declared.type]) return h("input", { type: "number", step: NUMBERS[declared.type], min, max, ...attributes, value });
+  return h("input", { type: "text", autocomplete: "off", ...attributes, value });
 }
 
 function changes({ changes: found, has_accepted: hasAccepted }) {
   const none = hasAccepted ? "The same as the accepted registration." : "No registration is accepted yet: make registration-accept keeps this one to compare with.";
-  const items = found.map(({ level, sentence }) => h("li", {}, h("span", { class: `tag ${LEVELS[level][0]}` }, LEVELS[level][1]), " ", sentence));
+  const items = found.map(({ level, sentence }) => h("li", {}, h("span", { class: `tag ${LEVELS[level][0]}` }, LEVELS[level][1]), h("span", {}, sentence)));
   return h("section", { class: "card" }, h("h2", {}, "Changes since it was accepted"), items.length ? h("ul", { class: "plain" }, items) : h("p", { class: "muted" }, none));
 }
 

@@ -2,7 +2,7 @@
 
 import { announce, button, emptyState, h, viewHead } from "../dom.js";
 import { count } from "../format.js";
-import { showDialog } from "../keyboard.js";
+import { showFailure } from "../keyboard.js";
 import { TraceDetail } from "../trace/detail.js";
 import { TraceList } from "../trace/list.js";
 
@@ -59,14 +59,18 @@ export function traceView({ api, live, go }) {
       announce("Sent again.");
       go("trace", sent[0]);
     } catch (error) {
-      showDialog("Replay", h("p", { class: "bad-text" }, error.message));
+      showFailure("Replay", error);
     }
   }
 
   async function clearAll() {
-    await live.clear();
-    announce("All traces are removed.");
-    element.querySelector("h1").focus();
+    try {
+      await api.clearTraces();
+      announce("All traces are removed.");
+      element.querySelector("h1").focus();
+    } catch (error) {
+      showFailure("Clear", error);
+    }
   }
 
   live.addEventListener("traces", render);
