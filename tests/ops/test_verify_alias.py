@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from mparticle_firehose.errors import DeliveryError, RefusedError
+from mparticle_firehose.errors import (
+    ConfigurationError,
+    DeliveryError,
+    FirehoseError,
+    IntegrationError,
+    PartnerUnavailableError,
+    RefusedError,
+    RegistrationError,
+    UnexpectedError,
+)
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
     EventProcessingResponse,
@@ -302,6 +311,21 @@ def test_a_type_of_event_that_is_not_handled_is_named() -> None:
     assert failed["all types in one"] == "crashed: RuntimeError"
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnexpectedError("KeyError in events.py:61 event_items"),
+        ConfigurationError("PARTNER_API_URL: is missing"),
+        RegistrationError("description: must be shorter than 230 characters"),
+        IntegrationError("lane", "must be one of the endpoints'"),
+    ],
+)
+def test_where_the_code_failed_is_shown(error: FirehoseError) -> None:
+    found = verified(with_fault(on("dsr_processing_request", raising(error))))
+
+    assert problems(found) == {"erasure": f"crashed: {type(error).__name__}: {error}"}
+
+
 def test_an_unknown_event_must_not_cost_its_request() -> None:
     found = verified(with_fault(on("sample_event_of_the_future", raising(KeyError("canary")))))
 
@@ -384,11 +408,12 @@ def test_a_trial_is_about_one_person_who_is_erased_last_and_the_next_about_anoth
     assert erased[0] != erased[1]
 
 
-def test_without_an_audience_its_changes_are_not_checked() -> None:
-    found = verified(with_fault(on('"add"', raising(DeliveryError("the partner could not be reached in time")))))
+@pytest.mark.parametrize("kind", [DeliveryError, PartnerUnavailableError])
+def test_without_an_audience_its_changes_are_not_checked(kind: type[DeliveryError]) -> None:
+    found = verified(with_fault(on('"add"', raising(kind("the partner could not be reached in time")))))
 
     assert problems(found) == {
-        "audience connected": "refused for now: DeliveryError: the partner could not be reached in time"
+        "audience connected": f"refused for now: {kind.__name__}: the partner could not be reached in time"
     }
     assert {found[name].result for name in ("members", "audience changed", "audience disconnected")} == {
         Result.NOT_CHECKED
