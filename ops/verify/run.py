@@ -11,7 +11,7 @@ from mparticle_firehose.protocol import ModuleRegistrationResponse
 from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
-from ops.verify.audiences import AudienceTrial, Sleep
+from ops.verify.audiences import AudienceTrial
 from ops.verify.capacity import Load, check_capacity
 from ops.verify.findings import Finding, not_checked
 from ops.verify.https_rules import statuses, try_https
@@ -21,7 +21,7 @@ from ops.verify.malformed import try_malformed
 from ops.verify.messages import try_erasure, try_events
 from ops.verify.registration import Imported, try_registration
 from ops.verify.settings import known_settings
-from ops.verify.trial import Trial
+from ops.verify.trial import Sleep, Trial
 
 _REGION_IN_HOST = re.compile(r"[a-z0-9]+\.(?:execute-api|lambda-url)\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
 
@@ -39,7 +39,7 @@ class Wanted:
         burst: how many calls at once look for cold starts; 0 for none.
         settings: values by id.
         settle_seconds: how long a change of an audience's members may take to reach the partner.
-        sleep: waits for them.
+        sleep: waits for them, and before a request is repeated.
     """
 
     accounts: Sequence[str] = MPARTICLE_ACCOUNTS
@@ -80,6 +80,7 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         settings=known.values,
         invented=known.invented,
         lacks_token=isinstance(target, HttpsTarget) and not target.token,
+        sleep=wanted.sleep,
     )
     findings: list[Finding] = []
     audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep)

@@ -1,7 +1,8 @@
 """What all trials of a deployment have in common: the samples, and how a reply to one is judged."""
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from secrets import randbelow
 from typing import Self
@@ -10,12 +11,15 @@ from local.samples import Sample, samples
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import JsonObject
 from mparticle_firehose.protocol import ModuleRegistrationResponse, Response, Serializer
-from ops.verify.findings import Finding, Result, failed, not_checked, ok
+from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
 from ops.verify.replies import Kind, Reply, Target
 
 _SERIALIZER = Serializer()
 _PEOPLE = 10**9
+_REPEAT_SECONDS = 2.0
 _WORST_FIRST = (Result.FAILED, Result.NOT_CHECKED, Result.WARNING, Result.OK)
+
+type Sleep = Callable[[float], object]
 
 
 class ResponseError(Exception):
@@ -33,6 +37,7 @@ class Trial:
         invented: ids of the confidential settings of which no value is known, so that a real partner refuses them.
         lacks_token: whether a token is needed that nobody gave.
         person: the invented user's number. Each trial has another: the partner may never again take what it has erased.
+        sleep: waits before a request is repeated.
     """
 
     target: Target
@@ -41,6 +46,7 @@ class Trial:
     invented: tuple[str, ...] = ()
     lacks_token: bool = False
     person: int = field(default_factory=lambda: randbelow(_PEOPLE))
+    sleep: Sleep = time.sleep
 
     def samples(self) -> dict[str, Sample]:
         """Return requests that were never sent, by name."""
@@ -55,9 +61,17 @@ class Trial:
         """Send a request."""
         return self.target.send(encoded(content))
 
+    def ask(self, content: JsonObject) -> Reply:
+        """Send a request that must be answered, and once more if it is refused for now: mParticle repeats it too."""
+        reply = self.send(content)
+        if reply.kind is not Kind.NOT_NOW:
+            return reply
+        self.sleep(_REPEAT_SECONDS)
+        return replace(self.send(content), before=reply.described)
+
     def tried(self, check: str, content: JsonObject) -> Finding:
         """Send a request that must be answered, and judge the reply."""
-        reply = self.send(content)
+        reply = self.ask(content)
         return self.judged(check, reply, str(content["type"]))
 
     def judged(self, check: str, reply: Reply, request_type: str) -> Finding:
@@ -95,6 +109,8 @@ class Trial:
             if self.invented:
                 return not_checked(check, f"suspends with invented values of {self._names()}")
             return failed(check, "asks mParticle to stop sending (suspend_subscription)")
+        if reply.before:
+            return warning(check, f"{reply.before}; answered when it was repeated, as mParticle does")
         return ok(check, f"answered in {reply.milliseconds:.0f} ms")
 
     def _names(self) -> str:

@@ -41,7 +41,7 @@ from tests.ops.fake_deployment import (
     refusal,
 )
 
-KEY = {"token": "canary-key"}
+QUICK: dict[str, Any] = {"settings": {"token": "canary-key"}, "calls": 5, "settle_seconds": 0, "sleep": lambda _: None}
 
 
 def logged(milliseconds: float, **fields: str) -> str:
@@ -55,7 +55,7 @@ def verified(
 ) -> dict[str, Finding]:
     """Return the findings by the names of their checks."""
     target = AliasTarget(client or FakeLambda(), arn, is_local=is_local)
-    done = verify(target, ROOM, Wanted(**{"settings": KEY, "calls": 5, "settle_seconds": 0, **wanted}), lambda _: None)
+    done = verify(target, ROOM, Wanted(**{**QUICK, **wanted}), lambda _: None)
     names = [each.check for each in done.findings]
     assert len(set(names)) == len(names)
     return {each.check: each for each in done.findings}
@@ -413,11 +413,27 @@ def test_without_an_audience_its_changes_are_not_checked(kind: type[DeliveryErro
     found = verified(with_fault(on('"add"', raising(kind("the partner could not be reached in time")))))
 
     assert problems(found) == {
-        "audience connected": f"refused for now: {kind.__name__}: the partner could not be reached in time"
+        "audience connected": f"refused for now, also when repeated: {kind.__name__}: the partner could not be reached "
+        "in time"
     }
     assert {found[name].result for name in ("members", "audience changed", "audience disconnected")} == {
         Result.NOT_CHECKED
     }
+
+
+def test_what_is_refused_for_now_is_repeated_as_mparticle_does() -> None:
+    waited: list[float] = []
+    times = itertools.count()
+    once = on('"add"', lambda: None if next(times) else raising(PartnerUnavailableError("not reached in time"))())
+
+    found = verified(with_fault(once), sleep=waited.append)
+
+    connected = found["audience connected"]
+    assert connected.result is Result.WARNING
+    assert connected.seen.startswith("refused for now: PartnerUnavailableError: not reached in time; answered when")
+    assert found["members"].result is Result.OK
+    assert waited == [2.0]
+    assert not would_be_refused(found.values())
 
 
 def test_what_the_partner_refuses_for_an_invented_secret_is_not_the_integrations_fault() -> None:
@@ -461,7 +477,7 @@ def measured(client: FakeLambda, limit_ms: int, *, is_local: bool = False) -> Fi
     """Return the finding of the warm latency with a limit for which no test has to wait."""
     target = AliasTarget(client, ALIAS, is_local=is_local)
     target.latency_limit_ms = limit_ms
-    done = verify(target, ROOM, Wanted(settings=KEY, calls=5, settle_seconds=0), lambda _: None)
+    done = verify(target, ROOM, Wanted(**QUICK), lambda _: None)
     return next(each for each in done.findings if each.check == "warm latency")
 
 
