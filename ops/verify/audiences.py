@@ -10,7 +10,7 @@ from ops.verify.replies import Kind
 from ops.verify.trial import ResponseError, Sleep, Trial, parsed
 
 MEMBERSHIPS = "audience_membership_change_request"
-_SUBSCRIPTIONS = "audience_subscription_request"
+SUBSCRIPTIONS = "audience_subscription_request"
 _NEEDS_AUDIENCE = "needs the audience that was not connected"
 
 
@@ -35,7 +35,7 @@ class AudienceTrial:
         if f"{MEMBERSHIPS}/keep_alive" not in found:
             return
         yield self._trial.tried("keep-alive of audiences", found[f"{MEMBERSHIPS}/keep_alive"].content)
-        added, kept = _connected(self._trial, found[f"{_SUBSCRIPTIONS}/add"].content)
+        added, kept = _connected(self._trial, found[f"{SUBSCRIPTIONS}/add"].content)
         yield added
         if kept is None:
             for name in ("members", "audience changed", "audience disconnected"):
@@ -47,7 +47,7 @@ class AudienceTrial:
         members = [each for name, each in found.items() if name.startswith(f"{MEMBERSHIPS}/") and "keep" not in name]
         yield self._connected.all_tried("members", members, "changes")
         self._changed_at = time.monotonic()
-        yield self._connected.tried("audience changed", found[f"{_SUBSCRIPTIONS}/update"].content)
+        yield self._connected.tried("audience changed", found[f"{SUBSCRIPTIONS}/update"].content)
 
     def disconnect(self) -> Iterator[Finding]:
         """Yield whether the audience can be disconnected, after its members' changes have had time to arrive."""
@@ -64,18 +64,18 @@ class AudienceTrial:
             self._connected = None
 
     def _end(self, connected: Trial) -> Mapping[str, Any]:
-        return connected.samples()[f"{_SUBSCRIPTIONS}/remove"].content
+        return connected.samples()[f"{SUBSCRIPTIONS}/remove"].content
 
 
 def _connected(trial: Trial, content: Mapping[str, Any]) -> tuple[Finding, Mapping[str, str] | None]:
     """Connect an audience; return also the settings to keep with it, or None if it was not connected."""
     check = "audience connected"
     reply = trial.ask(content)
-    finding = trial.judged(check, reply, _SUBSCRIPTIONS)
+    finding = trial.judged(check, reply, SUBSCRIPTIONS)
     if reply.kind is not Kind.ANSWERED or finding.result not in {Result.OK, Result.WARNING}:
         return finding, None
     try:
-        response = parsed(reply, _SUBSCRIPTIONS)
+        response = parsed(reply, SUBSCRIPTIONS)
     except ResponseError as error:
         return failed(check, str(error)), None
     settings = response.audience_subscription_settings if isinstance(response, AudienceSubscriptionResponse) else {}

@@ -23,6 +23,7 @@ from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn
 from ops.verify.capacity import Load
 from ops.verify.display import About, print_findings, report
+from ops.verify.failing_partner import failing_by
 from ops.verify.findings import would_be_refused
 from ops.verify.https_target import TOKEN_VARIABLE, HttpsTarget
 from ops.verify.run import Wanted, verify
@@ -53,6 +54,10 @@ class Place:
 
     target: AliasTarget | HttpsTarget
     name: str
+
+    def is_in(self, cloud: Running) -> bool:
+        """Return whether this is the HTTPS endpoint of a local cloud."""
+        return isinstance(self.target, HttpsTarget) and self.target.url == cloud.http_endpoint
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -169,12 +174,14 @@ def _run(options: argparse.Namespace, _: object) -> int:
     ):
         print_line(console(stderr=True), "Nothing was sent.")
         return NOTHING
+    running = BackgroundCloud().running() if place.target.is_local else None
     wanted = Wanted(
         accounts=options.account or MPARTICLE_ACCOUNTS,
         load=Load(options.requests_per_second, options.peak),
         calls=options.calls,
         burst=options.cold,
         settings=given,
+        failing=failing_by(running.inspector) if running and place.is_in(running) else None,
         settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)

@@ -33,8 +33,13 @@ def try_https(target: HttpsTarget) -> Iterator[Finding]:
     yield _with_status("too large", large, _CLIENT_ERRORS)
 
 
-def statuses(target: HttpsTarget) -> Iterator[Finding]:
-    """Yield what the statuses of all replies so far say: which were redirects, and which mParticle repeats."""
+def statuses(target: HttpsTarget, while_failing: Reply | None) -> Iterator[Finding]:
+    """Yield what the statuses of all replies so far say: which were redirects, and which mParticle repeats.
+
+    Args:
+        target: what was called.
+        while_failing: the reply to a request that needed the partner, which failed; None if that was not tried.
+    """
     replies = [each for each in target.replies if each.status is not None]
     redirects = {str(each.status) for each in replies if each.status in _REDIRECTS}
     if redirects:
@@ -42,7 +47,12 @@ def statuses(target: HttpsTarget) -> Iterator[Finding]:
     else:
         yield ok("redirects", f"none in {len(replies)} replies")
     yield _lasting([each for each in replies if each.reason and each.reason not in _TEMPORARY])
-    yield _temporary([each for each in replies if each.reason in _TEMPORARY])
+    yield _temporary([each for each in replies if each.reason in _TEMPORARY or _failed(each, while_failing)])
+
+
+def _failed(reply: Reply, while_failing: Reply | None) -> bool:
+    """Return whether this is the reply to the request that needed the partner: it must be repeated."""
+    return reply is while_failing and reply.kind not in {Kind.ANSWERED, Kind.UNAUTHORIZED}
 
 
 def _lasting(replies: list[Reply]) -> Finding:

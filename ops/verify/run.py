@@ -13,6 +13,7 @@ from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
 from ops.verify.audiences import AudienceTrial
 from ops.verify.capacity import Load, check_capacity
+from ops.verify.failing_partner import Failing, try_failing_partner
 from ops.verify.findings import Finding, not_checked
 from ops.verify.https_rules import statuses, try_https
 from ops.verify.https_target import HttpsTarget
@@ -40,6 +41,7 @@ class Wanted:
         settings: values by id.
         settle_seconds: how long a change of an audience's members may take to reach the partner.
         sleep: waits for them, and before a request is repeated.
+        failing: lets the partner fail; None where nobody can.
     """
 
     accounts: Sequence[str] = MPARTICLE_ACCOUNTS
@@ -49,6 +51,7 @@ class Wanted:
     settings: Mapping[str, str]
     settle_seconds: float = 10.0
     sleep: Sleep = time.sleep
+    failing: Failing | None = None
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def _checks(
         yield "permissions and concurrency", _of_account(target, wanted)
     yield "the registration", iter(imported.findings)
     yield "events", try_events(trial)
+    while_failing = try_failing_partner(trial, wanted.failing) if isinstance(target, HttpsTarget) else None
     yield "audiences", audience.connect()
     yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
     if isinstance(target, HttpsTarget):
@@ -110,7 +114,7 @@ def _checks(
     yield "the end of the audience", audience.disconnect()
     yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
     if isinstance(target, HttpsTarget):
-        yield "statuses", statuses(target)
+        yield "statuses", statuses(target, while_failing)
 
 
 def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:

@@ -187,6 +187,7 @@ class Rules:
         closed: whether the registration needs a token too.
         unknown_token: the status of a wrong token.
         unknown_path, wrong_method, too_large, malformed, not_delivered: statuses.
+        code: of what was not delivered.
         redirects: whether every answer is one.
     """
 
@@ -198,6 +199,7 @@ class Rules:
     too_large: int = 413
     malformed: int = 400
     not_delivered: int = 503
+    code: str = "not_delivered"
     redirects: bool = False
 
 
@@ -223,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
         except MalformedRequestError:
             return self.rules.malformed, {"error": {"code": "malformed"}}
         except FirehoseError:
-            return self.rules.not_delivered, {"error": {"code": "not_delivered"}}
+            return self.rules.not_delivered, {"error": {"code": self.rules.code}}
 
     def _refused(self, body: bytes) -> tuple[int, str] | None:
         rules, given = self.rules, self.headers.get("Authorization")

@@ -3,15 +3,16 @@
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.errors import DeliveryError, PartnerUnavailableError
 from ops.stack import StackError
+from ops.verify.failing_partner import Failing
 from ops.verify.findings import Finding, Result
 from ops.verify.https_target import HttpsTarget
 from ops.verify.run import Wanted, verify
@@ -22,14 +23,18 @@ KEY = {"token": "canary-key"}
 
 
 def verified(
-    deployment: FakeDeployment | None = None, *, token: str = TOKEN, is_local: bool = True, **rules: Any
+    deployment: FakeDeployment | None = None,
+    *,
+    token: str = TOKEN,
+    is_local: bool = True,
+    failing: Failing | None = None,
+    **rules: Any,
 ) -> dict[str, Finding]:
     """Return the findings by the names of their checks."""
     with endpoint(deployment or FakeDeployment(), **rules) as url:
         target = HttpsTarget(url, token, is_local=is_local)
-        done = verify(
-            target, ROOM, Wanted(settings=KEY, calls=3, settle_seconds=0, sleep=lambda _: None), lambda _: None
-        )
+        wanted = Wanted(settings=KEY, calls=3, settle_seconds=0, sleep=lambda _: None, failing=failing)
+        done = verify(target, ROOM, wanted, lambda _: None)
         target.close()
     return {each.check: each for each in done.findings}
 
@@ -83,6 +88,45 @@ def test_an_error_that_passes_must_be_repeated(status: int, result: Result) -> N
 
     assert found["statuses of passing errors"].result is result
     assert "canary" not in " ".join(each.seen for each in found.values())
+
+
+@pytest.mark.parametrize(
+    ("rules", "result", "reason"),
+    [
+        ({}, Result.OK, "1, each with a status that mParticle repeats"),
+        ({"not_delivered": 500}, Result.OK, "1, each with a status that mParticle repeats"),
+        ({"not_delivered": 400}, Result.FAILED, "not_delivered with 400: mParticle does not repeat it, and the data"),
+        ({"not_delivered": 422, "code": "of_its_own"}, Result.FAILED, "of_its_own with 422: mParticle does not"),
+    ],
+)
+def test_an_audience_that_the_partner_cannot_connect_now_must_be_repeated(
+    rules: dict[str, Any], result: Result, reason: str
+) -> None:
+    down = {"now": False}
+    deployment = FakeDeployment(fault=lambda body: _unavailable() if down["now"] and b'"add"' in body else None)
+
+    @contextmanager
+    def failing() -> Iterator[bool]:
+        down["now"] = True
+        yield True
+        down["now"] = False
+
+    found = verified(deployment, failing=failing, **rules)
+
+    assert found["statuses of passing errors"].result is result
+    assert found["statuses of passing errors"].seen.startswith(reason)
+    assert found["audience connected"].result is Result.OK
+
+
+def _unavailable() -> None:
+    raise PartnerUnavailableError("canary")
+
+
+@pytest.mark.parametrize(("token", "fails"), [("", True), (TOKEN, False), (TOKEN, True)])
+def test_where_no_request_failed_for_a_while_the_status_is_not_checked(token: str, *, fails: bool) -> None:
+    found = verified(token=token, failing=lambda: nullcontext(fails))  # which this deployment never notices
+
+    assert found["statuses of passing errors"].result is Result.NOT_CHECKED
 
 
 def test_without_the_token_the_rest_is_not_checked() -> None:
