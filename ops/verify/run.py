@@ -15,6 +15,7 @@ from ops.verify.audiences import AudienceTrial
 from ops.verify.capacity import Load, check_capacity
 from ops.verify.failing_partner import Failing, try_failing_partner
 from ops.verify.findings import Finding, not_checked
+from ops.verify.handled import handled_types
 from ops.verify.https_rules import statuses, try_https
 from ops.verify.https_target import HttpsTarget
 from ops.verify.latency import measure_cold, measure_warm
@@ -75,7 +76,10 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         ClientError: AWS refuses the first call.
     """
     progress("the registration")
-    imported = try_registration(target, room.integration().declaration())
+    integration = room.integration()
+    local = integration.declaration()
+    settings = known_settings(local, wanted.settings, room, is_local=target.is_local).values
+    imported = try_registration(target, local, handled_types(integration, local, settings))
     known = known_settings(imported.declaration, wanted.settings, room, is_local=target.is_local)
     trial = Trial(
         target=target,

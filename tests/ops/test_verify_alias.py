@@ -4,10 +4,12 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from local.rooms import Room
 from mparticle_firehose.errors import (
     ConfigurationError,
     DeliveryError,
@@ -18,16 +20,20 @@ from mparticle_firehose.errors import (
     RegistrationError,
     UnexpectedError,
 )
+from mparticle_firehose.integration import Integration
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
     EventProcessingResponse,
+    ModuleRegistrationResponse,
     Serializer,
 )
 from ops.stack import StackError
 from ops.verify.alias_target import AliasTarget
 from ops.verify.capacity import Load
 from ops.verify.findings import Finding, Result, would_be_refused
+from ops.verify.handled import handled_types
 from ops.verify.run import Wanted, verify
+from ops.verify.settings import known_settings
 from tests.ops.fake_deployment import (
     ALIAS,
     MPARTICLE,
@@ -41,7 +47,8 @@ from tests.ops.fake_deployment import (
     refusal,
 )
 
-QUICK: dict[str, Any] = {"settings": {"token": "canary-key"}, "calls": 5, "settle_seconds": 0, "sleep": lambda _: None}
+KEY = {"token": "canary-key"}
+QUICK: dict[str, Any] = {"settings": KEY, "calls": 5, "settle_seconds": 0, "sleep": lambda _: None}
 
 
 def logged(milliseconds: float, **fields: str) -> str:
@@ -284,16 +291,59 @@ def test_what_is_handled_here_and_not_declared_there_would_never_be_sent(lacking
 
 
 def test_one_type_of_event_that_is_not_declared_is_named() -> None:
-    events = declaration().event_processing_registration
-    assert events is not None
-    others = [each for each in events.supported_event_types if each != "screen_view"]
-    fewer = declaration(event_processing_registration=events.model_copy(update={"supported_event_types": others}))
-
-    failed = problems(verified(FakeLambda(FakeDeployment(registered=fewer))))
+    failed = problems(verified(FakeLambda(FakeDeployment(registered=without_screen_views()))))
 
     assert failed == {
         "registration as here": "screen_view missing: mParticle would never send what is handled here. Deploy"
     }
+
+
+class Forgetful(Room):
+    """The sample integration, whose registration does not declare a type that its code handles."""
+
+    def integration(self) -> Integration:
+        return replace(super().integration(), registration=without_screen_views)
+
+
+def without_screen_views() -> ModuleRegistrationResponse:
+    events = declaration().event_processing_registration
+    assert events is not None
+    others = tuple(each for each in events.supported_event_types if each != "screen_view")
+    return declaration(event_processing_registration=events.model_copy(update={"supported_event_types": others}))
+
+
+def test_a_type_of_event_that_is_handled_and_declared_nowhere_is_named() -> None:
+    target = AliasTarget(FakeLambda(FakeDeployment(registered=without_screen_views())), ALIAS, is_local=False)
+    room = Forgetful(ROOM.partner, ROOM.fake_api_folder, ROOM.events, ROOM.registration)
+
+    found = {each.check: each for each in verify(target, room, Wanted(**QUICK), lambda _: None).findings}
+
+    assert problems(found) == {
+        "registration as here": "screen_view declared neither here nor there: mParticle would never send what is "
+        "handled here. Declare, and deploy"
+    }
+
+
+@pytest.mark.parametrize(
+    "name", ["tests/sample", "examples/braze", "examples/customerio", "examples/hubspot", "examples/iterable"]
+)
+def test_what_the_examples_handle_is_declared(name: str) -> None:
+    room = Room.of(name)
+    integration = room.integration()
+    declared = integration.declaration()
+    events = declared.event_processing_registration
+    settings = known_settings(declared, {}, room, is_local=True).values
+
+    assert events is not None
+    handled = set(handled_types(integration, declared, settings))
+    assert handled
+    assert handled <= set(events.supported_event_types)
+
+
+@pytest.mark.parametrize("changed", [{"events": None}, {"events": lambda _: KEY["canary"]}])
+def test_what_cannot_be_mapped_is_not_handled(changed: dict[str, Any]) -> None:
+    assert handled_types(replace(ROOM.integration(), **changed), declaration(), {}) == ()
+    assert handled_types(ROOM.integration(), declaration(event_processing_registration=None), {}) == ()
 
 
 def test_a_deployment_without_a_registration_fails_and_the_rest_is_tried_as_declared_here() -> None:
