@@ -7,7 +7,7 @@ from typing import Any
 from mparticle_firehose.protocol import AudienceSubscriptionResponse
 from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
 from ops.verify.replies import Kind
-from ops.verify.trial import ResponseError, Sleep, Trial, parsed
+from ops.verify.trial import ResponseError, Sleep, Trial, encoded, parsed
 
 MEMBERSHIPS = "audience_membership_change_request"
 SUBSCRIPTIONS = "audience_subscription_request"
@@ -60,7 +60,7 @@ class AudienceTrial:
     def close(self) -> None:
         """Disconnect the audience at once, if it still is connected because the trial was interrupted."""
         if self._connected:
-            self._connected.send(self._end(self._connected))
+            self._connected.target.send(encoded(self._end(self._connected)))
             self._connected = None
 
     def _end(self, connected: Trial) -> Mapping[str, Any]:

@@ -54,10 +54,13 @@ def measure_warm(trial: Trial, calls: int) -> Iterator[Finding]:
     for _ in range(_UNTIMED):
         trial.send(trial.samples()[name].content)
     requests = [encoded(trial.samples()[name].content) for _ in range(calls)]
-    replies = [trial.target.send(each) for each in requests]
-    if wrong := [each for each in replies if each.kind is not Kind.ANSWERED]:
-        yield failed(WARM, f"{len(wrong)} of {calls} calls: {wrong[0].described}")
-        return
+    replies: list[Reply] = []
+    for each in requests:
+        reply = trial.send_bytes(each)
+        if reply.kind is not Kind.ANSWERED:
+            yield failed(WARM, f"call {len(replies) + 1} of {calls}: {reply.described}")
+            return
+        replies.append(reply)
     yield _judged(trial, replies, name.rpartition("/")[2])
 
 

@@ -45,7 +45,7 @@ def try_malformed(trial: Trial, *, over_https: bool) -> Iterator[Finding]:
     few = trial.target.is_local and not over_https
     refused = {name: _CASES[name] for name in _FEW} if few else _CASES
     cases = {**refused, **_NULL_CASES, **(_TEXT_CASES if over_https else {})}
-    replies = {name: trial.target.send(body) for name, body in cases.items()}
+    replies = {name: trial.send_bytes(body) for name, body in cases.items()}
     wrong = [
         f"{name}: {problem}"
         for name, reply in replies.items()

@@ -16,10 +16,17 @@ from ops.verify.replies import Kind, Reply, Target
 
 _SERIALIZER = Serializer()
 _PEOPLE = 10**9
+MAX_SILENT = 3
+"""Requests in a row that may stay without an answer, each of which waits for longer than mParticle would."""
+
 _REPEAT_SECONDS = 2.0
 _WORST_FIRST = (Result.FAILED, Result.NOT_CHECKED, Result.WARNING, Result.OK)
 
 type Sleep = Callable[[float], object]
+
+
+class SilentError(Exception):
+    """The deployment has not answered several requests in a row, so that the rest would only take time."""
 
 
 class ResponseError(Exception):
@@ -38,6 +45,7 @@ class Trial:
         lacks_token: whether a token is needed that nobody gave.
         person: the invented user's number. Each trial has another: the partner may never again take what it has erased.
         sleep: waits before a request is repeated.
+        silent: replies in a row that did not come in time.
     """
 
     target: Target
@@ -47,6 +55,7 @@ class Trial:
     lacks_token: bool = False
     person: int = field(default_factory=lambda: randbelow(_PEOPLE))
     sleep: Sleep = time.sleep
+    silent: list[Reply] = field(default_factory=list)
 
     def samples(self) -> dict[str, Sample]:
         """Return requests that were never sent, by name."""
@@ -59,7 +68,22 @@ class Trial:
 
     def send(self, content: JsonObject) -> Reply:
         """Send a request."""
-        return self.target.send(encoded(content))
+        return self.send_bytes(encoded(content))
+
+    def send_bytes(self, body: bytes) -> Reply:
+        """Send a request, or what is none.
+
+        Raises:
+            SilentError: it was one too many that was not answered.
+        """
+        reply = self.target.send(body)
+        if reply.kind is not Kind.SILENT:
+            self.silent.clear()
+            return reply
+        self.silent.append(reply)
+        if len(self.silent) == MAX_SILENT:
+            raise SilentError
+        return reply
 
     def ask(self, content: JsonObject) -> Reply:
         """Send a request that must be answered, and once more if it is refused for now: mParticle repeats it too."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -469,6 +470,49 @@ def test_without_an_audience_its_changes_are_not_checked(kind: type[DeliveryErro
     assert {found[name].result for name in ("members", "audience changed", "audience disconnected")} == {
         Result.NOT_CHECKED
     }
+
+
+def test_a_deployment_that_never_answers_is_not_waited_for_long() -> None:
+    deployment = FakeDeployment(fault=lambda _: raising(Hang())())
+
+    found = verified(FakeLambda(deployment))
+
+    assert problems(found) == {
+        "registration": "not answered in time",
+        "keep-alive of events": "not answered in time",
+        "answers": "3 requests in a row were not answered in time; the rest is untried",
+    }
+    assert len(deployment.requests) == 4
+
+
+def test_single_requests_without_an_answer_do_not_end_the_trial() -> None:
+    found = verified(with_fault(on('"screen_view"', raising(Hang()))))
+
+    assert list(problems(found)) == ["event types", "all types in one"]
+    assert found["erasure"].result is Result.OK
+
+
+def test_an_audience_is_disconnected_even_if_nothing_answers_any_more() -> None:
+    deployment = FakeDeployment()
+    members = on("audience_membership_change_request", raising(Hang()))
+    deployment.fault = lambda body: members(body) if deployment.of_type("audience_subscription_request") else None
+
+    found = verified(FakeLambda(deployment))
+
+    assert list(problems(found)) == ["answers"]
+    assert [each["action"] for each in deployment.of_type("audience_subscription_request")] == ["add", "remove"]
+
+
+def test_the_first_call_that_fails_ends_the_measurement() -> None:
+    events = itertools.count()
+    deployment = FakeDeployment(
+        fault=on('"custom_event"', lambda: raising(KeyError("canary"))() if next(events) > 8 else None)
+    )
+
+    found = verified(FakeLambda(deployment), calls=50)
+
+    assert re.fullmatch(r"call \d of 50: crashed: KeyError", problems(found)["warm latency"])
+    assert next(events) < 20
 
 
 def test_what_is_refused_for_now_is_repeated_as_mparticle_does() -> None:
