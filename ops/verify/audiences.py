@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from mparticle_firehose.protocol import AudienceSubscriptionResponse
+from ops.interrupts import Uninterrupted
 from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
 from ops.verify.replies import Kind
 from ops.verify.trial import ResponseError, Sleep, Trial, encoded, parsed
@@ -21,9 +23,16 @@ class AudienceTrial:
     So it is disconnected as late as possible.
     """
 
-    def __init__(self, trial: Trial, settle_seconds: float, sleep: Sleep = time.sleep) -> None:
-        """Take the trial, and how long changes of members may take to reach the partner."""
+    def __init__(
+        self,
+        trial: Trial,
+        settle_seconds: float,
+        sleep: Sleep = time.sleep,
+        uninterrupted: Uninterrupted = nullcontext,
+    ) -> None:
+        """Take the trial, how long changes of members may take to reach the partner, and what delays an interrupt."""
         self._trial = trial
+        self._uninterrupted = uninterrupted
         self._settle_seconds = settle_seconds
         self._sleep = sleep
         self._connected: Trial | None = None
@@ -35,14 +44,16 @@ class AudienceTrial:
         if f"{MEMBERSHIPS}/keep_alive" not in found:
             return
         yield self._trial.tried("keep-alive of audiences", found[f"{MEMBERSHIPS}/keep_alive"].content)
-        added, kept = _connected(self._trial, found[f"{SUBSCRIPTIONS}/add"].content)
+        with self._uninterrupted():  # an audience whose answer is lost could not be disconnected
+            added, kept = _connected(self._trial, found[f"{SUBSCRIPTIONS}/add"].content)
+            if kept is not None:
+                self._connected = self._trial.with_settings(kept)
         yield added
-        if kept is None:
+        if kept is None or self._connected is None:
             for name in ("members", "audience changed", "audience disconnected"):
                 yield not_checked(name, _NEEDS_AUDIENCE)
             return
         yield _kept(self._trial, kept)
-        self._connected = self._trial.with_settings(kept)
         found = self._connected.samples()
         members = [each for name, each in found.items() if name.startswith(f"{MEMBERSHIPS}/") and "keep" not in name]
         yield self._connected.all_tried("members", members, "changes")

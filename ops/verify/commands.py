@@ -16,6 +16,7 @@ from local.cloud.background import BackgroundCloud, Running
 from local.rooms import Room
 from ops.commands import DONE, NOTHING
 from ops.display import console, print_line
+from ops.interrupts import Interrupts
 from ops.options import aws_account, natural, positive
 from ops.stack import StackError, is_loopback, lambda_client
 from ops.verify.access import MPARTICLE_ACCOUNTS
@@ -162,7 +163,7 @@ def confirmed(text: str, *, is_yes: bool, ask: Callable[[str], str] | None) -> b
     return ask(text).strip().lower() in {"y", "yes"}
 
 
-def _run(options: argparse.Namespace, _: object) -> int:
+def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     place = found_target(options.target, os.environ, profile=options.profile, endpoint_url=options.endpoint_url)
     room = Room.of(options.partner)
     declaration = room.integration().declaration()
@@ -181,6 +182,7 @@ def _run(options: argparse.Namespace, _: object) -> int:
         calls=options.calls,
         burst=options.cold,
         settings=given,
+        uninterrupted=interrupts.uninterrupted,
         failing=failing_by(running.inspector) if running and place.is_in(running) else None,
         settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )

@@ -3,11 +3,13 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from local.rooms import Room
 from mparticle_firehose.protocol import ModuleRegistrationResponse
+from ops.interrupts import Uninterrupted
 from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
@@ -45,6 +47,7 @@ class Wanted:
         settle_seconds: how long a change of an audience's members may take to reach the partner.
         sleep: waits for them, and before a request is repeated.
         failing: lets the partner fail; None where nobody can.
+        uninterrupted: delays an interrupt.
     """
 
     accounts: Sequence[str] = MPARTICLE_ACCOUNTS
@@ -55,6 +58,7 @@ class Wanted:
     settle_seconds: float = 10.0
     sleep: Sleep = time.sleep
     failing: Failing | None = None
+    uninterrupted: Uninterrupted = nullcontext
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         sleep=wanted.sleep,
     )
     findings: list[Finding] = []
-    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep)
+    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep, wanted.uninterrupted)
     try:
         for name, checks in _checks(trial, imported, audience, wanted):
             progress(name)

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -28,6 +29,7 @@ from mparticle_firehose.protocol import (
     ModuleRegistrationResponse,
     Serializer,
 )
+from ops.interrupts import Interrupts
 from ops.stack import StackError
 from ops.verify.alias_target import AliasTarget
 from ops.verify.capacity import Load
@@ -431,6 +433,15 @@ def test_an_audience_is_disconnected_whatever_happens_to_it() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         verified(FakeLambda(deployment))
+
+    assert [each["action"] for each in deployment.of_type("audience_subscription_request")] == ["add", "remove"]
+
+
+def test_an_interrupt_while_an_audience_is_being_connected_waits_for_its_answer() -> None:
+    deployment = FakeDeployment(fault=on('"action": "add"', lambda: signal.raise_signal(signal.SIGINT)))
+
+    with Interrupts() as interrupts, pytest.raises(KeyboardInterrupt):
+        verified(FakeLambda(deployment), uninterrupted=interrupts.uninterrupted)
 
     assert [each["action"] for each in deployment.of_type("audience_subscription_request")] == ["add", "remove"]
 
