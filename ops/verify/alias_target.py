@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from local.latency_limits import ALIAS_MS
 from mparticle_firehose import errors
 from mparticle_firehose.execution_environment import COLD_STARTS
+from ops.stack import StackError
 from ops.verify.replies import Kind, Reply, code_of, short
 
 _KINDS: Mapping[type[errors.FirehoseError], Kind] = {
@@ -71,6 +72,8 @@ def _refused_by_lambda(error: ClientError, milliseconds: float) -> Reply:
         return Reply(Kind.NOT_NOW, milliseconds=milliseconds, reason=code)
     if code == "InvalidRequestContentException":
         return Reply(Kind.MALFORMED, milliseconds=milliseconds, reason=code)
+    if code == "ResourceNotFoundException":
+        raise StackError("the account has no such function, or the function no such alias, in the ARN's region")
     raise error
 
 

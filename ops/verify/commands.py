@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from rich.console import Console
 
@@ -26,7 +26,7 @@ from ops.verify.capacity import Load
 from ops.verify.display import About, print_findings, report
 from ops.verify.failing_partner import failing_by
 from ops.verify.findings import would_be_refused
-from ops.verify.https_target import TOKEN_VARIABLE, HttpsTarget
+from ops.verify.https_target import PATHS, TOKEN_VARIABLE, HttpsTarget
 from ops.verify.run import Wanted, verify
 from ops.verify.settings import given_settings, known_settings
 
@@ -116,7 +116,7 @@ def found_target(
         if cloud is None:
             raise StackError(_NO_TARGET)
         text, endpoint_url = cloud.outputs["HandlerAliasArn"], cloud.endpoint
-    if text.startswith(("https://", "http://")):
+    if text.lower().startswith(("https://", "http://")):
         return _endpoint(text, environ)
     arn = FunctionArn.read(text)
     endpoint = endpoint_url or environ.get("AWS_ENDPOINT_URL")
@@ -127,13 +127,26 @@ def found_target(
 
 
 def _endpoint(url: str, environ: Mapping[str, str]) -> Place:
-    is_local = is_loopback(url)
-    if not is_local and not url.startswith("https://"):
+    parts, is_local = _parts(url), is_loopback(url)
+    if not is_local and parts.scheme != "https":
         raise StackError("mParticle calls https:// URLs only")
-    if urlsplit(url).query or urlsplit(url).fragment:
-        raise StackError("the URL is the endpoint's base URL, without a query")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise StackError("the URL is the endpoint's base URL, without a query and without credentials")
+    if (last := parts.path.rstrip("/").rpartition("/")[2]) in PATHS:
+        raise StackError(f"the URL is the endpoint's base URL, without /{last} at its end")
     where = "in the local cloud" if is_local else "over HTTPS"
     return Place(HttpsTarget(url, environ.get(TOKEN_VARIABLE, ""), is_local=is_local), f"the endpoint {where}")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise StackError("the URL cannot be read: it must be like https://host.example") from None
+    if not parts.hostname:
+        raise StackError("the URL names no host")
+    return parts
 
 
 def question(place: Place, calls: int, invented: tuple[str, ...]) -> str:
@@ -169,6 +182,8 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     declaration = room.integration().declaration()
     given = given_settings(options.setting, options.settings, declaration, _read_secret)
     known = known_settings(declaration, given, room, is_local=place.target.is_local)
+    if options.report:
+        _write(options.report, "", mode="a")  # before anything is sent
     ask = input if sys.stdin.isatty() else None
     if not place.target.is_local and not confirmed(
         question(place, options.calls, known.invented), is_yes=options.yes, ask=ask
@@ -200,9 +215,10 @@ def run(place: Place, room: Room, wanted: Wanted, out: Console, file: Path | Non
     return NOTHING if would_be_refused(verified.findings) else DONE
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, text: str, mode: str = "w") -> None:
     try:
-        file.write_text(text)
+        with file.open(mode) as opened:
+            opened.write(text)
     except OSError as error:
         raise StackError(f"{file.name} cannot be written: {error.strerror}") from None
 

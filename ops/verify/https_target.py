@@ -28,6 +28,9 @@ _PATHS = {
     "audience_membership_change_request": "/audiences",
     "dsr_processing_request": "/dsr",
 }
+PATHS = frozenset(path.removeprefix("/") for path in _PATHS.values())
+"""The paths of messages below the base URL."""
+
 _BY_STATUS: Mapping[int, Kind] = {
     **dict.fromkeys(SUCCESSES, Kind.ANSWERED),
     400: Kind.MALFORMED,

@@ -73,7 +73,7 @@ def _judged(trial: Trial, replies: Sequence[Reply], of: str) -> Finding:
     if trial.target.is_local:
         if (fastest := min(whole.values)) > limit:
             return failed(WARM, f"{seen}. Even the fastest took {fastest:.0f} ms, so that it is not a busy machine's")
-        return warning(WARM, f"{seen}. This machine is slower than Lambda: only AWS tells")
+        return warning(WARM, f"{seen}. This may be a busy machine's: measure on AWS")
     alone = [each.function_ms for each in replies if each.function_ms is not None]
     if len(alone) == len(replies) and Measured(alone).percentile(0.99) <= limit:
         p99 = Measured(alone).percentile(0.99)

@@ -122,6 +122,7 @@ class FakeLambda:
         denied: operations that the caller may not use.
         log: the end of the log of an invocation.
         seconds: how long an invocation takes.
+        exists: whether there is the alias.
     """
 
     deployment: FakeDeployment = field(default_factory=FakeDeployment)
@@ -132,10 +133,13 @@ class FakeLambda:
     denied: frozenset[str] = frozenset()
     log: str = ""
     seconds: float = 0.0
+    exists: bool = True
 
     def invoke(self, *, FunctionName: str, Payload: bytes, LogType: str) -> dict[str, Any]:  # noqa: N803
         assert (FunctionName.startswith("arn:"), LogType) == (True, "Tail")
         self._check("Invoke")
+        if not self.exists:
+            raise refusal("ResourceNotFoundException", "Invoke")
         time.sleep(self.seconds)
         log = {"LogResult": base64.b64encode(self.log.encode()).decode()}
         try:

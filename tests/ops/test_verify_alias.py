@@ -213,6 +213,11 @@ def test_what_may_not_be_read_is_not_checked_and_the_permission_is_named(
     assert (finding.result, finding.seen) == (Result.NOT_CHECKED, f"needs {permission}")
 
 
+def test_a_function_or_an_alias_that_is_not_there_is_explained() -> None:
+    with pytest.raises(StackError, match="the account has no such function, or the function no such alias"):
+        verified(FakeLambda(exists=False))
+
+
 def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
     with pytest.raises(type(refusal("", "")), match="AccessDenied"):
         verified(FakeLambda(denied=frozenset({"Invoke"})))
@@ -607,7 +612,7 @@ def test_single_slow_answers_in_the_local_cloud_are_this_machines() -> None:
     finding = measured(at_times, 100, is_local=True)
 
     assert finding.result is Result.WARNING
-    assert finding.seen.endswith("This machine is slower than Lambda: only AWS tells")
+    assert finding.seen.endswith("This may be a busy machine's: measure on AWS")
 
 
 def test_in_the_local_cloud_a_function_that_is_never_fast_enough_fails() -> None:
