@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from local.samples import Sample
+from mparticle_firehose.integration import JsonObject
 from ops.verify.audiences import MEMBERSHIPS
 from ops.verify.findings import Finding, failed, not_checked, ok
 from ops.verify.messages import EVENTS
@@ -23,10 +25,10 @@ _CASES: Mapping[str, bytes] = {
     "a response": encoded({"type": "event_processing_response", "timestamp_ms": 1}),
     "an account that is a list": encoded({"type": EVENTS, "account": [], "events": []}),
 }
-_NULL_CASES: Mapping[str, bytes] = {
-    "nulls instead of fields": encoded({"type": EVENTS, **_NULLS}),
-    "nulls in lists": encoded({"type": EVENTS, "events": [None], "user_identities": [None]}),
-    "null profiles": encoded({"type": MEMBERSHIPS, "user_profiles": [None, {"audiences": [None]}]}),
+_NULL_CASES: Mapping[str, JsonObject] = {
+    "nulls instead of fields": {"type": EVENTS, **_NULLS},
+    "nulls in lists": {"type": EVENTS, "events": [None], "user_identities": [None]},
+    "null profiles": {"type": MEMBERSHIPS, "user_profiles": [None, {"audiences": [None]}]},
 }
 """mParticle's Java SDK reads these, so that they may be answered as well."""
 _TEXT_CASES: Mapping[str, bytes] = {"broken JSON": b'{"type": "event_proc', "no UTF-8": b"\xff\xfe\x00", "nothing": b""}
@@ -44,7 +46,9 @@ def try_malformed(trial: Trial, *, over_https: bool) -> Iterator[Finding]:
         return
     few = trial.target.is_local and not over_https
     refused = {name: _CASES[name] for name in _FEW} if few else _CASES
-    cases = {**refused, **_NULL_CASES, **(_TEXT_CASES if over_https else {})}
+    samples = trial.samples()
+    nulls = {name: encoded(_of_customer(content, samples)) for name, content in _NULL_CASES.items()}
+    cases = {**refused, **nulls, **(_TEXT_CASES if over_https else {})}
     replies = {name: trial.send_bytes(body) for name, body in cases.items()}
     wrong = [
         f"{name}: {problem}"
@@ -56,8 +60,14 @@ def try_malformed(trial: Trial, *, over_https: bool) -> Iterator[Finding]:
     else:
         kinds = "1 kind" if len(refused) == 1 else f"{len(cases) - len(_NULL_CASES)} kinds"
         yield ok(CHECK, f"{kinds} refused with a clear error; nulls instead of values cause none")
-    if keep_alive := next((each for name, each in trial.samples().items() if name.endswith("/keep_alive")), None):
+    if keep_alive := next((each for name, each in samples.items() if name.endswith("/keep_alive")), None):
         yield trial.tried(AFTERWARDS, keep_alive.content)
+
+
+def _of_customer(content: JsonObject, samples: Mapping[str, Sample]) -> JsonObject:
+    """Return a request with an account: what is acknowledged for a customer without settings becomes a dead letter."""
+    keep_alive = samples.get(f"{content['type']}/keep_alive")
+    return {**keep_alive.content, **content} if keep_alive else content
 
 
 def _problem(reply: Reply, *, may_be_answered: bool) -> str:

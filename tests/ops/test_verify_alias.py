@@ -571,6 +571,16 @@ def test_malformed_input_gets_a_clear_error(mark: str, then: Callable[[], object
     assert problems(verified(with_fault(on(mark, then)))) == {"malformed input": reason}
 
 
+def test_what_is_acknowledged_is_of_a_customer_with_settings_lest_it_becomes_a_dead_letter() -> None:
+    deployment = FakeDeployment()
+
+    verified(FakeLambda(deployment))
+
+    memberships = deployment.of_type("audience_membership_change_request")
+    assert [None, {"audiences": [None]}] in [each.get("user_profiles") for each in memberships]
+    assert all(each["account"]["account_settings"]["token"] for each in memberships)
+
+
 def test_a_function_that_answers_nothing_after_malformed_input_fails() -> None:
     state = {"broken": False}
 
