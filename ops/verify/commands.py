@@ -57,8 +57,10 @@ class Place:
     name: str
 
     def is_in(self, cloud: Running) -> bool:
-        """Return whether this is the HTTPS endpoint of a local cloud."""
-        return isinstance(self.target, HttpsTarget) and self.target.url == cloud.http_endpoint
+        """Return whether it belongs to a local cloud."""
+        if isinstance(self.target, HttpsTarget):
+            return self.target.url == cloud.http_endpoint
+        return self.target.is_local and self.target.arn == cloud.outputs["HandlerAliasArn"]
 
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -73,7 +75,12 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument(
         "target", nargs="?", metavar="TARGET", help="the ARN of the alias, or the HTTPS endpoint's URL"
     )
-    command.add_argument("--partner", default="", metavar="FOLDER", help="an example's integration instead of yours")
+    command.add_argument(
+        "--partner",
+        default="",
+        metavar="FOLDER",
+        help="an example's integration instead of yours (default: what is up)",
+    )
     command.add_argument("--calls", type=natural, default=100, metavar="N", help="warm calls to measure (default: 100)")
     command.add_argument(
         "--cold", type=natural, default=0, metavar="N", help="also send N calls at once, so that environments start"
@@ -178,7 +185,9 @@ def confirmed(text: str, *, is_yes: bool, ask: Callable[[str], str] | None) -> b
 
 def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     place = found_target(options.target, os.environ, profile=options.profile, endpoint_url=options.endpoint_url)
-    room = Room.of(options.partner)
+    running = BackgroundCloud().running()
+    cloud = running if running and place.is_in(running) else None
+    room = Room.of(options.partner or (cloud.room if cloud else ""))
     declaration = room.integration().declaration()
     given = given_settings(options.setting, options.settings, declaration, _read_secret)
     known = known_settings(declaration, given, room, is_local=place.target.is_local)
@@ -190,7 +199,6 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     ):
         print_line(console(stderr=True), "Nothing was sent.")
         return NOTHING
-    running = BackgroundCloud().running() if place.target.is_local else None
     wanted = Wanted(
         accounts=options.account or MPARTICLE_ACCOUNTS,
         load=Load(options.requests_per_second, options.peak),
@@ -198,7 +206,7 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
         burst=options.cold,
         settings=given,
         uninterrupted=interrupts.uninterrupted,
-        failing=failing_by(running.inspector) if running and place.is_in(running) else None,
+        failing=failing_by(cloud.inspector) if cloud else None,
         settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)

@@ -60,24 +60,39 @@ def test_a_url_is_called_with_the_token_of_the_environment() -> None:
     assert (place.target.token, place.target.is_local, place.name) == (SECRET, False, "the endpoint over HTTPS")
 
 
-def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
-    running = Running(
-        process=1,
-        endpoint=LOCAL,
-        http_endpoint=f"{LOCAL}/x",
-        partner=LOCAL,
-        inspector=LOCAL,
-        outputs={"HandlerAliasArn": ALIAS},
-        room="",
-        home="",
-        sources=Sources(stack="", fake_api=""),
-        deployed_at=0.0,
-    )
+CLOUD = Running(
+    process=1,
+    endpoint=LOCAL,
+    http_endpoint=f"{LOCAL}/x",
+    partner=LOCAL,
+    inspector=LOCAL,
+    outputs={"HandlerAliasArn": ALIAS},
+    room="",
+    home="",
+    sources=Sources(stack="", fake_api=""),
+    deployed_at=0.0,
+)
 
-    place = target_of(None, running=running)
+
+def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
+    place = target_of(None, running=CLOUD)
 
     assert isinstance(place.target, AliasTarget)
     assert (place.target.arn, place.target.is_local) == (ALIAS, True)
+
+
+def test_it_is_known_what_belongs_to_the_cloud_in_the_background() -> None:
+    local = {"AWS_ENDPOINT_URL": LOCAL}
+
+    inside = [target_of(None, running=CLOUD), target_of(ALIAS, local), target_of(f"{LOCAL}/x/")]
+    outside = [
+        target_of(ALIAS),
+        target_of(f"{ALIAS}-2", local),
+        target_of(f"{LOCAL}/y"),
+        target_of("https://x.example"),
+    ]
+
+    assert [each.is_in(CLOUD) for each in (*inside, *outside)] == [True] * 3 + [False] * 4
 
 
 @pytest.mark.parametrize(
