@@ -8,7 +8,7 @@ from ops.verify.audiences import MEMBERSHIPS
 from ops.verify.findings import Finding, failed, not_checked, ok
 from ops.verify.messages import EVENTS
 from ops.verify.replies import RETRIED_STATUSES, Kind, Reply
-from ops.verify.trial import Trial, encoded
+from ops.verify.trial import Trial, by_reason, encoded
 
 CHECK, AFTERWARDS = "malformed input", "valid after malformed"
 
@@ -50,13 +50,9 @@ def try_malformed(trial: Trial, *, over_https: bool) -> Iterator[Finding]:
     nulls = {name: encoded(_of_customer(content, samples)) for name, content in _NULL_CASES.items()}
     cases = {**refused, **nulls, **(_TEXT_CASES if over_https else {})}
     replies = {name: trial.send_bytes(body) for name, body in cases.items()}
-    wrong = [
-        f"{name}: {problem}"
-        for name, reply in replies.items()
-        if (problem := _problem(reply, may_be_answered=name in _NULL_CASES))
-    ]
-    if wrong:
-        yield failed(CHECK, "; ".join(wrong))
+    problems = {name: _problem(reply, may_be_answered=name in _NULL_CASES) for name, reply in replies.items()}
+    if wrong := {name: problem for name, problem in problems.items() if problem}:
+        yield failed(CHECK, by_reason(wrong))
     else:
         kinds = "1 kind" if len(refused) == 1 else f"{len(cases) - len(_NULL_CASES)} kinds"
         yield ok(CHECK, f"{kinds} refused with a clear error; nulls instead of values cause none")

@@ -8,7 +8,7 @@ from secrets import randbelow
 from typing import Self
 
 from local.samples import Sample, samples
-from mparticle_firehose.errors import FirehoseError
+from mparticle_firehose.errors import FirehoseError, UnsupportedMessageError
 from mparticle_firehose.integration import JsonObject
 from mparticle_firehose.protocol import ModuleRegistrationResponse, Response, Serializer
 from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
@@ -121,8 +121,8 @@ class Trial:
         counted = f"{well} of {len(found)} {word} answered"
         if worst is Result.OK:
             return ok(check, counted)
-        others = [f"{name} ({each.seen})" for name, each in found.items() if each.result is worst]
-        return Finding(check, worst, f"{counted}; {', '.join(others)}")
+        others = by_reason({name: each.seen for name, each in found.items() if each.result is worst})
+        return Finding(check, worst, f"{counted}; {others}")
 
     def _answered(self, check: str, reply: Reply, request_type: str) -> Finding:
         try:
@@ -147,14 +147,24 @@ def parsed(reply: Reply, request_type: str) -> Response:
     Raises:
         ResponseError: it is not valid, or of another type.
     """
+    expected = request_type.replace("_request", "_response")
     try:
         response = _SERIALIZER.parse_response(reply.payload)
+    except UnsupportedMessageError:
+        raise ResponseError(f"the response has none of mParticle's types, which must be {expected}") from None
     except FirehoseError as error:
         raise ResponseError(f"the response is not valid: {error}") from None
-    expected = request_type.replace("_request", "_response")
     if response.type != expected:
         raise ResponseError(f"the response is of type {response.type}, and mParticle expects {expected}")
     return response
+
+
+def by_reason(reasons: Mapping[str, str]) -> str:
+    """Return names with their reasons, each reason once."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason, []).append(name)
+    return "; ".join(f"{', '.join(of_reason)}: {reason}" for reason, of_reason in names.items())
 
 
 def encoded(content: object) -> bytes:

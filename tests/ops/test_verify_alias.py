@@ -365,7 +365,7 @@ def test_a_type_of_event_that_is_not_handled_is_named() -> None:
     found = verified(with_fault(on('"screen_view"', raising(RuntimeError("canary")))))
 
     failed = problems(found)
-    assert failed["event types"].endswith("declared types answered; screen_view (crashed: RuntimeError)")
+    assert failed["event types"].endswith("declared types answered; screen_view: crashed: RuntimeError")
     assert failed["all types in one"] == "crashed: RuntimeError"
 
 
@@ -394,7 +394,11 @@ def test_an_unknown_event_must_not_cost_its_request() -> None:
     ("mark", "answer", "reason"),
     [
         ("dsr_processing_request", EventProcessingResponse, "of type event_processing_response, and mParticle expects"),
-        ("dsr_processing_request", dict, "the response is not valid: type: is no response"),
+        (
+            "dsr_processing_request",
+            dict,
+            "the response has none of mParticle's types, which must be dsr_processing_response",
+        ),
         ("dsr_processing_request", lambda: ["canary"], "the response is not valid: must be a JSON object"),
         ("dsr_processing_request", lambda: {"type": "dsr_processing_response"}, "id: is required"),
     ],
