@@ -1,6 +1,5 @@
 """Tries the life of an audience: connected, with members that join and leave, changed and disconnected."""
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
@@ -9,7 +8,7 @@ from mparticle_firehose.protocol import AudienceSubscriptionResponse
 from ops.interrupts import Uninterrupted
 from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
 from ops.verify.replies import Kind
-from ops.verify.trial import ResponseError, Sleep, Trial, encoded, parsed
+from ops.verify.trial import ResponseError, Trial, encoded, parsed
 
 MEMBERSHIPS = "audience_membership_change_request"
 SUBSCRIPTIONS = "audience_subscription_request"
@@ -20,23 +19,13 @@ class AudienceTrial:
     """One audience of a deployment.
 
     Members' changes are queued: they must reach the partner before the audience is gone, or they become dead letters.
-    So it is disconnected as late as possible.
     """
 
-    def __init__(
-        self,
-        trial: Trial,
-        settle_seconds: float,
-        sleep: Sleep = time.sleep,
-        uninterrupted: Uninterrupted = nullcontext,
-    ) -> None:
-        """Take the trial, how long changes of members may take to reach the partner, and what delays an interrupt."""
+    def __init__(self, trial: Trial, uninterrupted: Uninterrupted = nullcontext) -> None:
+        """Take the trial, and what delays an interrupt."""
         self._trial = trial
         self._uninterrupted = uninterrupted
-        self._settle_seconds = settle_seconds
-        self._sleep = sleep
         self._connected: Trial | None = None
-        self._changed_at = 0.0
 
     def connect(self) -> Iterator[Finding]:
         """Yield a finding for the keep-alive and for each step until members have left."""
@@ -57,14 +46,11 @@ class AudienceTrial:
         found = self._connected.samples()
         members = [each for name, each in found.items() if name.startswith(f"{MEMBERSHIPS}/") and "keep" not in name]
         yield self._connected.all_tried("members", members, "changes")
-        self._changed_at = time.monotonic()
         yield self._connected.tried("audience changed", found[f"{SUBSCRIPTIONS}/update"].content)
 
     def disconnect(self) -> Iterator[Finding]:
-        """Yield whether the audience can be disconnected, after its members' changes have had time to arrive."""
+        """Yield whether the audience can be disconnected."""
         if self._connected:
-            if (left := self._settle_seconds - (time.monotonic() - self._changed_at)) > 0:
-                self._sleep(left)
             yield self._connected.tried("audience disconnected", self._end(self._connected))
             self._connected = None
 

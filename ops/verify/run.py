@@ -44,8 +44,8 @@ class Wanted:
         calls: how many warm calls are measured; 0 for none.
         burst: how many calls at once look for cold starts; 0 for none.
         settings: values by id.
-        settle_seconds: how long a change of an audience's members may take to reach the partner.
-        sleep: waits for them, and before a request is repeated.
+        settle_seconds: how long what is queued may take to reach the partner.
+        sleep: waits for it, and before a request is repeated.
         failing: lets the partner fail; None where nobody can.
         uninterrupted: delays an interrupt.
     """
@@ -96,7 +96,7 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         sleep=wanted.sleep,
     )
     findings: list[Finding] = []
-    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep, wanted.uninterrupted)
+    audience = AudienceTrial(trial, wanted.uninterrupted)
     try:
         for name, checks in _checks(trial, imported, audience, wanted):
             progress(name)
@@ -126,10 +126,17 @@ def _checks(
         yield "HTTPS", _of_endpoint(target)
     yield "latency", measure_warm(trial, wanted.calls)
     yield "cold starts", measure_cold(trial, wanted.burst)
+    yield "what is queued", _settled(wanted)
     yield "the end of the audience", audience.disconnect()
-    yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
+    yield "erasures", try_erasure(trial)
     if isinstance(target, HttpsTarget):
         yield "statuses", statuses(target, while_failing)
+
+
+def _settled(wanted: Wanted) -> Iterator[Finding]:
+    """Wait: what reaches the partner after the end of the audience, or of the person, may become a dead letter."""
+    wanted.sleep(wanted.settle_seconds)
+    yield from ()
 
 
 def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:

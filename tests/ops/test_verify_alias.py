@@ -455,12 +455,22 @@ def test_an_interrupt_while_an_audience_is_being_connected_waits_for_its_answer(
     assert [each["action"] for each in deployment.of_type("audience_subscription_request")] == ["add", "remove"]
 
 
-def test_an_audience_is_disconnected_after_its_members_changes_have_had_time_to_arrive() -> None:
-    waited: list[float] = []
+def test_an_audience_and_a_person_end_after_what_is_queued_has_had_time_to_arrive() -> None:
+    deployment = FakeDeployment()
+    waits: list[tuple[float, int]] = []
 
-    verified(settle_seconds=60, sleep=waited.append)
+    verified(
+        FakeLambda(deployment),
+        settle_seconds=60,
+        sleep=lambda seconds: waits.append((seconds, len(deployment.requests))),
+    )
 
-    assert [50 < seconds <= 60 for seconds in waited] == [True]
+    [(seconds, sent_before)] = waits
+    assert seconds == 60
+    assert [each.get("action", each["type"]) for each in deployment.requests[sent_before:]] == [
+        "remove",
+        "dsr_processing_request",
+    ]
 
 
 def test_a_trial_is_about_one_person_who_is_erased_last_and_the_next_about_another() -> None:
@@ -546,7 +556,7 @@ def test_what_is_refused_for_now_is_repeated_as_mparticle_does() -> None:
     assert connected.result is Result.WARNING
     assert connected.seen.startswith("refused for now: PartnerUnavailableError: not reached in time; answered when")
     assert found["members"].result is Result.OK
-    assert waited == [2.0]
+    assert waited == [2.0, 0]  # before the repetition, and before the end
     assert not would_be_refused(found.values())
 
 
