@@ -88,7 +88,7 @@ def measure_cold(trial: Trial, burst: int) -> Iterator[Finding]:
     """
     if not burst:
         return
-    keep_alive = next((each for name, each in trial.samples().items() if name.endswith("/keep_alive")), None)
+    keep_alive = trial.keep_alive()
     if keep_alive is None:
         yield not_checked(COLD, "the registration declares neither events nor audiences")
         return

@@ -56,7 +56,7 @@ def try_malformed(trial: Trial, *, over_https: bool) -> Iterator[Finding]:
     else:
         kinds = "1 kind" if len(refused) == 1 else f"{len(cases) - len(_NULL_CASES)} kinds"
         yield ok(CHECK, f"{kinds} refused with a clear error; nulls instead of values cause none")
-    if keep_alive := next((each for name, each in samples.items() if name.endswith("/keep_alive")), None):
+    if keep_alive := trial.keep_alive():
         yield trial.tried(AFTERWARDS, keep_alive.content)
 
 

@@ -25,7 +25,7 @@ from ops.verify.malformed import try_malformed
 from ops.verify.messages import try_erasure, try_events
 from ops.verify.registration import Imported, try_registration
 from ops.verify.settings import known_settings
-from ops.verify.trial import MAX_SILENT, SilentError, Sleep, Trial
+from ops.verify.trial import MAX_SILENT, SilentError, Sleep, Trial, encoded
 
 _REGION_IN_HOST = re.compile(r"[a-z0-9]+\.(?:execute-api|lambda-url)\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
 
@@ -123,7 +123,7 @@ def _checks(
     yield "audiences", audience.connect()
     yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
     if isinstance(target, HttpsTarget):
-        yield "HTTPS", _of_endpoint(target)
+        yield "HTTPS", _of_endpoint(target, trial)
     yield "latency", measure_warm(trial, wanted.calls)
     yield "cold starts", measure_cold(trial, wanted.burst)
     yield "what is queued", _settled(wanted)
@@ -149,9 +149,10 @@ def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:
         yield from check_capacity(target.client, arn, wanted.load)
 
 
-def _of_endpoint(target: HttpsTarget) -> Iterator[Finding]:
+def _of_endpoint(target: HttpsTarget, trial: Trial) -> Iterator[Finding]:
     if match := _REGION_IN_HOST.fullmatch(str(urlsplit(target.url).hostname)):
         yield check_region(match.group(1))
     elif not target.is_local:
         yield not_checked("region", "a domain of your own does not tell it")
-    yield from try_https(target)
+    keep_alive = trial.keep_alive()
+    yield from try_https(target, encoded(keep_alive.content) if keep_alive else None)

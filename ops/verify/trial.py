@@ -62,6 +62,10 @@ class Trial:
         found = samples(self.declaration, settings=self.settings, fresh=True, person=self.person)
         return {each.name: each for each in found}
 
+    def keep_alive(self) -> Sample | None:
+        """Return a request without content; None if the registration declares neither events nor audiences."""
+        return next((each for name, each in self.samples().items() if name.endswith("/keep_alive")), None)
+
     def with_settings(self, returned: Mapping[str, str]) -> Self:
         """Return a trial that also sends what the integration asked to keep with an audience."""
         return replace(self, settings={**self.settings, **returned})

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mparticle_firehose.errors import DeliveryError, PartnerUnavailableError
+from mparticle_firehose.errors import DeliveryError, PartnerUnavailableError, UnsupportedMessageError
 from ops.stack import StackError
 from ops.verify.failing_partner import Failing
 from ops.verify.findings import Finding, Result
@@ -150,6 +150,28 @@ def test_the_messages_go_to_the_paths_of_their_types() -> None:
 
     assert "erasure" not in verified(deployment)
     assert deployment.of_type("audience_subscription_request")[0]["action"] == "add"
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        ("event_processing_registration",),
+        ("event_processing_registration", "audience_processing_registration"),
+    ],
+    ids=["audiences-and-erasures", "erasures"],
+)
+def test_an_endpoint_is_asked_for_nothing_that_it_does_not_declare(lacking: tuple[str, ...]) -> None:
+    fewer = declaration(permissions=None, **dict.fromkeys(lacking))
+    kinds = {"event": "event_processing_request", "audience": "audience_", "dsr": "dsr_processing_request"}
+    refused = [kinds[each.partition("_")[0]].encode() for each in lacking]
+    deployment = FakeDeployment(registered=fewer, fault=lambda body: _unsupported(body, refused))
+
+    assert list(problems(verified(deployment))) == ["registration as here"]  # which has more
+
+
+def _unsupported(body: bytes, refused: list[bytes]) -> None:
+    if any(b'"type": "' + each in body or b'"type":"' + each in body for each in refused):
+        raise UnsupportedMessageError(("type", "canary"))
 
 
 @contextmanager
