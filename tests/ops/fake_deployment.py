@@ -49,6 +49,10 @@ class Crash(Exception):  # noqa: N818  what it is
     """The process of the function ends."""
 
 
+class HandlerFailed(Exception):  # noqa: N818  as above
+    """The function raised what only its log tells, as in the emulator."""
+
+
 class Hang(Exception):  # noqa: N818  what it is
     """The function does not answer in time."""
 
@@ -122,7 +126,7 @@ class FakeLambda:
         denied: operations that the caller may not use.
         log: the end of the log of an invocation.
         seconds: how long an invocation takes.
-        exists: whether there is the alias.
+        refused: the code with which Lambda refuses to invoke it.
     """
 
     deployment: FakeDeployment = field(default_factory=FakeDeployment)
@@ -133,13 +137,13 @@ class FakeLambda:
     denied: frozenset[str] = frozenset()
     log: str = ""
     seconds: float = 0.0
-    exists: bool = True
+    refused: str = ""
 
     def invoke(self, *, FunctionName: str, Payload: bytes, LogType: str) -> dict[str, Any]:  # noqa: N803
         assert (FunctionName.startswith("arn:"), LogType) == (True, "Tail")
         self._check("Invoke")
-        if not self.exists:
-            raise refusal("ResourceNotFoundException", "Invoke")
+        if self.refused:
+            raise refusal(self.refused, "Invoke")
         time.sleep(self.seconds)
         log = {"LogResult": base64.b64encode(self.log.encode()).decode()}
         try:
@@ -151,6 +155,8 @@ class FakeLambda:
                 "errorType": "Runtime.ExitError",
                 "errorMessage": "RequestId: canary Error: exited",
             }
+        except HandlerFailed:
+            content = {"errorType": "Runtime.HandlerError", "errorMessage": "canary"}
         except Exception as error:  # noqa: BLE001  as the runtime does
             content = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": ["canary"]}
         return {**log, "FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(content).encode())}

@@ -35,6 +35,7 @@ from ops.verify.alias_target import AliasTarget
 from ops.verify.capacity import Load
 from ops.verify.findings import Finding, Result, would_be_refused
 from ops.verify.handled import handled_types
+from ops.verify.replies import Kind
 from ops.verify.run import Wanted, verify
 from ops.verify.settings import known_settings
 from tests.ops.fake_deployment import (
@@ -44,6 +45,7 @@ from tests.ops.fake_deployment import (
     Crash,
     FakeDeployment,
     FakeLambda,
+    HandlerFailed,
     Hang,
     declaration,
     grant,
@@ -178,13 +180,27 @@ def test_the_terminal_is_told_which_statement_opens_the_door() -> None:
     ids=["http-api", "function-url-invoke", "function-url"],
 )
 def test_the_https_endpoint_may_invoke_it_too(of_endpoint: dict[str, object]) -> None:
-    assert problems(verified(FakeLambda(statements=[*MPARTICLE, of_endpoint]))) == {}
+    assert verified(FakeLambda(statements=[*MPARTICLE, of_endpoint]))["who may invoke"].result is Result.OK
 
 
 def test_who_may_invoke_every_version_may_invoke_the_alias() -> None:
     assert problems(verified(FakeLambda(of_function=[STRANGER]))) == {
         "who may invoke all versions": "an open door: an account that is not mParticle's may invoke it"
     }
+
+
+@pytest.mark.parametrize(
+    ("of_alias", "of_function", "checks"),
+    [
+        ([*MPARTICLE, STRANGER], [STRANGER], ["who may invoke"]),
+        (MPARTICLE, [grant({"AWS": "457804467337"}, action="*")], []),
+    ],
+    ids=["the-same", "mparticles"],
+)
+def test_what_the_function_allows_beside_is_no_second_open_door(
+    of_alias: list[dict[str, object]], of_function: list[dict[str, object]], checks: list[str]
+) -> None:
+    assert list(problems(verified(FakeLambda(statements=of_alias, of_function=of_function)))) == checks
 
 
 def test_other_accounts_of_mparticles_can_be_named() -> None:
@@ -215,7 +231,29 @@ def test_what_may_not_be_read_is_not_checked_and_the_permission_is_named(
 
 def test_a_function_or_an_alias_that_is_not_there_is_explained() -> None:
     with pytest.raises(StackError, match="the account has no such function, or the function no such alias"):
-        verified(FakeLambda(exists=False))
+        verified(FakeLambda(refused="ResourceNotFoundException"))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("TooManyRequestsException", Kind.NOT_NOW),
+        ("ServiceException", Kind.NOT_NOW),
+        ("EC2ThrottledException", Kind.NOT_NOW),
+        ("InvalidRequestContentException", Kind.MALFORMED),
+    ],
+)
+def test_what_lambda_itself_refuses_is_told_apart(code: str, kind: Kind) -> None:
+    reply = AliasTarget(FakeLambda(refused=code), ALIAS, is_local=False).send(b"{")
+
+    assert (reply.kind, reply.reason) == (kind, code)
+
+
+def test_the_emulators_own_error_is_told_by_the_log() -> None:
+    log = "Traceback\nmparticle_firehose.errors.RefusedError: the partner refuses the audience"
+    client = FakeLambda(FakeDeployment(fault=lambda _: raising(HandlerFailed())()), log=log)
+
+    assert AliasTarget(client, ALIAS, is_local=True).send(b"{}").kind is Kind.REFUSED
 
 
 def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
