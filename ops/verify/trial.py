@@ -155,7 +155,7 @@ def parsed(reply: Reply, request_type: str) -> Response:
     try:
         response = _SERIALIZER.parse_response(reply.payload)
     except UnsupportedMessageError:
-        raise ResponseError(f"the response has none of mParticle's types, which must be {expected}") from None
+        raise ResponseError(f"the response's type is none of mParticle's, and must be {expected}") from None
     except FirehoseError as error:
         raise ResponseError(f"the response is not valid: {error}") from None
     if response.type != expected:

@@ -49,8 +49,8 @@ class Crash(Exception):  # noqa: N818  what it is
     """The process of the function ends."""
 
 
-class HandlerFailed(Exception):  # noqa: N818  as above
-    """The function raised what only its log tells, as in the emulator."""
+class Ended(Exception):  # noqa: N818  as above
+    """The runtime says so of the function, by the type and the text of an error."""
 
 
 class Hang(Exception):  # noqa: N818  what it is
@@ -155,8 +155,8 @@ class FakeLambda:
                 "errorType": "Runtime.ExitError",
                 "errorMessage": "RequestId: canary Error: exited",
             }
-        except HandlerFailed:
-            content = {"errorType": "Runtime.HandlerError", "errorMessage": "canary"}
+        except Ended as error:
+            content = dict(zip(("errorType", "errorMessage"), error.args, strict=True))
         except Exception as error:  # noqa: BLE001  as the runtime does
             content = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": ["canary"]}
         return {**log, "FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(content).encode())}

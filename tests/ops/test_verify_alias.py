@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ConnectionClosedError
 
 from local.rooms import Room
 from mparticle_firehose.errors import (
@@ -25,6 +26,7 @@ from mparticle_firehose.errors import (
 from mparticle_firehose.integration import Integration
 from mparticle_firehose.protocol import (
     AudienceMembershipChangeResponse,
+    AudienceSubscriptionResponse,
     EventProcessingResponse,
     ModuleRegistrationResponse,
     Serializer,
@@ -43,9 +45,9 @@ from tests.ops.fake_deployment import (
     MPARTICLE,
     ROOM,
     Crash,
+    Ended,
     FakeDeployment,
     FakeLambda,
-    HandlerFailed,
     Hang,
     declaration,
     grant,
@@ -249,9 +251,37 @@ def test_what_lambda_itself_refuses_is_told_apart(code: str, kind: Kind) -> None
     assert (reply.kind, reply.reason) == (kind, code)
 
 
+@pytest.mark.parametrize(
+    ("kind", "text", "described"),
+    [
+        ("Sandbox.Timedout", "RequestId: canary Error: Task timed out after 30.00 seconds",
+         "not answered in time: the function's own timeout"),
+        ("canary with spaces", "canary", "crashed: an error without a type"),
+        (None, None, "crashed: an error without a type"),
+        ("RefusedError", "no\x1b[2J", "refused: RefusedError: no?[2J"),
+        ("RefusedError", "x" * 999, f"refused: RefusedError: {'x' * 160}..."),
+    ],
+    ids=["timeout", "odd-type", "nothing", "terminal", "long"],
+)  # fmt: skip
+def test_an_error_is_described_without_what_others_may_have_written(
+    kind: str | None, text: str | None, described: str
+) -> None:
+    client = FakeLambda(FakeDeployment(fault=lambda _: raising(Ended(kind, text))()))
+
+    assert AliasTarget(client, ALIAS, is_local=False).send(b"{}").described == described
+
+
+def test_a_connection_that_is_lost_is_no_answer() -> None:
+    class Lost(FakeLambda):
+        def invoke(self, **_: Any) -> dict[str, Any]:
+            raise ConnectionClosedError(endpoint_url="https://lambda.example")
+
+    assert AliasTarget(Lost(), ALIAS, is_local=False).send(b"{}").kind is Kind.SILENT
+
+
 def test_the_emulators_own_error_is_told_by_the_log() -> None:
     log = "Traceback\nmparticle_firehose.errors.RefusedError: the partner refuses the audience"
-    client = FakeLambda(FakeDeployment(fault=lambda _: raising(HandlerFailed())()), log=log)
+    client = FakeLambda(FakeDeployment(fault=lambda _: raising(Ended("Runtime.HandlerError", "canary"))()), log=log)
 
     assert AliasTarget(client, ALIAS, is_local=True).send(b"{}").kind is Kind.REFUSED
 
@@ -274,6 +304,10 @@ def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
             "concurrency of the handler": (
                 Result.FAILED, "150 reserved × 10 = 1,500 requests a second; 2,000 on average need 200"),
         }),
+        (1_000, 200, {
+            "concurrency of the handler": (
+                Result.WARNING, "200 reserved × 10 = 2,000 requests a second; a peak of 10,000 needs 1,000"),
+        }),
         (1_500, 500, {
             "concurrency of the account": (Result.OK, "1,500; mParticle requires 1,000"),
             "concurrency of the handler": (
@@ -285,7 +319,7 @@ def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
                 "enough for 2,000 on average and 10,000 at peak"),
         }),
     ],
-    ids=["new-account", "reserved-too-little", "peak", "enough"],
+    ids=["new-account", "reserved-too-little", "just-the-average", "peak", "enough"],
 )  # fmt: skip
 def test_the_concurrency_is_compared_with_what_mparticle_sends(
     concurrency: int, reserved: int | None, expected: dict[str, tuple[Result, str]]
@@ -435,7 +469,7 @@ def test_an_unknown_event_must_not_cost_its_request() -> None:
         (
             "dsr_processing_request",
             dict,
-            "the response has none of mParticle's types, which must be dsr_processing_response",
+            "the response's type is none of mParticle's, and must be dsr_processing_response",
         ),
         ("dsr_processing_request", lambda: ["canary"], "the response is not valid: must be a JSON object"),
         ("dsr_processing_request", lambda: {"type": "dsr_processing_response"}, "id: is required"),
@@ -472,7 +506,18 @@ def test_settings_that_an_audience_keeps_are_sent_along_and_must_be_declared() -
     assert [(each["action"], each["audience_subscription_settings"]["segmentId"]) for each in audiences] == [
         ("add", "seg-1"), ("delete", "seg-1"), ("attribute_update", "seg-1"),
     ]  # fmt: skip
+    kept = [each.get("audience_subscription_settings") for each in right.of_type("audience_subscription_request")]
+    assert kept[1:] == [{"segmentId": "seg-1"}] * 2
     assert problems(verified(FakeLambda(wrong)))["settings to keep"].endswith("does not keep them: unheardOf")
+
+
+def test_settings_that_are_empty_are_not_kept() -> None:
+    response = Serializer().dump(AudienceSubscriptionResponse())
+    answer = {**response, "audience_subscription_settings": {"segmentId": "", "unheardOf": None}}
+
+    found = verified(with_fault(on('"action": "add"', lambda: answer)))["settings to keep"]
+
+    assert (found.result, found.seen) == (Result.WARNING, "empty, so that mParticle does not keep them: segmentId")
 
 
 def test_an_audience_is_disconnected_whatever_happens_to_it() -> None:
