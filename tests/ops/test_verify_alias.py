@@ -304,6 +304,10 @@ def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
             "concurrency of the handler": (
                 Result.FAILED, "150 reserved × 10 = 1,500 requests a second; 2,000 on average need 200"),
         }),
+        (1_000, 0, {
+            "concurrency of the handler": (
+                Result.FAILED, "0 reserved × 10 = 0 requests a second; 2,000 on average need 200"),
+        }),
         (1_000, 200, {
             "concurrency of the handler": (
                 Result.WARNING, "200 reserved × 10 = 2,000 requests a second; a peak of 10,000 needs 1,000"),
@@ -319,7 +323,7 @@ def test_nothing_can_be_tried_without_the_right_to_invoke() -> None:
                 "enough for 2,000 on average and 10,000 at peak"),
         }),
     ],
-    ids=["new-account", "reserved-too-little", "just-the-average", "peak", "enough"],
+    ids=["new-account", "reserved-too-little", "switched-off", "just-the-average", "peak", "enough"],
 )  # fmt: skip
 def test_the_concurrency_is_compared_with_what_mparticle_sends(
     concurrency: int, reserved: int | None, expected: dict[str, tuple[Result, str]]
@@ -330,9 +334,9 @@ def test_the_concurrency_is_compared_with_what_mparticle_sends(
 
 
 def test_another_load_needs_another_concurrency() -> None:
-    found = verified(FakeLambda(concurrency=1_000), load=Load(average=20_000, peak=20_000))
+    found = verified(FakeLambda(concurrency=1_000), load=Load(average=20_001, peak=20_001))
 
-    assert "20,000 on average need 2,000" in problems(found)["concurrency of the handler"]
+    assert "20,001 on average need 2,001" in problems(found)["concurrency of the handler"]
 
 
 def test_the_local_cloud_has_no_quotas_to_check() -> None:
