@@ -199,6 +199,8 @@ class Rules:
         unknown_path, wrong_method, too_large, malformed, not_delivered: statuses.
         code: of what was not delivered.
         redirects: whether every answer is one.
+        paths: those that there are.
+        no_token: the status without a token.
     """
 
     open: bool = False
@@ -211,6 +213,8 @@ class Rules:
     not_delivered: int = 503
     code: str = "not_delivered"
     redirects: bool = False
+    paths: tuple[str, ...] = PATHS
+    no_token: int = 401
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -243,8 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
         refusals = {
             (307, "redirect"): rules.redirects,
             (rules.too_large, "too_large"): len(body) > 6 * 1024 * 1024,
-            (rules.unknown_path, "unknown_path"): self.path not in PATHS,
-            (401, "no_token"): not is_free and not given,
+            (rules.unknown_path, "unknown_path"): self.path not in rules.paths,
+            (rules.no_token, "no_token"): not is_free and not given,
             (rules.unknown_token, "unknown_token"): not is_free and given != f"Token {TOKEN}",
         }  # fmt: skip
         return next((refusal for refusal, applies in refusals.items() if applies), None)

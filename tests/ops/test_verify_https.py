@@ -16,7 +16,7 @@ from ops.verify.failing_partner import Failing
 from ops.verify.findings import Finding, Result
 from ops.verify.https_target import HttpsTarget
 from ops.verify.run import Wanted, verify
-from tests.ops.fake_deployment import ROOM, TOKEN, FakeDeployment, declaration, endpoint
+from tests.ops.fake_deployment import PATHS, ROOM, TOKEN, FakeDeployment, declaration, endpoint
 from tests.partner_api.test_tls import Accepting, certificate
 
 KEY = {"token": "canary-key"}
@@ -63,16 +63,30 @@ def test_a_right_endpoint_passes_every_check_that_this_machine_allows() -> None:
         ({"unknown_path": 200}, "unknown path", "status 200"),
         ({"wrong_method": 500}, "wrong method", "status 500"),
         ({"too_large": 503}, "too large", "status 503"),
+        ({"too_large": 429}, "too large", "status 429"),
+        ({"no_token": 403}, "without a token", "must be refused with 401, and is"),
+        ({"paths": PATHS[1:]}, "base URL", "refused, status 404: unknown_path"),
         ({"redirects": True}, "redirects", "307: mParticle is not known to follow any"),
         ({"malformed": 503}, "malformed input", "a list, a text, null, no type, a null type,"),
         ({"malformed": 500}, "statuses of lasting errors", "malformed with 500"),
     ],
     ids=[
-        "open", "registration-closed", "wrong-token", "path", "method", "large", "redirects", "repeated", "statuses",
+        "open", "registration-closed", "wrong-token", "path", "method", "large", "large-repeated", "no-token",
+        "base-url", "redirects", "repeated", "statuses",
     ],
 )  # fmt: skip
 def test_what_mparticle_would_not_take_fails_with_its_reason(rules: dict[str, Any], check: str, reason: str) -> None:
     assert problems(verified(**rules))[check].startswith(reason)
+
+
+def test_what_is_no_json_must_not_be_repeated() -> None:
+    def fault(body: bytes) -> None:
+        if body == b'{"type": "event_proc':
+            raise DeliveryError("canary")
+
+    assert problems(verified(FakeDeployment(fault=fault)))["malformed input"] == (
+        "broken JSON: status 503, after which mParticle repeats it"
+    )
 
 
 @pytest.mark.parametrize(("status", "result"), [(503, Result.OK), (429, Result.OK), (422, Result.FAILED)])
