@@ -1,7 +1,7 @@
 """Reads who may invoke the function: mParticle's accounts on the alias, and nobody else."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,14 +54,13 @@ def check_access(client: Any, arn: FunctionArn, accounts: Collection[str]) -> It
         yield not_checked(CHECK, "needs lambda:GetPolicy")
         return
     yield _judged(grants, accounts)
-    others = [each for each in on_function if not each.is_of_the_endpoint and each not in grants]
+    others = [each for each in _strangers(on_function, accounts) if each not in grants]
     if others:
         yield _of_strangers(ON_FUNCTION, others)
 
 
 def _judged(grants: Sequence[Grant], accounts: Collection[str]) -> Finding:
-    strangers = [each for each in grants if each.principal not in accounts and not each.is_of_the_endpoint]
-    if strangers:
+    if strangers := _strangers(grants, accounts):
         return _of_strangers(CHECK, strangers)
     missing = sorted(set(accounts) - {each.principal for each in grants})
     if missing:
@@ -71,6 +70,10 @@ def _judged(grants: Sequence[Grant], accounts: Collection[str]) -> Finding:
         return warning(CHECK, f"{', '.join(conditional)} only under conditions, which mParticle may not meet")
     endpoint = ", and the HTTPS endpoint" if any(each.is_of_the_endpoint for each in grants) else ""
     return ok(CHECK, f"mParticle's accounts {', '.join(sorted(accounts))}{endpoint}; nobody else")
+
+
+def _strangers(grants: Iterable[Grant], accounts: Collection[str]) -> list[Grant]:
+    return [each for each in grants if each.principal not in accounts and not each.is_of_the_endpoint]
 
 
 def _of_strangers(check: str, strangers: Sequence[Grant]) -> Finding:

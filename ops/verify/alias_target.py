@@ -10,17 +10,19 @@ from typing import Any
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from local.latency_limits import ALIAS_MS
+from mparticle_firehose import errors
 from mparticle_firehose.execution_environment import COLD_STARTS
+from ops.stack import StackError
 from ops.verify.replies import Kind, Reply, code_of, short
 
-_KINDS: Mapping[str, Kind] = {
-    "MalformedRequestError": Kind.MALFORMED,
-    "UnsupportedMessageError": Kind.MALFORMED,
-    "RefusedError": Kind.REFUSED,
-    "SettingError": Kind.REFUSED,
-    "DeliveryError": Kind.NOT_NOW,
+_KINDS: Mapping[type[errors.FirehoseError], Kind] = {
+    errors.MalformedRequestError: Kind.MALFORMED,
+    errors.RefusedError: Kind.REFUSED,
+    errors.SettingError: Kind.REFUSED,
+    errors.DeliveryError: Kind.NOT_NOW,
+    errors.FirehoseError: Kind.CRASHED,
 }
-"""What the product's own errors say. Whatever else a function raises is a crash."""
+"""What the product's own errors say; the first class decides. Whatever else a function raises is a crash."""
 
 _THROTTLED = frozenset({"TooManyRequestsException", "ServiceException", "EC2ThrottledException"})
 _OF_EMULATOR = "Runtime.HandlerError"
@@ -70,6 +72,8 @@ def _refused_by_lambda(error: ClientError, milliseconds: float) -> Reply:
         return Reply(Kind.NOT_NOW, milliseconds=milliseconds, reason=code)
     if code == "InvalidRequestContentException":
         return Reply(Kind.MALFORMED, milliseconds=milliseconds, reason=code)
+    if code == "ResourceNotFoundException":
+        raise StackError("the account has no such function, or the function no such alias, in the ARN's region")
     raise error
 
 
@@ -84,11 +88,19 @@ def _error(payload: bytes, log: str) -> tuple[Kind, str]:
     if name == _OF_EMULATOR and (raised := [*_RAISED.finditer(log)]):
         name = raised[-1].group(1)
     text = str(described.get("errorMessage") or "")
-    if kind := _KINDS.get(name):
-        return kind, f"{name}: {short(text)}"
+    if kind := _kind_of(name):
+        return kind, f"{name}: {short(text)}"  # which holds no values
     if "Task timed out" in text:
         return Kind.SILENT, "the function's own timeout"
     return Kind.CRASHED, code_of(name) or "an error without a type"
+
+
+def _kind_of(name: str) -> Kind | None:
+    """Return what one of the product's own errors says; None if it is none of them."""
+    raised = getattr(errors, name, None)
+    if not isinstance(raised, type) or not issubclass(raised, errors.FirehoseError):
+        return None
+    return next(kind for known, kind in _KINDS.items() if issubclass(raised, known))
 
 
 def _reported(log: str) -> dict[str, Any]:

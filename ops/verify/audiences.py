@@ -1,35 +1,31 @@
 """Tries the life of an audience: connected, with members that join and leave, changed and disconnected."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from mparticle_firehose.protocol import AudienceSubscriptionResponse
+from ops.interrupts import Uninterrupted
 from ops.verify.findings import Finding, Result, failed, not_checked, ok, warning
 from ops.verify.replies import Kind
-from ops.verify.trial import ResponseError, Trial, parsed
+from ops.verify.trial import ResponseError, Trial, encoded, parsed
 
 MEMBERSHIPS = "audience_membership_change_request"
-_SUBSCRIPTIONS = "audience_subscription_request"
+SUBSCRIPTIONS = "audience_subscription_request"
 _NEEDS_AUDIENCE = "needs the audience that was not connected"
-
-type Sleep = Callable[[float], object]
 
 
 class AudienceTrial:
     """One audience of a deployment.
 
     Members' changes are queued: they must reach the partner before the audience is gone, or they become dead letters.
-    So it is disconnected as late as possible.
     """
 
-    def __init__(self, trial: Trial, settle_seconds: float, sleep: Sleep = time.sleep) -> None:
-        """Take the trial, and how long changes of members may take to reach the partner."""
+    def __init__(self, trial: Trial, uninterrupted: Uninterrupted = nullcontext) -> None:
+        """Take the trial, and what delays an interrupt."""
         self._trial = trial
-        self._settle_seconds = settle_seconds
-        self._sleep = sleep
+        self._uninterrupted = uninterrupted
         self._connected: Trial | None = None
-        self._changed_at = 0.0
 
     def connect(self) -> Iterator[Finding]:
         """Yield a finding for the keep-alive and for each step until members have left."""
@@ -37,47 +33,46 @@ class AudienceTrial:
         if f"{MEMBERSHIPS}/keep_alive" not in found:
             return
         yield self._trial.tried("keep-alive of audiences", found[f"{MEMBERSHIPS}/keep_alive"].content)
-        added, kept = _connected(self._trial, found[f"{_SUBSCRIPTIONS}/add"].content)
+        with self._uninterrupted():  # an audience whose answer is lost could not be disconnected
+            added, kept = _connected(self._trial, found[f"{SUBSCRIPTIONS}/add"].content)
+            if kept is not None:
+                self._connected = self._trial.with_settings(kept)
         yield added
-        if kept is None:
+        if kept is None or self._connected is None:
             for name in ("members", "audience changed", "audience disconnected"):
                 yield not_checked(name, _NEEDS_AUDIENCE)
             return
         yield _kept(self._trial, kept)
-        self._connected = self._trial.with_settings(kept)
         found = self._connected.samples()
         members = [each for name, each in found.items() if name.startswith(f"{MEMBERSHIPS}/") and "keep" not in name]
         yield self._connected.all_tried("members", members, "changes")
-        self._changed_at = time.monotonic()
-        yield self._connected.tried("audience changed", found[f"{_SUBSCRIPTIONS}/update"].content)
+        yield self._connected.tried("audience changed", found[f"{SUBSCRIPTIONS}/update"].content)
 
     def disconnect(self) -> Iterator[Finding]:
-        """Yield whether the audience can be disconnected, after its members' changes have had time to arrive."""
+        """Yield whether the audience can be disconnected."""
         if self._connected:
-            if (left := self._settle_seconds - (time.monotonic() - self._changed_at)) > 0:
-                self._sleep(left)
             yield self._connected.tried("audience disconnected", self._end(self._connected))
             self._connected = None
 
     def close(self) -> None:
         """Disconnect the audience at once, if it still is connected because the trial was interrupted."""
         if self._connected:
-            self._connected.send(self._end(self._connected))
+            self._connected.target.send(encoded(self._end(self._connected)))
             self._connected = None
 
     def _end(self, connected: Trial) -> Mapping[str, Any]:
-        return connected.samples()[f"{_SUBSCRIPTIONS}/remove"].content
+        return connected.samples()[f"{SUBSCRIPTIONS}/remove"].content
 
 
 def _connected(trial: Trial, content: Mapping[str, Any]) -> tuple[Finding, Mapping[str, str] | None]:
     """Connect an audience; return also the settings to keep with it, or None if it was not connected."""
     check = "audience connected"
-    reply = trial.send(content)
-    finding = trial.judged(check, reply, _SUBSCRIPTIONS)
-    if reply.kind is not Kind.ANSWERED or finding.result is not Result.OK:
+    reply = trial.ask(content)
+    finding = trial.judged(check, reply, SUBSCRIPTIONS)
+    if reply.kind is not Kind.ANSWERED or finding.result not in {Result.OK, Result.WARNING}:
         return finding, None
     try:
-        response = parsed(reply, _SUBSCRIPTIONS)
+        response = parsed(reply, SUBSCRIPTIONS)
     except ResponseError as error:
         return failed(check, str(error)), None
     settings = response.audience_subscription_settings if isinstance(response, AudienceSubscriptionResponse) else {}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from getpass import getpass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from rich.console import Console
 
@@ -16,6 +16,7 @@ from local.cloud.background import BackgroundCloud, Running
 from local.rooms import Room
 from ops.commands import DONE, NOTHING
 from ops.display import console, print_line
+from ops.interrupts import Interrupts
 from ops.options import aws_account, natural, positive
 from ops.stack import StackError, is_loopback, lambda_client
 from ops.verify.access import MPARTICLE_ACCOUNTS
@@ -23,8 +24,9 @@ from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn
 from ops.verify.capacity import Load
 from ops.verify.display import About, print_findings, report
+from ops.verify.failing_partner import failing_by
 from ops.verify.findings import would_be_refused
-from ops.verify.https_target import TOKEN_VARIABLE, HttpsTarget
+from ops.verify.https_target import PATHS, TOKEN_VARIABLE, HttpsTarget
 from ops.verify.run import Wanted, verify
 from ops.verify.settings import given_settings, known_settings
 
@@ -54,6 +56,12 @@ class Place:
     target: AliasTarget | HttpsTarget
     name: str
 
+    def is_in(self, cloud: Running) -> bool:
+        """Return whether it belongs to a local cloud."""
+        if isinstance(self.target, HttpsTarget):
+            return self.target.url == cloud.http_endpoint
+        return self.target.is_local and self.target.arn == cloud.outputs["HandlerAliasArn"]
+
 
 def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
@@ -67,7 +75,12 @@ def add_commands(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser
     command.add_argument(
         "target", nargs="?", metavar="TARGET", help="the ARN of the alias, or the HTTPS endpoint's URL"
     )
-    command.add_argument("--partner", default="", metavar="FOLDER", help="an example's integration instead of yours")
+    command.add_argument(
+        "--partner",
+        default="",
+        metavar="FOLDER",
+        help="an example's integration instead of yours (default: what is up)",
+    )
     command.add_argument("--calls", type=natural, default=100, metavar="N", help="warm calls to measure (default: 100)")
     command.add_argument(
         "--cold", type=natural, default=0, metavar="N", help="also send N calls at once, so that environments start"
@@ -110,7 +123,7 @@ def found_target(
         if cloud is None:
             raise StackError(_NO_TARGET)
         text, endpoint_url = cloud.outputs["HandlerAliasArn"], cloud.endpoint
-    if text.startswith(("https://", "http://")):
+    if text.lower().startswith(("https://", "http://")):
         return _endpoint(text, environ)
     arn = FunctionArn.read(text)
     endpoint = endpoint_url or environ.get("AWS_ENDPOINT_URL")
@@ -121,13 +134,26 @@ def found_target(
 
 
 def _endpoint(url: str, environ: Mapping[str, str]) -> Place:
-    is_local = is_loopback(url)
-    if not is_local and not url.startswith("https://"):
+    parts, is_local = _parts(url), is_loopback(url)
+    if not is_local and parts.scheme != "https":
         raise StackError("mParticle calls https:// URLs only")
-    if urlsplit(url).query or urlsplit(url).fragment:
-        raise StackError("the URL is the endpoint's base URL, without a query")
+    if parts.query or parts.fragment or parts.username is not None:
+        raise StackError("the URL is the endpoint's base URL, without a query and without credentials")
+    if (last := parts.path.rstrip("/").rpartition("/")[2]) in PATHS:
+        raise StackError(f"the URL is the endpoint's base URL, without /{last} at its end")
     where = "in the local cloud" if is_local else "over HTTPS"
     return Place(HttpsTarget(url, environ.get(TOKEN_VARIABLE, ""), is_local=is_local), f"the endpoint {where}")
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise StackError("the URL cannot be read: it must be like https://host.example") from None
+    if not parts.hostname:
+        raise StackError("the URL names no host")
+    return parts
 
 
 def question(place: Place, calls: int, invented: tuple[str, ...]) -> str:
@@ -157,12 +183,16 @@ def confirmed(text: str, *, is_yes: bool, ask: Callable[[str], str] | None) -> b
     return ask(text).strip().lower() in {"y", "yes"}
 
 
-def _run(options: argparse.Namespace, _: object) -> int:
+def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
     place = found_target(options.target, os.environ, profile=options.profile, endpoint_url=options.endpoint_url)
-    room = Room.of(options.partner)
+    running = BackgroundCloud().running()
+    cloud = running if running and place.is_in(running) else None
+    room = Room.of(options.partner or (cloud.room if cloud else ""))
     declaration = room.integration().declaration()
     given = given_settings(options.setting, options.settings, declaration, _read_secret)
     known = known_settings(declaration, given, room, is_local=place.target.is_local)
+    if options.report:
+        _write(options.report, "", mode="a")  # before anything is sent
     ask = input if sys.stdin.isatty() else None
     if not place.target.is_local and not confirmed(
         question(place, options.calls, known.invented), is_yes=options.yes, ask=ask
@@ -175,6 +205,8 @@ def _run(options: argparse.Namespace, _: object) -> int:
         calls=options.calls,
         burst=options.cold,
         settings=given,
+        uninterrupted=interrupts.uninterrupted,
+        failing=failing_by(cloud.inspector) if cloud else None,
         settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)
@@ -191,9 +223,10 @@ def run(place: Place, room: Room, wanted: Wanted, out: Console, file: Path | Non
     return NOTHING if would_be_refused(verified.findings) else DONE
 
 
-def _write(file: Path, text: str) -> None:
+def _write(file: Path, text: str, mode: str = "w") -> None:
     try:
-        file.write_text(text)
+        with file.open(mode) as opened:
+            opened.write(text)
     except OSError as error:
         raise StackError(f"{file.name} cannot be written: {error.strerror}") from None
 

@@ -28,6 +28,9 @@ _PATHS = {
     "audience_membership_change_request": "/audiences",
     "dsr_processing_request": "/dsr",
 }
+PATHS = frozenset(path.removeprefix("/") for path in _PATHS.values())
+"""The paths of messages below the base URL."""
+
 _BY_STATUS: Mapping[int, Kind] = {
     **dict.fromkeys(SUCCESSES, Kind.ANSWERED),
     400: Kind.MALFORMED,
@@ -65,7 +68,7 @@ class HttpsTarget:
 
     def send(self, body: bytes, *, authorized: bool = True) -> Reply:
         """Send a message to the path of its type, and what has none to the base URL."""
-        return self.ask("POST", _path_of(body), body, token=self.token if authorized else "")
+        return self.ask("POST", path_of(body), body, token=self.token if authorized else "")
 
     def ask(self, method: str, path: str, body: bytes = b"", *, token: str = "") -> Reply:
         """Send a request to a path, and return what it is replied, whatever that is."""
@@ -132,7 +135,8 @@ def _connect_ms(host: str, port: int) -> float:
         return 0.0
 
 
-def _path_of(body: bytes) -> str:
+def path_of(body: bytes) -> str:
+    """Return the path of a message by its type."""
     return _PATHS.get(str(_object(body).get("type")), "/")
 
 

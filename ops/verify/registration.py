@@ -1,6 +1,6 @@
 """Tries mParticle's import of the registration."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import cast
 from uuid import uuid4
@@ -37,8 +37,16 @@ class Imported:
     declaration: ModuleRegistrationResponse
 
 
-def try_registration(target: Target, local: ModuleRegistrationResponse) -> Imported:
-    """Ask for the registration as mParticle does, without a token, and check it by mParticle's rules."""
+def try_registration(
+    target: Target, local: ModuleRegistrationResponse, handled: Collection[EventType] = ()
+) -> Imported:
+    """Ask for the registration as mParticle does, without a token, and check it by mParticle's rules.
+
+    Args:
+        target: the deployment.
+        local: the registration of the code that is here.
+        handled: the types of events that this code handles.
+    """
     request = {"type": "module_registration_request", "id": str(uuid4()), "firehose_version": "3.2.0"}
     reply = target.send(encoded(request), authorized=False)
     if reply.kind is Kind.UNAUTHORIZED:
@@ -51,7 +59,7 @@ def try_registration(target: Target, local: ModuleRegistrationResponse) -> Impor
     except ResponseError as error:
         return Imported((failed(CHECK, str(error)),), local)
     taken = ok(CHECK, f"answered in {reply.milliseconds:.0f} ms, {_described(answered)}")
-    return Imported((taken, _by_rules(answered), *_compared(answered, local)), answered)
+    return Imported((taken, _by_rules(answered), *_compared(answered, local, handled)), answered)
 
 
 def _described(answered: ModuleRegistrationResponse) -> str:
@@ -77,9 +85,17 @@ def _declared(answered: ModuleRegistrationResponse) -> tuple[EventType, ...]:
     return tuple(each for each in events.supported_event_types if isinstance(each, EventType)) if events else ()
 
 
-def _compared(answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse) -> Iterator[Finding]:
+def _compared(
+    answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse, handled: Collection[EventType]
+) -> Iterator[Finding]:
+    never_sent = "mParticle would never send what is handled here"
     if missing := _missing(answered, local):
-        yield failed(_SAME, f"{', '.join(missing)} missing: mParticle would never send what is handled here. Deploy")
+        yield failed(_SAME, f"{', '.join(missing)} missing: {never_sent}. Deploy")
+        return
+    if undeclared := [each.value for each in handled if each not in _declared(answered)]:
+        yield failed(
+            _SAME, f"{', '.join(undeclared)} declared neither here nor there: {never_sent}. Declare, and deploy"
+        )
         return
     there, here = _SERIALIZER.dump(answered), _SERIALIZER.dump(local)
     names = sorted((there.keys() | here.keys()) - _OF_EACH_RESPONSE)

@@ -36,6 +36,7 @@ class Reply:
         status: over HTTP.
         function_ms: how long the function took, if that is known.
         is_cold: whether the call waited until a new environment had started, if that is known.
+        before: how the request ended the first time, if it was repeated.
     """
 
     kind: Kind
@@ -45,12 +46,14 @@ class Reply:
     status: int | None = None
     function_ms: float | None = None
     is_cold: bool = False
+    before: str = ""
 
     @property
     def described(self) -> str:
         """How the request ended, with the reason."""
         status = f", status {self.status}" if self.status else ""
-        return f"{self.kind}{status}{f': {self.reason}' if self.reason else ''}"
+        again = ", also when repeated" if self.before else ""
+        return f"{self.kind}{again}{status}{f': {self.reason}' if self.reason else ''}"
 
 
 class Target(Protocol):

@@ -3,17 +3,21 @@
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from local.rooms import Room
 from mparticle_firehose.protocol import ModuleRegistrationResponse
+from ops.interrupts import Uninterrupted
 from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
-from ops.verify.audiences import AudienceTrial, Sleep
+from ops.verify.audiences import AudienceTrial
 from ops.verify.capacity import Load, check_capacity
-from ops.verify.findings import Finding, not_checked
+from ops.verify.failing_partner import Failing, try_failing_partner
+from ops.verify.findings import Finding, failed, not_checked
+from ops.verify.handled import handled_types
 from ops.verify.https_rules import statuses, try_https
 from ops.verify.https_target import HttpsTarget
 from ops.verify.latency import measure_cold, measure_warm
@@ -21,9 +25,11 @@ from ops.verify.malformed import try_malformed
 from ops.verify.messages import try_erasure, try_events
 from ops.verify.registration import Imported, try_registration
 from ops.verify.settings import known_settings
-from ops.verify.trial import Trial
+from ops.verify.trial import MAX_SILENT, SilentError, Sleep, Trial, encoded
 
 _REGION_IN_HOST = re.compile(r"[a-z0-9]+\.(?:execute-api|lambda-url)\.([a-z0-9-]+)\.(?:amazonaws\.com|on\.aws)")
+
+ANSWERS = "answers"
 
 type Progress = Callable[[str], None]
 
@@ -38,8 +44,10 @@ class Wanted:
         calls: how many warm calls are measured; 0 for none.
         burst: how many calls at once look for cold starts; 0 for none.
         settings: values by id.
-        settle_seconds: how long a change of an audience's members may take to reach the partner.
-        sleep: waits for them.
+        settle_seconds: how long what is queued may take to reach the partner.
+        sleep: waits for it, and before a request is repeated.
+        failing: lets the partner fail; None where nobody can.
+        uninterrupted: delays an interrupt.
     """
 
     accounts: Sequence[str] = MPARTICLE_ACCOUNTS
@@ -49,6 +57,8 @@ class Wanted:
     settings: Mapping[str, str]
     settle_seconds: float = 10.0
     sleep: Sleep = time.sleep
+    failing: Failing | None = None
+    uninterrupted: Uninterrupted = nullcontext
 
 
 @dataclass(frozen=True)
@@ -72,7 +82,10 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         ClientError: AWS refuses the first call.
     """
     progress("the registration")
-    imported = try_registration(target, room.integration().declaration())
+    integration = room.integration()
+    local = integration.declaration()
+    settings = known_settings(local, wanted.settings, room, is_local=target.is_local).values
+    imported = try_registration(target, local, handled_types(integration, local, settings))
     known = known_settings(imported.declaration, wanted.settings, room, is_local=target.is_local)
     trial = Trial(
         target=target,
@@ -80,13 +93,19 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
         settings=known.values,
         invented=known.invented,
         lacks_token=isinstance(target, HttpsTarget) and not target.token,
+        sleep=wanted.sleep,
     )
     findings: list[Finding] = []
-    audience = AudienceTrial(trial, wanted.settle_seconds, wanted.sleep)
+    audience = AudienceTrial(trial, wanted.uninterrupted)
     try:
         for name, checks in _checks(trial, imported, audience, wanted):
             progress(name)
-            findings += checks
+            for finding in checks:
+                findings.append(finding)  # noqa: PERF402  what was found stays so if the next check ends the trial
+    except SilentError:
+        findings.append(
+            failed(ANSWERS, f"{MAX_SILENT} requests in a row were not answered in time; the rest is untried")
+        )
     finally:
         audience.close()
     return Verified(tuple(findings), imported.declaration)
@@ -100,16 +119,24 @@ def _checks(
         yield "permissions and concurrency", _of_account(target, wanted)
     yield "the registration", iter(imported.findings)
     yield "events", try_events(trial)
+    while_failing = try_failing_partner(trial, wanted.failing) if isinstance(target, HttpsTarget) else None
     yield "audiences", audience.connect()
     yield "malformed input", try_malformed(trial, over_https=isinstance(target, HttpsTarget))
     if isinstance(target, HttpsTarget):
-        yield "HTTPS", _of_endpoint(target)
+        yield "HTTPS", _of_endpoint(target, trial)
     yield "latency", measure_warm(trial, wanted.calls)
     yield "cold starts", measure_cold(trial, wanted.burst)
+    yield "what is queued", _settled(wanted)
     yield "the end of the audience", audience.disconnect()
-    yield "erasures", try_erasure(trial)  # last: what comes for an erased person later may become a dead letter
+    yield "erasures", try_erasure(trial)
     if isinstance(target, HttpsTarget):
-        yield "statuses", statuses(target)
+        yield "statuses", statuses(target, while_failing)
+
+
+def _settled(wanted: Wanted) -> Iterator[Finding]:
+    """Wait: what reaches the partner after the end of the audience, or of the person, may become a dead letter."""
+    wanted.sleep(wanted.settle_seconds)
+    yield from ()
 
 
 def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:
@@ -122,9 +149,10 @@ def _of_account(target: AliasTarget, wanted: Wanted) -> Iterator[Finding]:
         yield from check_capacity(target.client, arn, wanted.load)
 
 
-def _of_endpoint(target: HttpsTarget) -> Iterator[Finding]:
+def _of_endpoint(target: HttpsTarget, trial: Trial) -> Iterator[Finding]:
     if match := _REGION_IN_HOST.fullmatch(str(urlsplit(target.url).hostname)):
         yield check_region(match.group(1))
     elif not target.is_local:
         yield not_checked("region", "a domain of your own does not tell it")
-    yield from try_https(target)
+    keep_alive = trial.keep_alive()
+    yield from try_https(target, encoded(keep_alive.content) if keep_alive else None)

@@ -82,7 +82,9 @@ def given_settings(
 def _in_file(file: Path) -> Mapping[str, str]:
     try:
         content = json.loads(file.read_text())
-    except (OSError, ValueError):
+    except OSError as error:
+        raise StackError(f"{file.name} cannot be read: {error.strerror}") from None
+    except ValueError:
         content = None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise StackError(f"{file.name} must be a JSON object of texts")

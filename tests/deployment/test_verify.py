@@ -9,9 +9,11 @@ from ops.stack import lambda_client
 from ops.verify.access import MPARTICLE_ACCOUNTS, check_access
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn
+from ops.verify.failing_partner import Failing, failing_by
 from ops.verify.findings import Finding, Result
 from ops.verify.https_target import HttpsTarget
 from ops.verify.run import Wanted, verify
+from tests.sample.server import SamplePartner
 
 pytestmark = pytest.mark.cloud
 
@@ -19,9 +21,11 @@ ROOM = Room.of("tests/sample")
 CALLS = 10
 
 
-def verified(cloud: LocalCloud, target: AliasTarget | HttpsTarget) -> dict[Result, list[Finding]]:
+def verified(
+    cloud: LocalCloud, target: AliasTarget | HttpsTarget, failing: Failing | None = None
+) -> dict[Result, list[Finding]]:
     """Return the findings by their result. Before the audience's end the queues are empty, however slow the machine."""
-    wanted = Wanted(settings={}, calls=CALLS, settle_seconds=60, sleep=lambda _: cloud.settle())
+    wanted = Wanted(settings={}, calls=CALLS, settle_seconds=60, sleep=lambda _: cloud.settle(), failing=failing)
     done = verify(target, ROOM, wanted, lambda _: None)
     findings = [each for each in done.findings if each.check != "warm latency"]  # which depends on who else is at work
     assert len(findings) == len(done.findings) - 1
@@ -41,15 +45,17 @@ def test_the_product_passes_by_its_alias(cloud: LocalCloud) -> None:
     assert cloud.dead_letters().total() == 0
 
 
-def test_the_product_passes_over_https(cloud: LocalCloud) -> None:
+def test_the_product_passes_over_https_and_lets_mparticle_repeat_what_the_partner_could_not_take(
+    cloud: LocalCloud, inspector_url: str
+) -> None:
     target = HttpsTarget(cloud.http_endpoint, TOKEN, is_local=True)
 
-    found = verified(cloud, target)
+    found = verified(cloud, target, failing_by(inspector_url))
     target.close()
 
     assert [each for result in (Result.FAILED, Result.WARNING) for each in found[result]] == []
-    assert [each.check for each in found[Result.NOT_CHECKED]] == ["TLS", "statuses of passing errors"]
-    assert len(found[Result.OK]) == 25
+    assert [each.check for each in found[Result.NOT_CHECKED]] == ["TLS"]
+    assert len(found[Result.OK]) == 26
     assert cloud.settle()
     assert cloud.dead_letters().total() == 0
 
@@ -68,3 +74,15 @@ def test_another_account_that_may_invoke_the_alias_is_an_open_door(cloud: LocalC
     assert (found[0].check, found[0].result) == ("who may invoke", Result.FAILED)
     assert found[0].private == "999988887777 by statement planted"
     assert [each.result for each in check_access(functions, arn, MPARTICLE_ACCOUNTS)] == [Result.OK]
+
+
+def test_the_fake_api_fails_meanwhile_but_what_somebody_else_broke_stays_as_it_is(
+    fake_partner: SamplePartner, inspector_url: str
+) -> None:
+    failing = failing_by(inspector_url)
+
+    with failing() as fails:
+        with failing() as fails_again:
+            assert (fails, fails_again) == (True, False)
+        assert fake_partner.steps_left("")
+    assert not fake_partner.steps_left("")

@@ -49,6 +49,10 @@ class Crash(Exception):  # noqa: N818  what it is
     """The process of the function ends."""
 
 
+class Ended(Exception):  # noqa: N818  as above
+    """The runtime says so of the function, by the type and the text of an error."""
+
+
 class Hang(Exception):  # noqa: N818  what it is
     """The function does not answer in time."""
 
@@ -122,6 +126,7 @@ class FakeLambda:
         denied: operations that the caller may not use.
         log: the end of the log of an invocation.
         seconds: how long an invocation takes.
+        refused: the code with which Lambda refuses to invoke it.
     """
 
     deployment: FakeDeployment = field(default_factory=FakeDeployment)
@@ -132,10 +137,13 @@ class FakeLambda:
     denied: frozenset[str] = frozenset()
     log: str = ""
     seconds: float = 0.0
+    refused: str = ""
 
     def invoke(self, *, FunctionName: str, Payload: bytes, LogType: str) -> dict[str, Any]:  # noqa: N803
         assert (FunctionName.startswith("arn:"), LogType) == (True, "Tail")
         self._check("Invoke")
+        if self.refused:
+            raise refusal(self.refused, "Invoke")
         time.sleep(self.seconds)
         log = {"LogResult": base64.b64encode(self.log.encode()).decode()}
         try:
@@ -147,6 +155,8 @@ class FakeLambda:
                 "errorType": "Runtime.ExitError",
                 "errorMessage": "RequestId: canary Error: exited",
             }
+        except Ended as error:
+            content = dict(zip(("errorType", "errorMessage"), error.args, strict=True))
         except Exception as error:  # noqa: BLE001  as the runtime does
             content = {"errorType": type(error).__name__, "errorMessage": str(error), "stackTrace": ["canary"]}
         return {**log, "FunctionError": "Unhandled", "Payload": io.BytesIO(json.dumps(content).encode())}
@@ -187,7 +197,10 @@ class Rules:
         closed: whether the registration needs a token too.
         unknown_token: the status of a wrong token.
         unknown_path, wrong_method, too_large, malformed, not_delivered: statuses.
+        code: of what was not delivered.
         redirects: whether every answer is one.
+        paths: those that there are.
+        no_token: the status without a token.
     """
 
     open: bool = False
@@ -198,7 +211,10 @@ class Rules:
     too_large: int = 413
     malformed: int = 400
     not_delivered: int = 503
+    code: str = "not_delivered"
     redirects: bool = False
+    paths: tuple[str, ...] = PATHS
+    no_token: int = 401
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -223,7 +239,7 @@ class _Handler(BaseHTTPRequestHandler):
         except MalformedRequestError:
             return self.rules.malformed, {"error": {"code": "malformed"}}
         except FirehoseError:
-            return self.rules.not_delivered, {"error": {"code": "not_delivered"}}
+            return self.rules.not_delivered, {"error": {"code": self.rules.code}}
 
     def _refused(self, body: bytes) -> tuple[int, str] | None:
         rules, given = self.rules, self.headers.get("Authorization")
@@ -231,8 +247,8 @@ class _Handler(BaseHTTPRequestHandler):
         refusals = {
             (307, "redirect"): rules.redirects,
             (rules.too_large, "too_large"): len(body) > 6 * 1024 * 1024,
-            (rules.unknown_path, "unknown_path"): self.path not in PATHS,
-            (401, "no_token"): not is_free and not given,
+            (rules.unknown_path, "unknown_path"): self.path not in rules.paths,
+            (rules.no_token, "no_token"): not is_free and not given,
             (rules.unknown_token, "unknown_token"): not is_free and given != f"Token {TOKEN}",
         }  # fmt: skip
         return next((refusal for refusal, applies in refusals.items() if applies), None)

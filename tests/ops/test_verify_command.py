@@ -56,27 +56,43 @@ def test_a_url_is_called_with_the_token_of_the_environment() -> None:
     place = target_of("https://abc.execute-api.us-east-1.amazonaws.com", {"HTTP_TOKEN": SECRET})
 
     assert isinstance(place.target, HttpsTarget)
+    assert target_of("HTTPS://abc.example").target.is_local is False
     assert (place.target.token, place.target.is_local, place.name) == (SECRET, False, "the endpoint over HTTPS")
 
 
-def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
-    running = Running(
-        process=1,
-        endpoint=LOCAL,
-        http_endpoint=f"{LOCAL}/x",
-        partner=LOCAL,
-        inspector=LOCAL,
-        outputs={"HandlerAliasArn": ALIAS},
-        room="",
-        home="",
-        sources=Sources(stack="", fake_api=""),
-        deployed_at=0.0,
-    )
+CLOUD = Running(
+    process=1,
+    endpoint=LOCAL,
+    http_endpoint=f"{LOCAL}/x",
+    partner=LOCAL,
+    inspector=LOCAL,
+    outputs={"HandlerAliasArn": ALIAS},
+    room="",
+    home="",
+    sources=Sources(stack="", fake_api=""),
+    deployed_at=0.0,
+)
 
-    place = target_of(None, running=running)
+
+def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
+    place = target_of(None, running=CLOUD)
 
     assert isinstance(place.target, AliasTarget)
     assert (place.target.arn, place.target.is_local) == (ALIAS, True)
+
+
+def test_it_is_known_what_belongs_to_the_cloud_in_the_background() -> None:
+    local = {"AWS_ENDPOINT_URL": LOCAL}
+
+    inside = [target_of(None, running=CLOUD), target_of(ALIAS, local), target_of(f"{LOCAL}/x/")]
+    outside = [
+        target_of(ALIAS),
+        target_of(f"{ALIAS}-2", local),
+        target_of(f"{LOCAL}/y"),
+        target_of("https://x.example"),
+    ]
+
+    assert [each.is_in(CLOUD) for each in (*inside, *outside)] == [True] * 3 + [False] * 4
 
 
 @pytest.mark.parametrize(
@@ -85,6 +101,13 @@ def test_without_a_target_the_cloud_in_the_background_is_taken() -> None:
         (None, "or run `make up` for a local one"),
         ("http://canary.example", "mParticle calls https:// URLs only"),
         ("https://canary.example/?token=canary", "without a query"),
+        ("https://canary:canary@canary.example", "without credentials"),
+        ("https://canary.example/canary/events/", "without /events at its end"),
+        ("http://127.0.0.1:4566/registration", "without /registration at its end"),
+        ("https://", "names no host"),
+        ("https://[canary", "cannot be read"),
+        ("https://127.0.0.1:99999", "cannot be read"),
+        ("HTTP://canary.example", "mParticle calls https:// URLs only"),
         ("canary-function", "neither the ARN of a Lambda function's alias nor an https:// URL"),
     ],
 )
@@ -132,17 +155,18 @@ def test_settings_come_from_options_from_standard_input_and_from_a_file(tmp_path
         ([], '["canary"]', "settings.json must be a JSON object of texts"),
         ([], '{"token": 1}', "settings.json must be a JSON object of texts"),
         ([], "{", "settings.json must be a JSON object of texts"),
+        ([], "", "settings.json cannot be read: No such file or directory"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named_without_its_value(
     tmp_path: Path, options: list[str], content: str | None, reason: str
 ) -> None:
     file = tmp_path / "settings.json"
-    if content is not None:
+    if content:
         file.write_text(content)
 
     with pytest.raises(StackError, match=reason) as raised:
-        given(*options, file=file if content else None)
+        given(*options, file=file if content is not None else None)
 
     assert "canary" not in str(raised.value)
 
@@ -223,6 +247,7 @@ def test_the_exit_status_says_whether_mparticle_would_refuse_and_the_report_hold
         ([ALIAS], "this is a real deployment: add --yes"),
         ([ALIAS, "--setting", f"token={SECRET}"], "token is confidential"),
         (["http://127.0.0.1:9", "--calls", "0"], "the endpoint cannot be reached"),
+        ([ALIAS, "--yes", "--report", "/missing/report.md"], "report.md cannot be written: No such file"),
     ],
 )
 def test_what_cannot_be_tried_ends_with_status_2_and_a_sentence(

@@ -3,31 +3,38 @@
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.server import HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mparticle_firehose.errors import DeliveryError
+from mparticle_firehose.errors import DeliveryError, PartnerUnavailableError, UnsupportedMessageError
 from ops.stack import StackError
+from ops.verify.failing_partner import Failing
 from ops.verify.findings import Finding, Result
 from ops.verify.https_target import HttpsTarget
 from ops.verify.run import Wanted, verify
-from tests.ops.fake_deployment import ROOM, TOKEN, FakeDeployment, declaration, endpoint
+from tests.ops.fake_deployment import PATHS, ROOM, TOKEN, FakeDeployment, declaration, endpoint
 from tests.partner_api.test_tls import Accepting, certificate
 
 KEY = {"token": "canary-key"}
 
 
 def verified(
-    deployment: FakeDeployment | None = None, *, token: str = TOKEN, is_local: bool = True, **rules: Any
+    deployment: FakeDeployment | None = None,
+    *,
+    token: str = TOKEN,
+    is_local: bool = True,
+    failing: Failing | None = None,
+    **rules: Any,
 ) -> dict[str, Finding]:
     """Return the findings by the names of their checks."""
     with endpoint(deployment or FakeDeployment(), **rules) as url:
         target = HttpsTarget(url, token, is_local=is_local)
-        done = verify(target, ROOM, Wanted(settings=KEY, calls=3, settle_seconds=0), lambda _: None)
+        wanted = Wanted(settings=KEY, calls=3, settle_seconds=0, sleep=lambda _: None, failing=failing)
+        done = verify(target, ROOM, wanted, lambda _: None)
         target.close()
     return {each.check: each for each in done.findings}
 
@@ -56,16 +63,30 @@ def test_a_right_endpoint_passes_every_check_that_this_machine_allows() -> None:
         ({"unknown_path": 200}, "unknown path", "status 200"),
         ({"wrong_method": 500}, "wrong method", "status 500"),
         ({"too_large": 503}, "too large", "status 503"),
+        ({"too_large": 429}, "too large", "status 429"),
+        ({"no_token": 403}, "without a token", "must be refused with 401, and is"),
+        ({"paths": PATHS[1:]}, "base URL", "refused, status 404: unknown_path"),
         ({"redirects": True}, "redirects", "307: mParticle is not known to follow any"),
-        ({"malformed": 503}, "malformed input", "a list: status 503, after which mParticle repeats it"),
+        ({"malformed": 503}, "malformed input", "a list, a text, null, no type, a null type,"),
         ({"malformed": 500}, "statuses of lasting errors", "malformed with 500"),
     ],
     ids=[
-        "open", "registration-closed", "wrong-token", "path", "method", "large", "redirects", "repeated", "statuses",
+        "open", "registration-closed", "wrong-token", "path", "method", "large", "large-repeated", "no-token",
+        "base-url", "redirects", "repeated", "statuses",
     ],
 )  # fmt: skip
 def test_what_mparticle_would_not_take_fails_with_its_reason(rules: dict[str, Any], check: str, reason: str) -> None:
     assert problems(verified(**rules))[check].startswith(reason)
+
+
+def test_what_is_no_json_must_not_be_repeated() -> None:
+    def fault(body: bytes) -> None:
+        if body == b'{"type": "event_proc':
+            raise DeliveryError("canary")
+
+    assert problems(verified(FakeDeployment(fault=fault)))["malformed input"] == (
+        "broken JSON: status 503, after which mParticle repeats it"
+    )
 
 
 @pytest.mark.parametrize(("status", "result"), [(503, Result.OK), (429, Result.OK), (422, Result.FAILED)])
@@ -81,6 +102,45 @@ def test_an_error_that_passes_must_be_repeated(status: int, result: Result) -> N
 
     assert found["statuses of passing errors"].result is result
     assert "canary" not in " ".join(each.seen for each in found.values())
+
+
+@pytest.mark.parametrize(
+    ("rules", "result", "reason"),
+    [
+        ({}, Result.OK, "1, each with a status that mParticle repeats"),
+        ({"not_delivered": 500}, Result.OK, "1, each with a status that mParticle repeats"),
+        ({"not_delivered": 400}, Result.FAILED, "not_delivered with 400: mParticle does not repeat it, and the data"),
+        ({"not_delivered": 422, "code": "of_its_own"}, Result.FAILED, "of_its_own with 422: mParticle does not"),
+    ],
+)
+def test_an_audience_that_the_partner_cannot_connect_now_must_be_repeated(
+    rules: dict[str, Any], result: Result, reason: str
+) -> None:
+    down = {"now": False}
+    deployment = FakeDeployment(fault=lambda body: _unavailable() if down["now"] and b'"add"' in body else None)
+
+    @contextmanager
+    def failing() -> Iterator[bool]:
+        down["now"] = True
+        yield True
+        down["now"] = False
+
+    found = verified(deployment, failing=failing, **rules)
+
+    assert found["statuses of passing errors"].result is result
+    assert found["statuses of passing errors"].seen.startswith(reason)
+    assert found["audience connected"].result is Result.OK
+
+
+def _unavailable() -> None:
+    raise PartnerUnavailableError("canary")
+
+
+@pytest.mark.parametrize(("token", "fails"), [("", True), (TOKEN, False), (TOKEN, True)])
+def test_where_no_request_failed_for_a_while_the_status_is_not_checked(token: str, *, fails: bool) -> None:
+    found = verified(token=token, failing=lambda: nullcontext(fails))  # which this deployment never notices
+
+    assert found["statuses of passing errors"].result is Result.NOT_CHECKED
 
 
 def test_without_the_token_the_rest_is_not_checked() -> None:
@@ -104,6 +164,28 @@ def test_the_messages_go_to_the_paths_of_their_types() -> None:
 
     assert "erasure" not in verified(deployment)
     assert deployment.of_type("audience_subscription_request")[0]["action"] == "add"
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        ("event_processing_registration",),
+        ("event_processing_registration", "audience_processing_registration"),
+    ],
+    ids=["audiences-and-erasures", "erasures"],
+)
+def test_an_endpoint_is_asked_for_nothing_that_it_does_not_declare(lacking: tuple[str, ...]) -> None:
+    fewer = declaration(permissions=None, **dict.fromkeys(lacking))
+    kinds = {"event": "event_processing_request", "audience": "audience_", "dsr": "dsr_processing_request"}
+    refused = [kinds[each.partition("_")[0]].encode() for each in lacking]
+    deployment = FakeDeployment(registered=fewer, fault=lambda body: _unsupported(body, refused))
+
+    assert list(problems(verified(deployment))) == ["registration as here"]  # which has more
+
+
+def _unsupported(body: bytes, refused: list[bytes]) -> None:
+    if any(b'"type": "' + each in body or b'"type":"' + each in body for each in refused):
+        raise UnsupportedMessageError(("type", "canary"))
 
 
 @contextmanager
