@@ -88,14 +88,12 @@ def _declared(answered: ModuleRegistrationResponse) -> tuple[EventType, ...]:
 def _compared(
     answered: ModuleRegistrationResponse, local: ModuleRegistrationResponse, handled: Collection[EventType]
 ) -> Iterator[Finding]:
-    never_sent = "mParticle would never send what is handled here"
     if missing := _missing(answered, local):
-        yield failed(_SAME, f"{', '.join(missing)} missing: {never_sent}. Deploy")
+        yield failed(_SAME, f"{', '.join(missing)} missing: mParticle would never send what is handled here. Deploy")
         return
     if undeclared := [each.value for each in handled if each not in _declared(answered)]:
-        yield failed(
-            _SAME, f"{', '.join(undeclared)} declared neither here nor there: {never_sent}. Declare, and deploy"
-        )
+        advice = "mParticle sends none. Declare them, if that is not meant"
+        yield warning(_SAME, f"{', '.join(undeclared)} handled here, and declared neither here nor there: {advice}")
         return
     there, here = _SERIALIZER.dump(answered), _SERIALIZER.dump(local)
     names = sorted((there.keys() | here.keys()) - _OF_EACH_RESPONSE)
