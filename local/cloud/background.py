@@ -190,7 +190,9 @@ class BackgroundCloud:
         for port in (self._port, self._port + 1, self._port + 2) if self._port else ():
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    raise LocalCloudError(f"port {port} is in use, perhaps by another emulator: stop it first")
+                    raise LocalCloudError(
+                        f"port {port} is in use, perhaps by `make up` in another clone, or another emulator: stop it"
+                    )
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
