@@ -120,6 +120,32 @@ def test_a_shell_that_evaluates_up_fails_with_it(shell: str, background: Backgro
 
 
 @pytest.mark.cloud
+@pytest.mark.parametrize("file", ["partner/integration.py", "fake_api/__init__.py"])
+def test_code_that_cannot_be_loaded_is_named_with_its_line_and_fails_the_shell(
+    file: str, background: BackgroundCloud, running: Running, room: Path
+) -> None:
+    code = (room / file).read_text()
+    (room / file).write_text(f"import not_installed\n{code}")
+    try:
+        done = evaluated("bash", f"up --folder {background.folder} --partner {room}", "echo evaluated")
+    finally:
+        (room / file).write_text(code)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert f"{file}, line 1: ModuleNotFoundError: No module named 'not_installed'" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_that_evaluates_up_fails_even_with_a_defect(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("no folder")
+
+    done = evaluated(shell, f"up --folder {tmp_path / 'state' / 'up'} --partner tests/sample", "echo evaluated")
+
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+@pytest.mark.cloud
 def test_a_message_is_answered_logged_and_arrives(background: BackgroundCloud) -> None:
     event = EVENTS / "event_processing_request.json"
     answer = run_action(background, "invoke", str(event))
