@@ -112,6 +112,10 @@ def _logs(options: argparse.Namespace, _problems: Console) -> int:
 
 
 def _ops(options: argparse.Namespace, _problems: Console) -> int:
+    if options.arguments == ["show", ""]:
+        raise LocalCloudError(
+            "name a letter: make dead-letter LETTER=<message id>; make dead-letters EACH=1 lists them"
+        )
     running = _running(options)
     arguments = [*switched(options.arguments), "--endpoint-url", running.endpoint, "--region", REGION]
     return operate(arguments)

@@ -145,6 +145,12 @@ def test_a_shell_that_evaluates_up_fails_even_with_a_defect(shell: str, tmp_path
     assert (done.returncode, done.stdout) == (1, "")
 
 
+def test_a_letter_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
+    done = command("-m", "local.cloud", "ops", "--folder", str(tmp_path), "show", "")
+
+    assert (done.returncode, done.stderr.startswith("name a letter: make dead-letter LETTER=")) == (2, True)
+
+
 @pytest.mark.cloud
 def test_a_message_is_answered_logged_and_arrives(background: BackgroundCloud) -> None:
     event = EVENTS / "event_processing_request.json"
