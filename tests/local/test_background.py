@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import urllib3
 
 from local.cloud.__main__ import switched
-from local.cloud.background import BackgroundCloud, Running, exports
+from local.cloud.background import BackgroundCloud, Running, exports, require_free
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import ask, local_url
 from local.cloud.running import unset
@@ -311,6 +312,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"^port {port} is in use"):
             BackgroundCloud(tmp_path / "up", port=port).up()
+
+
+def test_a_port_that_a_killed_process_has_left_in_use_is_waited_for() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    Timer(0.5, taken.close).start()
+
+    require_free([port], patience=20)
+
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
