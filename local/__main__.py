@@ -14,6 +14,7 @@ from local.failures import exit_status
 from local.isolation import ROOT, STATE, LocalCloudError
 from local.latency_limits import HTTPS_MS
 from local.partner.server import PartnerServer
+from local.preview.faults import told_in_a_sentence
 from local.progress import Progress, Spinner
 from local.rooms import Room
 from local.run.feeding import FeedRun, fake_mparticle, send_feed
@@ -52,17 +53,19 @@ def _options() -> tuple[Room, Sequence[Message]]:
 
 def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     started = time.monotonic()
-    feed = room.integration().feed if room.feed_messages else None
+    with told_in_a_sentence(room):
+        integration, fake_api = room.integration(), room.fake_api()
+    feed = integration.feed if room.feed_messages else None
     with (
         Spinner(out) as progress,
-        PartnerServer(room.fake_api()) as partner,
+        PartnerServer(fake_api) as partner,
         fake_mparticle() as mparticle,
     ):
         parameters = {"Feed": "on", "FeedUrl": mparticle.partner_feed_url} if feed else {}
         with LocalCloud(partner.url, parameters=parameters, room=room, progress=progress) as cloud:
             _warm_up(cloud, progress)
             sending = time.monotonic()
-            run = send_all(cloud, partner, messages, room.integration(), progress)
+            run = send_all(cloud, partner, messages, integration, progress)
             progress.done(f"Sent {_counted(messages)} to the released alias ({time.monotonic() - sending:.1f} s)")
             progress.doing("Sending a registration to the HTTPS endpoint")
             over_http = _registered_over_http(cloud)

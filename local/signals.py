@@ -16,10 +16,20 @@ def can_be_ended() -> None:
 
 
 def leave_by(*numbers: int) -> None:
-    """Let these signals end this process as an exception does, so that every context is closed on the way."""
+    """Let these signals end this process as an exception does, so that every context is closed on the way.
+
+    The first one does. A second one would interrupt the closing, and comes as a rule: make passes on to its commands
+    the signal that their whole process group has got already.
+    """
+
+    def leave(number: int, _frame: object) -> None:
+        for each in numbers:
+            signal.signal(each, _nothing)  # SIG_IGN would be inherited by programs that are started from here on
+        raise SystemExit(ENDED_BY_SIGNAL + number)
+
     for number in numbers:
-        signal.signal(number, _leave)
+        signal.signal(number, leave)
 
 
-def _leave(number: int, _frame: object) -> None:
-    raise SystemExit(ENDED_BY_SIGNAL + number)
+def _nothing(_number: int, _frame: object) -> None:
+    """Take a signal and go on."""

@@ -19,7 +19,7 @@ from local.cloud.background import FOLDER, PORT, BackgroundCloud
 from local.cloud.invoking import invoke
 from local.cloud.running import ENDPOINT_VARIABLE, Running, exports, unset
 from local.cloud.watching import watch
-from local.failures import exit_status
+from local.failures import FAILED, exit_status
 from local.isolation import REGION, LocalCloudError
 from local.logs.show import LogReader, follow, show
 from local.progress import Spinner
@@ -34,9 +34,12 @@ def main() -> int:
     """Do what the command line says, and return the exit status."""
     options = _parser().parse_args()
     problems = Console(stderr=True, highlight=False)
-    status = exit_status(lambda: options.do(options, problems), problems, "Interrupted.")
-    if status and options.do is _up and not sys.stdout.isatty():
-        print("false")  # for a shell that evaluates this
+    status = FAILED  # also if what is raised here is a defect
+    try:
+        status = exit_status(lambda: options.do(options, problems), problems, "Interrupted.")
+    finally:
+        if status and options.do is _up and not sys.stdout.isatty():
+            print("false", flush=True)  # for a shell that evaluates this
     return status
 
 
@@ -109,6 +112,10 @@ def _logs(options: argparse.Namespace, _problems: Console) -> int:
 
 
 def _ops(options: argparse.Namespace, _problems: Console) -> int:
+    if options.arguments == ["show", ""]:
+        raise LocalCloudError(
+            "name a letter: make dead-letter LETTER=<message id>; make dead-letters EACH=1 lists them"
+        )
     running = _running(options)
     arguments = [*switched(options.arguments), "--endpoint-url", running.endpoint, "--region", REGION]
     return operate(arguments)

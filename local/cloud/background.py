@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -39,6 +39,7 @@ FOLDER = STATE / "up"
 
 _START_SECONDS = 300  # the first start builds the functions
 _STOP_SECONDS = 120  # the emulator unpacks each version of each function, and all of that is removed
+_ORPHAN_SECONDS = 20  # the emulator ends by itself when its parent is gone, within ten seconds
 _POLL_SECONDS = 0.2
 
 
@@ -141,7 +142,7 @@ class BackgroundCloud:
                 time.sleep(_POLL_SECONDS)
 
     def _started(self, progress: Progress) -> Running:
-        self._require_free_ports()
+        self._require_free_ports(progress)
         try:
             self._start()
             return self._awaited(progress)
@@ -186,11 +187,12 @@ class BackgroundCloud:
                 print(f"The fake API could not be loaded anew: {type(error).__name__}", flush=True)
         return sources
 
-    def _require_free_ports(self) -> None:
-        for port in (self._port, self._port + 1, self._port + 2) if self._port else ():
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    raise LocalCloudError(f"port {port} is in use, perhaps by another emulator: stop it first")
+    def _require_free_ports(self, progress: Progress) -> None:
+        was_killed = self._state.exists()
+        if was_killed:
+            progress.doing("Waiting for the end of a local cloud whose process was killed")
+        ports = (self._port, self._port + 1, self._port + 2) if self._port else ()
+        require_free(ports, patience=_ORPHAN_SECONDS if was_killed else 0)
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -236,6 +238,31 @@ class BackgroundCloud:
         draft.touch(mode=0o600)  # the inspector's URL is for this user only
         draft.write_text(running.text())
         draft.rename(self._state)
+
+
+def require_free(ports: Sequence[int], patience: float) -> None:
+    """Return when nothing listens on these ports.
+
+    Args:
+        ports: on this machine.
+        patience: seconds to wait for them.
+
+    Raises:
+        LocalCloudError: one is in use.
+    """
+    give_up = time.monotonic() + patience
+    for port in ports:
+        while _is_in_use(port):
+            if time.monotonic() >= give_up:
+                raise LocalCloudError(
+                    f"port {port} is in use, perhaps by `make up` in another clone, or another emulator: stop it"
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+def _is_in_use(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _take(lock: TextIO) -> None:

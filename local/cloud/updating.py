@@ -10,6 +10,7 @@ from local.cloud.release import Release
 from local.cloud.running import Running
 from local.cloud.sources import Sources
 from local.isolation import LocalCloudError
+from local.preview.faults import told_in_a_sentence
 from local.progress import Briefly, Progress
 from local.rooms import Room
 
@@ -40,7 +41,8 @@ def updated(running: Running, partner: str, progress: Progress) -> Running:
     if sources.stack != running.sources.stack:
         running = _redeployed(running, room, progress)
     if sources.fake_api != running.sources.fake_api:
-        room.fake_api()  # an error in it ends this process and not the other
+        with told_in_a_sentence(room):
+            room.fake_api()  # an error in it ends this process and not the other
         progress.done("Loaded the fake API anew; it has forgotten what it knew")
     if sources != running.sources:
         os.kill(running.process, RELOAD)
@@ -49,6 +51,8 @@ def updated(running: Running, partner: str, progress: Progress) -> Running:
 
 def _redeployed(running: Running, room: Room, progress: Progress) -> Running:
     started = time.monotonic()
+    with told_in_a_sentence(room):
+        room.integration()
     release = Release(room, running.partner, {}, Briefly(progress))
     outputs = release.deploy(release.build(), running.emulator)
     progress.done(f"Redeployed in {time.monotonic() - started:.1f} s")

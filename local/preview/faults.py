@@ -1,10 +1,12 @@
 """Says where the user's code has failed: the file, the line and the error."""
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from local.isolation import ROOT
+from local.isolation import ROOT, LocalCloudError
+from local.rooms import Room
 
 
 def fault(error: BaseException, folders: Sequence[Path]) -> str:
@@ -17,6 +19,18 @@ def fault(error: BaseException, folders: Sequence[Path]) -> str:
         return f"{type(error).__name__}: {error}"
     last = (inside or frames)[-1]
     return _text(error, Path(last.filename), last.lineno or 0, last.line or "", str(error))
+
+
+@contextmanager
+def told_in_a_sentence(room: Room) -> Iterator[None]:
+    """Raise LocalCloudError, with the place, for whatever the room's code raises while it is loaded."""
+    try:
+        yield
+    except LocalCloudError:
+        raise
+    except Exception as error:
+        place = fault(error, (room.partner, room.fake_api_folder))
+        raise LocalCloudError(f"your code cannot be loaded: {place}") from error
 
 
 def _text(error: BaseException, file: Path, number: int, line: str, message: str) -> str:

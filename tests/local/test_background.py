@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Timer
 
 import pytest
 import urllib3
 
 from local.cloud.__main__ import switched
-from local.cloud.background import BackgroundCloud, Running, exports
+from local.cloud.background import BackgroundCloud, Running, exports, require_free
 from local.cloud.docker_bridge import DockerBridge
 from local.cloud.http_endpoint import ask, local_url
 from local.cloud.running import unset
@@ -117,6 +118,38 @@ def test_a_shell_that_evaluates_up_fails_with_it(shell: str, background: Backgro
 
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"the local cloud is up with {running.room}, and not with examples/braze: stop it")
+
+
+@pytest.mark.cloud
+@pytest.mark.parametrize("file", ["partner/integration.py", "fake_api/__init__.py"])
+def test_code_that_cannot_be_loaded_is_named_with_its_line_and_fails_the_shell(
+    file: str, background: BackgroundCloud, running: Running, room: Path
+) -> None:
+    code = (room / file).read_text()
+    (room / file).write_text(f"import not_installed\n{code}")
+    try:
+        done = evaluated("bash", f"up --folder {background.folder} --partner {room}", "echo evaluated")
+    finally:
+        (room / file).write_text(code)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Traceback" not in done.stderr
+    assert f"{file}, line 1: ModuleNotFoundError: No module named 'not_installed'" in done.stderr
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_that_evaluates_up_fails_even_with_a_defect(shell: str, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("no folder")
+
+    done = evaluated(shell, f"up --folder {tmp_path / 'state' / 'up'} --partner tests/sample", "echo evaluated")
+
+    assert (done.returncode, done.stdout) == (1, "")
+
+
+def test_a_letter_that_is_not_named_is_asked_for(tmp_path: Path) -> None:
+    done = command("-m", "local.cloud", "ops", "--folder", str(tmp_path), "show", "")
+
+    assert (done.returncode, done.stderr.startswith("name a letter: make dead-letter LETTER=")) == (2, True)
 
 
 @pytest.mark.cloud
@@ -279,6 +312,16 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         with pytest.raises(LocalCloudError, match=f"^port {port} is in use"):
             BackgroundCloud(tmp_path / "up", port=port).up()
+
+
+def test_a_port_that_a_killed_process_has_left_in_use_is_waited_for() -> None:
+    taken = socket.create_server(("127.0.0.1", 0))
+    port = taken.getsockname()[1]
+    Timer(0.5, taken.close).start()
+
+    require_free([port], patience=20)
+
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere 127.0.0.2 is no address of the machine")
