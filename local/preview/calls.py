@@ -87,7 +87,7 @@ class CallPreviewer:
     def _sent(self, call: PartnerCall) -> tuple[SentCall, Answer | None]:
         """Return what is shown of a call, and the answer of the fake API if it gives one."""
         if call.site and call.site not in self.integration.sites:
-            return SentCall(problems=(f"site: {call.site!r} is not one of Integration.sites",)), None
+            return SentCall(problems=(f"site: {self.mask.text(call.site)!r} is not one of Integration.sites",)), None
         try:
             shown = shown_call(self.integration, call, self.mask)
         except UnsendableError as error:

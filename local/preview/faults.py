@@ -8,6 +8,8 @@ from pathlib import Path
 from local.isolation import ROOT, LocalCloudError
 from local.rooms import Room
 
+_NOT_INSIDE = " (no line of your code raises it, so look at what your code returns)"
+
 
 def fault(error: BaseException, folders: Sequence[Path]) -> str:
     """Return an error with the last place in these folders that it came through, or else the last place at all."""
@@ -18,7 +20,8 @@ def fault(error: BaseException, folders: Sequence[Path]) -> str:
     if not frames:
         return f"{type(error).__name__}: {error}"
     last = (inside or frames)[-1]
-    return _text(error, Path(last.filename), last.lineno or 0, last.line or "", str(error))
+    hint = _NOT_INSIDE if folders and not inside else ""
+    return _text(error, Path(last.filename), last.lineno or 0, last.line or "", f"{error}{hint}")
 
 
 @contextmanager

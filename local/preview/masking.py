@@ -12,7 +12,7 @@ _UNNAMED = "<credential>"
 _MIN_PART = 4
 """A shorter secret is masked where it is a whole value: it would be found by chance inside of others."""
 
-_SECRET_HEADER = re.compile(r"auth|cookie|key|secret|signature|token", re.IGNORECASE)
+_SECRET_HEADER = re.compile(r"auth|cookie|credential|key|pass|secret|signature|token", re.IGNORECASE)
 
 
 class Mask:

@@ -63,7 +63,10 @@ def _preview(
     try:
         request = _SERIALIZER.parse(message.content)
         found = _found(integration, request, CallPreviewer(integration, api, mask, folders), empty)
-        return replace(found, problems=(*found.problems, *_undeclared(integration, message, mask, folders)))
+        failed = any(problem.startswith("your code fails") for problem in found.all_problems)
+        # What fails with all data fails without some of it too.
+        needs = () if failed else _undeclared(integration, message, mask, folders)
+        return replace(found, problems=(*found.problems, *needs))
     except IntegrationError as error:
         return replace(empty, problems=(f"the integration breaks a rule: {error}",))
     except FirehoseError as error:

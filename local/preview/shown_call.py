@@ -56,8 +56,8 @@ def shown_call(integration: Integration, call: PartnerCall, mask: Mask) -> Shown
     mask.hide(call.auth)
     request = encode(replace(call, auth=None, headers={}, query={}), _name_of)
     encode(replace(call, auth=None), _name_of)  # its headers and its query can be sent as well
-    headers = _merged(dict(request.headers), {name: mask.header(name, value) for name, value in call.headers.items()})
-    query = {name: _shown(value, mask) for name, value in call.query.items()}
+    headers = _merged(dict(request.headers), _headers(call, mask))
+    query = {mask.text(name): _shown(value, mask) for name, value in call.query.items()}
     return ShownCall(
         method=call.method,
         url=f"{_base_url(integration, call.site or '')}{mask.text(call.path)}",
@@ -70,6 +70,10 @@ def shown_call(integration: Integration, call: PartnerCall, mask: Mask) -> Shown
 
 def _base_url(integration: Integration, site: str) -> str:
     return integration.sites.get(site, f"<site {site}>") if site else OWN_SITE
+
+
+def _headers(call: PartnerCall, mask: Mask) -> dict[str, str]:
+    return {mask.text(name): mask.header(name, value) for name, value in call.headers.items()}
 
 
 def _shown(value: Secret, mask: Mask) -> str:
@@ -107,7 +111,8 @@ def _credential_in_query(auth: Auth | None, mask: Mask) -> dict[str, str]:
 def _body_lines(body: Body, mask: Mask) -> Iterator[str]:
     encoded = body.encoded()
     if isinstance(body, Form):
-        yield from (f"{name}={mask.text(value)}" for name, value in parse_qsl(encoded.decode(), keep_blank_values=True))
+        fields = parse_qsl(encoded.decode(), keep_blank_values=True)
+        yield from (f"{mask.text(name)}={mask.text(value)}" for name, value in fields)
     elif isinstance(body, Json):
         yield from json_lines(encoded, mask)
     else:

@@ -1,6 +1,6 @@
 """What the partner must receive for a request: it follows from the integration's own items."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from local.partner.answering import answer_to
@@ -98,6 +98,7 @@ def plan_of(integration: Integration, request: QueuedRequest) -> Plan:
 def sending(integration: Integration, call: Call) -> Sending:
     """Return what sends the items of a merged call."""
     made = call.endpoint.call(call.target, call.bodies())
+    _check_made(made, "call", "must return a PartnerCall, or yield PartnerCalls")
     is_exchange = not isinstance(made, PartnerCall)
     exchange = made if not isinstance(made, PartnerCall) else _alone(made)
     return Sending(_completed_calls(integration, exchange, call.target), is_exchange)
@@ -107,7 +108,9 @@ def subscription_sending(integration: Integration, request: AudienceSubscription
     """Return what connects, changes or disconnects an audience; None if the integration makes no call for it."""
     if integration.subscription is None:
         return None
-    return Sending(_completed_calls(integration, integration.subscription(request), Target()), is_exchange=True)
+    made = integration.subscription(request)
+    _check_made(made, "subscription", "must yield PartnerCalls, or be a generator that ends without one")
+    return Sending(_completed_calls(integration, made, Target()), is_exchange=True)
 
 
 def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:
@@ -130,6 +133,12 @@ def _calls(integration: Integration, request: AnyRequest) -> Iterator[PartnerCal
     for each in sent_by:
         if each and (first := each.first_call()):
             yield first
+
+
+def _check_made(made: object, rule: str, text: str) -> None:
+    """Refuse what is neither a call nor an exchange: the error of its first use would name a line of this package."""
+    if not isinstance(made, PartnerCall | Generator):
+        raise IntegrationError(rule, text)
 
 
 def _alone(call: PartnerCall) -> Exchange[object]:

@@ -420,6 +420,31 @@ class TestProblems:
 
         assert re.match(r"your code fails: tests/local/test_preview\.py, line \d+: KeyError: 'none'\n", problem)
 
+    def test_an_error_that_no_line_of_the_mapping_raises_is_about_what_it_returns(self) -> None:
+        def forgets_to_return(_request: EventProcessingRequest) -> Any:
+            return None
+
+        integration, folders = replace(INTEGRATION, events=forgets_to_return), [Path("/elsewhere/partner")]
+
+        [found] = previews(integration, None, [Message("request", b"", events("a"))], folders)
+
+        [problem] = found.all_problems
+        assert "no line of your code raises it, so look at what your code returns" in problem
+
+    def test_a_call_that_returns_no_call(self) -> None:
+        def returns_a_body(_target: Target, _bodies: object) -> Any:
+            return {"items": []}
+
+        found = preview(one_item(an_endpoint(call=returns_a_body)), events("a"))
+
+        assert found.all_problems == ("cannot be made: call: must return a PartnerCall, or yield PartnerCalls",)
+
+    def test_an_error_in_a_call_is_said_once(self) -> None:
+        def failing(_target: Target, _bodies: object) -> PartnerCall:
+            raise ValueError("odd")
+
+        assert len(preview(one_item(an_endpoint(call=failing)), events("a")).all_problems) == 1
+
     def test_an_error_in_a_call_leaves_the_other_calls(self) -> None:
         def failing(_target: Target, _bodies: object) -> PartnerCall:
             raise ValueError("odd")

@@ -56,14 +56,22 @@ def test_a_secret_is_masked_wherever_it_is() -> None:
     text = text_of(
         InBody(SECRET, "canary-secret-2"),
         path=f"/keys/{SECRET}",
-        query={"key": SECRET},
-        headers={"X-Trace": f"a {SECRET}"},
+        query={"key": SECRET, SECRET: "1"},
+        headers={"X-Trace": f"a {SECRET}", f"X-{SECRET}": "1"},
         body=Json({"key": SECRET, SECRET: [f"<{SECRET}>", "canary-secret-2"], "kept": "name"}),
     )
 
     assert "canary-secret" not in text
     assert "/keys/<token>" in text
     assert '{"key": "<token>", "<token>": ["<<token>>", "<credential>"], "kept": "name"}' in text
+
+
+@pytest.mark.parametrize("parts", [{"site": SECRET}, {"body": Form({SECRET: "1"})}])
+def test_a_secret_is_masked_where_none_should_be(parts: dict[str, Any]) -> None:
+    found = preview(authorized(Bearer(SECRET), **parts), events("a", settings={"token": SECRET}))
+
+    assert "canary-secret" not in shown(found)
+    assert "<token>" in shown(found)
 
 
 def test_a_secret_that_is_percent_encoded_is_masked_as_well() -> None:
