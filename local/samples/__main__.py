@@ -9,13 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from local.failures import exit_status
-from local.isolation import LocalCloudError
-from local.preview.faults import fault
+from local.preview.faults import told_in_a_sentence
 from local.preview.results import counted
 from local.rooms import Room
 from local.run.messages import messages_in
 from local.samples import Sample, samples, values_in
-from mparticle_firehose.protocol import EventType, ModuleRegistrationResponse
+from mparticle_firehose.protocol import EventType
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +29,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(room: Room, out: Console) -> int:
     room.events.mkdir(exist_ok=True)
     settings = values_in(message.content for message in messages_in(room.events))
-    made = samples(_declaration(room), settings=settings)
+    with told_in_a_sentence(room):
+        declaration = room.integration().declaration()
+    made = samples(declaration, settings=settings)
     new = [(path, sample) for path, sample in _places(room.events, made) if not path.exists()]
     for path, sample in new:
         path.parent.mkdir(exist_ok=True)
@@ -40,15 +41,6 @@ def _write(room: Room, out: Console) -> int:
     stay = f"; {kept} {'file was there already, and stays' if kept == 1 else 'files were there already, and stay'}"
     out.print(f"Wrote {counted(len(new), 'request')}{stay if kept else ''}.")
     return 0
-
-
-def _declaration(room: Room) -> ModuleRegistrationResponse:
-    try:
-        return room.integration().declaration()
-    except LocalCloudError:
-        raise
-    except Exception as error:
-        raise LocalCloudError(f"The registration cannot be made. {fault(error, [room.partner])}") from error
 
 
 def _places(events: Path, made: Iterable[Sample]) -> Iterator[tuple[Path, Sample]]:

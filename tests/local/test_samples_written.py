@@ -113,6 +113,6 @@ def test_a_registration_that_breaks_a_rule_is_named_with_its_place(
     assert main(["--partner", str(tmp_path)]) == 2
 
     problem = capsys.readouterr().err
-    assert "The registration cannot be made." in problem
+    assert problem.startswith("your code cannot be loaded: ")
     assert "integration.py, line" in problem
     assert "name must not be blank" in problem
