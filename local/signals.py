@@ -31,5 +31,10 @@ def leave_by(*numbers: int) -> None:
         signal.signal(number, leave)
 
 
+def end_quietly_in_pipes() -> None:
+    """Let `... | head` end this process without an error when it has enough lines."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+
+
 def _nothing(_number: int, _frame: object) -> None:
     """Take a signal and go on."""

@@ -59,7 +59,7 @@ def purge(context: Context, selection: Selection, *, everything: bool = False, c
     however long the answer takes and whatever arrives in the meantime.
     """
     if selection.is_everything and not everything:
-        context.print("Refused: purge needs a filter, or --all to delete every dead letter.")
+        context.print("Refused: purge needs a filter, or --all (with make: ALL=1) to delete every dead letter.")
         return NOTHING
     letters = list(context.matching(selection))
     if not letters:

@@ -6,7 +6,6 @@ What a shell is to evaluate goes to standard output, everything else to standard
 import argparse
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -24,7 +23,7 @@ from local.isolation import REGION, LocalCloudError
 from local.logs.show import LogReader, follow, show
 from local.progress import Spinner
 from local.run.messages import message_from
-from local.signals import can_be_ended
+from local.signals import can_be_ended, end_quietly_in_pipes
 from ops.__main__ import main as operate
 
 _SWITCHES = {"--all", "--dry-run", "--each"}
@@ -83,15 +82,15 @@ def _down(options: argparse.Namespace, problems: Console) -> int:
 
 
 def _invoke(options: argparse.Namespace, _problems: Console) -> int:
-    _end_quietly_in_pipes()
+    end_quietly_in_pipes()
     if not options.event:
         raise LocalCloudError("name a message: make invoke EVENT=events/event_processing_request.json")
     message = message_from(options.event)
     return invoke(_running(options), message)
 
 
-def _logs(options: argparse.Namespace, _problems: Console) -> int:
-    _end_quietly_in_pipes()
+def _logs(options: argparse.Namespace, problems: Console) -> int:
+    end_quietly_in_pipes()
     cloud, running = _cloud(options), _running(options)
     once = partial(
         show,
@@ -102,7 +101,8 @@ def _logs(options: argparse.Namespace, _problems: Console) -> int:
         **({"width": shutil.get_terminal_size().columns} if sys.stdout.isatty() else {}),
     )
     if not options.follow:
-        once()
+        if not once():
+            problems.print("No line has that text." if options.filter else "Nothing was logged yet.", markup=False)
         return 0
     try:
         follow(once, is_up=lambda: cloud.running() is not None)
@@ -178,10 +178,6 @@ def _parser() -> argparse.ArgumentParser:
     operating.add_argument("arguments", nargs=argparse.REMAINDER, help="of `python -m ops`")
     operating.set_defaults(do=_ops)
     return parser
-
-
-def _end_quietly_in_pipes() -> None:
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `make logs | head` ends without an error
 
 
 if __name__ == "__main__":

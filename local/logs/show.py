@@ -58,8 +58,8 @@ def show(
     wanted: str = "",
     as_json: bool = False,
     width: int = _WIDE,
-) -> None:
-    """Read new entries and write their lines.
+) -> int:
+    """Read new entries, write their lines, and return how many there were.
 
     Args:
         read: returns the new entries.
@@ -68,22 +68,30 @@ def show(
         as_json: write each entry as JSON, with everything that was logged.
         width: of the terminal; a narrow one gets the last part of each request id only.
     """
-    entries = read()
+    written = [*_written(read(), wanted, as_json=as_json, width=width)]
+    for text in written:
+        write(text)
+    return len(written)
+
+
+def _written(entries: Iterable[Entry], wanted: str, *, as_json: bool, width: int) -> Iterator[str]:
     if as_json:
         for entry in sorted(entries, key=lambda each: each.at):
             if _matches(entry.function, _as_json(entry), wanted):
-                write(_as_json(entry))
+                yield _as_json(entry)
     else:
         for line in lines_of(entries):
             if _matches(line.function, f"{formatted(line)} {line.invocation}", wanted):
-                write(formatted(line, width))
+                yield formatted(line, width)
 
 
 def _matches(function: str, text: str, wanted: str) -> bool:
     return function == wanted or wanted.lower() in text.lower()
 
 
-def follow(once: Callable[[], None], *, is_up: Callable[[], bool], wait: Callable[[float], None] = time.sleep) -> None:
+def follow(
+    once: Callable[[], object], *, is_up: Callable[[], bool], wait: Callable[[float], None] = time.sleep
+) -> None:
     """Show what is new once a second until the cloud is down."""
     while is_up():
         once()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from local.registration.changes import VOLATILE, Difference, consequence, differences
 from local.rooms import Room
+from local.signals import end_quietly_in_pipes
 from mparticle_firehose.protocol import Serializer
 
 type Json = dict[str, object]
@@ -90,6 +91,7 @@ def main() -> int:
         case "accept":
             accept(room.registration, declared(room))
         case _:
+            end_quietly_in_pipes()
             print(_text(declared(room)))
     return 0
 

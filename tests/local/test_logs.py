@@ -177,6 +177,12 @@ def test_a_filter_is_a_function_or_a_text(wanted: str, functions: list[str]) -> 
     assert [line.split()[0] for line in shown(*entries, wanted=wanted)] == functions
 
 
+def test_how_many_lines_there_are_is_known_so_that_none_can_be_said() -> None:
+    entries = of_handler(ANSWERED)
+
+    assert [show(lambda: entries, lambda _: None, wanted=wanted) for wanted in ("", "no-such-text")] == [1, 0]
+
+
 def test_a_narrow_terminal_gets_the_end_of_a_request_id_in_80_columns() -> None:
     (line,) = lines_of(of_handler(ANSWERED))
 

@@ -327,7 +327,7 @@ def test_purge_without_a_question_needs_the_right_number(
 def test_purge_without_a_filter_is_refused(full: Environment) -> None:
     assert purge(full.context(), EVERYTHING, confirmed=7) == 1
 
-    assert full.text == "Refused: purge needs a filter, or --all to delete every dead letter.\n"
+    assert full.text == "Refused: purge needs a filter, or --all (with make: ALL=1) to delete every dead letter.\n"
     assert len(full.visible("membership")) == 4
 
 
