@@ -43,4 +43,5 @@ def test_the_memory_is_that_of_this_process_in_megabytes() -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     resident_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
-    assert resident_mb - 1 <= max_memory_mb() < 20 * resident_mb
+    # The kernel counts the two apart, and brings them up to date at different times.
+    assert 0.95 * resident_mb - 1 <= max_memory_mb() < 20 * resident_mb
