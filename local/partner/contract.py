@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Literal, NamedTuple
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from jsonschema_rs import Draft202012Validator, ValidationError
 
@@ -170,8 +170,9 @@ class Contract:
     """The operations of an OpenAPI document.
 
     It reads what a partner's API needs: paths, local references, parameters in path, query and header, JSON bodies and
-    forms, and security by HTTP bearer, HTTP basic or a key in a header. Paths begin at the base URL. Of the servers
-    only the hosts count: those of a path before those of the document, as OpenAPI demands.
+    forms, and security by HTTP bearer, HTTP basic or a key in a header. Paths begin at the base URL. The servers of a
+    path go before those of the document, as OpenAPI demands: they say which hosts offer it, and what its base URL may
+    have after the host. A call may leave that out, because the base URL of a deployment's own API is not known here.
     """
 
     def __init__(self, document: Node) -> None:
@@ -179,7 +180,8 @@ class Contract:
         # The concrete path goes before the templated one that fits as well, as OpenAPI demands.
         paths = sorted(document["paths"].items(), key=lambda entry: entry[0].count("{"))
         self._paths = [
-            _PathItem(path, _pattern(path), self._operations(item), self._hosts(item)) for path, item in paths
+            _PathItem(path, self._pattern(path, item), self._operations(item), self._hosts(item))
+            for path, item in paths
         ]
 
     @property
@@ -226,9 +228,19 @@ class Contract:
         given = {("path", name): unquote(match[_group(name)]) for name in in_path}
         return operation, given | {("query", name): value for name, value in parse_qsl(query, keep_blank_values=True)}
 
-    def _hosts(self, item: Node) -> frozenset[str]:
+    def _servers(self, item: Node) -> list[SplitResult]:
         servers = item.get("servers") or self._document.get("servers", [])
-        return frozenset(urlsplit(server["url"]).netloc for server in servers) - {""}
+        return [urlsplit(server["url"]) for server in servers]
+
+    def _hosts(self, item: Node) -> frozenset[str]:
+        return frozenset(server.netloc for server in self._servers(item)) - {""}
+
+    def _pattern(self, path: str, item: Node) -> re.Pattern[str]:
+        """Return what matches a path, alone or after the path of one of its servers."""
+        parts = re.split(r"\{(.+?)\}", path)
+        own = "".join(f"(?P<{_group(part)}>[^/]+)" if odd % 2 else re.escape(part) for odd, part in enumerate(parts))
+        bases = sorted({server.path.rstrip("/") for server in self._servers(item)} - {""})
+        return re.compile(f"(?:{'|'.join(map(re.escape, bases))})?{own}" if bases else own)
 
     def _operations(self, item: Node) -> dict[str, Operation]:
         shared = item.get("parameters", [])
@@ -275,11 +287,6 @@ class Contract:
             keys = node["$ref"].removeprefix("#/").split("/")
             node = reduce(lambda tree, key: tree[key.replace("~1", "/").replace("~0", "~")], keys, self._document)
         return node
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    parts = re.split(r"\{(.+?)\}", path)
-    return re.compile("".join(f"(?P<{_group(p)}>[^/]+)" if odd % 2 else re.escape(p) for odd, p in enumerate(parts)))
 
 
 def _group(name: str) -> str:

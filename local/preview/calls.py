@@ -14,7 +14,7 @@ from local.preview.origins import labels, ranges
 from local.preview.results import CallPreview, SentCall
 from local.preview.shown_call import shown_call
 from local.preview.splits import reason_apart
-from local.run.expected import Sending, sending
+from local.run.expected import Sending, below_host, sending
 from mparticle_firehose.delivery.asking import MAX_CALLS_AN_EXCHANGE, OUTCOMES
 from mparticle_firehose.delivery.merging import Call
 from mparticle_firehose.delivery.plan import Plan
@@ -96,7 +96,7 @@ class CallPreviewer:
             return SentCall(shown=shown), None
         host = urlsplit(self.integration.sites.get(call.site or "", "")).netloc
         try:
-            answer = answer_to(self.api, call, host=host)
+            answer = answer_to(self.api, below_host(self.integration, call), host=host)
         except ContractError as error:
             return SentCall(shown=shown, problems=(f"the fake API refuses it: {error.rule}",)), None
         except Exception as error:  # noqa: BLE001  the fake API is the user's own code

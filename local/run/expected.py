@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from local.partner.answering import answer_to
 from local.partner.contract import ContractError
@@ -111,6 +112,11 @@ def subscription_sending(integration: Integration, request: AudienceSubscription
     made = integration.subscription(request)
     _check_made(made, "subscription", "must yield PartnerCalls, or be a generator that ends without one")
     return Sending(_completed_calls(integration, made, Target()), is_exchange=True)
+
+
+def below_host(integration: Integration, call: PartnerCall) -> PartnerCall:
+    """Return a call as its host gets it: with the path of its site's base URL before its own."""
+    return replace(call, path=f"{urlsplit(integration.sites.get(call.site or '', '')).path}{call.path}")
 
 
 def broken_rules(api: FakeApi, call: PartnerCall) -> list[str]:

@@ -11,7 +11,7 @@ from local.partner.faults import SUCCESSES
 from local.partner.server import PartnerServer, ReceivedRequest
 from local.progress import Progress, Silent
 from local.run.declared import undeclared
-from local.run.expected import broken_seam, expected_calls, is_offered
+from local.run.expected import below_host, broken_seam, expected_calls, is_offered
 from local.run.messages import Message
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import Integration, PartnerCall
@@ -92,7 +92,8 @@ def send_all(
     for number, message in enumerate(messages, 1):
         progress.doing(f"Sending {message.name} ({number} of {len(messages)})")
         if is_offered(integration, message.kind):
-            results.append(_send(cloud, partner, message, expected_calls(integration, message.content)))
+            expected = [below_host(integration, call) for call in expected_calls(integration, message.content)]
+            results.append(_send(cloud, partner, message, expected))
         else:
             results.append(Result(message))
         if not message.removes_audience:

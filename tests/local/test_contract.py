@@ -103,6 +103,8 @@ def test_a_name_that_is_no_valid_unicode_is_checked_like_any_other(partner: Part
     ("method", "path", "status", "violation"),
     [
         pytest.param("GET", "/nothing", 404, "GET /nothing: path: is unknown", id="path"),
+        pytest.param("POST", "/oauth/v2/token", 404, "POST /oauth/v2/token: path: is unknown", id="between"),
+        pytest.param("POST", "/oauth/by-key", 404, "POST /oauth/by-key: path: is unknown", id="base-of-another"),
         pytest.param("POST", "/boxes/b1", 405, "POST /boxes/{box}: method: is not offered for this path", id="method"),
         pytest.param("GET", "/boxes/b1?limit=0", 400, "GET /boxes/{box}: limit: must be at least 1", id="query-value"),
         pytest.param(
@@ -299,13 +301,15 @@ def test_a_form_that_breaks_a_rule_is_refused(
         pytest.param("/by-key", "localhost:8080", 204, id="this-machine"),
         pytest.param("/token", "login.boxes.example", 204, id="the-paths-own"),
         pytest.param("/token", "api.boxes.example", 404, id="not-the-documents"),
+        pytest.param("/oauth/token", "login.boxes.example", 204, id="below-the-servers-path"),
     ],
 )
 def test_a_path_is_offered_by_its_own_host(
     partner: PartnerServer, caller: Caller, path: str, host: str, status: int
 ) -> None:
-    headers = {"Host": host, **(FORM if path == "/token" else {"Box-Key": KEY})}
-    body = b"grant_type=refresh_token&refresh_token=t" if path == "/token" else b""
+    is_token = path.endswith("/token")
+    headers = {"Host": host, **(FORM if is_token else {"Box-Key": KEY})}
+    body = b"grant_type=refresh_token&refresh_token=t" if is_token else b""
 
     assert caller.send("POST", path, headers, body=body).status == status
     assert partner.violations == (() if status == 204 else (f"POST {path}: host: does not offer this path",))

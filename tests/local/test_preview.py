@@ -360,6 +360,20 @@ class TestProblems:
         assert found.all_problems == ()
         assert [call.status for call in found.calls[0].sent] == [202]
 
+    @pytest.mark.parametrize(
+        ("base", "problems"), [("/v2", ()), ("/v3", ("the fake API refuses it: path: is unknown",))]
+    )
+    def test_the_path_of_a_sites_base_url_is_part_of_what_is_checked(
+        self, base: str, problems: tuple[str, ...]
+    ) -> None:
+        api = LookUpApi()
+        api.document = {**api.document, "servers": [{"url": "https://eu.example/v2"}]}
+        call = PartnerCall(method="GET", path="/contacts", site="eu")
+
+        found = preview(replace(calling(call), sites={"eu": f"https://eu.example{base}"}), events("a"), api)
+
+        assert found.all_problems == problems
+
     def test_a_rule_of_the_seam(self) -> None:
         endpoint = an_endpoint()
         found = preview(integration_of(lambda _: [item_of(5, endpoint)]), events("a"))

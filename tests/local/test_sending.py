@@ -15,6 +15,7 @@ from rich.console import Console
 
 from local.cloud.cloud import Answer
 from local.isolation import LocalCloudError
+from local.partner.server import PartnerServer
 from local.progress import Silent
 from local.run.expected import broken_rules, broken_seam, expected_calls, is_offered
 from local.run.messages import Message, message_from, messages_in
@@ -345,6 +346,31 @@ def test_of_an_exchange_its_first_call_must_arrive_with_the_targets_site_and_cre
     (call,) = expected_calls(integration, EVENTS)
 
     assert (call.method, call.path, call.site, call.auth) == ("PUT", "/segments/seg-7-9", "eu", whose.auth)
+
+
+@pytest.mark.parametrize(("base", "missing"), [("/v2", ()), ("", ("sample: the partner accepted no POST /track",))])
+def test_a_call_must_arrive_below_the_path_of_its_sites_base_url(base: str, missing: tuple[str, ...]) -> None:
+    api = FakeApi()
+    api.document = {**api.document, "servers": [{"url": "https://eu.example/v2"}]}
+    endpoint = Endpoint(
+        name="track", call=lambda _, bodies: PartnerCall(path="/track", site="eu", body=Json(bodies[0]))
+    )
+    integration = replace(
+        INTEGRATION,
+        sites={"eu": "https://eu.example/v2"},
+        events=lambda _: [Item(endpoint=endpoint, target=Target(), body={})],
+    )
+    headers = {"X-Sample-Token": "canary-key"}
+
+    with PartnerServer(api) as partner:
+        url = f"{partner.url}{base}/track"
+        double = DeploymentDouble(
+            EVENTS_ANSWER, calls=lambda: urllib3.request("POST", url, json=EVENTS_CALL, headers=headers, retries=False)
+        )
+        run = send_all(double, partner, [message(EVENTS)], integration)
+
+    assert [problem for problem in run.problems if "accepted" in problem] == list(missing)
+    assert [call.status for call in partner.requests] == [202]
 
 
 def test_a_call_to_another_resource_does_not_count(partner: SamplePartner) -> None:
