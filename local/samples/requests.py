@@ -85,7 +85,7 @@ def samples(
     Args:
         declaration: what the integration has registered. What it does not ask for is in no request.
         settings: values of settings by their ids, instead of plausible ones. Of a confidential setting the plausible
-            one is `FAKE_SECRET`, which no partner accepts.
+            one begins with `FAKE_SECRET`: no partner accepts it.
         fresh: whether ids are new and times are now, as of requests that were never sent. Otherwise the same
             registration has the same samples.
         person: the number of the invented user; another one is another user, in another audience.

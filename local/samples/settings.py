@@ -1,5 +1,6 @@
 """Plausible values of the settings that a customer enters: mParticle sends all of them as text."""
 
+import re
 from collections.abc import Iterable, Mapping
 
 from local import confidential_settings
@@ -8,6 +9,7 @@ from mparticle_firehose.protocol.registration import AnySetting
 
 FAKE_SECRET = "sample-not-a-real-secret"  # noqa: S105  as it says
 _SAMPLE_TEXT = "sample"
+_NOT_IN_A_HEADER = re.compile(r"[^A-Za-z0-9]+")
 _SAMPLE_ID = "101"
 _SAMPLE_NUMBER = 1
 
@@ -15,8 +17,9 @@ _SAMPLE_NUMBER = 1
 def setting_values(settings: Iterable[AnySetting], given: Mapping[str, str]) -> dict[str, str | None]:
     """Return a value for each setting, by id.
 
-    A given value counts first, then the setting's default, then one that fits its type. Of a confidential setting it is
-    `FAKE_SECRET`, never its default.
+    A given value counts first, then the setting's default, then one that fits its type. Of a confidential setting it
+    begins with `FAKE_SECRET` and is never its default. Texts end in the setting's id: a call with the value of the
+    wrong setting is seen.
     """
     return {each.id: given.get(each.id, _value(each)) for each in settings if each.id}
 
@@ -37,17 +40,22 @@ def values_in(requests: Iterable[Mapping[str, object]]) -> dict[str, str]:
 def _value(setting: AnySetting) -> str:
     match setting:
         case TextSetting(confidential=True):
-            return FAKE_SECRET
+            return _named(FAKE_SECRET, setting)
         case TextSetting(visible=False):
             return _SAMPLE_ID  # of something at the partner's: the integration fills it in
         case TextSetting():
-            return setting.default_value or _SAMPLE_TEXT
+            return setting.default_value or _named(_SAMPLE_TEXT, setting)
         case IntegerSetting() | FloatSetting():
             return str(_number(setting))
         case BooleanSetting():
             return str(setting.checked)  # mParticle writes True and False
         case _:
             return _SAMPLE_TEXT
+
+
+def _named(text: str, setting: TextSetting) -> str:
+    name = _NOT_IN_A_HEADER.sub("-", setting.id or "").strip("-")
+    return f"{text}-{name}" if name else text
 
 
 def _number(setting: IntegerSetting | FloatSetting) -> float:

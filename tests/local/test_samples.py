@@ -216,6 +216,8 @@ def test_settings_are_text_that_fits_their_type_and_a_secret_is_obviously_none()
             TextSetting(id="text"),
             TextSetting(id="choice", default_value="us"),
             TextSetting(id="secret", default_value="canary-secret", confidential=True),
+            TextSetting(id="clé d'API", confidential=True),
+            TextSetting(id="秘密", confidential=True),
             IntegerSetting(id="whole", min_value=5),
             FloatSetting(id="share", max_value=0.5),
             BooleanSetting(id="ticked", checked=True),
@@ -226,7 +228,8 @@ def test_settings_are_text_that_fits_their_type_and_a_secret_is_obviously_none()
     account = named(declared, "event_processing_request/custom_event", connection="given", unknown="canary-unknown")
 
     assert account["account"]["account_settings"] == {
-        "text": "sample", "choice": "us", "secret": FAKE_SECRET, "whole": "5", "share": "0.5", "ticked": "True",
+        "text": "sample-text", "choice": "us", "secret": f"{FAKE_SECRET}-secret",
+        "clé d'API": f"{FAKE_SECRET}-cl-d-API", "秘密": FAKE_SECRET, "whole": "5", "share": "0.5", "ticked": "True",
         "connection": "given",
     }  # fmt: skip
 
@@ -236,9 +239,9 @@ def test_a_new_audience_lacks_what_the_integration_fills_in_and_a_connected_one_
     updated = named(EVERYTHING, "audience_subscription_request/update", kept="7")
     [profile] = named(EVERYTHING, "audience_membership_change_request/add", kept="7")["user_profiles"]
 
-    assert added["audience_subscription_settings"] == {"entered": "sample"}
-    assert updated["audience_subscription_settings"] == {"kept": "7", "entered": "sample"}
-    assert profile["audiences"][0]["audience_subscription_settings"] == {"kept": "7", "entered": "sample"}
+    assert added["audience_subscription_settings"] == {"entered": "sample-entered"}
+    assert updated["audience_subscription_settings"] == {"kept": "7", "entered": "sample-entered"}
+    assert profile["audiences"][0]["audience_subscription_settings"] == {"kept": "7", "entered": "sample-entered"}
 
 
 def test_samples_are_the_same_each_time_unless_fresh_ones_are_asked_for() -> None:
