@@ -20,6 +20,7 @@ from local.rooms import Room
 from local.run.feeding import FeedRun, fake_mparticle, send_feed
 from local.run.messages import Message, message_from, messages_in
 from local.run.report import show, show_feed
+from local.run.secrets import check_secrets
 from local.run.sending import Run, send_all
 from local.signals import can_be_ended
 
@@ -55,6 +56,7 @@ def _run(room: Room, messages: Sequence[Message], out: Console) -> int:
     started = time.monotonic()
     with told_in_a_sentence(room):
         integration, fake_api = room.integration(), room.fake_api()
+    check_secrets(integration, messages, room.deployment_secret)
     feed = integration.feed if room.feed_messages else None
     with (
         Spinner(out) as progress,

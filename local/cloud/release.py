@@ -40,16 +40,17 @@ class Release:
         self._room = room
         self._architecture = machine_architecture()
         self._progress = progress
+        self._deployment_secret = dict(room.deployment_secret)
         self._parameters = {
             **({} if room.integration().cookie_sync else {"CookieSync": "off"}),
+            **({"DeploymentSecretSource": "secret"} if self._deployment_secret else {}),
             **room.parameters,
             **parameters,
             "Architecture": self._architecture,
             "PartnerApiUrl": partner_api_url,
         }
-        self._deployment_secret = dict(room.deployment_secret)
         if self._deployment_secret and self._parameters.get("DeploymentSecretSource") != "secret":
-            raise LocalCloudError("deployment_secret.json needs DeploymentSecretSource=secret in parameters.json")
+            raise LocalCloudError("deployment_secret.json needs DeploymentSecretSource=secret, the default here")
 
     def build(self) -> Path:
         """Build the functions unless that is done, and return the template of the build.

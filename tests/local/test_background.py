@@ -38,8 +38,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("rooms", numbered=False) / "edited"
     for name in ("partner", "fake_api", "events"):
         shutil.copytree(SAMPLE.partner.parent / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("parameters.json", "deployment_secret.json"):
-        shutil.copy(SAMPLE.partner.parent / name, folder)
+    shutil.copy(SAMPLE.partner.parent / "deployment_secret.json", folder)
     return folder
 
 
