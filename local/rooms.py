@@ -117,6 +117,11 @@ class Room:
         Raises:
             LocalCloudError: there is none.
         """
+        if not (self.fake_api_folder / "__init__.py").exists():
+            raise LocalCloudError(
+                f"there is no fake API: {_shown(self.fake_api_folder)}/__init__.py must define the class FakeApi; "
+                "see docs/integrating.md, A fake API and tests of your own"
+            )
         make = getattr(_imported(self.fake_api_folder), "FakeApi", None)
         if make is None:
             raise LocalCloudError(f"{self.fake_api_folder / '__init__.py'} does not define FakeApi")
@@ -135,6 +140,10 @@ class Room:
         except BaseException:
             sys.modules.update(earlier)
             raise
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
 def _texts(file: Path) -> dict[str, str]:

@@ -115,8 +115,9 @@ def test_an_example_takes_another_partners_place(copy: Path) -> None:
 
 def test_the_pages_integration_of_events_takes_another_partners_place_with_its_fake_api(copy: Path, code: Path) -> None:
     (code / "integration.py").write_text(section("Events only: a complete integration"))
-    (fake_api,) = re.findall(r"(?ms)^```python\n(class FakeApi:.*?)^```$", PAGE.read_text())
-    (code / "fake_api.py").write_text(f"from collections.abc import Iterator, Mapping\n\n\n{fake_api}")
+    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", PAGE.read_text())
+    (fake_api,) = (block for block in blocks if "\nclass FakeApi:\n" in block)
+    (code / "fake_api.py").write_text(fake_api)
 
     output = carried_out(with_nothing(code), copy)
 
