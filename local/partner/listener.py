@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,6 +38,7 @@ class ReceivedRequest:
         received_at: when it came, in seconds since the epoch.
         reply: the answer, also if it was lost on the way; None while there is none. Never shown.
         behaviour: how a script has it treated.
+        unused_step: takes the behaviour back, if it may be that of a later request.
         milliseconds: until it was answered or the connection was lost; None until then.
     """
 
@@ -51,6 +52,7 @@ class ReceivedRequest:
     received_at: float = field(default_factory=time.time, repr=False, compare=False)
     reply: "Reply | None" = field(default=None, repr=False, compare=False)
     behaviour: Behaviour = field(default_factory=Behaviour, repr=False, compare=False)
+    unused_step: Callable[[Behaviour], None] | None = field(default=None, repr=False, compare=False)
     milliseconds: float | None = field(default=None, repr=False, compare=False)
 
     def line(self) -> str:

@@ -110,9 +110,9 @@ class ScriptedServer[Call](ABC):
     def carry_out(self, request: ReceivedRequest, call: Call) -> Reply:
         """Apply a valid request and return the answer."""
 
-    def carry_out_partly(self, request: ReceivedRequest, call: Call) -> Reply:
-        """Apply a valid request save for its first item, if a subclass knows how; else apply it whole."""
-        return self.carry_out(request, call)
+    def carry_out_partly(self, request: ReceivedRequest, call: Call) -> Reply | None:  # noqa: ARG002  for subclasses
+        """Apply a valid request save for its first item, if a subclass knows how; else apply nothing: None."""
+        return None
 
     def respond(self, request: ReceivedRequest) -> Reply | None:
         """Treat one request as its script says; None means that the connection is to be lost."""
@@ -146,7 +146,10 @@ class ScriptedServer[Call](ABC):
     def _admit(self, request: ReceivedRequest) -> Behaviour:
         with self._lock:
             self._requests.append(request)
-            if steps := self._routes.get(request.route) or self._routes.get(EVERY_ROUTE):
+            if steps := self._routes.get(request.route):
+                return steps.popleft()
+            if steps := self._routes.get(EVERY_ROUTE):
+                request.unused_step = steps.appendleft
                 return steps.popleft()
             asked = request.path.partition("?")[0]
             below = (path for path in self._scripts if f"{asked}/".startswith(f"{path}/") and self._scripts[path])
@@ -165,10 +168,18 @@ class ScriptedServer[Call](ABC):
         if isinstance(checked, Reply):
             reply = checked
         else:
-            take = self.carry_out_partly if behaviour.get("partial") else self.carry_out
-            reply = _scripted(take(request, checked), behaviour)
+            partly = self.carry_out_partly(request, checked) if behaviour.get("partial") else None
+            if behaviour.get("partial") and not partly:
+                self._leave_to_a_later_call(request)
+            reply = _scripted(partly or self.carry_out(request, checked), request.behaviour)
         request.reply = reply
         return None if lost else reply
+
+    def _leave_to_a_later_call(self, request: ReceivedRequest) -> None:
+        """Put a step back that is for all routes: a call such as that for an access token has no item to refuse."""
+        if request.unused_step:
+            request.unused_step(request.behaviour)
+            request.behaviour = Behaviour()
 
 
 def _scripted(usual: Reply, behaviour: Behaviour) -> Reply:

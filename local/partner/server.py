@@ -111,12 +111,12 @@ class PartnerServer(ScriptedServer[_Call]):
         return Reply(*answer)
 
     @override
-    def carry_out_partly(self, request: ReceivedRequest, call: _Call) -> Reply:
-        """Apply a valid call save for its first item, if the API can answer so; else apply it whole."""
+    def carry_out_partly(self, request: ReceivedRequest, call: _Call) -> Reply | None:
+        """Apply a valid call save for its first item, if the API can answer so; else apply nothing: None."""
         body = copy.deepcopy(request.body)
         api = self.api
         answer = api.partial_failure(call.operation, call.parameters, body) if isinstance(api, RefusesItems) else None
-        return Reply(*answer) if answer else self.carry_out(request, call)
+        return Reply(*answer) if answer else None
 
 
 def main() -> None:

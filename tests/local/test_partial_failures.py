@@ -85,3 +85,18 @@ def test_a_fake_api_without_that_method_takes_the_whole_call() -> None:
 
     assert reply is not None
     assert reply.body == {"taken": True}
+
+
+@pytest.mark.parametrize(("route", "left"), [("", 1), ("/forget", 0)], ids=["all-routes", "its-own-route"])
+def test_a_call_without_an_item_to_refuse_leaves_a_fault_of_all_routes_to_a_later_call(route: str, left: int) -> None:
+    with PartnerServer(SampleApi()) as partner:
+        partner.script_route(route, [{"partial": True, "name": "partial"}])
+        request = partner.received("POST", "/forget", _headers())
+        request.body = {"identities": {"email": "a@example.com"}}
+
+        reply = partner.respond(request)
+
+        assert reply is not None
+        assert reply.status == 202
+        assert partner.steps_left(route) == left
+        assert ("name" in request.behaviour) is not bool(left)
