@@ -99,7 +99,6 @@ class Calls:
             "headers": masked_headers(request.headers),
             "body": body,
             "attempt": len(earlier) + 1,
-            "fault": request.behaviour.get("name"),
             **_result(request),
         }
         with self._traces.changing(trace):
@@ -111,6 +110,7 @@ def _result(request: ReceivedRequest) -> Step:
     is_treated = request.milliseconds is not None
     lost = request.behaviour.get("lost")
     return {
+        "fault": request.behaviour.get("name"),
         "status": request.status,
         "lost": lost if is_treated or lost == "hang" else None,
         "answer": shown(masked_body(request.reply.body)) if request.reply else None,

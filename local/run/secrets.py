@@ -25,8 +25,8 @@ def check_secrets(integration: Integration, messages: Iterable[Message], known: 
     needed = {name for message in messages for name in _needed(integration, message.content)}
     if missing := sorted(needed - set(known)):
         raise LocalCloudError(
-            f"calls need the deployment secret {' and '.join(missing)}: "
-            "put an invented value into deployment_secret.json, in the folder that has the folder fake_api"
+            f"calls need deployment secrets that are missing: {', '.join(missing)}. "
+            "Put invented values into deployment_secret.json, in the folder that has the folder fake_api"
         )
 
 

@@ -52,7 +52,7 @@ def calling(**parts: Any) -> Integration:
     ],
 )
 def test_a_secret_that_is_missing_is_named(parts: dict[str, Any]) -> None:
-    with pytest.raises(LocalCloudError, match=r"^calls need the deployment secret app: "):
+    with pytest.raises(LocalCloudError, match=r"^calls need deployment secrets that are missing: app\. Put"):
         check_secrets(calling(**parts), [EVENTS], ["other"])
 
     check_secrets(calling(**parts), [EVENTS], ["app"])

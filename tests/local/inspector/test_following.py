@@ -307,6 +307,16 @@ def test_a_call_is_shown_at_once_and_again_when_it_is_answered() -> None:
     assert (step["status"], step["answer"], step["milliseconds"]) == (500, {"taken": True}, 1.3)
 
 
+def test_a_fault_that_did_not_apply_to_a_call_is_not_shown_at_it() -> None:
+    world = World()
+    world.handle(event_request())
+    request = world.call(ID.format(1), {"partial": True, "name": "partial"})
+    request.behaviour = {}
+    world.reply(request, 200)
+
+    assert [step["fault"] for step in world.steps("call")] == [None]
+
+
 def test_the_same_call_again_is_a_further_attempt() -> None:
     world = World()
     world.handle(event_request())
