@@ -4,7 +4,7 @@ import gc
 import time
 from collections.abc import Callable
 
-MAX_GROWTH = 3.0
+MAX_GROWTH = 3.5
 """How much longer an input of twice the length may take. Linear work takes 2 times as long, quadratic work 4 times."""
 
 _RUNS = 7
