@@ -210,7 +210,10 @@ class _Handler(BaseHTTPRequestHandler):
         length = int(self.headers.get("Content-Length") or 0)
         if "Transfer-Encoding" in self.headers or length > MAX_BODY_BYTES:
             raise ValueError("must have a Content-Length of at most 8 MiB")
-        return self.rfile.read(length)
+        content = self.rfile.read(length)
+        if len(content) < length:
+            raise ConnectionResetError("the caller hung up before the end of its request")
+        return content
 
     def _parse(self, raw: bytes) -> object:
         return parsed_body(raw, self.headers.get_content_type(), self.headers.get("Content-Encoding", ""))

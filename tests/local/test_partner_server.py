@@ -1,5 +1,6 @@
 """The server of fake APIs checks every call, fails exactly as scripted, and applies each call once."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -191,6 +192,19 @@ def test_closing_releases_what_hangs(caller: Caller) -> None:
         hanging.getresponse()
     hanging.close()
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("sent", [b"", b'{"account": 7, '])
+def test_a_request_whose_caller_hangs_up_before_its_end_is_no_request(partner: SamplePartner, sent: bytes) -> None:
+    """As at a real server: a caller whose deadline ends while it sends breaks no rule of the API's."""
+    host, port = partner.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=5) as connection:
+        head = f"POST /events HTTP/1.1\r\nHost: {host}\r\nX-Sample-Token: {KEY}\r\nContent-Type: application/json"
+        connection.sendall(f"{head}\r\nContent-Length: 100\r\n\r\n".encode() + sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.recv(1000)
+
+    assert (answer, partner.requests, partner.violations) == (b"", (), ())
 
 
 def test_a_revoked_key_is_refused_and_others_are_not(partner: SamplePartner, caller: Caller) -> None:
