@@ -33,11 +33,16 @@ from mparticle_firehose.integration import (
 )
 from mparticle_firehose.partner_api.encoding import encode
 from mparticle_firehose.protocol import (
+    AudienceProcessingRegistration,
     AudienceSubscriptionRequest,
+    DsrProcessingRegistration,
+    EventProcessingRegistration,
     EventProcessingRequest,
+    Permissions,
     Serializer,
 )
 from mparticle_firehose.protocol.enums import MessageType
+from mparticle_firehose.protocol.registration import SETTING_MODELS, Setting
 from tests.conftest import parsed
 
 PAGE = ROOT / "docs" / "integrating.md"
@@ -464,3 +469,17 @@ def test_every_rule_is_in_the_table() -> None:
 
     assert documented == set(MISTAKES)
     assert raised <= documented
+
+
+def test_the_page_names_every_field_of_a_registration() -> None:
+    section = PAGE.read_text().split("\n## The registration\n")[1].split("\n## ")[0]
+    described = {
+        *Permissions.model_fields,
+        *Setting.model_fields,
+        *(name for kind in SETTING_MODELS.values() for name in kind.model_fields),
+        *EventProcessingRegistration.model_fields,
+        *AudienceProcessingRegistration.model_fields,
+        *DsrProcessingRegistration.model_fields,
+    }
+
+    assert sorted(described - {"type"} - set(re.findall(r"\b[a-z_]+\b", section))) == []
