@@ -39,7 +39,7 @@ from tests.planted import leaks
 from tests.sample.partner.integration import INTEGRATION
 from tests.sample.server import SamplePartner
 
-pytest_plugins = ["tests.canaries", "tests.clouds", "tests.distribution", "tests.independence"]
+pytest_plugins = ["tests.canaries", "tests.clouds", "tests.distribution", "tests.garbage", "tests.independence"]
 
 # A machine with other work to do must not fail a test: nothing here asserts how long something takes.
 hypothesis.settings.register_profile("without deadline", deadline=None)
