@@ -9,6 +9,7 @@ from local.run.expected import expected_calls
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import Integration
 from mparticle_firehose.protocol import ModuleRegistrationResponse, Permissions, RuntimeEnvironment
+from mparticle_firehose.protocol.registration import AnySetting
 
 type Message = dict[str, Any]
 type Removal = Callable[[Message], None]
@@ -37,8 +38,7 @@ def undeclared(integration: Integration, content: Mapping[str, object]) -> list[
 def _left_out(declaration: ModuleRegistrationResponse, content: Mapping[str, Any]) -> Iterator[tuple[str, Removal]]:
     """Yield what mParticle leaves out, and how it is removed from a request."""
     allowed = declaration.permissions or Permissions()
-    for setting in _undeclared_settings(declaration, content):
-        yield f"the setting {setting!r}", partial(_without_setting, setting)
+    yield from _left_out_settings(declaration, content)
     for group in ("user", "device", "partner"):
         permitted = {str(each.type) for each in getattr(allowed, f"{group}_identities")}
         for kind in sorted(_identity_types(group, content) - permitted):
@@ -48,18 +48,38 @@ def _left_out(declaration: ModuleRegistrationResponse, content: Mapping[str, Any
             yield removal
 
 
-def _undeclared_settings(declaration: ModuleRegistrationResponse, content: Mapping[str, Any]) -> list[str]:
-    audiences = declaration.audience_processing_registration
-    part = {
-        "event_processing_request": declaration.event_processing_registration,
-        "audience_subscription_request": audiences,
-        "audience_membership_change_request": audiences,
-        "dsr_processing_request": declaration.dsr_processing_registration,
-    }.get(str(content.get("type")))
-    declared = {each.id for each in part.account_settings} if part else set()
-    account = content.get("account")
-    given = account.get("account_settings") if isinstance(account, dict) else None
-    return [name for name in given if name not in declared] if isinstance(given, dict) else []
+def _left_out_settings(
+    declaration: ModuleRegistrationResponse, content: Mapping[str, Any]
+) -> Iterator[tuple[str, Removal]]:
+    events, audiences = declaration.event_processing_registration, declaration.audience_processing_registration
+    erasures = declaration.dsr_processing_registration
+    of_account: Mapping[str, tuple[AnySetting, ...]] = {
+        "event_processing_request": (*events.account_settings, *events.event_connection_settings) if events else (),
+        "audience_subscription_request": audiences.account_settings if audiences else (),
+        "audience_membership_change_request": audiences.account_settings if audiences else (),
+        "dsr_processing_request": erasures.account_settings if erasures else (),
+    }
+    of_audience = audiences.audience_subscription_settings if audiences else ()
+    groups = (
+        ("setting", _account_settings, of_account.get(str(content.get("type")), ())),
+        ("audience's setting", _audience_settings, of_audience),
+    )
+    for word, maps, declared in groups:
+        given = {name for values in maps(content) for name in values}
+        for name in sorted(given - {each.id for each in declared}):
+            yield f"the {word} {name!r}", partial(_without_setting, maps, name)
+
+
+def _account_settings(message: Mapping[str, Any]) -> list[Any]:
+    """Return the values of the customer's settings."""
+    return _objects([account.get("account_settings") for account in _objects([message.get("account")])])
+
+
+def _audience_settings(message: Mapping[str, Any]) -> list[Any]:
+    """Return the values of each audience's settings."""
+    audiences = [message, *(each for user in _users(message) for each in _objects(user.get("audiences")))]
+    names = ("audience_subscription_settings", "previous_audience_subscription_settings")
+    return _objects([audience.get(name) for audience in audiences for name in names])
 
 
 def _users(message: Mapping[str, Any]) -> Iterator[Any]:
@@ -79,8 +99,9 @@ def _without(names: Iterable[str], message: Message) -> None:
             user.pop(name, None)
 
 
-def _without_setting(setting: str, message: Message) -> None:
-    del message["account"]["account_settings"][setting]
+def _without_setting(maps: Callable[[Message], list[Any]], name: str, message: Message) -> None:
+    for values in maps(message):
+        values.pop(name, None)
 
 
 def _identity_lists(group: str, message: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:

@@ -24,6 +24,7 @@ from mparticle_firehose.protocol import (
     ModuleRegistrationResponse,
     Permissions,
     Serializer,
+    TextSetting,
     UserIdentityPermission,
     UserIdentityType,
 )
@@ -179,6 +180,42 @@ def test_what_the_calls_for_memberships_need_must_be_asked_for(
     read: Callable[[Any], JsonValue], permissions: dict[str, object], names: list[str]
 ) -> None:
     assert undeclared(reading(read, **permissions), MEMBERSHIP) == saying(*names)
+
+
+def with_settings(integration: Integration, *, of_events: str = "", of_audiences: str = "") -> Integration:
+    """Return the integration with one setting more for connections of inputs, or for audiences."""
+    declared = integration.registration()
+    events, audiences = declared.event_processing_registration, declared.audience_processing_registration
+    assert events
+    assert audiences
+    connection = {"event_connection_settings": (TextSetting(id=of_events, name="more"),)} if of_events else {}
+    subscription = (
+        {"audience_subscription_settings": (TextSetting(id=of_audiences, name="more"),)} if of_audiences else {}
+    )
+    update = {
+        "event_processing_registration": events.model_copy(update=connection),
+        "audience_processing_registration": audiences.model_copy(update=subscription),
+    }
+    return replace(integration, registration=lambda: declared.model_copy(update=update))
+
+
+def test_a_setting_of_a_connection_is_a_setting_of_the_account_in_events_only() -> None:
+    def read(request: EventProcessingRequest | AudienceMembershipChangeRequest) -> Iterator[Item]:
+        yield Item(endpoint=SHOW, target=Target(), body={"read": request.account.string_setting("region")})
+
+    both = with_settings(replace(reading(len), events=read, memberships=read), of_events="region")
+
+    assert undeclared(both, EVENTS) == []
+    assert undeclared(both, MEMBERSHIP) == saying("the setting 'region'")
+
+
+def test_what_the_calls_need_of_an_audiences_settings_must_be_declared() -> None:
+    read = reading(lambda change: change.audience.audience_subscription_settings.get("list"))
+    audience = {**AUDIENCE, "audience_subscription_settings": {"list": "canary-list"}}
+    message = {**MEMBERSHIP, "user_profiles": [{**USER, "audiences": [audience]}]}
+
+    assert undeclared(read, message) == saying("the audience's setting 'list'")
+    assert undeclared(with_settings(read, of_audiences="list"), message) == []
 
 
 def test_each_permission_is_tried_but_the_one_for_whole_requests() -> None:
