@@ -7,6 +7,7 @@ from pathlib import Path
 
 from local.confidential_settings import confidential_ids
 from local.rooms import Room
+from local.run.messages import messages_in
 from local.samples import values_in
 from mparticle_firehose.protocol import ModuleRegistrationResponse
 from ops.stack import StackError
@@ -36,8 +37,11 @@ def known_settings(
 
     What the options do not give comes from the requests in the integration's ``events``. Confidential ones do so in the
     local cloud only, whose fake API accepts them: a real API refuses what is invented.
+
+    Raises:
+        LocalCloudError: one of those requests is not JSON.
     """
-    own = values_in(json.loads(path.read_text()) for path in sorted(room.events.glob("*.json")))
+    own = values_in(message.content for message in messages_in(room.events))
     if is_local:
         return KnownSettings({**own, **given}, ())
     secret = confidential_ids(declaration)

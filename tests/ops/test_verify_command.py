@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from local.cloud.running import Running
 from local.cloud.sources import Sources
-from local.isolation import ROOT
+from local.isolation import ROOT, LocalCloudError
 from ops.__main__ import main
 from ops.stack import StackError
 from ops.verify.alias_target import AliasTarget
@@ -180,6 +181,17 @@ def test_a_real_deployment_gets_no_secret_of_the_sample_requests_and_the_local_c
     assert "token" not in real.values
     assert "token" in local.values
     assert complete.values["token"] == SECRET
+
+
+def test_a_request_of_the_integrations_that_is_not_json_is_named(tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    events.mkdir()
+    (events / "half.json").write_text('{"canary":')
+
+    with pytest.raises(LocalCloudError, match=r"half\.json is not JSON: line 1, column 11") as raised:
+        known_settings(declaration(), {}, replace(ROOM, events=events), is_local=False)
+
+    assert "canary" not in str(raised.value)
 
 
 FINDINGS = [
