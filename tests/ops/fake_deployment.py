@@ -196,6 +196,7 @@ class Rules:
         open: whether every request is accepted without a token.
         closed: whether the registration needs a token too.
         unknown_token: the status of a wrong token.
+        answered: the status of an erasure that is acknowledged.
         unknown_path, wrong_method, too_large, malformed, not_delivered: statuses.
         code: of what was not delivered.
         redirects: whether every answer is one.
@@ -206,6 +207,7 @@ class Rules:
     open: bool = False
     closed: bool = False
     unknown_token: int = 403
+    answered: int = 200
     unknown_path: int = 404
     wrong_method: int = 405
     too_large: int = 413
@@ -234,8 +236,9 @@ class _Handler(BaseHTTPRequestHandler):
         if refused := self._refused(body):
             status, code = refused
             return status, {"error": {"code": code}}
+        answered = self.rules.answered if b"dsr_processing_request" in body else 200
         try:
-            return 200, self.deployment.answer(body)
+            return answered, self.deployment.answer(body)
         except MalformedRequestError:
             return self.rules.malformed, {"error": {"code": "malformed"}}
         except FirehoseError:
@@ -254,7 +257,7 @@ class _Handler(BaseHTTPRequestHandler):
         return next((refusal for refusal, applies in refusals.items() if applies), None)
 
     def _reply(self, status: int, content: object) -> None:
-        body = json.dumps(content).encode()
+        body = b"" if status == 204 else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Type", "application/json")

@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from mparticle_firehose.endpoint.errors import FeedSecretUnavailableError, TokenNotKnownYetError
+from mparticle_firehose.endpoint.responses import ERROR_STATUSES
 from mparticle_firehose.errors import DeliveryError, PartnerUnavailableError, UnsupportedMessageError
 from ops.stack import StackError
 from ops.verify.failing_partner import Failing
 from ops.verify.findings import Finding, Result
 from ops.verify.https_target import HttpsTarget
+from ops.verify.replies import RETRIED_STATUSES
 from ops.verify.run import Wanted, verify
 from tests.ops.fake_deployment import PATHS, ROOM, TOKEN, FakeDeployment, declaration, endpoint
 from tests.partner_api.test_tls import Accepting, certificate
@@ -102,6 +105,28 @@ def test_an_error_that_passes_must_be_repeated(status: int, result: Result) -> N
 
     assert found["statuses of passing errors"].result is result
     assert "canary" not in " ".join(each.seen for each in found.values())
+
+
+@pytest.mark.parametrize(("status", "is_success"), [(200, True), (202, True), (201, False), (204, False)])
+def test_mparticle_takes_200_and_202_for_success(status: int, *, is_success: bool) -> None:
+    assert ("erasure" not in problems(verified(answered=status))) is is_success
+
+
+CODES_OF_PASSING_ERRORS = {
+    *(each.code for each in ERROR_STATUSES.values() if each.status in RETRIED_STATUSES),
+    TokenNotKnownYetError(seconds=1).code,
+} - {ERROR_STATUSES[FeedSecretUnavailableError].code}  # the path of the feed is not tried
+
+
+@pytest.mark.parametrize("code", sorted(CODES_OF_PASSING_ERRORS))
+def test_whatever_passes_must_have_a_status_that_mparticle_repeats(code: str) -> None:
+    def fault(body: bytes) -> None:
+        if b"dsr_processing_request" in body:
+            raise DeliveryError("canary")
+
+    found = verified(FakeDeployment(fault=fault), not_delivered=422, code=code)
+
+    assert problems(found)["statuses of passing errors"].startswith(f"{code} with 422: mParticle does not repeat it")
 
 
 @pytest.mark.parametrize(
