@@ -18,11 +18,12 @@ from ops.commands import DONE, NOTHING
 from ops.display import console, print_line
 from ops.interrupts import Interrupts
 from ops.options import aws_account, natural, positive
-from ops.stack import StackError, is_loopback, lambda_client
+from ops.stack import StackError, client_maker, is_loopback, lambda_client
 from ops.verify.access import MPARTICLE_ACCOUNTS
 from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn
 from ops.verify.capacity import Load
+from ops.verify.dead_letters import CountLetters, counting
 from ops.verify.display import About, print_findings, report
 from ops.verify.failing_partner import failing_by
 from ops.verify.findings import would_be_refused
@@ -206,10 +207,23 @@ def _run(options: argparse.Namespace, interrupts: Interrupts) -> int:
         burst=options.cold,
         settings=given,
         uninterrupted=interrupts.uninterrupted,
+        letters=_letters_of(place, cloud, options),
         failing=failing_by(cloud.inspector) if cloud else None,
         settle_seconds=_LOCAL_SETTLE_SECONDS if place.target.is_local else Wanted.settle_seconds,
     )
     return run(place, room, wanted, console(), options.report)
+
+
+def _letters_of(place: Place, cloud: Running | None, options: argparse.Namespace) -> CountLetters | None:
+    """Return what counts the target's dead letters; None for an endpoint in AWS, which does not tell its function."""
+    if isinstance(place.target, AliasTarget):
+        arn, endpoint = place.target.arn, cloud.endpoint if cloud else options.endpoint_url
+    elif cloud:
+        arn, endpoint = cloud.outputs["HandlerAliasArn"], cloud.endpoint
+    else:
+        return None
+    make = client_maker(region=FunctionArn.read(arn).region, profile=options.profile, endpoint_url=endpoint)
+    return counting(make("lambda"), make("sqs"), arn)
 
 
 def run(place: Place, room: Room, wanted: Wanted, out: Console, file: Path | None = None) -> int:

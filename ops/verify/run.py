@@ -15,6 +15,7 @@ from ops.verify.alias_target import AliasTarget
 from ops.verify.arn import FunctionArn, check_arn, check_region
 from ops.verify.audiences import AudienceTrial
 from ops.verify.capacity import Load, check_capacity
+from ops.verify.dead_letters import CountLetters, LetterTrial
 from ops.verify.failing_partner import Failing, try_failing_partner
 from ops.verify.findings import Finding, failed, not_checked
 from ops.verify.handled import handled_types
@@ -46,6 +47,7 @@ class Wanted:
         settings: values by id.
         settle_seconds: how long what is queued may take to reach the partner.
         sleep: waits for it, and before a request is repeated.
+        letters: counts dead letters; None where nobody can.
         failing: lets the partner fail; None where nobody can.
         uninterrupted: delays an interrupt.
     """
@@ -57,6 +59,7 @@ class Wanted:
     settings: Mapping[str, str]
     settle_seconds: float = 10.0
     sleep: Sleep = time.sleep
+    letters: CountLetters | None = None
     failing: Failing | None = None
     uninterrupted: Uninterrupted = nullcontext
 
@@ -114,7 +117,7 @@ def verify(target: AliasTarget | HttpsTarget, room: Room, wanted: Wanted, progre
 def _checks(
     trial: Trial, imported: Imported, audience: AudienceTrial, wanted: Wanted
 ) -> Iterator[tuple[str, Iterator[Finding]]]:
-    target = trial.target
+    target, letters = trial.target, LetterTrial(trial, wanted.letters)
     if isinstance(target, AliasTarget):
         yield "permissions and concurrency", _of_account(target, wanted)
     yield "the registration", iter(imported.findings)
@@ -129,6 +132,8 @@ def _checks(
     yield "what is queued", _settled(wanted)
     yield "the end of the audience", audience.disconnect()
     yield "erasures", try_erasure(trial)
+    yield "what is queued still", _settled(wanted)
+    yield "dead letters", letters.compare()
     if isinstance(target, HttpsTarget):
         yield "statuses", statuses(target, while_failing)
 

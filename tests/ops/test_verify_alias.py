@@ -5,12 +5,14 @@ import json
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ConnectionClosedError
+from moto import mock_aws
 
 from local.rooms import Room
 from mparticle_firehose.errors import (
@@ -35,6 +37,8 @@ from ops.interrupts import Interrupts
 from ops.stack import StackError
 from ops.verify.alias_target import AliasTarget
 from ops.verify.capacity import Load
+from ops.verify.dead_letters import CHECK as LETTERS
+from ops.verify.dead_letters import counting
 from ops.verify.findings import Finding, Result, would_be_refused
 from ops.verify.handled import handled_types
 from ops.verify.replies import Kind
@@ -55,7 +59,9 @@ from tests.ops.fake_deployment import (
 )
 
 KEY = {"token": "canary-key"}
-QUICK: dict[str, Any] = {"settings": KEY, "calls": 5, "settle_seconds": 0, "sleep": lambda _: None}
+QUICK: dict[str, Any] = {
+    "settings": KEY, "calls": 5, "settle_seconds": 0, "sleep": lambda _: None, "letters": lambda: {"event": 0},
+}  # fmt: skip
 
 
 def logged(milliseconds: float, **fields: str) -> str:
@@ -104,7 +110,7 @@ def test_a_right_deployment_passes_every_check() -> None:
         "registration rules", "registration as here", "keep-alive of events", "event types", "all types in one",
         "system notifications", "unknown event and fields", "keep-alive of audiences", "audience connected",
         "settings to keep", "members", "audience changed", "malformed input", "valid after malformed", "warm latency",
-        "audience disconnected", "erasure",
+        "audience disconnected", "erasure", "dead letters",
     ]  # fmt: skip
     assert not would_be_refused(found.values())
 
@@ -551,12 +557,71 @@ def test_an_audience_and_a_person_end_after_what_is_queued_has_had_time_to_arriv
         sleep=lambda seconds: waits.append((seconds, len(deployment.requests))),
     )
 
-    [(seconds, sent_before)] = waits
-    assert seconds == 60
+    (before, sent_before), (after, sent_in_all) = waits
+    assert (before, after) == (60, 60)
     assert [each.get("action", each["type"]) for each in deployment.requests[sent_before:]] == [
         "remove",
         "dsr_processing_request",
     ]
+    assert len(deployment.requests) == sent_in_all  # what is acknowledged last has as much time to fail
+
+
+class Counts:
+    """Dead letters before and after a trial."""
+
+    def __init__(self, *counts: Mapping[str, int]) -> None:
+        self._counts = iter(counts)
+
+    def __call__(self) -> Mapping[str, int]:
+        return next(self._counts)
+
+
+def test_more_dead_letters_than_before_are_told_by_queue() -> None:
+    before = {"event": 2, "membership": 3, "erasure": 0}
+
+    same = verified(letters=Counts(before, {**before, "membership": 1}))[LETTERS]
+    more = verified(letters=Counts(before, {"event": 20, "membership": 3, "erasure": 1}))[LETTERS]
+
+    assert (same.result, same.seen) == (Result.OK, "no more than before")
+    assert more.result is Result.WARNING
+    assert more.seen.startswith("more than before: event 18, erasure 1. They were acknowledged, and not delivered;")
+
+
+def test_dead_letters_of_invented_secrets_say_nothing() -> None:
+    found = verified(settings={}, letters=Counts({"event": 0}, {"event": 16}))[LETTERS]
+
+    assert (found.result, found.seen) == (
+        Result.NOT_CHECKED,
+        "more than before: event 16, as invented values of token cause them",
+    )
+
+
+def test_whoever_may_not_count_dead_letters_is_told_which_permission_that_needs() -> None:
+    def denied() -> Mapping[str, int]:
+        raise refusal("AccessDenied", "GetQueueAttributes")
+
+    found = verified(letters=denied)[LETTERS]
+
+    assert (found.result, found.seen) == (
+        Result.NOT_CHECKED,
+        "needs lambda:GetFunctionConfiguration and sqs:GetQueueAttributes",
+    )
+
+
+def test_letters_are_counted_in_the_queues_that_the_function_names() -> None:
+    class Functions:
+        def get_function_configuration(self, *, FunctionName: str) -> dict[str, Any]:  # noqa: N803
+            assert FunctionName == ALIAS
+            return {"Environment": {"Variables": {"EVENT_DLQ_URL": letters, "EVENT_QUEUE_URL": "another"}}}
+
+    with mock_aws():
+        sqs = boto3.client("sqs", region_name="us-east-1")
+        letters = sqs.create_queue(QueueName="letters")["QueueUrl"]
+        for body in ("waits", "is looked at"):
+            sqs.send_message(QueueUrl=letters, MessageBody=body)
+        sqs.receive_message(QueueUrl=letters)
+
+        assert counting(Functions(), sqs, ALIAS)() == {"event": 2}
 
 
 def test_a_trial_is_about_one_person_who_is_erased_last_and_the_next_about_another() -> None:
@@ -642,7 +707,7 @@ def test_what_is_refused_for_now_is_repeated_as_mparticle_does() -> None:
     assert connected.result is Result.WARNING
     assert connected.seen.startswith("refused for now: PartnerUnavailableError: not reached in time; answered when")
     assert found["members"].result is Result.OK
-    assert waited == [2.0, 0]  # before the repetition, and before the end
+    assert waited == [2.0, 0, 0]  # before the repetition, before the end, and after it
     assert not would_be_refused(found.values())
 
 
