@@ -102,4 +102,4 @@ def of_one_user(example: str, size: int) -> Callable[[], object]:
 def test_a_users_memberships_take_time_in_proportion_to_their_number_however_many_identities_there_are(
     example: str,
 ) -> None:
-    assert growth(of_one_user(example, 1_000), of_one_user(example, 2_000)) < MAX_GROWTH
+    assert growth(of_one_user(example, 500), of_one_user(example, 2_000)) < MAX_GROWTH

@@ -4,8 +4,8 @@ import gc
 import time
 from collections.abc import Callable
 
-MAX_GROWTH = 3.5
-"""How much longer an input of twice the length may take. Linear work takes 2 times as long, quadratic work 4 times."""
+MAX_GROWTH = 7
+"""How much longer an input of four times the length may take. Linear work takes 4 times as long, quadratic work 16."""
 
 _RUNS = 7
 _NEGLIGIBLE_SECONDS = 0.000_3
@@ -16,17 +16,17 @@ def seconds(work: Callable[[], object], runs: int = _RUNS) -> float:
     return min(_once(work) for _ in range(runs))
 
 
-def growth(once: Callable[[], object], twice: Callable[[], object]) -> float:
-    """How much longer the second work takes, which has an input of twice the length; 0 if it takes next to nothing.
+def growth(once: Callable[[], object], fourfold: Callable[[], object]) -> float:
+    """How much longer the second work takes, whose input is four times as long; 0 if it takes next to nothing.
 
     A growth that is too large is measured once more: quadratic work is too slow each time.
     """
-    first = _growth(once, twice)
-    return first if first < MAX_GROWTH else min(first, _growth(once, twice))
+    first = _growth(once, fourfold)
+    return first if first < MAX_GROWTH else min(first, _growth(once, fourfold))
 
 
-def _growth(once: Callable[[], object], twice: Callable[[], object]) -> float:
-    if (longer := seconds(twice)) < _NEGLIGIBLE_SECONDS:
+def _growth(once: Callable[[], object], fourfold: Callable[[], object]) -> float:
+    if (longer := seconds(fourfold)) < _NEGLIGIBLE_SECONDS:
         return 0.0
     return longer / seconds(once)
 

@@ -150,12 +150,12 @@ def pumped(head: str, unit: str, tail: str, size: int) -> str:
 
 
 def growth_with(pattern: re.Pattern[str], use: str, text: Callable[[int], str]) -> float:
-    """How much longer a pattern takes for twice the text, at a size that takes long enough to be measured."""
+    """How much longer a pattern takes for four times the text, at a size that takes long enough to be measured."""
     size = 500
     while size < 16_000 and seconds(lambda: USES[use](pattern, text(size)), runs=1) < MEASURABLE_SECONDS:  # noqa: B023
         size *= 2
-    once, twice = text(size), text(2 * size)
-    return growth(lambda: USES[use](pattern, once), lambda: USES[use](pattern, twice))
+    once, fourfold = text(size), text(4 * size)
+    return growth(lambda: USES[use](pattern, once), lambda: USES[use](pattern, fourfold))
 
 
 def steepest_growth(pattern: re.Pattern[str], use: str) -> float:

@@ -16,4 +16,4 @@ def half_of(items: int) -> Callable[[], object]:
 
 
 def test_the_remainder_takes_time_in_proportion_to_the_items() -> None:
-    assert growth(half_of(4_000), half_of(8_000)) < MAX_GROWTH
+    assert growth(half_of(2_000), half_of(8_000)) < MAX_GROWTH

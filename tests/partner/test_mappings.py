@@ -389,7 +389,7 @@ class TestMemberships:
             request = parsed(AudienceMembershipChangeRequest, message)
             return lambda: [*membership_items(request)]
 
-        assert growth(of_one_user(500), of_one_user(1_000)) < MAX_GROWTH
+        assert growth(of_one_user(250), of_one_user(1_000)) < MAX_GROWTH
 
     def test_each_change_of_a_user_names_the_same_person_and_those_of_another_user_another(self) -> None:
         identities = [{"type": "email", "encoding": "raw", "value": "canary-pii"}]
