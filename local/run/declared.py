@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
+from local.confidential_settings import settings_in
 from local.run.expected import expected_calls
 from mparticle_firehose.errors import FirehoseError
 from mparticle_firehose.integration import Integration
@@ -61,25 +62,23 @@ def _left_out_settings(
     }
     of_audience = audiences.audience_subscription_settings if audiences else ()
     groups = (
-        ("setting", _account_settings, of_account.get(str(content.get("type")), ())),
-        ("audience's setting", _audience_settings, of_audience),
+        ("setting", _of_account, of_account.get(str(content.get("type")), ())),
+        ("audience's setting", _of_audiences, of_audience),
     )
-    for word, maps, declared in groups:
-        given = {name for values in maps(content) for name in values}
+    for word, part, declared in groups:
+        given = {name for settings in settings_in(part(content)) for name in settings}
         for name in sorted(given - {each.id for each in declared}):
-            yield f"the {word} {name!r}", partial(_without_setting, maps, name)
+            yield f"the {word} {name!r}", partial(_without_setting, part, name)
 
 
-def _account_settings(message: Mapping[str, Any]) -> list[Any]:
-    """Return the values of the customer's settings."""
-    return _objects([account.get("account_settings") for account in _objects([message.get("account")])])
+def _of_account(message: Mapping[str, Any]) -> object:
+    """Return the part of a request that has the settings of the account."""
+    return message.get("account")
 
 
-def _audience_settings(message: Mapping[str, Any]) -> list[Any]:
-    """Return the values of each audience's settings."""
-    audiences = [message, *(each for user in _users(message) for each in _objects(user.get("audiences")))]
-    names = ("audience_subscription_settings", "previous_audience_subscription_settings")
-    return _objects([audience.get(name) for audience in audiences for name in names])
+def _of_audiences(message: Mapping[str, Any]) -> object:
+    """Return the parts of a request that have the settings of audiences."""
+    return {name: value for name, value in message.items() if name != "account"}
 
 
 def _users(message: Mapping[str, Any]) -> Iterator[Any]:
@@ -99,9 +98,9 @@ def _without(names: Iterable[str], message: Message) -> None:
             user.pop(name, None)
 
 
-def _without_setting(maps: Callable[[Message], list[Any]], name: str, message: Message) -> None:
-    for values in maps(message):
-        values.pop(name, None)
+def _without_setting(part: Callable[[Message], object], name: str, message: Message) -> None:
+    for settings in settings_in(part(message)):
+        settings.pop(name, None)
 
 
 def _identity_lists(group: str, message: Mapping[str, Any]) -> Iterator[tuple[Any, str]]:
