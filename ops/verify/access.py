@@ -14,7 +14,7 @@ MPARTICLE_ACCOUNTS = ("338661164609", "457804467337")
 """Those that mParticle documents for Firehose."""
 
 CHECK, ON_FUNCTION = "who may invoke", "who may invoke all versions"
-DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
+_DENIED = frozenset({"AccessDeniedException", "AccessDenied", "UnauthorizedOperation"})
 _INVOKING = frozenset({"*", "lambda:*", "lambda:invoke*", "lambda:invokefunction"})
 _VIA_URL = "lambda:InvokedViaFunctionUrl"
 
@@ -49,14 +49,23 @@ def check_access(client: Any, arn: FunctionArn, accounts: Collection[str]) -> It
         grants = _grants(client, arn.name, arn.qualifier)
         on_function = _grants(client, arn.name, "") if arn.qualifier else []
     except ClientError as error:
-        if error.response["Error"].get("Code") not in DENIED:
-            raise
-        yield not_checked(CHECK, "needs lambda:GetPolicy")
+        yield denied(error, CHECK, "lambda:GetPolicy")
         return
     yield _judged(grants, accounts)
     others = [each for each in _strangers(on_function, accounts) if each not in grants]
     if others:
         yield _of_strangers(ON_FUNCTION, others)
+
+
+def denied(error: ClientError, check: str, permissions: str) -> Finding:
+    """Return that a check needs permissions which the caller lacks, if that is what AWS says.
+
+    Raises:
+        ClientError: it is another error.
+    """
+    if error.response["Error"].get("Code") not in _DENIED:
+        raise error
+    return not_checked(check, f"needs {permissions}")
 
 
 def _judged(grants: Sequence[Grant], accounts: Collection[str]) -> Finding:

@@ -6,9 +6,9 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from ops.verify.access import DENIED
+from ops.verify.access import denied
 from ops.verify.arn import FunctionArn
-from ops.verify.findings import Finding, failed, not_checked, ok, warning
+from ops.verify.findings import Finding, failed, ok, warning
 
 REQUIRED = 1_000
 """Concurrent executions of the account, before mParticle publishes an integration."""
@@ -36,7 +36,7 @@ def check_capacity(client: Any, arn: FunctionArn, load: Load) -> Iterator[Findin
     try:
         limits = client.get_account_settings()["AccountLimit"]
     except ClientError as error:
-        yield _denied(error, _ACCOUNT, "lambda:GetAccountSettings")
+        yield denied(error, _ACCOUNT, "lambda:GetAccountSettings")
         return
     total = int(limits["ConcurrentExecutions"])
     seen = f"{total:,}; mParticle requires {REQUIRED:,}"
@@ -44,7 +44,7 @@ def check_capacity(client: Any, arn: FunctionArn, load: Load) -> Iterator[Findin
     try:
         reserved = client.get_function_concurrency(FunctionName=arn.name).get("ReservedConcurrentExecutions")
     except ClientError as error:
-        yield _denied(error, _HANDLER, "lambda:GetFunctionConcurrency")
+        yield denied(error, _HANDLER, "lambda:GetFunctionConcurrency")
         return
     unreserved = int(limits["UnreservedConcurrentExecutions"])
     units, source = (unreserved, "unreserved") if reserved is None else (int(reserved), "reserved")
@@ -63,9 +63,3 @@ def _for_load(units: int, source: str, load: Load) -> Finding:
 
 def _units(requests: int) -> str:
     return f"{-(-requests // REQUESTS_PER_UNIT):,}"
-
-
-def _denied(error: ClientError, check: str, permission: str) -> Finding:
-    if error.response["Error"].get("Code") not in DENIED:
-        raise error
-    return not_checked(check, f"needs {permission}")
